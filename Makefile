@@ -1,0 +1,59 @@
+# Two commands do everything on a fresh machine: `make repro` and `make test`. Each creates .venv and installs what is pinned.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+RUN ?= bbc
+
+BIN := .venv/bin
+LOCKS := requirements/tasks.lock requirements/flows.lock
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help repro flow gate test check plots lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+repro: .venv/ready ## install, then run the whole pipeline (dvc repro) and print its figures
+	@python -m tasks check
+	@python -m flows.data restore
+	dvc repro
+	@python -m tasks summary $(RUN)
+
+flow: .venv/ready ## install, then run the same pipeline through Prefect
+	@python -m flows.data restore
+	@python -m flows.compress
+	@python -m tasks summary $(RUN)
+
+gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if not
+	@python -m tasks gate $(RUN)
+
+plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index.html, without the network
+	dvc plots show
+
+test: .venv/ready-dev ## install, then run the tests
+	python -m pytest
+
+check: .venv/ready-dev ## install, then ruff and mypy --strict
+	ruff check .
+	ruff format --check .
+	mypy
+
+lock: .venv/ready-dev ## write requirements/*.lock from what is installed
+	python requirements/lock.py
+
+clean: ## remove the environment and what killed runs left; data and figures stay
+	rm -rf .venv .prefect data/.scratch dvc_plots
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Slipway needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
+	$(PYTHON) -m venv .venv
+
+.venv/ready: .venv/bin/python $(LOCKS)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(LOCKS))
+	$(BIN)/python -m flows.plots
+	@touch $@
+
+.venv/ready-dev: .venv/ready requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(LOCKS)) -r requirements/dev.lock
+	@touch $@

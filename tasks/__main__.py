@@ -1,0 +1,154 @@
+"""The one way a stage is run, by both doors:  python -m tasks prune bbc
+
+    python -m tasks --list              the graph
+    python -m tasks check               is params.yaml in order?
+    python -m tasks STAGE RUN           run one stage, its inputs being there (`dvc repro` runs all that is needed)
+    python -m tasks predict RUN TEXT    ask the shippable model
+    python -m tasks summary RUN         the table of the last benchmark
+    python -m tasks gate RUN            exit 0 if the last benchmark passed its gates, 1 if not
+
+Exit status: 0 done, 1 a bug or a gate not passed, 2 a user's fault, 75 a passing one. Where SLIPWAY_FAULT_FILE names a file, a fault is
+also written there as JSON, because DVC hides the status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import errno
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from tasks.shared import params, stages
+from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
+
+QUIET = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "DO_NOT_TRACK": "1",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+}
+LIST = "--list"
+
+
+def main(arguments: list[str]) -> int:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        return _run(_parser().parse_args(arguments), Path.cwd())
+    except SlipwayError as error:
+        return _fault(error.exit_code, str(error))
+    except OSError as error:
+        return _fault(*_operating_system(error))
+    except Exception as error:
+        code, message = _memory(error)
+        if code == SlipwayError.exit_code:
+            traceback.print_exc()
+        return _fault(code, message)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m tasks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(LIST, action="store_true", help="print the graph and stop")
+    parser.add_argument("command", nargs="?", choices=[*stages.load_all(), "check", "predict", "summary", "gate"], metavar="COMMAND")
+    parser.add_argument("run", nargs="?", metavar="RUN", help="a run of params.yaml")
+    parser.add_argument("inputs", nargs="*", metavar="TEXT", help="what to predict; without any, lines of the standard input")
+    return parser
+
+
+def _run(asked: argparse.Namespace, root: Path) -> int:
+    graph = stages.load_all()
+    if asked.list or asked.command is None:
+        _print_graph(graph)
+        return 0
+    runs = params.read(root / "params.yaml")
+    models = {name: stage.Params for name, stage in graph.items()}
+    if asked.command == "check":
+        checked = params.check(runs, models, stages.kinds(), only=asked.run)
+        print(f"params.yaml: {len(checked)} run(s) in order: {', '.join(checked)}")
+        return 0
+    if asked.run is None:
+        raise ParamsError(f"python -m tasks {asked.command}", f"name a run: {', '.join(runs)}")
+    checked = params.check(runs, models, stages.kinds(), only=asked.run)
+    if asked.command in graph:
+        from tasks.shared import runner
+
+        _die_with_parent()
+        runner.run_stage(asked.command, asked.run, checked[asked.run][asked.command], root)
+        return 0
+    return _read_results(asked, root / "data" / asked.run, runs[asked.run]["kind"])
+
+
+def _read_results(asked: argparse.Namespace, folder: Path, kind: str) -> int:
+    if asked.command == "predict":
+        from tasks.shared import serving
+
+        answer = serving.load(folder / "quantize" / "out", kind)
+        for text in asked.inputs or (line.rstrip("\n") for line in sys.stdin):
+            label, probability = answer(text)
+            print(f"{label}\t{probability:.3f}\t{text}")
+        return 0
+    if not (folder / "benchmark" / "metrics.json").is_file():
+        raise DataError(f"{folder.name}/benchmark", "has no figures yet; make them with `dvc repro`")
+    if asked.command == "gate":
+        from tasks.shared import gates
+
+        passed, lines = gates.verdict(folder / "benchmark")
+        print("\n".join(lines))
+        return 0 if passed else 1
+    from tasks.shared import report
+
+    print(report.summary(folder / "benchmark"))
+    return 0
+
+
+def _print_graph(graph: dict[str, stages.Stage]) -> None:
+    for name, stage in graph.items():
+        summary = (sys.modules[f"tasks.{name}"].__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        reads = ", ".join(sorted(stages.artifacts(stage).values()))
+        print(f"{name:<10} reads {reads:<70} {summary}")
+
+
+def _die_with_parent() -> None:
+    """`kill -9` of DVC or of the flow ends the training too. Linux only; elsewhere it goes on to its end."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _operating_system(error: OSError) -> tuple[int, str]:
+    advice = {
+        errno.ENOSPC: "the disk is full; free some space and run again, finished work is kept",
+        errno.EDQUOT: "the disk quota is used up; free some space and run again, finished work is kept",
+        errno.EROFS: "the file system is read-only; it must be writable",
+        errno.EACCES: "no permission; the folder must be readable and writable",
+    }
+    if error.errno in advice:
+        return DataError.exit_code, f"{error.filename or 'data'}: {advice[error.errno]}"
+    traceback.print_exc()
+    return SlipwayError.exit_code, f"{type(error).__name__}: {error}"
+
+
+def _memory(error: Exception) -> tuple[int, str]:
+    if type(error).__name__ in {"OutOfMemoryError", "MemoryError"}:
+        return (
+            PassingError.exit_code,
+            f"out of memory: {str(error).splitlines()[0] if str(error) else 'no more to be had'}; try a smaller batch_size",
+        )
+    return SlipwayError.exit_code, f"{type(error).__name__}: {error}"
+
+
+def _fault(code: int, message: str) -> int:
+    print(message, file=sys.stderr, flush=True)
+    if file := os.environ.get("SLIPWAY_FAULT_FILE"):
+        Path(file).write_text(json.dumps({"code": code, "message": message}), encoding="utf-8")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

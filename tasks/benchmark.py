@@ -1,0 +1,221 @@
+"""Measures every variant of a model side by side: quality with intervals, speed, memory, size. Records the gates and never fails on them.
+
+Reads ingest/out, finetune/out (teacher), prune/out, distill/out and quantize/out (final).
+Writes out/predictions.parquet, plots/ (tables behind the pictures) and report/ (report.md with pictures; it holds timings).
+
+metrics.json and all of out/ and plots/ are the same for the same inputs; timings.json and report/ are of the day.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tasks.kinds.base import Row
+from tasks.shared.params import Device, InputSize, Kind, Section, Seed, Threads
+from tasks.shared.stages import Metrics, artifact
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tasks.shared.variants import Setting, Source, Variant
+
+PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled"}
+"""An ONNX graph holds scales beside its parameters; it has as many as the checkpoint it was made from."""
+
+
+class Gates(Section):
+    min_quality_ratio: float = Field(ge=0, le=2, description="least share of the teacher's headline figure that the final model keeps")
+    min_speedup: float = Field(ge=0, le=10_000, description="least number of times the final model is faster than the teacher")
+    max_bytes: int = Field(ge=1, description="greatest size of the shippable folder, bytes")
+
+
+class Params(Section):
+    kind: Kind
+    seed: Seed
+    threads: Threads
+    device: Device
+    input_size: InputSize
+    split: Literal["test", "validation"] = Field(
+        description="rows to measure on: validation while choosing a recipe, test when it is frozen"
+    )
+    resamples: int = Field(ge=100, le=100_000, description="bootstrap resamples behind each interval")
+    latency_inputs: int = Field(ge=1, le=10_000, description="real inputs that are timed")
+    rounds: int = Field(ge=3, le=1000, description="rounds in which the variants are timed in turns")
+    batch: int = Field(ge=1, le=4096, description="inputs per batch when throughput is measured")
+    gates: Gates = Field(description="what the final model has to keep")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    ingest: Path = artifact("ingest/out")
+    teacher: Path = artifact("finetune/out")
+    pruned: Path = artifact("prune/out")
+    distilled: Path = artifact("distill/out")
+    final: Path = artifact("quantize/out")
+
+
+def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
+    import numpy as np
+
+    from tasks.shared import checkpoint, compute, tables
+    from tasks.shared.variants import Setting, open_variant
+
+    device = compute.prepare(params.seed, params.threads, params.device)
+    labels, rows = checkpoint.label_names(inputs.ingest), tables.read(inputs.ingest / f"{params.split}.parquet")
+    truth = np.array([labels.index(row["label"]) for row in rows])
+    setting = Setting(params.kind, labels, params.input_size, params.batch, params.seed, device.type)
+    sources = _sources(inputs, _int8_teacher(inputs, params, labels, rows, scratch))
+    variants = [open_variant(source, setting) for source in sources]
+    answers = {variant.name: np.round(variant.predict(rows), 6) for variant in variants}
+
+    figures = _figures(sources, variants, answers, truth, params)
+    on_cpu = replace(setting, device="cpu")
+    timings = _timings(
+        sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, rows, params
+    )
+    _write(out, figures, timings, answers, truth, rows, labels)
+    return Metrics(figures, timings)
+
+
+def _sources(inputs: Inputs, int8_teacher: Path) -> list[Source]:
+    """The variants, in the order in which they are told. One more is one more line."""
+    from tasks.shared.variants import Source
+
+    return [
+        Source("baseline", "linear", inputs.ingest),
+        Source("teacher", "torch", inputs.teacher),
+        Source("teacher_int8", "onnx", int8_teacher),
+        Source("pruned", "torch", inputs.pruned),
+        Source("distilled", "torch", inputs.distilled),
+        Source("final", "onnx", inputs.final),
+    ]
+
+
+def _int8_teacher(inputs: Inputs, params: Params, labels: Sequence[str], rows: Sequence[Row], scratch: Path) -> Path:
+    """The teacher as a shippable folder: what quantization alone would have given."""
+    import torch
+
+    from tasks.kinds import base
+    from tasks.shared import checkpoint, onnx, serving
+
+    folder = scratch / "teacher_int8"
+    kind, tokenizer = base.load(params.kind), checkpoint.load_tokenizer(inputs.teacher)
+    serving.write_preprocessing(folder, tokenizer, labels, {"kind": params.kind, "input_size": params.input_size})
+    model = checkpoint.load_model(inputs.teacher, kind, torch.device("cpu"), attn_implementation="eager")
+    onnx.export(model, kind, tokenizer, kind.encode(tokenizer, rows[:2], labels, params.input_size), scratch / "teacher.onnx")
+    onnx.to_int8(scratch / "teacher.onnx", folder / serving.GRAPH)
+    return folder
+
+
+def _figures(
+    sources: Sequence[Source], variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: np.ndarray, params: Params
+) -> dict[str, Any]:
+    from tasks.kinds import base
+    from tasks.shared import gates, metrics
+
+    kind = base.load(params.kind)
+    figures: dict[str, Any] = dict(metrics.quality(kind, answers, truth, params.resamples, params.seed))
+    parameters = {variant.name: variant.parameters for variant in variants}
+    for source in sources:
+        known = {"parameters": parameters[PARAMETERS_OF.get(source.name, source.name)]}
+        if source.form != "linear":
+            known["bytes"] = sum(file.stat().st_size for file in source.folder.rglob("*") if file.is_file())
+        figures[source.name] |= {name: value for name, value in known.items() if value is not None}
+    figures["final"]["size_ratio"] = round(figures["teacher"]["bytes"] / figures["final"]["bytes"], 6)
+    figures["measured"] = {"split": params.split, "rows": len(truth), "resamples": params.resamples, "headline": kind.headline}
+    figures["gates"] = gates.of_figures(figures["final"], kind.headline, params.gates.min_quality_ratio, params.gates.max_bytes)
+    return figures
+
+
+def _timings(
+    sources: Sequence[Source], variants: Sequence[Variant], setting: Setting, rows: Sequence[Row], params: Params
+) -> dict[str, Any]:
+    import numpy as np
+
+    from tasks.shared import gates, latency, memory
+
+    before = latency.load()
+    chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs]
+    timed = [rows[number] for number in chosen]
+    courses = latency.courses(timed, params.rounds, params.threads, params.input_size, params.batch)
+    taken = {course.name: latency.measure(variants, course) for course in courses}
+    timings: dict[str, Any] = dict(latency.summarize(taken, courses, reference="teacher"))
+    for name, peak in memory.peaks(sources, setting, timed, params.threads).items():
+        timings[name]["peak_rss_mb"] = peak
+    timings["measured"] = {"inputs": len(timed), "rounds": params.rounds}
+    timings["hardware"] = latency.hardware(params.threads)
+    timings["load"] = {"before": before, "after": latency.load()}
+    timings["gates"] = gates.of_timings(timings["final"], params.gates.min_speedup)
+    return timings
+
+
+def _write(
+    out: Path,
+    figures: Mapping[str, Any],
+    timings: Mapping[str, Any],
+    answers: Mapping[str, np.ndarray],
+    truth: np.ndarray,
+    rows: Sequence[Row],
+    labels: Sequence[str],
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tasks.shared import figures as pictures
+    from tasks.shared import metrics, report
+
+    for name in ("out", "plots", "report"):
+        (out / name).mkdir()
+    columns = {"id": [row["id"] for row in rows], "label": [row["label"] for row in rows]}
+    pq.write_table(pa.table(columns | {name: list(values) for name, values in answers.items()}), out / "out" / "predictions.parquet")
+
+    guesses = answers["final"].argmax(1)
+    _csv(
+        out / "plots" / "confusion.csv",
+        ({"actual": labels[true], "predicted": labels[guess]} for true, guess in zip(truth, guesses, strict=True)),
+    )
+    bins = {name: metrics.reliability(answers[name], truth) for name in ("teacher", "final")}
+    _csv(out / "plots" / "reliability.csv", ({"variant": name, **_rounded(one)} for name, each in bins.items() for one in each))
+    points = _points(figures, timings)
+    _csv(out / "report" / "quality_latency.csv", points)
+
+    pictures.quality_and_latency(points, figures["measured"]["headline"], out / "report" / "quality_latency.png")
+    pictures.confusion(metrics.confusion(answers["final"], truth), labels, out / "report" / "confusion.png")
+    pictures.reliability(bins, out / "report" / "reliability.png")
+    tables = report.Tables(labels, metrics.per_class(answers["teacher"], truth), metrics.per_class(answers["final"], truth))
+    (out / "report" / "report.md").write_text(report.markdown(figures, timings, tables), encoding="utf-8")
+
+
+def _points(figures: Mapping[str, Any], timings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    from tasks.shared import latency, report
+
+    headline = figures["measured"]["headline"]
+    return [
+        {
+            "name": name,
+            "milliseconds": timings[name]["latency_ms"][latency.HEADLINE]["p50"],
+            "quality": figures[name][headline],
+            "low": figures[name][f"{headline}_low"],
+            "high": figures[name][f"{headline}_high"],
+            "bytes": figures[name].get("bytes"),
+        }
+        for name in report.variants(figures)
+    ]
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in values.items()}
+
+
+def _csv(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    listed = list(rows)
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(listed[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(listed)

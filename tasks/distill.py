@@ -1,0 +1,93 @@
+"""The pruned student learns from the teacher's kept outputs, on the labelled rows and on the unlabelled pool.
+
+Reads ingest/out, prune/out and finetune/outputs. Writes out/ (the recovered student as a plain checkpoint) and plots/learning.csv.
+
+Loss: (1 - w) KL(teacher || student) at a temperature + w cross-entropy with the label where there is one; Hinton, Vinyals, Dean:
+Distilling the Knowledge in a Neural Network (2015).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import Field
+
+from tasks.kinds import base
+from tasks.shared import tables
+from tasks.shared.params import Device, InputSize, Kind, Seed, Threads, TrainingFields
+from tasks.shared.stages import Metrics, artifact
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Params(TrainingFields):
+    kind: Kind
+    seed: Seed
+    threads: Threads
+    device: Device
+    input_size: InputSize
+    temperature: float = Field(gt=0, le=100, description="that softens both distributions")
+    label_weight: float = Field(ge=0, le=1, description="of the labels in the loss; the rest is the teacher's")
+    repeats: int = Field(ge=1, le=1000, description="how often an epoch passes over the labelled rows")
+    pool: int = Field(ge=0, le=10_000_000, description="texts of the pool to learn from, at most finetune.pool_outputs")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    ingest: Path = artifact("ingest/out")
+    student: Path = artifact("prune/out")
+    outputs: Path = artifact("finetune/outputs")
+
+
+def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
+    from tasks.shared import checkpoint, compute, inference, training
+
+    device = compute.prepare(params.seed, params.threads, params.device)
+    kind = base.load(params.kind)
+    tokenizer = checkpoint.load_tokenizer(inputs.student)
+    model = checkpoint.load_model(inputs.student, kind, device, **checkpoint.dropout_config(params.dropout), attn_implementation="eager")
+    features, teacher = _transfer_set(inputs, params, tokenizer)
+    labels = checkpoint.label_names(inputs.ingest)
+    validation = kind.encode(tokenizer, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size)
+
+    def loss(rows: list[int]) -> torch.Tensor:
+        batch = [features[row] for row in rows]
+        wanted = teacher[rows].to(device)
+        answer, _ = inference.forward(model, kind, tokenizer, batch)
+        soft = kind.distillation_loss(answer, wanted, params.temperature)
+        labelled = [at for at, one in enumerate(batch) if "labels" in one]
+        if not labelled or not params.label_weight:
+            return soft
+        truth = kind.collate(tokenizer, [batch[at] for at in labelled])["labels"].to(device)
+        hard = kind.loss(answer[labelled], truth, 0.0) * len(labelled) / len(batch)
+        return (1 - params.label_weight) * soft + params.label_weight * hard
+
+    def evaluate() -> dict[str, float]:
+        return inference.figures(model, kind, tokenizer, validation, params.precision)
+
+    sizes = [len(one["input_ids"]) for one in features]
+    history = training.fit(model, training.Plan.of(params), sizes, loss, evaluate, kind.headline, scratch, "distill")
+    training.write_history(history, out / "plots" / "learning.csv")
+    checkpoint.save(model, tokenizer, out / "out")
+    best = max(history, key=lambda row: row[kind.headline])
+    return Metrics({"transfer_set": len(features), "validation": {k: round(best[k], 6) for k in best if k != "step"}})
+
+
+def _transfer_set(inputs: Inputs, params: Params, tokenizer: Any) -> tuple[list[base.Features], torch.Tensor]:
+    """What the student reads in an epoch, and the teacher's logits (n, c) for it."""
+    import torch
+
+    from tasks.shared import checkpoint, inference
+
+    kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
+    rows = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")}
+    outputs = {split: inference.read_outputs(inputs.outputs / f"{split}.safetensors") for split in rows}
+    taken = min(params.pool, len(outputs["pool"]))
+    train = kind.encode(tokenizer, rows["train"], labels, params.input_size)
+    pool = kind.encode(tokenizer, rows["pool"][:taken], labels, params.input_size)
+    teacher = np.concatenate([*[outputs["train"]] * params.repeats, outputs["pool"][:taken]])
+    return train * params.repeats + pool, torch.from_numpy(teacher)

@@ -1,0 +1,152 @@
+"""Turns raw data into frozen splits.
+
+Reads the raw folder. Writes `out/`: train, validation and test.parquet (id, the kind's roles, group, file, line; by id), pool.parquet
+(unlabelled texts of training rows), labels.json, rejected.parquet (file, line, reason, excerpt), report.json and report.md.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from tasks.kinds import base
+from tasks.shared.intake import Intake, check_columns, check_enough, check_roles, clean
+from tasks.shared.params import Kind, Section, Seed
+from tasks.shared.records import Row
+from tasks.shared.split import KEEPS_ITS_ROWS, SIDES, Record, assign_given, assign_sticky, separate_twins, share
+from tasks.shared.stages import Metrics, artifact
+
+
+class Params(Section):
+    kind: Kind
+    seed: Seed
+    columns: dict[str, str] = Field(description="role -> name of its column in the raw data")
+    header: bool = Field(description="CSV and TSV files begin with the names of their columns; else these are '1', '2', ...")
+    near_duplicates: float = Field(
+        ge=0.5, le=1, description="overlap of five-character pieces from which on two rows are twins; 1: only equal ones"
+    )
+    split: Literal["sticky", "given"] = Field(
+        description="by a hash of the row, or as the role `split` or the names of files and folders say"
+    )
+    validation: float = Field(gt=0, le=0.4, description="share of rows; of the training rows where a given split lacks it")
+    test: float = Field(gt=0, le=0.5, description="share of rows; unused where the split is given")
+    pool_words: int = Field(ge=4, le=10_000, description="words a text of the pool has at most; about as long as what the model will see")
+    min_rows_per_class: int = Field(ge=3, le=1_000_000, description="rows a class needs in all splits together")
+    min_test_rows: int = Field(ge=2, le=10_000_000, description="rows the test split needs")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    raw: Path = artifact("raw")
+
+
+def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
+    """Raises:
+    ParamsError: the columns name a role that the kind does not have, or lack one that it needs.
+    DataError: the data cannot be read, lack a column, or are too few.
+    """
+    from tasks.shared import ingest_report, readers
+
+    kind = base.load(params.kind)
+    check_roles(kind.roles, params.columns, split_given=params.split == "given")
+    raw = readers.read(inputs.raw, params.header)
+    check_columns(raw.rows, params.columns)
+    intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
+    take(intake, raw.rows, params.columns)
+    reject_empty(intake, [role for role in kind.roles if not role.endswith("?")])
+    assign_sides(intake, kind, params)
+    collapse_duplicates(intake)
+    set_conflicts_aside(intake)
+    separate_near_duplicates(intake, params.near_duplicates)
+    check_enough(intake, params.min_rows_per_class, params.min_test_rows)
+    splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in SIDES}
+    pool = pool_of(kind, splits, params)
+    return Metrics(figures=ingest_report.write(out / "out", splits=splits, pool=pool, intake=intake, raw=raw, columns=params.columns))
+
+
+def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+    for row in rows:
+        values = {}
+        for role, column in columns.items():
+            values[role] = clean(row.values.get(column, ""), intake.cleaned, keep_lines=role == "pool")
+        intake.records.append(Record(row.file, row.line, values))
+
+
+def reject_empty(intake: Intake, needed: Sequence[str]) -> None:
+    kept = []
+    for record in intake.records:
+        empty = [role for role in needed if not record.values[role]]
+        if empty:
+            reason = "no label" if empty[0] == "label" else f"empty {empty[0]}"
+            intake.rejected.append(record.set_aside(reason))
+        else:
+            kept.append(record)
+    intake.records = kept
+
+
+def assign_sides(intake: Intake, kind: base.Kind, params: Params) -> None:
+    for record in intake.records:
+        record.fingerprint, record.content = kind.fingerprint(record.values), kind.content(record.values)
+    if params.split == "sticky":
+        assign_sticky(intake.records, params.seed, params.validation, params.test)
+    else:
+        intake.rejected += assign_given(intake.records, params.seed, params.validation)
+        intake.records = [record for record in intake.records if record.side]
+
+
+def collapse_duplicates(intake: Intake) -> None:
+    """Of equal rows one stays: the first on the side that measures."""
+    first: dict[tuple[str, str], Record] = {}
+    for record in sorted(intake.records, key=lambda record: KEEPS_ITS_ROWS[record.side]):
+        first.setdefault((record.fingerprint, record.values["label"]), record)
+    kept = []
+    for record in intake.records:
+        one = first[record.fingerprint, record.values["label"]]
+        if one is record:
+            kept.append(record)
+        else:
+            intake.rejected.append(record.set_aside(f"duplicate of {one.at}"))
+    intake.records = kept
+
+
+def set_conflicts_aside(intake: Intake) -> None:
+    """Rows that look the same to the model and have different labels: none of them can be trusted."""
+    alike: defaultdict[str, list[Record]] = defaultdict(list)
+    for record in intake.records:
+        alike[record.content].append(record)
+    kept = []
+    for record in intake.records:
+        other = next((one for one in alike[record.content] if one.values["label"] != record.values["label"]), None)
+        if other is None:
+            kept.append(record)
+        else:
+            intake.rejected.append(
+                record.set_aside(f"label conflict: {record.values['label']} here, {other.values['label']} at {other.at}")
+            )
+    intake.records = kept
+
+
+def separate_near_duplicates(intake: Intake, threshold: float) -> None:
+    from tasks.shared.duplicates import Union, groups
+
+    records = intake.records
+    united = Union(len(records))
+    first: dict[str, int] = {}
+    for index, group in enumerate(groups([record.fingerprint for record in records], threshold)):
+        united.join(index, group)
+        united.join(index, first.setdefault(records[index].content, index))
+    intake.records, aside = separate_twins(records, [united.root(index) for index in range(len(records))])
+    intake.rejected += aside
+
+
+def pool_of(kind: base.Kind, splits: Mapping[str, Sequence[Record]], params: Params) -> list[str]:
+    """Unlabelled texts of training rows, none of which is a row that measures; in an order that makes every beginning a fair sample."""
+    measuring = {record.content for side in SIDES if side != "train" for record in splits[side]}
+    texts = {text for record in splits["train"] for text in kind.pool(record.values, params.pool_words)}
+    fresh = [text for text in texts if kind.content({"text": text}) not in measuring]
+    return sorted(fresh, key=lambda text: (share(params.seed, text), text))

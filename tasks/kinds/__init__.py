@@ -1,0 +1,1 @@
+"""What differs between text classification and whatever comes later: one file, one value, per kind."""

@@ -1,0 +1,88 @@
+"""Makes the folder to ship: an ONNX graph, in int8 or float, with its tokenizer and labels. It needs neither torch nor Slipway.
+
+Reads ingest/out (validation rows) and distill/out. Writes out/: model.onnx, tokenizer.json, labels.json, preprocessing.json.
+
+A graph is accepted only if it does what the torch student does on real validation rows: the float graph gives the same logits, the
+int8 graph the same answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from tasks.kinds import base
+from tasks.shared import tables
+from tasks.shared.errors import ModelError
+from tasks.shared.params import InputSize, Kind, Section, Seed, Threads
+from tasks.shared.stages import Metrics, artifact
+
+
+class Params(Section):
+    kind: Kind
+    seed: Seed
+    threads: Threads
+    input_size: InputSize
+    format: Literal["int8-dynamic", "fp32"] = Field(description="of the weights in the file that ships")
+    max_difference: float = Field(gt=0, le=1, description="greatest difference of a logit between the float graph and torch")
+    min_agreement: float = Field(ge=0, le=1, description="least share of validation rows on which the shipped graph answers as torch does")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    ingest: Path = artifact("ingest/out")
+    student: Path = artifact("distill/out")
+
+
+def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
+    from tasks.shared import checkpoint, compute, inference, onnx, serving
+
+    device = compute.prepare(params.seed, params.threads, "cpu")
+    kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
+    tokenizer = checkpoint.load_tokenizer(inputs.student)
+    student = checkpoint.load_model(inputs.student, kind, device, attn_implementation="eager")
+    rows = tables.read(inputs.ingest / "validation.parquet")
+    features = kind.encode(tokenizer, rows, labels, params.input_size)
+    wanted = inference.logits(student, kind, tokenizer, features, inference.BATCH)
+
+    folder = out / "out"
+    facts = {"kind": params.kind, "input_size": params.input_size, "format": params.format, "inputs": ["input_ids", "attention_mask"]}
+    serving.write_preprocessing(folder, tokenizer, labels, facts)
+    float_file = scratch / "float.onnx"
+    onnx.export(student, kind, tokenizer, features[:2], float_file)
+    difference = float(np.abs(_answers(float_file, folder, kind, rows, params) - wanted).max())
+    if difference > params.max_difference:
+        raise ModelError(
+            "model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; at most {params.max_difference:.2e} is allowed"
+        )
+    if params.format == "int8-dynamic":
+        onnx.to_int8(float_file, folder / serving.GRAPH)
+    else:
+        float_file.replace(folder / serving.GRAPH)
+    agreement = _agreement(_answers(folder / serving.GRAPH, folder, kind, rows, params), wanted, params)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    return Metrics({"bytes": size, "float_difference": float(f"{difference:.1e}"), "agreement": round(agreement, 6)})
+
+
+def _answers(file: Path, folder: Path, kind: base.Kind, rows: Sequence[base.Row], params: Params) -> np.ndarray:
+    """Logits (n, c) of a graph, each row asked for as a user would."""
+    from tasks.shared import serving
+
+    session, request = serving.session(file, params.threads), kind.request(folder)
+    return np.concatenate([session.run(None, request(kind.raw_input(row)))[0] for row in rows])
+
+
+def _agreement(answers: np.ndarray, wanted: np.ndarray, params: Params) -> float:
+    agreement = float((answers.argmax(-1) == wanted.argmax(-1)).mean())
+    if agreement < params.min_agreement:
+        raise ModelError(
+            "model.onnx",
+            f"{params.format}: answers as the torch student on {agreement:.4f} of {len(wanted)} validation rows, at least "
+            f"{params.min_agreement} is asked for (quantize.min_agreement); train the student longer, or use format fp32",
+        )
+    return agreement

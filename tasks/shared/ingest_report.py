@@ -1,0 +1,126 @@
+"""Writes what ingest made: the splits, the pool, what was set aside, and a report for machines and for people."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.shared.intake import Intake, reason_kind
+from tasks.shared.readers import Raw
+from tasks.shared.records import Rejected
+from tasks.shared.split import SIDES, Record
+
+QUANTILES = (0, 5, 25, 50, 75, 95, 99, 100)
+EXAMPLES = 3
+NOT_WRITTEN = {"pool", "split"}
+
+
+def write(
+    out: Path, *, splits: Mapping[str, Sequence[Record]], pool: Sequence[str], intake: Intake, raw: Raw, columns: Mapping[str, str]
+) -> dict[str, Any]:
+    """Fills the folder `out` and returns the stage's figures."""
+    out.mkdir(parents=True)
+    roles = [role for role in columns if role not in NOT_WRITTEN]
+    labels = sorted({record.values["label"] for records in splits.values() for record in records})
+    for side, records in splits.items():
+        _table(out / f"{side}.parquet", ["id", *roles, "group", "file", "line"], (_cells(record, roles) for record in records))
+    _table(out / "pool.parquet", ["text"], ([text] for text in pool))
+    aside = sorted(intake.rejected, key=lambda one: (one.file, one.line, one.reason))
+    _table(out / "rejected.parquet", ["file", "line", "reason", "excerpt"], ([r.file, r.line, r.reason, r.excerpt] for r in aside))
+    reasons = Counter(reason_kind(one.reason) for one in aside)
+    figures = {
+        "rows": {side: len(splits[side]) for side in SIDES},
+        "pool": len(pool),
+        "rejected": dict(sorted(reasons.items())),
+        "labels": len(labels),
+    }
+    report = {
+        **figures,
+        "read": intake.read,
+        "classes": {label: {side: _count(splits[side], label) for side in SIDES} for label in labels},
+        "columns": dict(columns),
+        "files": [{"file": n.file, "encoding": n.encoding, "rows": n.rows, "rescued": n.rescued} for n in raw.notes],
+        "ignored": raw.ignored,
+        "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
+        "characters": {side: _quantiles(len(record.values[roles[0]]) for record in splits[side]) for side in SIDES},
+        "examples": {reason: _examples(aside, reason) for reason in sorted(reasons)},
+    }
+    _json(out / "labels.json", labels)
+    _json(out / "report.json", report)
+    (out / "report.md").write_text("\n".join(_markdown(report)) + "\n", encoding="utf-8")
+    return figures
+
+
+def _cells(record: Record, roles: Sequence[str]) -> list[Any]:
+    return [record.id, *(record.values[role] for role in roles), record.group, record.file, record.line]
+
+
+def _table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    schema = pa.schema([pa.field(name, pa.int64() if name == "line" else pa.string()) for name in names])
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    table = pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
+    pq.write_table(table, path, compression="zstd", compression_level=3, version="2.6", row_group_size=10_000)
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _count(records: Sequence[Record], label: str) -> int:
+    return sum(record.values["label"] == label for record in records)
+
+
+def _quantiles(lengths: Iterable[int]) -> dict[str, int]:
+    values = np.quantile(list(lengths), [share / 100 for share in QUANTILES], method="nearest")
+    return {f"{share} %": int(value) for share, value in zip(QUANTILES, values, strict=True)}
+
+
+def _examples(aside: Sequence[Rejected], reason: str) -> list[dict[str, Any]]:
+    chosen = [one for one in aside if reason_kind(one.reason) == reason][:EXAMPLES]
+    return [{"at": f"{one.file}:{one.line}", "reason": one.reason, "excerpt": one.excerpt} for one in chosen]
+
+
+def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
+    rows, total = report["rows"], sum(report["rows"].values())
+    yield "# What ingest made of the raw data\n"
+    aside = sum(report["rejected"].values())
+    yield f"{report['read']:,} rows read, {total:,} kept, {aside:,} set aside; {report['pool']:,} unlabelled texts in the pool."
+    yield f"Columns: {', '.join(f'{role} = `{column}`' for role, column in report['columns'].items())}.\n"
+    yield "## Rows by class\n"
+    table = [
+        [_cell(label), *(sides[side] for side in SIDES), f"{sum(sides.values()) / total:.1%}"] for label, sides in report["classes"].items()
+    ]
+    yield from _grid(["class", *SIDES, "share"], [*table, ["**all**", *(rows[side] for side in SIDES), ""]])
+    yield "\n## Length of a text, in characters\n"
+    yield from _grid(["", *report["characters"]["train"]], [[side, *report["characters"][side].values()] for side in SIDES])
+    yield "\n## Files\n"
+    yield from _grid(
+        ["file", "encoding", "rows", "rescued from quotes"],
+        [[_cell(f["file"]), f["encoding"], f["rows"], f["rescued"]] for f in report["files"]],
+    )
+    if report["ignored"]:
+        yield f"\nNot read: {', '.join(report['ignored'])}."
+    yield "\n## Cleaned\n"
+    yield from [f"- {what}: {count:,} values" for what, count in report["cleaned"].items()] or ["Nothing."]
+    yield "\n## Set aside\n"
+    yield "All of them are in `rejected.parquet`.\n" if report["rejected"] else "Nothing."
+    for reason, count in report["rejected"].items():
+        yield f"- **{reason}**: {count:,}"
+        yield from (f"  - {_cell(one['at'])}: {_cell(one['reason'])}; {_cell(one['excerpt'])[:80]}" for one in report["examples"][reason])
+
+
+def _grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    yield from (f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in row)} |" for row in rows)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")

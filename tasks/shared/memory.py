@@ -1,0 +1,59 @@
+"""How much memory a variant needs at most, in a process of its own: `python -m tasks.shared.memory` reads a job and prints mebibytes.
+
+The process opens the variant and answers a few real inputs one by one. Libraries count: whoever serves the variant needs them too.
+"""
+
+from __future__ import annotations
+
+import pickle
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from tasks.kinds.base import Row
+from tasks.shared.errors import ModelError
+from tasks.shared.variants import Setting, Source, open_variant
+
+INPUTS = 32
+TOP = Path(__file__).resolve().parents[2]
+MODULE = "tasks.shared.memory"
+
+
+def peaks(sources: Sequence[Source], setting: Setting, rows: Sequence[Row], at_once: int) -> dict[str, float]:
+    """Peak resident memory of each variant in MiB, `at_once` processes side by side."""
+
+    def one(source: Source) -> float:
+        job = pickle.dumps((replace(source, folder=source.folder.resolve()), setting, list(rows[:INPUTS])))
+        child = subprocess.run([sys.executable, "-m", MODULE], cwd=TOP, input=job, capture_output=True, check=False)
+        if child.returncode:
+            said = child.stderr.decode(errors="replace").strip()[-2000:]
+            raise ModelError(source.name, f"could not be opened in a process of its own to measure its memory: {said}")
+        return float(child.stdout.split()[-1])
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return dict(zip((source.name for source in sources), pool.map(one, sources), strict=True))
+
+
+def main() -> None:
+    source, setting, rows = pickle.load(sys.stdin.buffer)  # noqa: S301 - from `peaks` above, through a pipe
+    variant = open_variant(source, setting)
+    variant.use(1)
+    for row in rows:
+        variant.answer(row)
+    print(round(peak_mib(), 1))
+
+
+def peak_mib() -> float:
+    """Linux: VmHWM, because `ru_maxrss` also counts what the parent held when it forked. Elsewhere `ru_maxrss`: macOS counts bytes."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        return next(int(line.split()[1]) / 2**10 for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+if __name__ == "__main__":
+    main()

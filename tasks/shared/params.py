@@ -1,0 +1,190 @@
+"""Reads params.yaml, strictly: every value a run uses stands there and nowhere else, and all faults are told at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt, MultipleOf
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from tasks.shared.errors import ParamsError, did_you_mean
+
+BOUNDS: dict[type, tuple[str, str]] = {
+    Ge: ("ge", "at least"),
+    Gt: ("gt", "above"),
+    Le: ("le", "at most"),
+    Lt: ("lt", "below"),
+    MultipleOf: ("multiple_of", "a multiple of"),
+}
+RUN_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+class Section(BaseModel):
+    """The values one stage reads. No field has a default: a value is in params.yaml or nowhere."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+Kind = Annotated[str, Field(description="file in tasks/kinds/ without its ending")]
+Seed = Annotated[int, Field(ge=0, lt=2**31, description="of every random choice")]
+Threads = Annotated[int, Field(ge=1, le=256, description="processor threads; results differ in their last bits between counts")]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|mps)$", description="auto, cpu, cuda or mps")]
+InputSize = Annotated[int, Field(ge=8, le=8192, description="largest input the model sees: tokens of a text, pixels of an image's side")]
+
+
+class RunFields(Section):
+    """What the stages of a run share. A stage's `Params` takes those of them it reads by naming them."""
+
+    kind: Kind
+    seed: Seed
+    threads: Threads
+    device: Device
+    input_size: InputSize
+
+
+class TrainingFields(Section):
+    """How a stage trains; see tasks/shared/training.py."""
+
+    epochs: int = Field(ge=1, le=1000, description="passes over the training rows, at most")
+    patience: int = Field(ge=1, le=1000, description="epochs without a better headline metric after which training stops")
+    batch_size: int = Field(ge=1, le=4096, description="rows per step")
+    learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate")
+    warmup: float = Field(ge=0, lt=1, description="share of the steps in which the learning rate rises")
+    weight_decay: float = Field(ge=0, le=1, description="of the weight matrices")
+    clip: float = Field(gt=0, le=1000, description="greatest norm of the gradient")
+    dropout: float = Field(ge=0, lt=1, description="in the encoder and before the head")
+    precision: Literal["fp32", "bf16"] = Field(description="of the matrix products; bf16 pays with AMX or a GPU")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The `runs` of a params file.
+
+    Raises:
+        ParamsError: there is no such file, it is no YAML, or it has no `runs`.
+    """
+    if not path.is_file():
+        raise ParamsError(path.name, "there is no such file here; run this in the top folder of the project, where params.yaml is")
+    try:
+        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (MarkedYAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(path.name, f"is not readable as YAML: {' '.join(str(error).split())}") from None
+    runs = document.get("runs") if isinstance(document, dict) else None
+    if not isinstance(runs, dict) or not runs:
+        raise ParamsError(path.name, "must have a key `runs` with at least one run below it")
+    return runs
+
+
+def check(
+    runs: Mapping[str, Any], models: Mapping[str, type[Section]], kinds: list[str], only: str | None = None
+) -> dict[str, dict[str, Section]]:
+    """Run -> stage -> its checked params.
+
+    Raises:
+        ParamsError: with every fault of the file, or of the run `only`.
+    """
+    if only is not None and only not in runs:
+        raise ParamsError("params.yaml", f"there is no run `{only}`{did_you_mean(only, runs)}")
+    chosen = {only: runs[only]} if only is not None else dict(runs)
+    faults: list[str] = []
+    checked = {name: _check_run(str(name), run, models, kinds, faults) for name, run in chosen.items()}
+    if faults:
+        raise ParamsError("params.yaml", *faults)
+    return checked
+
+
+def _check_run(name: str, run: Any, models: Mapping[str, type[Section]], kinds: list[str], faults: list[str]) -> dict[str, Section]:
+    at = f"runs.{name}"
+    if not RUN_NAME.fullmatch(name):
+        faults.append(f"{at}: a run's name is made of a-z, 0-9 and -, starts with a letter and has at most 40 signs")
+    if name == "raw":
+        faults.append(f"{at}: `raw` is the folder of raw data; choose another name")
+    if not isinstance(run, dict):
+        faults.append(f"{at} = {run!r}: must be a mapping of {', '.join([*RunFields.model_fields, *models])}")
+        return {}
+    allowed = [*RunFields.model_fields, *models]
+    faults.extend(f"{at}.{key}: unknown key{did_you_mean(str(key), allowed)}" for key in run if key not in allowed)
+    shared = {key: run[key] for key in RunFields.model_fields if key in run}
+    faults.extend(_faults(at, RunFields, shared))
+    if isinstance(run.get("kind"), str) and run["kind"] not in kinds:
+        faults.append(f"{at}.kind = {run['kind']!r}: unknown kind{did_you_mean(run['kind'], kinds)}")
+    checked = {}
+    for stage, model in models.items():
+        taken = {key: value for key, value in shared.items() if key in model.model_fields}
+        section = run.get(stage, {})
+        if not isinstance(section, dict):
+            faults.append(f"{at}.{stage} = {section!r}: must be a mapping of {', '.join(own_fields(model))}")
+            continue
+        clash = RunFields.model_fields.keys() & section.keys()
+        faults.extend(f"{at}.{stage}.{key}: unknown key; `{key}` stands once, at {at}.{key}" for key in sorted(clash))
+        try:
+            checked[stage] = model.model_validate({**{k: v for k, v in section.items() if k not in clash}, **taken})
+        except ValidationError as error:
+            own = (detail for detail in error.errors() if detail["loc"][0] not in RunFields.model_fields)
+            faults.extend(_say(f"{at}.{stage}", model, detail) for detail in own)
+    return checked
+
+
+def own_fields(model: type[Section]) -> list[str]:
+    """The fields of a stage's section, without those the whole run shares."""
+    return [name for name in model.model_fields if name not in RunFields.model_fields]
+
+
+def _faults(at: str, model: type[Section], values: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        model.model_validate(dict(values))
+    except ValidationError as error:
+        yield from (_say(at, model, detail) for detail in error.errors())
+
+
+def _say(at: str, model: type[BaseModel], detail: ErrorDetails) -> str:
+    """`runs.bbc.prune.ffn = 1.2: must be a whole number from 8 to 65536, a multiple of 8 (feed-forward channels kept)`."""
+    field, siblings = _field(model, detail["loc"])
+    at = ".".join([at, *map(str, detail["loc"])])
+    if detail["type"] == "extra_forbidden":
+        return f"{at}: unknown key{did_you_mean(str(detail['loc'][-1]), siblings)}"
+    about = f" ({field.description})" if field and field.description else ""
+    if detail["type"] == "missing":
+        return f"{at}: is missing{about}"
+    return f"{at} = {_short(detail['input'])}: {_allowed(field) or detail['msg'].removeprefix('Value error, ')}{about}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _field(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[FieldInfo | None, list[str]]:
+    """The field at a location in nested models, and the names beside it."""
+    field: FieldInfo | None = None
+    siblings = own_fields(model) if issubclass(model, Section) else list(model.model_fields)
+    current: Any = model
+    for step in location:
+        fields = getattr(current, "model_fields", {})
+        if step not in fields:
+            return None, siblings
+        field, siblings = fields[step], list(fields)
+        current = field.annotation
+    return field, siblings
+
+
+def _allowed(field: FieldInfo | None) -> str:
+    """What a number may be; empty for other types, whose own message is good enough."""
+    words = {int: "a whole number", float: "a number", bool: "true or false"}.get(field.annotation) if field else None  # type: ignore[arg-type]
+    if field is None or words is None:
+        return ""
+    said = {
+        Ge: ("ge", "at least"),
+        Gt: ("gt", "above"),
+        Le: ("le", "at most"),
+        Lt: ("lt", "below"),
+        MultipleOf: ("multiple_of", "a multiple of"),
+    }
+    bounds = [f"{said[type(bound)][1]} {getattr(bound, said[type(bound)][0])}" for bound in field.metadata if type(bound) in said]
+    return ", ".join([f"must be {words}", *bounds])

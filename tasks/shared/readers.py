@@ -1,0 +1,230 @@
+"""Reads a folder of raw data: CSV, TSV, JSON lines, JSON, Parquet, and folders of text files named after their label.
+
+What cannot be made a row is set aside with file, line and reason. What makes a whole file unreadable is an error, for all files together.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tasks.shared import delimited
+from tasks.shared.encoding import detect
+from tasks.shared.errors import DataError
+from tasks.shared.records import UNREADABLE, Rejected, Row, lines, rejected
+
+DELIMITED = {".csv", ".tsv"}
+SUFFIXES = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
+TEXT = ".txt"
+FORMATS = f"{', '.join(SUFFIXES)}, or a folder for each label with {TEXT} files in it"
+NO_TEXT = "is no text: it looks like a binary file; save it as text in UTF-8"
+OBJECT = re.compile(r"^[ \t]*\{", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What was found in a file, or in a folder of text files."""
+
+    file: str
+    encoding: str
+    rows: int
+    rescued: int
+
+
+@dataclass
+class Raw:
+    rows: list[Row] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+def read(raw: Path, header: bool) -> Raw:
+    """All rows below `raw`, files by name. `header`: CSV and TSV begin with the names of their columns (else they are "1", "2", ...).
+
+    Raises:
+        DataError: with every file that cannot be read, and why.
+    """
+    paths, faults = _files(raw)
+    result = Raw()
+    folders: dict[str, list[Path]] = {}
+    for path in paths:
+        name = path.relative_to(raw).as_posix()
+        if is_class_text(name):
+            folders.setdefault(str(PurePosixPath(name).parent), []).append(path)
+        elif path.suffix.lower() not in SUFFIXES:
+            result.ignored.append(name)
+        else:
+            faults += _take(result, path, name, header)
+    for folder, texts in sorted(folders.items()):
+        _take_texts(result, folder, texts)
+    if not faults and not result.notes:
+        found = f"only {_some(result.ignored)}" if result.ignored else "no file"
+        faults.append(f"holds {found}; what can be read: {FORMATS}")
+    if faults:
+        raise DataError(raw.name, *faults)
+    return result
+
+
+def is_class_text(name: str) -> bool:
+    """Whether this relative path is `<label>/<name>.txt`."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() == TEXT and len(path.parts) > 1
+
+
+def _files(raw: Path) -> tuple[list[Path], list[str]]:
+    if not raw.is_dir():
+        raise DataError(raw.name, "there is no such folder of raw data; bring data in with `python -m flows.data add RUN SOURCE`")
+    inside, files, faults = raw.resolve(), [], []
+    for path in sorted(raw.rglob("*"), key=lambda path: path.relative_to(raw).parts):
+        name = path.relative_to(raw)
+        if any(part.startswith(".") for part in name.parts):
+            continue
+        if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(inside)):
+            faults.append(f"{name.as_posix()} is a link that leads out of the folder or nowhere; put the file itself there")
+        elif path.is_file():
+            files.append(path)
+    return files, faults
+
+
+def _take(result: Raw, path: Path, name: str, header: bool) -> list[str]:
+    """Adds what a file holds to the result; its faults if it cannot be read."""
+    encoding = "binary" if path.suffix.lower() == ".parquet" else detect(path)
+    if path.stat().st_size == 0:
+        return [f"{name} is empty"]
+    if encoding is None:
+        return [f"{name} {NO_TEXT}"]
+    rows: list[Row] = []
+    bad: list[Rejected] = []
+    try:
+        for item in _parse(path, name, encoding, header):
+            (rows if isinstance(item, Row) else bad).append(item)  # type: ignore[arg-type]
+    except DataError as error:
+        return [f"{error.where}: {fault}" for fault in error.faults]
+    except UnicodeError:
+        return [f"{name} cannot be read as {encoding}, which it seems to be; save it as UTF-8"]
+    if not rows and not bad:
+        return [f"{name} has no rows"]
+    result.rows += rows
+    result.rejected += bad
+    result.notes.append(Note(name, encoding, len(rows), sum(row.rescued for row in rows)))
+    return []
+
+
+def _parse(path: Path, name: str, encoding: str, header: bool) -> Iterator[Row | Rejected]:
+    match path.suffix.lower():
+        case ".csv" | ".tsv":
+            return delimited.read(path, name, encoding, header)
+        case ".jsonl":
+            return _json_lines(path, name, encoding)
+        case ".json":
+            return _json(path, name, encoding)
+        case _:
+            return _parquet(path, name)
+
+
+def _json_lines(path: Path, name: str, encoding: str) -> Iterator[Row | Rejected]:
+    for line in lines(path, encoding):
+        if line.fault:
+            yield rejected(name, line.number, line.fault, line.text)
+            continue
+        try:
+            yield _row(name, line.number, json.loads(line.text), line.text)
+        except (ValueError, RecursionError) as error:
+            yield rejected(name, line.number, f"is no JSON ({_why(error)})", line.text)
+
+
+def _json(path: Path, name: str, encoding: str) -> Iterator[Row | Rejected]:
+    """An array of objects, or objects one after another, in one line or over several."""
+    text = path.read_text(encoding=encoding, errors="surrogateescape" if encoding.startswith("utf-8") else "strict")
+    decoder = json.JSONDecoder()
+    position = _skip(text, 0, "")
+    array = text.startswith("[", position)
+    position = _skip(text, position + array, ",")
+    counted, number = 0, 1
+    while position < len(text) and not (array and text[position] == "]"):
+        number += text.count("\n", counted, position)
+        counted = position
+        try:
+            value, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError) as error:
+            yield rejected(name, number, f"is no JSON ({_why(error)})", text[position : position + 400])
+            following = OBJECT.search(text, text.find("\n", position) + 1 or len(text))
+            position = following.end() - 1 if following else len(text)
+            continue
+        yield _row(name, number, value, text[position : position + 400])
+        position = _skip(text, end, ",")
+
+
+def _skip(text: str, position: int, signs: str) -> int:
+    while position < len(text) and (text[position].isspace() or text[position] in signs):
+        position += 1
+    return position
+
+
+def _why(error: Exception) -> str:
+    return f"{error.msg}, sign {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
+
+
+def _row(name: str, number: int, value: Any, text: str) -> Row | Rejected:
+    if not isinstance(value, dict):
+        return rejected(name, number, "is no JSON object", text)
+    return Row(name, number, {key: _text(item) for key, item in value.items()})
+
+
+def _text(value: Any) -> str:
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case dict() | list() | bool():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            return str(value)
+
+
+def _parquet(path: Path, name: str) -> Iterator[Row | Rejected]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            columns = [column.name for column in file.schema_arrow if not pa.types.is_binary(column.type)]
+            number = 0
+            for batch in file.iter_batches(columns=columns):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield _row(name, number, values, "")
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(name, f"is no readable Parquet ({str(error).splitlines()[0]})") from None
+
+
+def _take_texts(result: Raw, folder: str, paths: Iterable[Path]) -> None:
+    """Files `<label>/<n>.txt`: columns text (all of it), title (its first line), body (the rest) and label (the folder's name)."""
+    encodings: Counter[str] = Counter()
+    for path in paths:
+        name = f"{folder}/{path.name}"
+        encoding = detect(path)
+        if encoding is None:
+            result.rejected.append(rejected(name, 1, "is no text", ""))
+            continue
+        try:
+            text = path.read_text(encoding=encoding)
+        except UnicodeError:
+            result.rejected.append(rejected(name, 1, UNREADABLE, ""))
+            continue
+        title, _, body = text.strip().partition("\n")
+        result.rows.append(Row(name, 1, {"text": text, "title": title, "body": body, "label": PurePosixPath(folder).name}))
+        encodings[encoding] += 1
+    stated = ", ".join(f"{name} ({count})" for name, count in encodings.most_common())
+    result.notes.append(Note(f"{folder}/", stated or "none", encodings.total(), 0))
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

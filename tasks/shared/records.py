@@ -1,0 +1,71 @@
+"""What a raw file gives: rows, and what could not be made a row."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+LONGEST_LINE = 1_000_000
+"""Characters. Longer than any text a model reads; a line beyond it is a file without line ends."""
+EXCERPT = 200
+UNREADABLE = "has bytes that are no characters"
+
+
+@dataclass(frozen=True)
+class Row:
+    """`file` is relative to the raw folder, `line` counts from 1 (in Parquet: the row's number)."""
+
+    file: str
+    line: int
+    values: Mapping[str, str]
+    rescued: bool = False
+    """Taken out of a quote that had swallowed it."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    file: str
+    line: int
+    reason: str
+    excerpt: str
+
+
+def rejected(file: str, line: int, reason: str, text: str) -> Rejected:
+    clean = "".join(sign if sign.isprintable() else " " for sign in text[: EXCERPT * 2])
+    return Rejected(file, line, reason, " ".join(clean.split())[:EXCERPT])
+
+
+@dataclass(frozen=True)
+class Line:
+    """A physical line without its end. A text above LONGEST_LINE is cut there and `fault` says so."""
+
+    number: int
+    text: str
+    fault: str = ""
+
+
+def lines(path: Path, encoding: str) -> Iterator[Line]:
+    """The lines of a text file that are not blank; never more than one of them in memory.
+
+    Raises:
+        UnicodeDecodeError: the file is not of this encoding (not for UTF-8, where only the damaged lines have a fault).
+    """
+    errors = "surrogateescape" if codecs.lookup(encoding).name.startswith("utf-8") else "strict"
+    number = 0
+    with path.open(encoding=encoding, errors=errors, newline="") as file:
+        while text := file.readline(LONGEST_LINE + 2):
+            number += 1
+            ended, fault = text.endswith(("\n", "\r")), _fault(text)
+            while not ended and (more := file.readline(LONGEST_LINE)):
+                fault = f"over-long: a line of more than {LONGEST_LINE:,} characters"
+                ended = more.endswith(("\n", "\r"))
+            if text.strip() or fault:
+                yield Line(number, text.rstrip("\r\n"), fault)
+
+
+def _fault(text: str) -> str:
+    if "\0" in text:
+        return "has NUL bytes"
+    return UNREADABLE if any(0xDC80 <= ord(sign) <= 0xDCFF for sign in text) and not text.isascii() else ""

@@ -1,0 +1,93 @@
+"""Runs one stage of one run in a workspace: all of its result appears at the end, or nothing.
+
+The stage writes into a staging folder in its scratch folder, data/.scratch/<stage>@<run>/<hash of all it reads>. A kill leaves that
+folder; the next run with the same inputs goes on from it. At the end the result is moved into data/<run>/<stage>/.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tasks.shared import stages
+from tasks.shared.errors import DataError, PassingError
+from tasks.shared.params import Section
+
+STAGED = "staged"
+CODE = ["tasks/**/*.py", "requirements/tasks.lock"]
+
+
+def run_stage(name: str, run: str, params: Section, root: Path) -> None:
+    """Runs the stage and puts its artifacts, metrics and timings in place.
+
+    Raises:
+        DataError: an artifact it reads is missing.
+        PassingError: the same stage of the same run is being run by another process.
+    """
+    stage = stages.load(name)
+    inputs = stages.inputs(stage, root, run)
+    _must_exist(stage, root, run)
+    home = root / "data" / ".scratch" / f"{name}@{run}"
+    with _alone(home):
+        scratch = home / _fingerprint(stage, params, root, run)
+        staged = scratch / STAGED
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        metrics = stage.run(inputs, params, staged, scratch)
+        _write(staged / "metrics.json", metrics.figures)
+        if metrics.timings:
+            _write(staged / "timings.json", metrics.timings)
+        _publish(staged, root / "data" / run / name)
+        shutil.rmtree(scratch)
+
+
+def _must_exist(stage: stages.Stage, root: Path, run: str) -> None:
+    named = {name: stages.locate(name, root, run) for name in stages.artifacts(stage).values()}
+    missing = [path.relative_to(root).as_posix() for path in named.values() if not path.exists()]
+    if missing:
+        raise DataError(
+            ", ".join(missing), "is missing; `dvc repro` makes what a stage reads, `python -m flows.data add` brings raw data in"
+        )
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PassingError(home.name, "is being run by another process in this checkout; wait for it to end") from None
+        yield
+
+
+def _fingerprint(stage: stages.Stage, params: Section, root: Path, run: str) -> str:
+    """Of params, artifacts and code: what was begun with others must not be gone on with."""
+    digest = hashlib.sha256(params.model_dump_json().encode())
+    folders = [stages.locate(name, root, run) for name in sorted(stages.artifacts(stage).values())]
+    files = [file for folder in folders for file in sorted(folder.rglob("*")) if file.is_file()]
+    files += [file for pattern in CODE for file in sorted(stages.TASKS.parent.glob(pattern))]
+    for file in files:
+        with file.open("rb") as stream:
+            digest.update(file.name.encode() + hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def _write(file: Path, figures: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _publish(staged: Path, place: Path) -> None:
+    """DVC has removed the former result before the stage began; run by hand, we do."""
+    place.mkdir(parents=True, exist_ok=True)
+    for new in sorted(staged.iterdir()):
+        old = place / new.name
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        new.replace(old)

@@ -1,0 +1,61 @@
+"""The shippable folder: written beside a graph, opened as its user opens it, with onnxruntime and tokenizers alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from tasks.kinds import base
+from tasks.shared.errors import DataError
+
+GRAPH = "model.onnx"
+
+
+def write_preprocessing(folder: Path, tokenizer: Any, labels: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Everything between an input and the graph, and between its logits and a label. `facts["input_size"]` is where texts are cut."""
+    folder.mkdir()
+    backend = tokenizer.backend_tokenizer
+    backend.enable_truncation(facts["input_size"])
+    backend.no_padding()
+    backend.save(str(folder / "tokenizer.json"), pretty=False)
+    (folder / "labels.json").write_text(json.dumps(list(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (folder / "preprocessing.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    """A session on the CPU with so many threads, which it lets sleep between calls."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities (n, c) of logits (n, c)."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def load(folder: Path, kind: str) -> Callable[[Any], tuple[str, float]]:
+    """A function from an input as a user has it to the label and its probability.
+
+    Raises:
+        DataError: there is no such folder yet.
+    """
+    if not (folder / GRAPH).is_file():
+        raise DataError(folder.as_posix(), f"has no {GRAPH} yet; make it with `dvc repro`")
+    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    graph, request = session(folder / GRAPH, threads=1), base.load(kind).request(folder)
+
+    def answer(value: Any) -> tuple[str, float]:
+        probabilities = softmax(graph.run(None, request(value))[0])[0]
+        best = int(probabilities.argmax())
+        return labels[best], float(probabilities[best])
+
+    return answer

@@ -1,0 +1,187 @@
+"""The forms in which a model answers: a linear model, a torch checkpoint, a shippable folder. One more form is one more class.
+
+All of them look alike from outside, so that the benchmark asks none what it is. A `Source` says where a variant lies; it is
+enough to open it in any process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from tasks.kinds import base
+from tasks.kinds.base import Kind, Row
+from tasks.shared.serving import GRAPH, session, softmax
+
+
+@dataclass(frozen=True)
+class Source:
+    name: str
+    form: str
+    """A key of FORMS."""
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is the same for all variants of a run."""
+
+    kind: str
+    labels: Sequence[str]
+    input_size: int
+    batch: int
+    seed: int
+    device: str
+
+    def load_kind(self) -> Kind:
+        return base.load(self.kind)
+
+
+class Variant(Protocol):
+    name: str
+    parameters: int | None
+    """None where a form does not know it."""
+
+    def predict(self, rows: Sequence[Row]) -> np.ndarray:
+        """Probabilities (n, c) of many rows."""
+
+    def answer(self, row: Row) -> np.ndarray:
+        """From the input as a user has it to probabilities (1, c)."""
+
+    def prepare(self, rows: Sequence[Row], length: int | None) -> Any:
+        """One batch, ready for `forward`; inputs of variable length are padded to `length`, or to the longest."""
+
+    def forward(self, batch: Any) -> Any:
+        """The model alone."""
+
+    def use(self, threads: int) -> None:
+        """Sets how many processor threads the next calls have."""
+
+
+class Linear:
+    """The kind's baseline, fitted when opened. It has no step before the model: `prepare` does nothing."""
+
+    def __init__(self, source: Source, setting: Setting) -> None:
+        from threadpoolctl import threadpool_limits
+
+        from tasks.shared import tables
+
+        self.name, self.parameters = source.name, None
+        with threadpool_limits(1):
+            self.predict = setting.load_kind().baseline(tables.read(source.folder / "train.parquet"), setting.labels, setting.seed)
+
+    def answer(self, row: Row) -> np.ndarray:
+        return self.predict([row])
+
+    def prepare(self, rows: Sequence[Row], length: int | None) -> Sequence[Row]:  # noqa: ARG002 - all forms have the same methods
+        return rows
+
+    def forward(self, batch: Sequence[Row]) -> np.ndarray:
+        return self.predict(batch)
+
+    def use(self, threads: int) -> None:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads)
+
+
+class Torch:
+    """A checkpoint in torch, float32."""
+
+    def __init__(self, source: Source, setting: Setting) -> None:
+        import torch
+
+        from tasks.shared import checkpoint
+
+        self.name, self._setting, self._kind = source.name, setting, setting.load_kind()
+        self._tokenizer = checkpoint.load_tokenizer(source.folder)
+        self._model = checkpoint.load_model(source.folder, self._kind, torch.device(setting.device))
+        self.parameters = checkpoint.parameters(self._model)
+
+    def predict(self, rows: Sequence[Row]) -> np.ndarray:
+        from tasks.shared import inference
+
+        features = self._encode(rows)
+        return softmax(inference.logits(self._model, self._kind, self._tokenizer, features, self._setting.batch, label=self.name))
+
+    def answer(self, row: Row) -> np.ndarray:
+        return softmax(self.forward(self.prepare([row], None)).numpy())
+
+    def prepare(self, rows: Sequence[Row], length: int | None) -> dict[str, Any]:
+        import torch
+
+        batch = self._kind.collate(self._tokenizer, self._encode(rows))
+        if length is None:
+            return batch
+        return {name: torch.from_numpy(lengthened(tensor.numpy(), length)) for name, tensor in batch.items()}
+
+    def forward(self, batch: dict[str, Any]) -> Any:
+        import torch
+
+        with torch.inference_mode():
+            return self._model(**batch).logits
+
+    def use(self, threads: int) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+    def _encode(self, rows: Sequence[Row]) -> list[Any]:
+        unlabelled = [{**row, "label": None} for row in rows]
+        return self._kind.encode(self._tokenizer, unlabelled, self._setting.labels, self._setting.input_size)
+
+
+class Onnx:
+    """A shippable folder, opened as its user opens it: without torch or transformers.
+
+    Rows are answered one by one, as when served: int8 scales are taken from the whole batch, so an answer would depend on its neighbours.
+    """
+
+    def __init__(self, source: Source, setting: Setting) -> None:
+        kind = setting.load_kind()
+        self.name, self.parameters = source.name, None
+        self._file, self._sessions = source.folder / GRAPH, dict[int, Any]()
+        self._request, self._raw_input = kind.request(source.folder), kind.raw_input
+        self.use(1)
+
+    def predict(self, rows: Sequence[Row]) -> np.ndarray:
+        from tasks.shared.progress import track
+
+        return np.concatenate([self.answer(row) for row in track(rows, label=self.name)])
+
+    def answer(self, row: Row) -> np.ndarray:
+        return softmax(self.forward(self._request(self._raw_input(row))))
+
+    def prepare(self, rows: Sequence[Row], length: int | None) -> dict[str, np.ndarray]:
+        requests = [self._request(self._raw_input(row)) for row in rows]
+        names = list(requests[0])
+        longest = {name: max(one[name].shape[-1] for one in requests) for name in names}
+        return {name: np.concatenate([lengthened(one[name], length or longest[name]) for one in requests]) for name in names}
+
+    def forward(self, batch: dict[str, np.ndarray]) -> np.ndarray:
+        logits: np.ndarray = self._session.run(["logits"], batch)[0]
+        return logits
+
+    def use(self, threads: int) -> None:
+        if threads not in self._sessions:
+            self._sessions[threads] = session(self._file, threads)
+        self._session = self._sessions[threads]
+
+
+FORMS: dict[str, Any] = {"linear": Linear, "torch": Torch, "onnx": Onnx}
+
+
+def open_variant(source: Source, setting: Setting) -> Variant:
+    variant: Variant = FORMS[source.form](source, setting)
+    return variant
+
+
+def lengthened(values: np.ndarray, length: int) -> np.ndarray:
+    """Numbers of pieces (n, l), filled with zeros to (n, length); what is no such table, as pixels, has its size already."""
+    if values.ndim != 2 or values.shape[1] >= length:
+        return values
+    return np.pad(values, ((0, 0), (0, length - values.shape[1])))

@@ -1,0 +1,61 @@
+"""Keeps DVC and Prefect of these tests to a folder of their own, and lends each test a copy of the toy project."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.flows.toy import GRAPH, PARAMS, STEP, Toy, call
+
+HOME = Path(tempfile.mkdtemp(prefix="slipway-flows-"))
+
+# Before any test module imports flows, and with it Prefect, which reads its settings then.
+os.environ["PREFECT_HOME"] = str(HOME / "prefect")
+os.environ.pop("PREFECT_API_URL", None)
+for _name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "DVC_SITE_CACHE_DIR"):
+    os.environ[_name] = str(HOME / _name.lower())
+for _name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"):
+    os.environ[_name] = "toy@example.org"
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    toy = Toy(tmp_path_factory.mktemp("made"))
+    call(toy.root, "git", "init", "--quiet")
+    toy.dvc("init", "--quiet")
+    toy.dvc("config", "core.analytics", "false")
+    toy.write("params.yaml", PARAMS)
+    toy.write("dvc.yaml", GRAPH)
+    toy.write("step.py", STEP)
+    for run in "ab":
+        toy.write(f"data/raw/{run}", f"raw {run}\n")
+    toy.dvc("add", "--quiet", "data/raw/a", "data/raw/b")
+    toy.dvc("repro", "--quiet")
+    call(toy.root, "git", "add", "-A")
+    call(toy.root, "git", "commit", "--quiet", "-m", "all made")
+    (toy.root / "ran.log").unlink()
+    return toy.root
+
+
+@pytest.fixture
+def toy(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """A fresh copy of the toy project, which is also the current directory."""
+    root = tmp_path / "toy"
+    shutil.copytree(made, root, symlinks=True)
+    monkeypatch.chdir(root)
+    return Toy(root)
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """Slipway's own embedded server, for all tests of the session."""
+    from flows import server
+
+    server.ensure()
+    yield
+    shutil.rmtree(HOME, ignore_errors=True)

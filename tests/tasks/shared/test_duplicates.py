@@ -1,0 +1,64 @@
+"""Near duplicates: found as an exhaustive comparison finds them, the same each time, whatever stands beside them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tasks.shared.duplicates import PIECE, groups
+
+
+def texts(count: int, seed: int) -> list[str]:
+    """Sentences of 30 words, some of them a changed copy of an earlier one."""
+    draw = random.Random(seed)
+    words = ["".join(draw.choices("abcdefghijklmnop", k=draw.randint(2, 8))) for _ in range(400)]
+    made: list[list[str]] = []
+    for _ in range(count):
+        if made and draw.random() < 0.4:
+            copy = list(draw.choice(made))
+            for _ in range(draw.randint(0, 8)):
+                copy[draw.randrange(len(copy))] = draw.choice(words)
+            made.append(copy)
+        else:
+            made.append(draw.choices(words, k=30))
+    return [" ".join(words) for words in made]
+
+
+def overlap(one: str, other: str) -> float:
+    a, b = ({text[start : start + PIECE] for start in range(len(text) - PIECE + 1)} for text in (one, other))
+    return len(a & b) / len(a | b)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9])
+def test_groups_are_those_of_an_exhaustive_comparison(threshold: float) -> None:
+    data = texts(150, seed=1)
+    expected = list(range(len(data)))
+    for one in range(len(data)):
+        for other in range(one):
+            if overlap(data[one], data[other]) >= threshold:
+                low, high = sorted((expected[one], expected[other]))
+                expected = [low if group == high else group for group in expected]
+    assert len(set(expected)) < len(data)
+    assert groups(data, threshold) == expected
+
+
+def test_case_and_white_space_do_not_tell_texts_apart() -> None:
+    assert groups(["Same  words", "other words here", "same words\n"], 1.0) == [0, 1, 0]
+
+
+def test_short_and_empty_texts_are_alike_only_if_equal() -> None:
+    assert groups(["a", "b", "a", "", "", "ab"], 0.5) == [0, 1, 0, 3, 3, 5]
+
+
+def test_chains_of_twins_are_one_group_with_the_smallest_index() -> None:
+    draw = random.Random(3)
+    words = ["".join(draw.choices("abcdefghijklmnop", k=6)) for _ in range(200)]
+    chain = [" ".join(words[start : start + 60]) for start in range(0, 40, 8)]
+    assert overlap(chain[0], chain[-1]) < 0.6 < overlap(chain[0], chain[1])
+    assert groups([*reversed(chain), "a stranger among them"], 0.6) == [0, 0, 0, 0, 0, 5]
+
+
+def test_groups_are_the_same_each_time() -> None:
+    data = texts(200, seed=2)
+    assert groups(data, 0.7) == groups(data, 0.7)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tasks.kinds import base
+from tasks.shared import metrics
+
+KIND = base.load("text_classification")
+
+
+def random_answers(seed: int, rows: int = 200, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    return generator.dirichlet(np.ones(classes), rows), generator.integers(0, classes, rows)
+
+
+@pytest.mark.parametrize("classes", [2, 5, 13])
+def test_kind_figures_equal_the_metric(classes: int) -> None:
+    probabilities, truth = random_answers(classes, classes=classes)
+    guess = probabilities.argmax(1)
+    vectorised = KIND.figures(KIND.statistics(guess, truth, classes).sum(0))
+    library = metrics.Classification().compute(predictions=guess, references=truth)
+    assert vectorised.keys() == library.keys()
+    for name, value in library.items():
+        assert vectorised[name] == pytest.approx(value, abs=1e-12)
+
+
+def test_kind_figures_equal_the_metric_where_a_class_never_occurs() -> None:
+    guess, truth = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    vectorised = KIND.figures(KIND.statistics(guess, truth, 4).sum(0))
+    assert vectorised["macro_f1"] == pytest.approx(metrics.Classification().compute(predictions=guess, references=truth)["macro_f1"])
+
+
+def test_calibration_error_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.4, 0.6]])
+    truth = np.array([0, 1, 1, 1])  # at 0.9 half are right, at 0.6 all
+    bins = metrics.reliability(probabilities, truth)
+    assert [(one["bin"], one["rows"]) for one in bins] == [(8, 2), (13, 2)]
+    assert metrics.expected_calibration_error(bins) == pytest.approx((2 * 0.4 + 2 * 0.4) / 4)
+
+
+@pytest.mark.parametrize(("sure", "expected"), [(1.0, 14), (14 / 15, 13), (14 / 15 + 1e-6, 14), (0.5, 7)])
+def test_a_bin_holds_its_upper_edge(sure: float, expected: int) -> None:
+    assert metrics.reliability(np.array([[sure, 1 - sure]]), np.array([0]))[0]["bin"] == expected
+
+
+def test_quality_of_a_copy_of_the_teacher_is_the_teacher() -> None:
+    teacher, truth = random_answers(0)
+    baseline, _ = random_answers(1)
+    found = metrics.quality(KIND, {"baseline": baseline, "teacher": teacher, "final": teacher.copy()}, truth, resamples=200, seed=0)
+    final = found["final"]
+    assert (final["quality_ratio"], final["quality_ratio_low"], final["quality_ratio_high"]) == (1, 1, 1)
+    assert (final["difference_to_teacher_low"], final["difference_to_teacher_high"]) == (0, 0)
+    assert final["agreement"] == 1
+    assert found["teacher"]["macro_f1"] == final["macro_f1"]
+    assert "difference_to_baseline" in found["teacher"]
+    assert "quality_ratio" not in found["teacher"]
+
+
+def test_paired_interval_is_narrower_than_its_parts() -> None:
+    teacher, truth = random_answers(0, rows=400)
+    teacher[np.arange(400), truth] += 0.7
+    student = teacher.copy()
+    student[:12] = student[:12, ::-1]
+    found = metrics.quality(KIND, {"baseline": teacher, "teacher": teacher, "final": student}, truth, resamples=500, seed=0)
+    own = found["final"]["macro_f1_high"] - found["final"]["macro_f1_low"]
+    assert 0 < 2 * found["final"]["smallest_visible_difference"] < own
+
+
+def test_quality_is_the_same_twice() -> None:
+    answers, truth = {name: random_answers(at)[0] for at, name in enumerate(["baseline", "teacher", "final"])}, random_answers(0)[1]
+    assert metrics.quality(KIND, answers, truth, 300, seed=1) == metrics.quality(KIND, answers, truth, 300, seed=1)
+
+
+def test_tables_by_class_by_hand() -> None:
+    probabilities, truth = np.eye(3)[[0, 0, 1, 1]], np.array([0, 1, 1, 1])
+    first, second, third = metrics.per_class(probabilities, truth)
+    assert (first["precision"], first["recall"], first["support"]) == (0.5, 1.0, 1)
+    assert second["f1"] == pytest.approx(0.8)
+    assert third == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
+    assert metrics.confusion(probabilities, truth).tolist() == [[1, 0, 0], [1, 2, 0], [0, 0, 0]]
