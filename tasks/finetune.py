@@ -1,7 +1,7 @@
 """Trains the teacher: the pretrained model with a head, on the labelled rows.
 
-Reads ingest/out and pretrain/out. Writes out/ (the teacher as a plain checkpoint), outputs/ (its logits on the training rows and on
-the pool, so that changing the student never relabels anything) and plots/learning.csv.
+Reads ingest/out and pretrain/out. Writes out/ (the teacher as a plain checkpoint), outputs/ (its logits on the training and
+validation rows and on the pool, so that changing the student never relabels anything) and plots/learning.csv.
 """
 
 from __future__ import annotations
@@ -58,15 +58,16 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         return inference.figures(model, kind, tokenizer, encode["validation"], params.precision)
 
     sizes = [len(one["input_ids"]) for one in encode["train"]]
-    history = training.fit(model, training.Plan.of(params), sizes, loss, evaluate, kind.headline, scratch, "finetune")
+    history = training.fit(
+        model, training.Plan.of(params), sizes, loss, evaluate, lambda figures: figures[kind.headline], scratch, "finetune"
+    )
     training.write_history(history, out / "plots" / "learning.csv")
     checkpoint.save(model, tokenizer, out / "out")
-    outputs = {"train": encode["train"], "pool": encode["pool"][: params.pool_outputs]}
+    outputs = {**encode, "pool": encode["pool"][: params.pool_outputs]}
     for split, features in outputs.items():
         answers = inference.logits(model, kind, tokenizer, features, inference.BATCH, params.precision, label=f"teacher on {split}")
         inference.write_outputs(answers, out / "outputs" / f"{split}.safetensors")
-    best = max(history, key=lambda row: row[kind.headline])
-    return Metrics({"parameters": checkpoint.parameters(model), "validation": {k: round(best[k], 6) for k in best if k not in {"step"}}})
+    return Metrics({"parameters": checkpoint.parameters(model), "validation": training.kept_epoch(history)})
 
 
 def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel:

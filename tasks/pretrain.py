@@ -97,14 +97,14 @@ def _pretrain_further(
         return value
 
     def evaluate() -> dict[str, float]:
-        return {"negative_loss": -_held_out_loss(model, mask, held_out, params)}
+        return {"held_out_loss": _held_out_loss(model, mask, held_out, params)}
 
     plan = training.Plan(
         epochs=1, batch_size=params.batch_size, learning_rate=params.learning_rate, warmup=0.1, weight_decay=0.01, clip=1.0, patience=1,
         precision="fp32", seed=params.seed,
     )  # fmt: skip
-    history = training.fit(model, plan, sizes, loss, evaluate, "negative_loss", scratch, "pretrain")
-    return model.base_model, {"held_out_loss": round(-history[-1]["negative_loss"], 6)}
+    history = training.fit(model, plan, sizes, loss, evaluate, lambda figures: -figures["held_out_loss"], scratch, "pretrain")
+    return model.base_model, training.kept_epoch(history)
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase, inputs: Inputs, params: Params) -> tuple[list[Any], list[Any]]:

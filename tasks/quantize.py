@@ -57,9 +57,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     onnx.export(student, kind, tokenizer, features[:2], float_file)
     difference = float(np.abs(_answers(float_file, folder, kind, rows, params) - wanted).max())
     if difference > params.max_difference:
-        raise ModelError(
-            "model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; at most {params.max_difference:.2e} is allowed"
-        )
+        allowed = f"at most {params.max_difference:.2e} is allowed (quantize.max_difference)"
+        raise ModelError("model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; {allowed}")
     if params.format == "int8-dynamic":
         onnx.to_int8(float_file, folder / serving.GRAPH)
     else:

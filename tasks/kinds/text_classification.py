@@ -51,6 +51,8 @@ def auto_model() -> Any:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequence[str], input_size: int) -> list[Features]:
+    if not rows:
+        return []
     encoded = tokenizer([row["text"] for row in rows], truncation=True, max_length=input_size, return_token_type_ids=False)
     index = {label: number for number, label in enumerate(labels)}
     features: list[Features] = []

@@ -44,9 +44,13 @@ def figures(
     model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], precision: str
 ) -> dict[str, float]:
     """The kind's figures of a model on labelled rows."""
-    predicted = logits(model, kind, tokenizer, features, BATCH, precision).argmax(-1)
+    return figures_of(logits(model, kind, tokenizer, features, BATCH, precision), kind, features)
+
+
+def figures_of(answers: np.ndarray, kind: Kind, features: Sequence[Features]) -> dict[str, float]:
+    """The kind's figures of logits (n, c)."""
     truth = np.array([one["labels"] for one in features])
-    sums = kind.statistics(predicted, truth, model.config.num_labels).sum(axis=0)
+    sums = kind.statistics(answers.argmax(-1), truth, answers.shape[-1]).sum(axis=0)
     return {name: float(value) for name, value in kind.figures(sums).items()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -175,7 +175,10 @@ def _field(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[Fie
 
 
 def _allowed(field: FieldInfo | None) -> str:
-    """What a number may be; empty for other types, whose own message is good enough."""
+    """What a number or a choice may be; empty for other types, whose own message is good enough."""
+    if field is not None and get_origin(field.annotation) is Literal:
+        *most, last = (repr(choice) for choice in get_args(field.annotation))
+        return f"must be {', '.join(most)} or {last}" if most else f"must be {last}"
     words = {int: "a whole number", float: "a number", bool: "true or false"}.get(field.annotation) if field else None  # type: ignore[arg-type]
     if field is None or words is None:
         return ""

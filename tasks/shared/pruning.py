@@ -84,5 +84,6 @@ def _ratio(kept: int, of: int) -> float:
 
 
 def _head(model: PreTrainedModel) -> torch.nn.Module:
-    """The last linear layer, whose outputs are the labels."""
-    return [module for module in model.modules() if isinstance(module, torch.nn.Linear)][-1]
+    """The last linear layer behind the encoder, whose outputs are the labels."""
+    encoder = set(model.base_model.modules())
+    return [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module not in encoder][-1]

@@ -70,7 +70,7 @@ def fit(
     sizes: Sequence[int],
     loss: Loss,
     evaluate: Callable[[], Figures],
-    headline: str,
+    score: Callable[[Figures], float],
     scratch: Path,
     label: str,
 ) -> list[dict[str, float]]:
@@ -79,11 +79,12 @@ def fit(
     Args:
         sizes: of each training row; rows of like size share a batch.
         loss: mean loss of the rows with these indices.
-        evaluate: figures on the validation rows; the greatest `headline` decides which epoch is best.
+        evaluate: figures on the validation rows.
+        score: of these figures; the epoch with the greatest is the best.
         scratch: where to go on from after a kill.
 
     Returns:
-        One row per epoch: epoch, step, train_loss and the validation figures.
+        One row per epoch: epoch, step, train_loss, the validation figures, and `kept`, 1 for the epoch whose weights the model has now.
 
     Raises:
         ModelError: the loss is no longer finite.
@@ -103,12 +104,12 @@ def fit(
             + ", ".join(f"{k} {v:.4f}" for k, v in state.history[-1].items() if k not in {"epoch", "step"}),
             flush=True,
         )
-        if figures[headline] > state.best:
-            state.best, state.best_epoch = figures[headline], state.epoch
+        if score(figures) > state.best:
+            state.best, state.best_epoch = score(figures), state.epoch
             _write(_best(scratch, state), _weights(model))
         _save(model, optimizer, state, scratch)
     _restore(model, _best(scratch, state))
-    return state.history
+    return [{**row, "kept": int(row["epoch"] == state.best_epoch)} for row in state.history]
 
 
 def _train_epoch(
@@ -186,6 +187,12 @@ def write_history(history: Sequence[Mapping[str, float]], file: Path) -> None:
         writer = csv.DictWriter(stream, list(history[0]))
         writer.writeheader()
         writer.writerows({name: round(value, 6) for name, value in row.items()} for row in history)
+
+
+def kept_epoch(history: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The figures of the epoch whose weights were kept."""
+    row = next(row for row in history if row["kept"])
+    return {name: round(value, 6) for name, value in row.items() if name not in {"step", "kept"}}
 
 
 # -- what survives a kill --

@@ -1,0 +1,37 @@
+"""A tiny run, made once: each stage's real output is the next one's input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from tests.tasks import stage
+
+QUICK = {"epochs": 2, "batch_size": 8, "learning_rate": 0.001}
+
+
+@dataclass(frozen=True)
+class Run:
+    ingest: Path
+    pretrained: Path
+    finetune: Path
+    prune: Path
+    distill: Path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    from tasks import distill, finetune, prune
+
+    home = tmp_path_factory.mktemp("tiny")
+    ingest, pretrained = tiny.ingest_out(home / "ingest"), tiny.checkpoint_in(home / "pretrained")
+    run = Run(ingest, pretrained, home / "finetune", home / "prune", home / "distill")
+    stage.run("finetune", finetune.Inputs(ingest, pretrained), run.finetune, **QUICK, pool_outputs=30)
+    sizes = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
+    stage.run("prune", prune.Inputs(ingest, run.finetune / "out"), run.prune, **sizes)
+    inputs = distill.Inputs(ingest, run.prune / "out", run.finetune / "outputs")
+    stage.run("distill", inputs, run.distill, **QUICK, pool=20, repeats=2)
+    return run

@@ -1,0 +1,64 @@
+"""The student comes nearer to its teacher, the losses are what they say, and the same seed gives the same bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks import distill
+from tests import tiny
+from tests.tasks import stage
+from tests.tasks.conftest import QUICK, Run
+
+
+def divergence(run: Run, student: Path) -> float:
+    """Mean KL divergence from the teacher's kept outputs on the training rows."""
+    import torch
+
+    from tasks.kinds import base
+    from tasks.shared import checkpoint, inference, tables
+
+    kind, tokenizer = base.load("text_classification"), checkpoint.load_tokenizer(student)
+    model = checkpoint.load_model(student, kind, torch.device("cpu"))
+    features = kind.encode(tokenizer, tables.read(run.ingest / "train.parquet"), tiny.LABELS, 32)
+    answers = inference.logits(model, kind, tokenizer, features, 64)
+    teacher = inference.read_outputs(run.finetune / "outputs" / "train.safetensors")
+    return float(kind.distillation_loss(torch.from_numpy(answers), torch.from_numpy(teacher), 1.0))
+
+
+def test_distilled_student_is_nearer_to_the_teacher(tiny_run: Run) -> None:
+    assert divergence(tiny_run, tiny_run.distill / "out") < 0.9 * divergence(tiny_run, tiny_run.prune / "out")
+
+
+def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
+    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
+    stage.run("distill", inputs, tmp_path, **QUICK, pool=20, repeats=2)
+    assert stage.contents(tmp_path / "out") == stage.contents(tiny_run.distill / "out")
+
+
+@pytest.mark.parametrize(("pool", "repeats", "rows"), [(0, 1, 60), (20, 1, 80), (1000, 3, 210)])
+def test_transfer_set_has_the_labelled_rows_and_as_much_of_the_pool_as_was_labelled(
+    tiny_run: Run, tmp_path: Path, pool: int, repeats: int, rows: int
+) -> None:
+    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
+    metrics = stage.run("distill", inputs, tmp_path, **{**QUICK, "epochs": 1}, pool=pool, repeats=repeats)
+    assert metrics.figures["transfer_set"] == rows
+
+
+def test_distillation_loss_is_the_divergence_at_a_temperature() -> None:
+    import torch
+
+    from tasks.kinds import base
+
+    loss = base.load("text_classification").distillation_loss
+    student, teacher = torch.tensor([[1.0, 2.0], [0.0, 0.5]]), torch.tensor([[3.0, -1.0], [0.2, 0.1]])
+
+    def softmax(values: np.ndarray) -> np.ndarray:
+        return np.exp(values) / np.exp(values).sum(-1, keepdims=True)
+
+    wanted, got = softmax(teacher.numpy() / 2), softmax(student.numpy() / 2)
+    by_hand = (wanted * np.log(wanted / got)).sum(-1).mean() * 4
+    assert float(loss(student, teacher, 2.0)) == pytest.approx(by_hand, rel=1e-5)
+    assert float(loss(teacher, teacher, 2.0)) == pytest.approx(0, abs=1e-6)

@@ -1,0 +1,118 @@
+"""`python -m tasks` for a user: one message, the right exit status, nothing half-written, no traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tasks import stage
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    shutil.copy(stage.ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def tasks(workspace: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tasks", *arguments],
+        cwd=workspace,
+        env={**os.environ, "PYTHONPATH": str(stage.ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def edit(workspace: Path, old: str, new: str) -> None:
+    file = workspace / "params.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_list_prints_the_graph(workspace: Path) -> None:
+    done = tasks(workspace, "--list")
+    names = [line.split()[0] for line in done.stdout.splitlines()]
+    assert names[0] == "ingest"
+    assert names[-1] == "benchmark"
+    assert len(names) == 7
+
+
+def test_check_imports_neither_torch_nor_transformers(workspace: Path) -> None:
+    code = "import sys; from tasks.__main__ import main; main(['check']); print({'torch', 'transformers', 'sklearn'} & set(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": str(stage.ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=workspace, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "old", "new", "code", "said"),
+    [
+        (["check"], "seed: 0", "seed: zero", 2, "runs.bbc.seed = 'zero'"),
+        (["finetune", "bbc"], "ffn: 512", "fnn: 512", 2, "did you mean `ffn`?"),
+        (["finetune", "bcc"], "", "", 2, "there is no run `bcc`; did you mean `bbc`?"),
+        (["finetune"], "", "", 2, "name a run: bbc"),
+        (["finetune", "bbc"], "", "", 2, "data/bbc/ingest/out, data/bbc/pretrain/out: is missing"),
+        (["ingest", "bbc"], "", "", 2, "data/raw/bbc: is missing"),
+        (["predict", "bbc", "text"], "", "", 2, "has no model.onnx yet"),
+        (["gate", "bbc"], "", "", 2, "has no figures yet"),
+        (["summary", "bbc"], "", "", 2, "has no figures yet"),
+    ],
+)
+def test_fault_of_the_user_ends_with_one_message(workspace: Path, arguments: list[str], old: str, new: str, code: int, said: str) -> None:
+    edit(workspace, old, new)
+    fault = workspace / "fault.json"
+    done = tasks(workspace, *arguments, SLIPWAY_FAULT_FILE=str(fault))
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+    assert said in done.stderr
+    assert json.loads(fault.read_text()) == {"code": code, "message": done.stderr.strip()}
+    assert not list((workspace / "data").rglob("*.parquet"))
+
+
+def test_missing_params_file_ends_with_one_message(tmp_path: Path) -> None:
+    done = tasks(tmp_path, "check")
+    assert done.returncode == 2
+    assert done.stderr.strip().startswith("params.yaml: there is no such file here")
+
+
+def test_second_process_for_the_same_stage_is_refused(workspace: Path) -> None:
+    import fcntl
+
+    (workspace / "data" / "raw" / "bbc").mkdir(parents=True)
+    home = workspace / "data" / ".scratch" / "ingest@bbc"
+    home.mkdir(parents=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = tasks(workspace, "ingest", "bbc")
+    assert done.returncode == 75
+    assert done.stderr.strip() == "ingest@bbc: is being run by another process in this checkout; wait for it to end"
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk needs root")
+@pytest.mark.parametrize(("options", "said"), [("size=500k", "the disk is full"), ("remount,ro", "read-only")])
+def test_disk_that_cannot_be_written_ends_with_one_message(workspace: Path, options: str, said: str) -> None:
+    edit(workspace, "min_test_rows: 600", "min_test_rows: 100")
+    data, draw = workspace / "data", random.Random(0)
+    data.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options.replace("remount,ro", ""), "tmpfs", str(data)], check=False).returncode:
+        pytest.skip("no mounting here")
+    try:
+        (data / "raw" / "bbc").mkdir(parents=True)
+        lines = [{"headline": draw.randbytes(100).hex(), "desk": "ab"[n % 2], "body": ""} for n in range(1500)]
+        (data / "raw" / "bbc" / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+        subprocess.run(["mount", "-o", "remount,ro" if "ro" in options else "remount", str(data)], check=True)
+        done = tasks(workspace, "ingest", "bbc")
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+        assert said in done.stderr
+        assert not (data / "bbc" / "ingest").exists()
+    finally:
+        subprocess.run(["umount", str(data)], check=True)

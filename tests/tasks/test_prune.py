@@ -1,0 +1,128 @@
+"""The student has the sizes asked for, loads without Slipway, and keeps what matters."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks import finetune, prune
+from tasks.shared.errors import ModelError
+from tests import tiny
+from tests.tasks import stage
+from tests.tasks.conftest import QUICK, Run
+
+BARE = """
+import json, sys
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+model = AutoModelForSequenceClassification.from_pretrained(sys.argv[1]).eval()
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+with torch.inference_mode():
+    logits = model(**tokenizer(json.loads(sys.argv[2]), padding=True, return_tensors="pt", return_token_type_ids=False)).logits
+print(json.dumps({"logits": logits.tolist(), "slipway": [name for name in sys.modules if name.split(".")[0] in ("tasks", "flows")]}))
+"""
+SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
+
+
+def bare_logits(folder: Path, texts: list[str]) -> np.ndarray:
+    """Logits in a process that imports transformers alone, started where our packages cannot be found."""
+    command = [sys.executable, "-I", "-c", BARE, str(folder), json.dumps(texts)]
+    done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=True)
+    answer = json.loads(done.stdout)
+    assert answer["slipway"] == []
+    return np.array(answer["logits"])
+
+
+def our_logits(folder: Path, texts: list[str]) -> np.ndarray:
+    import torch
+
+    from tasks.kinds import base
+    from tasks.shared import checkpoint, inference
+
+    kind, tokenizer = base.load("text_classification"), checkpoint.load_tokenizer(folder)
+    model = checkpoint.load_model(folder, kind, torch.device("cpu"))
+    features = kind.encode(tokenizer, [{"text": text} for text in texts], [], 66)
+    return inference.logits(model, kind, tokenizer, features, batch_size=len(texts))
+
+
+@pytest.mark.parametrize("stage_name", ["finetune", "prune", "distill"])
+def test_checkpoints_load_in_a_process_that_does_not_know_slipway(tiny_run: Run, stage_name: str) -> None:
+    folder = getattr(tiny_run, stage_name) / "out"
+    texts = [row["text"] for row in tiny.rows(4)]
+    np.testing.assert_array_equal(bare_logits(folder, texts), our_logits(folder, texts))
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "xlm-roberta"])
+@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+def test_sizes_are_those_asked_for(tiny_run: Run, tmp_path: Path, architecture: str, importance: str) -> None:
+    pretrained = tiny.checkpoint_in(tmp_path / "pretrained", architecture)
+    teacher = tmp_path / "teacher"
+    quick = {**QUICK, "epochs": 1, "pool_outputs": 0}
+    stage.run("finetune", finetune.Inputs(tiny_run.ingest, pretrained), teacher, **quick)
+    metrics = stage.run("prune", prune.Inputs(tiny_run.ingest, teacher / "out"), tmp_path / "student", **SIZES, importance=importance)
+    config = json.loads((tmp_path / "student" / "out" / "config.json").read_text())
+    found = {name: config[name] for name in ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size")}
+    expected = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 800}
+    assert found == expected
+    assert metrics.figures["layers_kept"] == [0, 3]
+
+
+def test_keeping_everything_changes_no_logit(tiny_run: Run, tmp_path: Path) -> None:
+    pieces = json.loads((tiny_run.finetune / "out" / "config.json").read_text())["vocab_size"]
+    sizes = {"layers": 4, "hidden": 64, "ffn": 128, "vocabulary": -(-pieces // 8) * 8}
+    stage.run("prune", prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"), tmp_path, **{**SIZES, **sizes})
+    texts = [row["text"] for row in tiny.rows(8)]
+    np.testing.assert_array_equal(our_logits(tmp_path / "out", texts), our_logits(tiny_run.finetune / "out", texts))
+
+
+def test_what_carries_nothing_goes_first(tiny_run: Run, tmp_path: Path) -> None:
+    """Feed-forward channels set to zero cannot matter: both measures take exactly these, so no logit changes."""
+    import torch
+
+    from tasks.kinds import base
+    from tasks.shared import checkpoint
+
+    kind, teacher = base.load("text_classification"), tmp_path / "teacher"
+    model: Any = checkpoint.load_model(tiny_run.finetune / "out", kind, torch.device("cpu"))
+    dead = torch.randperm(128, generator=torch.Generator().manual_seed(1))[:64]
+    with torch.no_grad():
+        for layer in model.bert.encoder.layer:
+            layer.intermediate.dense.weight[dead] = 0
+            layer.intermediate.dense.bias[dead] = 0
+            layer.output.dense.weight[:, dead] = 0
+    checkpoint.save(model, checkpoint.load_tokenizer(tiny_run.finetune / "out"), teacher)
+    texts = [row["text"] for row in tiny.rows(8)]
+    for importance in ("taylor", "magnitude"):
+        sizes = {**SIZES, "layers": 4, "hidden": 64, "ffn": 64, "vocabulary": 1200}
+        home = tmp_path / importance
+        stage.run("prune", prune.Inputs(tiny_run.ingest, teacher), home, **sizes, importance=importance)
+        np.testing.assert_allclose(our_logits(home / "out", texts), our_logits(teacher, texts), atol=1e-5)
+
+
+def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
+    inputs = prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out")
+    stage.run("prune", inputs, tmp_path / "again", **SIZES)
+    assert stage.contents(tmp_path / "again" / "out") == stage.contents(tiny_run.prune / "out")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"layers": 5}, ["prune.layers = 5", "the teacher has 4"]),
+        ({"hidden": 128}, ["prune.hidden = 128", "the teacher has 64"]),
+        ({"hidden": 24}, ["multiple of 16", "the teacher's heads"]),
+        ({"layers": 9, "ffn": 256}, ["2 faults", "prune.layers", "prune.ffn"]),
+        ({"vocabulary": 100_000}, ["prune.vocabulary = 100000"]),
+    ],
+)
+def test_impossible_sizes_are_refused(tiny_run: Run, tmp_path: Path, changed: dict[str, int], said: list[str]) -> None:
+    with pytest.raises(ModelError) as caught:
+        stage.run("prune", prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"), tmp_path, **{**SIZES, **changed})
+    assert all(part in str(caught.value) for part in said), str(caught.value)
+    assert not (tmp_path / "out").exists()

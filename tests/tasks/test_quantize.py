@@ -1,0 +1,125 @@
+"""The shippable folder: it answers as the student does, stands alone, and a file that does not is refused with the figures."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import venv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks import quantize
+from tasks.shared.errors import ModelError
+from tests import tiny
+from tests.tasks import stage
+from tests.tasks.conftest import Run
+
+LIMITS = {"max_difference": 0.0001, "min_agreement": 0.9}
+
+
+@pytest.fixture(scope="module")
+def shipped(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("quantize")
+    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), home, **LIMITS, format="int8-dynamic")
+    return home / "out"
+
+
+def test_folder_holds_all_that_serving_needs(shipped: Path, tiny_run: Run) -> None:
+    assert sorted(path.name for path in shipped.iterdir()) == ["labels.json", "model.onnx", "preprocessing.json", "tokenizer.json"]
+    assert json.loads((shipped / "labels.json").read_text()) == tiny.LABELS
+    student = tiny_run.distill / "out" / "model.safetensors"
+    assert (shipped / "model.onnx").stat().st_size < 0.8 * student.stat().st_size
+
+
+def test_same_input_same_bytes(shipped: Path, tiny_run: Run, tmp_path: Path) -> None:
+    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **LIMITS, format="int8-dynamic")
+    assert stage.contents(tmp_path / "out") == stage.contents(shipped)
+
+
+@pytest.mark.parametrize(("batch", "length"), [(1, 3), (1, 32), (7, 11)])
+def test_float_graph_equals_torch_for_any_batch_and_length(tiny_run: Run, tmp_path: Path, batch: int, length: int) -> None:
+    import torch
+
+    from tasks.kinds import base
+    from tasks.shared import checkpoint, serving
+
+    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **LIMITS, format="fp32")
+    model = checkpoint.load_model(tiny_run.distill / "out", base.load("text_classification"), torch.device("cpu"))
+    ids = torch.randint(5, 800, (batch, length), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids)
+    mask[-1, length // 2 :] = 0
+    with torch.inference_mode():
+        wanted = model(input_ids=ids, attention_mask=mask).logits.numpy()
+    graph = serving.session(tmp_path / "out" / "model.onnx", threads=1)
+    got = graph.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
+    np.testing.assert_allclose(got, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"max_difference": 1e-12, "min_agreement": 0.0}, [r"differs by \d\.\d\de-\d\d", "max_difference"]),
+        ({"max_difference": 0.0001, "min_agreement": 1.0}, [r"on 0\.\d{4} of 25 validation rows", "min_agreement", "fp32"]),
+    ],
+)
+def test_graph_that_does_something_else_is_refused_with_the_figures(
+    tiny_run: Run, tmp_path: Path, limits: dict[str, float], said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.shared import onnx
+
+    quantized = onnx.to_int8
+
+    def spoilt(float_file: Path, int8_file: Path) -> None:
+        """A real graph of other weights stands in for one that lost too much."""
+        import torch
+
+        from tasks.kinds import base
+        from tasks.shared import checkpoint
+
+        kind, tokenizer = base.load("text_classification"), checkpoint.load_tokenizer(tiny_run.distill / "out")
+        model = checkpoint.load_model(tiny_run.distill / "out", kind, torch.device("cpu"), attn_implementation="eager")
+        with torch.no_grad():
+            model.classifier.weight.neg_()
+        onnx.export(model, kind, tokenizer, kind.encode(tokenizer, tiny.rows(2), tiny.LABELS, 32), float_file)
+        quantized(float_file, int8_file)
+
+    monkeypatch.setattr(onnx, "to_int8", spoilt)
+    with pytest.raises(ModelError) as caught:
+        stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **limits, format="int8-dynamic")
+    assert all(re.search(part, str(caught.value)) for part in said), str(caught.value)
+
+
+def test_five_lines_of_the_readme_answer_in_a_bare_environment(shipped: Path, tmp_path: Path) -> None:
+    """Nothing but onnxruntime and tokenizers is installed there."""
+    readme = (stage.ROOT / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"<!-- serve -->\n```python\n(.*?)```", readme, re.DOTALL)
+    assert code is not None
+    text = tiny.rows(1)[0]["text"]
+    script = code.group(1).replace("data/bbc/quantize/out", str(shipped)).replace("Film stars gather for the Oscars", text)
+    assert text in script
+    venv.create(tmp_path / "bare", with_pip=True)
+    python = tmp_path / "bare" / "bin" / "python"
+    pins = [
+        line
+        for line in (stage.ROOT / "requirements" / "tasks.lock").read_text().split()
+        if re.match(r"(onnxruntime|tokenizers|numpy)==", line)
+    ]
+    subprocess.run([python, "-m", "pip", "install", "-q", *pins], check=True, capture_output=True)
+    missing = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False)
+    assert missing.returncode != 0
+    done = subprocess.run([python, "-I", "-c", script], cwd="/", capture_output=True, text=True, check=True)
+    from tasks.shared import serving
+
+    label, _ = serving.load(shipped, "text_classification")(text)
+    assert done.stdout.split()[0] == label
+
+
+def test_long_texts_are_cut_as_in_training(shipped: Path) -> None:
+    from tasks.kinds import base
+
+    text = " ".join(row["text"] for row in tiny.rows(30))
+    request = base.load("text_classification").request(shipped)(text)
+    assert request["input_ids"].shape == (1, 32)
