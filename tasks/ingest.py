@@ -16,7 +16,7 @@ from pydantic import Field
 
 from tasks.kinds import base
 from tasks.shared.intake import Intake, check_columns, check_enough, check_roles, clean
-from tasks.shared.params import Kind, Section, Seed
+from tasks.shared.params import Kind, Section
 from tasks.shared.records import Row
 from tasks.shared.split import KEEPS_ITS_ROWS, SIDES, Record, assign_given, assign_sticky, separate_twins, share
 from tasks.shared.stages import Metrics, artifact
@@ -24,7 +24,6 @@ from tasks.shared.stages import Metrics, artifact
 
 class Params(Section):
     kind: Kind
-    seed: Seed
     columns: dict[str, str] = Field(description="role -> name of its column in the raw data")
     header: bool = Field(description="CSV and TSV files begin with the names of their columns; else these are '1', '2', ...")
     near_duplicates: float = Field(
@@ -32,6 +31,9 @@ class Params(Section):
     )
     split: Literal["sticky", "given"] = Field(
         description="by a hash of the row, or as the role `split` or the names of files and folders say"
+    )
+    split_seed: int = Field(
+        ge=0, lt=2**31, description="of the hash; not the run's seed, so that other seeds are measured on the same rows"
     )
     validation: float = Field(gt=0, le=0.4, description="share of rows; of the training rows where a given split lacks it")
     test: float = Field(gt=0, le=0.5, description="share of rows; unused where the split is given")
@@ -93,9 +95,9 @@ def assign_sides(intake: Intake, kind: base.Kind, params: Params) -> None:
     for record in intake.records:
         record.fingerprint, record.content = kind.fingerprint(record.values), kind.content(record.values)
     if params.split == "sticky":
-        assign_sticky(intake.records, params.seed, params.validation, params.test)
+        assign_sticky(intake.records, params.split_seed, params.validation, params.test)
     else:
-        intake.rejected += assign_given(intake.records, params.seed, params.validation)
+        intake.rejected += assign_given(intake.records, params.split_seed, params.validation)
         intake.records = [record for record in intake.records if record.side]
 
 
@@ -149,4 +151,4 @@ def pool_of(kind: base.Kind, splits: Mapping[str, Sequence[Record]], params: Par
     measuring = {record.content for side in SIDES if side != "train" for record in splits[side]}
     texts = {text for record in splits["train"] for text in kind.pool(record.values, params.pool_words)}
     fresh = [text for text in texts if kind.content({"text": text}) not in measuring]
-    return sorted(fresh, key=lambda text: (share(params.seed, text), text))
+    return sorted(fresh, key=lambda text: (share(params.split_seed, text), text))

@@ -56,7 +56,8 @@ def test_distillation_loss_is_the_divergence_at_a_temperature() -> None:
     student, teacher = torch.tensor([[1.0, 2.0], [0.0, 0.5]]), torch.tensor([[3.0, -1.0], [0.2, 0.1]])
 
     def softmax(values: np.ndarray) -> np.ndarray:
-        return np.exp(values) / np.exp(values).sum(-1, keepdims=True)
+        shares: np.ndarray = np.exp(values) / np.exp(values).sum(-1, keepdims=True)
+        return shares
 
     wanted, got = softmax(teacher.numpy() / 2), softmax(student.numpy() / 2)
     by_hand = (wanted * np.log(wanted / got)).sum(-1).mean() * 4

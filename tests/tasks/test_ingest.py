@@ -60,7 +60,7 @@ def rows(count: int, seed: int = 0) -> Rows:
 def params(**changed: Any) -> ingest.Params:
     values: dict[str, Any] = {
         "kind": "text_classification",
-        "seed": 0,
+        "split_seed": 0,
         "columns": {"text": "text", "label": "label"},
         "header": True,
         "near_duplicates": 0.8,

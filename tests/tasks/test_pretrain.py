@@ -26,7 +26,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def source(workspace: Path, folder: str = "models/tiny", **changed: str) -> pretrain.Source:
-    return pretrain.Source(**{"folder": folder, "sha256": content_hash(workspace / folder), **changed})  # type: ignore[arg-type]
+    return pretrain.Source(**{"folder": folder, "sha256": content_hash(workspace / folder), **changed})
 
 
 def test_folder_with_its_hash_is_found(workspace: Path) -> None:
@@ -34,7 +34,7 @@ def test_folder_with_its_hash_is_found(workspace: Path) -> None:
 
 
 def test_embedded_package_is_found() -> None:
-    folder = find(pretrain.Source(**PACKAGE), Path("/nowhere"))  # type: ignore[arg-type]
+    folder = find(pretrain.Source(**PACKAGE), Path("/nowhere"))
     assert json.loads((folder / "config.json").read_text())["hidden_size"] == 384
 
 
@@ -95,7 +95,7 @@ def test_missing_folder_is_refused(workspace: Path) -> None:
 def test_unusable_package_is_refused(package: dict[str, str], said: str) -> None:
     values = {name: value.format(pytest=pytest.__version__) for name, value in package.items()}
     with pytest.raises(ModelError, match=said):
-        find(pretrain.Source(**values), Path("/nowhere"))  # type: ignore[arg-type]
+        find(pretrain.Source(**values), Path("/nowhere"))
 
 
 def test_hub_offline_is_a_passing_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,92 @@
+"""Trains and measures a run with several seeds, on the same rows, and tells means and spread:
+
+    python -m benchmarks.seeds --run bbc --seeds 0 1 2 --out docs/results/bbc-seeds.json
+
+Works on the committed state, in a scratch clone that shares this checkout's DVC cache: a seed measured before is taken from there, and
+what is measured here stays. Prints a Markdown table; the JSON holds each seed's figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+FIGURES = {
+    "teacher macro-F1": ("metrics", "teacher", "macro_f1"),
+    "linear baseline macro-F1": ("metrics", "baseline", "macro_f1"),
+    "teacher above baseline": ("metrics", "teacher", "difference_to_baseline"),
+    "teacher above baseline, low end of its interval": ("metrics", "teacher", "difference_to_baseline_low"),
+    "teacher, int8 only: macro-F1": ("metrics", "teacher_int8", "macro_f1"),
+    "pruned, before recovery: macro-F1": ("metrics", "pruned", "macro_f1"),
+    "distilled macro-F1": ("metrics", "distilled", "macro_f1"),
+    "final macro-F1": ("metrics", "final", "macro_f1"),
+    "final, share of the teacher's": ("metrics", "final", "quality_ratio"),
+    "final, share of the teacher's, low end of its interval": ("metrics", "final", "quality_ratio_low"),
+    "final, agreement with the teacher": ("metrics", "final", "agreement"),
+    "final, calibration error": ("metrics", "final", "ece"),
+    "final, times faster": ("timings", "final", "speedup"),
+    "final, times faster, lower quartile of the rounds": ("timings", "final", "speedup_quartile_1"),
+    "final, times faster, upper quartile of the rounds": ("timings", "final", "speedup_quartile_3"),
+    "final, times smaller": ("metrics", "final", "size_ratio"),
+}
+
+
+def measure(run: str, seed: int, clone: Path) -> dict[str, Any]:
+    """The run's metrics and timings with this seed."""
+    yaml = YAML()
+    params = yaml.load((clone / "params.yaml").read_text(encoding="utf-8"))
+    params["runs"][run]["seed"] = seed
+    with (clone / "params.yaml").open("w", encoding="utf-8") as file:
+        yaml.dump(params, file)
+    command(["dvc", "repro"], clone)
+    folder = clone / "data" / run / "benchmark"
+    return {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("metrics", "timings")}
+
+
+def command(arguments: Sequence[str], folder: Path) -> None:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    subprocess.run(arguments, cwd=folder, check=True, env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"})
+
+
+def table(measured: Mapping[int, Mapping[str, Any]]) -> str:
+    lines = ["| | " + " | ".join(f"seed {seed}" for seed in measured) + " | mean ± sd |", "|---|" + "---:|" * (len(measured) + 1)]
+    for name, (file, variant, key) in FIGURES.items():
+        values = [float(one[file][variant][key]) for one in measured.values()]
+        digits = 1 if max(values) >= 2 else 3
+        spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+        lines.append(f"| {name} | " + " | ".join(f"{value:.{digits}f}" for value in values) + f" | {mean(values):.{digits}f}{spread} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", default="bbc")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--out", type=Path, help="where to write each seed's figures as JSON")
+    given = parser.parse_args()
+    measured = {}
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "clone"
+        command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
+        command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
+        command([sys.executable, "-m", "flows.data", "restore"], clone)
+        for seed in given.seeds:
+            measured[seed] = measure(given.run, seed, clone)
+            if given.out:
+                given.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    print(table(measured))
+
+
+if __name__ == "__main__":
+    main()
