@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -102,13 +102,17 @@ class _Table:
         return None
 
     def needs_quotes(self, sample: list[str]) -> bool:
-        """Many lines have quotes that hold a delimiter, a quote or nothing else than the field, and few have stray ones."""
-        needed = stray = 0
-        for text in (text for text in sample if '"' in text):
-            fields = self.fields(text)
-            good = fields is not None and len(fields) == self.width
-            needed += good and (len(self.plain(text)) != self.width or _all_quoted(text, self.delimiter))
-            stray += not good
+        """Many records have quotes that hold a delimiter, a line break, a quote or nothing else than the field, and few have stray ones."""
+        needed = stray = at = 0
+        while at < len(sample):
+            text = sample[at]
+            record = _record(self, islice(sample, at, None)) if '"' in text else [text]
+            fields = self.fields(*record)
+            good = fields is not None and len(fields) == self.width and not _is_swallowed(self, record)
+            if '"' in text:
+                needed += good and (len(record) > 1 or len(self.plain(text)) != self.width or _all_quoted(text, self.delimiter))
+                stray += not good
+            at += len(record) if good else 1
         return needed > stray and needed > 0
 
 
@@ -127,6 +131,13 @@ class _Ahead:
             self._ahead.append(line)
         return self._ahead[index] if index < len(self._ahead) else None
 
+    def texts(self) -> Iterator[str]:
+        """Of the lines ahead, up to one that cannot be read."""
+        index = 0
+        while (line := self.peek(index)) and not line.fault:
+            yield line.text
+            index += 1
+
     def drop(self, count: int) -> None:
         for _ in range(count):
             self._ahead.popleft()
@@ -142,7 +153,7 @@ def _rows(name: str, columns: list[str], table: _Table, source: _Ahead) -> Itera
             yield Row(name, first.number, dict(zip(columns, fields, strict=True)), rescued=swallowed > 0)
         else:
             inside = swallowed > 0
-            record = [first.text] if inside else _record(table, source)
+            record = [first.text] if inside else _record(table, source.texts())
             fields = table.fields(*record) if len(record) > 1 and not _is_swallowed(table, record) else None
             if fields and len(fields) == table.width:
                 span = len(record)
@@ -161,19 +172,21 @@ def _whole(table: _Table, text: str) -> list[str] | None:
     return fields if fields is not None and len(fields) == table.width else None
 
 
-def _record(table: _Table, source: _Ahead) -> list[str]:
-    """The lines that a quote opened on the first one runs over, as an ordinary reader takes it."""
-    texts: list[str] = []
+def _record(table: _Table, texts: Iterable[str]) -> list[str]:
+    """The first lines of `texts` that a quote opened on the first one runs over, as an ordinary reader takes them."""
+    taken: list[str] = []
 
     def feed() -> Iterator[str]:
         size = 0
-        while size <= LONGEST_LINE and (line := source.peek(len(texts))) and not (line.fault and texts):
-            texts.append(line.text)
-            size += len(line.text)
-            yield f"{line.text}\n"
+        for text in texts:
+            taken.append(text)
+            yield f"{text}\n"
+            size += len(text)
+            if size > LONGEST_LINE:
+                return
 
     next(csv.reader(feed(), delimiter=table.delimiter))
-    return texts if table.quoting else texts[:1]
+    return taken if table.quoting else taken[:1]
 
 
 def _is_swallowed(table: _Table, record: list[str]) -> bool:

@@ -87,6 +87,12 @@ WELL_QUOTED = "".join(f'"well, {n}",ham\n' for n in range(5))
             [*(f"well, {n}" for n in range(5)), "Dear all, hi\nthanks"],
             0,
         ),
+        (
+            "comma in each line, quotes used for breaks alone",
+            'text,label\n"one\ntwo",ham\n"three\nfour",ham\n"Dear all, hi\nthanks",ham\n',
+            ["one\ntwo", "three\nfour", "Dear all, hi\nthanks"],
+            0,
+        ),
         ("swallowed to a second stray one", 'text,label\n"one,ham\ntwo,ham\nthree",spam\nfour,ham\n', ['"one', "two", 'three"', "four"], 3),
         ("swallowed to the end", 'text,label\nzero,ham\n"one,ham\ntwo,ham\nthree,spam\n', ["zero", '"one', "two", "three"], 3),
         ("swallowed beside good quotes", f'text,label\n"one,ham\n{WELL_QUOTED}', ['"one', *(f"well, {n}" for n in range(5))], 2),
