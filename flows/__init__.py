@@ -1,0 +1,1 @@
+"""When and where: the only folder that knows Prefect and DVC."""

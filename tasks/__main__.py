@@ -13,12 +13,12 @@ also written there as JSON, because DVC hides the status.
 
 from __future__ import annotations
 
+from tasks.shared import parent  # isort: skip  (before what takes time to import)
+
 import argparse
-import ctypes
 import errno
 import json
 import os
-import signal
 import sys
 import traceback
 from pathlib import Path
@@ -79,7 +79,7 @@ def _run(asked: argparse.Namespace, root: Path) -> int:
     if asked.command in graph:
         from tasks.shared import runner
 
-        _die_with_parent()
+        parent.die_with_it()
         runner.run_stage(asked.command, asked.run, checked[asked.run][asked.command], root)
         return 0
     return _read_results(asked, root / "data" / asked.run, runs[asked.run]["kind"])
@@ -113,12 +113,6 @@ def _print_graph(graph: dict[str, stages.Stage]) -> None:
         summary = (sys.modules[f"tasks.{name}"].__doc__ or "").split("\n\n")[0].replace("\n", " ")
         reads = ", ".join(sorted(stages.artifacts(stage).values()))
         print(f"{name:<10} reads {reads:<70} {summary}")
-
-
-def _die_with_parent() -> None:
-    """`kill -9` of DVC or of the flow ends the training too. Linux only; elsewhere it goes on to its end."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _operating_system(error: OSError) -> tuple[int, str]:

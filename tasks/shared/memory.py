@@ -5,13 +5,13 @@ The process opens the variant and answers a few real inputs one by one. Librarie
 
 from __future__ import annotations
 
-import pickle
+import json
 import resource
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 
 from tasks.kinds.base import Row
@@ -27,8 +27,9 @@ def peaks(sources: Sequence[Source], setting: Setting, rows: Sequence[Row], at_o
     """Peak resident memory of each variant in MiB, `at_once` processes side by side."""
 
     def one(source: Source) -> float:
-        job = pickle.dumps((replace(source, folder=source.folder.resolve()), setting, list(rows[:INPUTS])))
-        child = subprocess.run([sys.executable, "-m", MODULE], cwd=TOP, input=job, capture_output=True, check=False)
+        place = {**asdict(source), "folder": str(source.folder.resolve())}
+        job = json.dumps({"source": place, "setting": asdict(setting), "rows": rows[:INPUTS]})
+        child = subprocess.run([sys.executable, "-m", MODULE], cwd=TOP, input=job.encode(), capture_output=True, check=False)
         if child.returncode:
             said = child.stderr.decode(errors="replace").strip()[-2000:]
             raise ModelError(source.name, f"could not be opened in a process of its own to measure its memory: {said}")
@@ -39,10 +40,11 @@ def peaks(sources: Sequence[Source], setting: Setting, rows: Sequence[Row], at_o
 
 
 def main() -> None:
-    source, setting, rows = pickle.load(sys.stdin.buffer)  # noqa: S301 - from `peaks` above, through a pipe
-    variant = open_variant(source, setting)
+    job = json.load(sys.stdin)
+    place = Path(job["source"].pop("folder"))
+    variant = open_variant(Source(**job["source"], folder=place), Setting(**job["setting"]))
     variant.use(1)
-    for row in rows:
+    for row in job["rows"]:
         variant.answer(row)
     print(round(peak_mib(), 1))
 

@@ -18,7 +18,7 @@ GRAPH = "model.onnx"
 
 def write_preprocessing(folder: Path, tokenizer: Any, labels: Sequence[str], facts: Mapping[str, Any]) -> None:
     """Everything between an input and the graph, and between its logits and a label. `facts["input_size"]` is where texts are cut."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)  # a run that was killed may have left it
     backend = tokenizer.backend_tokenizer
     backend.enable_truncation(facts["input_size"])
     backend.no_padding()

@@ -1,0 +1,47 @@
+"""The house rules that a machine can check."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = [*sorted((ROOT / "tasks").rglob("*.py")), *sorted((ROOT / "flows").rglob("*.py"))]
+
+
+def test_files_and_functions_can_be_read_in_one_sitting() -> None:
+    assert len(FILES) > 40
+    long_files = [path.name for path in FILES if len(path.read_text().splitlines()) > 250]
+    functions = [
+        (path.name, node.name, (node.end_lineno or 0) - node.lineno + 1)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert len(functions) > 200
+    assert (long_files, [one for one in functions if one[2] > 40]) == ([], [])
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [path.name for path in FILES if not ast.get_docstring(ast.parse(path.read_text()))] == []
+
+
+def test_only_flows_know_prefect_and_dvc() -> None:
+    pattern = re.compile(r"^\s*(import|from) (prefect|dvc|flows)\b", re.MULTILINE)
+    assert pattern.search((ROOT / "flows" / "graph.py").read_text())
+    assert [path.name for path in FILES if path.is_relative_to(ROOT / "tasks") and pattern.search(path.read_text())] == []
+
+
+def test_nothing_is_unpickled_and_no_foreign_code_runs() -> None:
+    pattern = re.compile(r"pickle\.load|torch\.load\(|trust_remote_code\W+True|ignore_mismatched_sizes\W+True|\beval\(|\bexec\(")
+    code = {path.name: re.sub(r"\.eval\(\)", "", path.read_text()) for path in FILES}
+    assert [name for name, text in code.items() if pattern.search(text)] == []
+
+
+def test_locks_name_no_address() -> None:
+    locks = sorted((ROOT / "requirements").glob("*.lock"))
+    assert len(locks) == 3
+    lines = [line for lock in locks for line in lock.read_text().splitlines()]
+    assert len(lines) > 150
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line)] == []

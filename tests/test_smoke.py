@@ -1,0 +1,251 @@
+"""The whole graph through both doors, with the true commands, in a scratch project.
+
+The fixtures are its history, each going on from the one before: `project` has raw data and no results, in `made` everything ran once,
+in `retuned` a parameter was changed and the flow ran. A copy of `made` runs everything anew meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests import smoke
+from tests.smoke import RUN, attempt, call, commit, md5s
+
+CLEAN = "Data and pipelines are up to date."
+STAGES = ["ingest", "pretrain", "finetune", "prune", "distill", "quantize", "benchmark"]
+CLOCK = {"benchmark/timings.json", "benchmark/report"}
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return smoke.make_project(tmp_path_factory.mktemp("smoke"))
+
+
+@pytest.fixture(scope="session")
+def made(project: Path) -> Path:
+    said = call(project, "dvc", "repro")
+    assert ran(said) == STAGES
+    commit(project, "all made")
+    return project
+
+
+@pytest.fixture(scope="session")
+def again(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """A copy of the project in which `dvc repro --force` is at work."""
+    copy = tmp_path_factory.mktemp("again") / "project"
+    shutil.copytree(made, copy, symlinks=True)
+    with (copy.parent / "log").open("w") as log:
+        command = ["dvc", "repro", "--force"]
+        process = subprocess.Popen(
+            command, cwd=copy, env=smoke.environment(copy), stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+    yield copy, process
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="session")
+def retuned(made: Path) -> tuple[Path, str]:
+    """The project after a flow with another `prune.ffn`, and what the flow said."""
+    replace(made / "params.yaml", "ffn: 64", "ffn: 48")
+    return made, call(made, "python", "-m", "flows.compress")
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def ran(said: str) -> list[str]:
+    """The stages whose command DVC started."""
+    return re.findall(rf"^> python -m tasks (\w+) {RUN}$", said, re.MULTILINE)
+
+
+def is_clean(project: Path) -> bool:
+    return call(project, "dvc", "status").strip() == CLEAN
+
+
+def changed_in_git(project: Path) -> str:
+    return call(project, "git", "status", "--porcelain")
+
+
+# -- before anything ran --
+
+
+def test_bad_params_stop_dvc_repro_with_our_message(project: Path) -> None:
+    replace(project / "params.yaml", "vocabulary: 800", "vocabluary: 800")
+    try:
+        done = attempt(project, "dvc", "repro")
+    finally:
+        replace(project / "params.yaml", "vocabluary: 800", "vocabulary: 800")
+    assert done.returncode != 0
+    assert f"runs.{RUN}.prune.vocabluary: unknown key; did you mean `vocabulary`?" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert not list((project / "data" / RUN).glob("*/[!.]*"))
+
+
+# -- everything ran once --
+
+
+def test_outputs_are_those_dvc_yaml_declares_and_no_others(made: Path) -> None:
+    graph = YAML(typ="safe").load((made / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    declared = {path_of(entry) for stage in graph.values() for part in ("outs", "metrics", "plots") for entry in stage["do"].get(part, [])}
+    found = set(outputs(made, made / "data" / RUN, declared))
+    assert len(declared) > 15
+    assert found == declared
+
+
+def path_of(entry: str | dict[str, Any]) -> str:
+    path = entry if isinstance(entry, str) else next(iter(entry))
+    return path.replace("${key}", RUN)
+
+
+def outputs(project: Path, folder: Path, declared: set[str]) -> Iterator[str]:
+    for path in folder.iterdir():
+        name = path.relative_to(project).as_posix()
+        if path.is_dir() and name not in declared:
+            yield from outputs(project, path, declared)
+        elif path.name != ".gitignore":
+            yield name
+
+
+def test_both_doors_find_everything_done(made: Path) -> None:
+    assert ran(call(made, "dvc", "repro")) == []
+    assert is_clean(made)
+    said = call(made, "python", "-m", "flows.compress")
+    names = [f"{stage}@{RUN}" for stage in STAGES]
+    assert [line.split(maxsplit=2) for line in said.splitlines()[-len(names) :]] == [[name, "Cached", "up to date"] for name in names]
+    assert is_clean(made)
+    assert changed_in_git(made) == ""
+
+
+def test_second_dvc_repro_at_the_same_time_is_told_that_the_first_is_busy(again: tuple[Path, subprocess.Popen[str]]) -> None:
+    copy, _ = again
+    deadline = time.monotonic() + 60
+    while not ran((copy.parent / "log").read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    done = attempt(copy, "dvc", "repro")
+    assert done.returncode != 0
+    assert re.search(r"is busy, it is being blocked by|Unable to acquire lock", done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_removed_results_come_back_from_the_run_cache(made: Path) -> None:
+    before = md5s(made)
+    shutil.rmtree(made / "data" / RUN)
+    assert ran(call(made, "dvc", "repro")) == []
+    assert md5s(made) == before
+    assert is_clean(made)
+    assert changed_in_git(made) == ""
+
+
+@pytest.mark.parametrize(
+    ("files", "stale"),
+    [
+        (["tasks/shared/pruning.py"], {"prune"}),
+        (["tasks/shared/training.py"], {"pretrain", "finetune", "distill"}),
+        (["README.md", "requirements/dev.lock", "requirements/flows.lock", "pyproject.toml", "flows/graph.py", "tests/tiny.py"], set()),
+    ],
+)
+def test_changed_file_makes_stale_the_stages_that_import_it(made: Path, files: list[str], stale: set[str]) -> None:
+    before = {file: (made / file).read_bytes() for file in files}
+    try:
+        for file, content in before.items():
+            (made / file).write_bytes(content + b"\n# a comment\n")
+        status = json.loads(call(made, "dvc", "status", "--json"))
+    finally:
+        for file, content in before.items():
+            (made / file).write_bytes(content)
+    assert set(status) == {f"{stage}@{RUN}" for stage in stale}
+
+
+# -- a parameter changed --
+
+
+def test_flow_runs_the_changed_stage_and_what_follows_and_says_why(retuned: tuple[Path, str]) -> None:
+    project, said = retuned
+    lines = {line.split()[0]: line for line in said.splitlines() if f"@{RUN}" in line.split(" ")[0]}
+    states = [lines[f"{stage}@{RUN}"].split()[1] for stage in STAGES]
+    assert states == ["Cached", "Cached", "Cached", "Completed", "Completed", "Completed", "Completed"]
+    assert f"runs.{RUN}.prune.ffn 64 → 48" in lines[f"prune@{RUN}"]
+    assert is_clean(project)
+    assert ran(call(project, "dvc", "repro")) == []
+
+
+def test_dvc_shows_and_compares_figures_and_params(retuned: tuple[Path, str]) -> None:
+    project, _ = retuned
+    assert "final" in call(project, "dvc", "metrics", "show")
+    assert "prune" in call(project, "dvc", "metrics", "diff")
+    assert re.search(rf"runs\.{RUN}\.prune\.ffn\s+64\s+48", call(project, "dvc", "params", "diff"))
+
+
+@pytest.mark.parametrize("command", [("plots", "show"), ("plots", "diff")])
+def test_plots_page_needs_no_network(retuned: tuple[Path, str], command: tuple[str, str]) -> None:
+    project, _ = retuned
+    call(project, "python", "-m", "flows.plots")
+    call(project, "dvc", *command)
+    page = (project / "dvc_plots" / "index.html").read_text(encoding="utf-8")
+    assert page.count("vegaEmbed(") >= 4
+    assert "Object.assign(window, { vega, vegaLite, vegaEmbed })" in page or len(page) > 500_000
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)\s*=", page)
+
+
+def test_experiment_runs_and_shows(retuned: tuple[Path, str]) -> None:
+    project, _ = retuned
+    said = call(project, "dvc", "exp", "run", "--name", "more-resamples", "--set-param", f"runs.{RUN}.benchmark.resamples=300")
+    assert ran(said) == ["benchmark"]
+    assert "more-resamples" in call(project, "dvc", "exp", "show", "--csv")
+    assert is_clean(project)
+
+
+def test_clone_pulls_what_was_pushed(retuned: tuple[Path, str], tmp_path: Path) -> None:
+    project, _ = retuned
+    commit(project, "retuned")
+    remote, clone = tmp_path / "remote", tmp_path / "clone"
+    call(project, "dvc", "remote", "add", "--local", "--default", "store", str(remote))
+    call(project, "dvc", "push")
+    call(project, "git", "clone", "--quiet", ".", str(clone))
+    call(clone, "dvc", "remote", "add", "--local", "--default", "store", str(remote))
+    call(clone, "dvc", "pull")
+    assert is_clean(clone)
+    assert ran(call(clone, "dvc", "repro")) == []
+    assert changed_in_git(clone) == ""
+
+
+# -- everything ran twice --
+
+
+def test_running_everything_again_changes_only_what_the_clock_made(again: tuple[Path, subprocess.Popen[str]]) -> None:
+    copy, process = again
+    log = copy.parent / "log"
+    assert process.wait(300) == 0, log.read_text()
+    assert ran(log.read_text()) == STAGES
+    first, second = (locked(text) for text in (call(copy, "git", "show", "HEAD:dvc.lock"), (copy / "dvc.lock").read_text(encoding="utf-8")))
+    differ = {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)}
+    assert len(first) > 100
+    assert differ == {f"benchmark@{RUN} outs data/{RUN}/{name}" for name in CLOCK}
+
+
+def locked(text: str) -> dict[str, Any]:
+    """Every entry of a dvc.lock under a name of its own."""
+    entries: dict[str, Any] = {}
+    for name, stage in YAML(typ="safe").load(text)["stages"].items():
+        entries |= {f"{name} {part} {entry['path']}": entry for part in ("deps", "outs") for entry in stage[part]}
+        entries |= {f"{name} cmd": stage["cmd"], f"{name} params": stage["params"]}
+    return entries
