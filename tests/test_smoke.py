@@ -124,16 +124,6 @@ def outputs(project: Path, folder: Path, declared: set[str]) -> Iterator[str]:
             yield name
 
 
-def test_both_doors_find_everything_done(made: Path) -> None:
-    assert ran(call(made, "dvc", "repro")) == []
-    assert is_clean(made)
-    said = call(made, "python", "-m", "flows.compress")
-    names = [f"{stage}@{RUN}" for stage in STAGES]
-    assert [line.split(maxsplit=2) for line in said.splitlines()[-len(names) :]] == [[name, "Cached", "up to date"] for name in names]
-    assert is_clean(made)
-    assert changed_in_git(made) == ""
-
-
 def test_second_dvc_repro_at_the_same_time_is_told_that_the_first_is_busy(again: tuple[Path, subprocess.Popen[str]]) -> None:
     copy, _ = again
     deadline = time.monotonic() + 60
@@ -144,6 +134,16 @@ def test_second_dvc_repro_at_the_same_time_is_told_that_the_first_is_busy(again:
     assert done.returncode != 0
     assert re.search(r"is busy, it is being blocked by|Unable to acquire lock", done.stderr), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_both_doors_find_everything_done(made: Path) -> None:
+    assert ran(call(made, "dvc", "repro")) == []
+    assert is_clean(made)
+    said = call(made, "python", "-m", "flows.compress")
+    names = [f"{stage}@{RUN}" for stage in STAGES]
+    assert [line.split(maxsplit=2) for line in said.splitlines()[-len(names) :]] == [[name, "Cached", "up to date"] for name in names]
+    assert is_clean(made)
+    assert changed_in_git(made) == ""
 
 
 def test_removed_results_come_back_from_the_run_cache(made: Path) -> None:
@@ -201,16 +201,18 @@ def test_plots_page_needs_no_network(retuned: tuple[Path, str], command: tuple[s
     call(project, "python", "-m", "flows.plots")
     call(project, "dvc", *command)
     page = (project / "dvc_plots" / "index.html").read_text(encoding="utf-8")
+    own, page = re.search(r"<script>.*?</script>", page, re.DOTALL), re.sub(r"<script>.*?</script>", "", page, count=1, flags=re.DOTALL)
+    assert own is not None
+    assert len(own[0]) > 500_000
     assert page.count("vegaEmbed(") >= 4
-    assert "Object.assign(window, { vega, vegaLite, vegaEmbed })" in page or len(page) > 500_000
     assert not re.search(r"<(script|link|img)[^>]+(src|href)\s*=", page)
 
 
 def test_experiment_runs_and_shows(retuned: tuple[Path, str]) -> None:
     project, _ = retuned
-    said = call(project, "dvc", "exp", "run", "--name", "more-resamples", "--set-param", f"runs.{RUN}.benchmark.resamples=300")
-    assert ran(said) == ["benchmark"]
-    assert "more-resamples" in call(project, "dvc", "exp", "show", "--csv")
+    said = call(project, "dvc", "exp", "run", "--name", "lenient", "--set-param", f"runs.{RUN}.quantize.min_agreement=0.4")
+    assert ran(said) == ["quantize"]
+    assert "lenient" in call(project, "dvc", "exp", "show", "--csv")
     assert is_clean(project)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,11 @@ class State:
     best_epoch: int = 0
     best: float = -math.inf
     history: list[dict[str, float]] = field(default_factory=list)
+
+    def end_epoch(self, batches: int, figures: Mapping[str, float]) -> None:
+        self.epoch, self.batch = self.epoch + 1, 0
+        self.history.append({"epoch": self.epoch, "step": self.step, "train_loss": self.loss / batches, **figures})
+        self.loss = 0.0
 
 
 def best_file(scratch: Path, state: State) -> Path:

@@ -81,9 +81,7 @@ def fit(
     while state.epoch < plan.epochs and state.epoch - state.best_epoch < plan.patience:
         _train_epoch(model, optimizer, plan, state, _batches(sizes, plan, state.epoch), loss, per_epoch, scratch, label)
         figures = dict(evaluate())
-        state.epoch, state.batch = state.epoch + 1, 0
-        state.history.append({"epoch": state.epoch, "step": state.step, "train_loss": state.loss / per_epoch, **figures})
-        state.loss = 0.0
+        state.end_epoch(per_epoch, figures)
         _tell(label, plan, state)
         if score(figures) > state.best:
             state.best, state.best_epoch = score(figures), state.epoch
