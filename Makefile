@@ -47,7 +47,7 @@ clean: ## remove the environment and what killed runs left; data and figures sta
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Slipway needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/ready: .venv/bin/python $(LOCKS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(LOCKS))

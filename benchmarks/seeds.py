@@ -49,7 +49,7 @@ def measure(run: str, seed: int, clone: Path) -> dict[str, Any]:
     params["runs"][run]["seed"] = seed
     with (clone / "params.yaml").open("w", encoding="utf-8") as file:
         yaml.dump(params, file)
-    command(["dvc", "repro"], clone)
+    command(["dvc", "repro", f"benchmark@{run}"], clone)
     folder = clone / "data" / run / "benchmark"
     return {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("metrics", "timings")}
 

@@ -9,7 +9,6 @@ Reads and writes data/raw/. Run it in the top folder of the project.
 from __future__ import annotations
 
 import argparse
-import errno
 import filecmp
 import shutil
 import sys
@@ -190,8 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        kind = PassingError if error.errno == errno.ENOSPC else DataError
-        fault = kind(str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; nothing was added")
+        fault = DataError(str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; nothing was added")
         print(fault, file=sys.stderr)
         return fault.exit_code
     except DvcException as error:

@@ -167,8 +167,7 @@ def _write(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from tasks.shared import figures as pictures
-    from tasks.shared import metrics, report
+    from tasks.shared import metrics, pictures, report
 
     for name in ("out", "plots", "report"):
         (out / name).mkdir()

@@ -56,7 +56,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     features, teacher = _transfer_set(inputs, params, tokenizer)
     labels = checkpoint.label_names(inputs.ingest)
     validation = kind.encode(tokenizer, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size)
-    asked = torch.from_numpy(inference.read_outputs(inputs.outputs / "validation.safetensors"))
+    teacher_on_validation = torch.from_numpy(inference.read_outputs(inputs.outputs / "validation.safetensors"))
 
     def loss(rows: list[int]) -> torch.Tensor:
         batch = [features[row] for row in rows]
@@ -65,14 +65,14 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         soft = kind.distillation_loss(answer, wanted, params.temperature)
         labelled = [at for at, one in enumerate(batch) if "labels" in one]
         if not labelled or not params.label_weight:
-            return soft
+            return (1 - params.label_weight) * soft
         truth = kind.collate(tokenizer, [batch[at] for at in labelled])["labels"].to(device)
         hard = kind.loss(answer[labelled], truth, 0.0) * len(labelled) / len(batch)
         return (1 - params.label_weight) * soft + params.label_weight * hard
 
     def evaluate() -> dict[str, float]:
         answers = inference.logits(model, kind, tokenizer, validation, inference.BATCH, params.precision)
-        divergence = float(kind.distillation_loss(torch.from_numpy(answers), asked, 1.0))
+        divergence = float(kind.distillation_loss(torch.from_numpy(answers), teacher_on_validation, 1.0))
         return {**inference.figures_of(answers, kind, validation), "divergence": divergence}
 
     sizes = [len(one["input_ids"]) for one in features]

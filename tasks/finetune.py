@@ -28,7 +28,9 @@ class Params(TrainingFields):
     threads: Threads
     device: Device
     input_size: InputSize
-    freeze: Literal["none", "embeddings", "encoder"] = Field(description="what keeps its pretrained weights")
+    freeze: Literal["none", "embeddings", "encoder"] = Field(
+        description="what keeps its pretrained weights; embeddings: those of the words"
+    )
     label_smoothing: float = Field(ge=0, lt=1, description="share of each label spread over the others")
     pool_outputs: int = Field(ge=0, le=10_000_000, description="texts of the pool that the teacher labels, at most")
 
@@ -45,27 +47,25 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
     tokenizer = checkpoint.load_tokenizer(inputs.pretrained)
     model = _model(inputs, params, labels)
-    encode = {
-        split: kind.encode(tokenizer, tables.read(inputs.ingest / f"{split}.parquet"), labels, params.input_size)
-        for split in ("train", "validation", "pool")
-    }
+    rows = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "validation", "pool")}
+    rows["pool"] = rows["pool"][: params.pool_outputs]
+    features = {split: kind.encode(tokenizer, listed, labels, params.input_size) for split, listed in rows.items()}
 
     def loss(rows: list[int]) -> torch.Tensor:
-        answer, truth = inference.forward(model, kind, tokenizer, [encode["train"][row] for row in rows])
+        answer, truth = inference.forward(model, kind, tokenizer, [features["train"][row] for row in rows])
         return kind.loss(answer, truth, params.label_smoothing)
 
     def evaluate() -> dict[str, float]:
-        return inference.figures(model, kind, tokenizer, encode["validation"], params.precision)
+        return inference.figures(model, kind, tokenizer, features["validation"], params.precision)
 
-    sizes = [len(one["input_ids"]) for one in encode["train"]]
+    sizes = [len(one["input_ids"]) for one in features["train"]]
     history = training.fit(
         model, training.Plan.of(params), sizes, loss, evaluate, lambda figures: figures[kind.headline], scratch, "finetune"
     )
     training.write_history(history, out / "plots" / "learning.csv")
     checkpoint.save(model, tokenizer, out / "out")
-    outputs = {**encode, "pool": encode["pool"][: params.pool_outputs]}
-    for split, features in outputs.items():
-        answers = inference.logits(model, kind, tokenizer, features, inference.BATCH, params.precision, label=f"teacher on {split}")
+    for split, listed in features.items():
+        answers = inference.logits(model, kind, tokenizer, listed, inference.BATCH, params.precision, label=f"teacher on {split}")
         inference.write_outputs(answers, out / "outputs" / f"{split}.safetensors")
     return Metrics({"parameters": checkpoint.parameters(model), "validation": training.kept_epoch(history)})
 

@@ -4,7 +4,8 @@ Reads ingest/out (the pool) and, outside data/, an installed package, a folder o
 Writes out/: a plain checkpoint with its tokenizer.
 
 Further pretraining is masked language modelling as in Devlin et al., BERT (2018): a share of the pieces is to be guessed, of which
-80 % are masked, 10 % replaced by others and 10 % left.
+80 % are masked, 10 % replaced by others and 10 % left. A twentieth of the pool is held out to measure it on; warm-up, weight decay
+and clipping are those of that paper.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+FIXED = {"warmup": 0.1, "weight_decay": 0.01, "clip": 1.0}
+HELD_OUT = 20
+IGNORED = -100
 SOURCES = {"package": "version", "folder": "sha256", "hub": "revision"}
 
 
@@ -63,72 +67,76 @@ class Inputs:
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    from transformers import AutoModel
-
-    from tasks.shared import checkpoint, compute
-    from tasks.shared.pretrained import find
+    from tasks.shared import checkpoint, compute, pretrained
 
     device = compute.prepare(params.seed, params.threads, params.device)
-    folder = find(params.source, inputs.root)
-    tokenizer = checkpoint.load_tokenizer(folder)
-    if params.steps:
-        model, loss = _pretrain_further(folder, tokenizer, inputs, params, device, scratch)
-    else:
-        model, loss = checkpoint.load(AutoModel, folder, device), {}
-    checkpoint.save(model, tokenizer, out / "out")
-    return Metrics({"parameters": checkpoint.parameters(model), **loss})
+    folder = pretrained.find(params.source, inputs.root)
+    encoder, tokenizer = pretrained.load(folder, device, params.input_size)
+    loss = _pretrain_further(folder, encoder, tokenizer, inputs, params, scratch) if params.steps else {}
+    checkpoint.save(encoder, tokenizer, out / "out")
+    return Metrics({"parameters": checkpoint.parameters(encoder), **loss})
 
 
 def _pretrain_further(
-    folder: Path, tokenizer: PreTrainedTokenizerBase, inputs: Inputs, params: Params, device: torch.device, scratch: Path
-) -> tuple[PreTrainedModel, dict[str, float]]:
-    """The encoder after `steps` steps, and its loss on held-out texts."""
+    folder: Path, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, inputs: Inputs, params: Params, scratch: Path
+) -> dict[str, float]:
+    """Changes the encoder; returns the loss on held-out texts."""
     from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling
 
     from tasks.shared import checkpoint, training
 
     held_out, texts = _texts(tokenizer, inputs, params)
-    model = checkpoint.load(AutoModelForMaskedLM, folder, device)
+    model = checkpoint.load(AutoModelForMaskedLM, folder, encoder.device)
     mask = DataCollatorForLanguageModeling(tokenizer, mlm_probability=params.masked)
     sizes = [len(one["input_ids"]) for one in texts]
 
     def loss(rows: list[int]) -> torch.Tensor:
-        value: torch.Tensor = model(**mask([dict(texts[row]) for row in rows]).to(device)).loss
-        return value
+        total, guessed = _loss(model, mask, [texts[row] for row in rows])
+        return total / max(1, guessed)
 
     def evaluate() -> dict[str, float]:
         return {"held_out_loss": _held_out_loss(model, mask, held_out, params)}
 
     plan = training.Plan(
-        epochs=1, batch_size=params.batch_size, learning_rate=params.learning_rate, warmup=0.1, weight_decay=0.01, clip=1.0, patience=1,
-        precision="fp32", seed=params.seed,
+        epochs=1, batch_size=params.batch_size, learning_rate=params.learning_rate, patience=1, precision="fp32", seed=params.seed, **FIXED
     )  # fmt: skip
     history = training.fit(model, plan, sizes, loss, evaluate, lambda figures: -figures["held_out_loss"], scratch, "pretrain")
-    return model.base_model, training.kept_epoch(history)
+    # The model with the language head has no pooler: the encoder keeps its own.
+    encoder.load_state_dict(model.base_model.state_dict(), strict=False)
+    return training.kept_epoch(history)
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase, inputs: Inputs, params: Params) -> tuple[list[Any], list[Any]]:
-    """A twentieth of the pool held out, and the rest as often as the steps need it."""
+    """A part of the pool held out, and the rest as often as the steps need it."""
     from tasks.kinds import base
     from tasks.shared import tables
     from tasks.shared.errors import DataError
 
     pool = base.load(params.kind).encode(tokenizer, tables.read(inputs.ingest / "pool.parquet"), [], params.input_size)
-    held_out, train = pool[: len(pool) // 20], pool[len(pool) // 20 :]
+    held_out, train = pool[: len(pool) // HELD_OUT], pool[len(pool) // HELD_OUT :]
     if not held_out:
-        raise DataError(
-            "pool.parquet", f"has {len(pool)} texts; further pretraining needs at least 20: add texts, or set pretrain.steps = 0"
-        )
+        advice = "add texts, or set pretrain.steps = 0"
+        raise DataError("pool.parquet", f"has {len(pool)} texts; further pretraining needs at least {HELD_OUT}: {advice}")
     return held_out, [train[at % len(train)] for at in range(params.steps * params.batch_size)]
 
 
+def _loss(model: PreTrainedModel, mask: Any, texts: list[Any]) -> tuple[torch.Tensor, int]:
+    """Summed cross-entropy over the pieces to be guessed, and how many they are: in short texts perhaps none."""
+    from torch.nn.functional import cross_entropy
+
+    batch = mask([dict(text) for text in texts]).to(model.device)
+    wanted = batch.pop("labels").flatten()
+    logits = model(**batch).logits.flatten(0, 1).float()
+    return cross_entropy(logits, wanted, reduction="sum"), int((wanted != IGNORED).sum())
+
+
 def _held_out_loss(model: PreTrainedModel, mask: Any, held_out: list[Any], params: Params) -> float:
-    """Mean loss over batches, masked alike each time."""
+    """Mean loss per guessed piece, masked alike each time."""
     import torch
 
     model.eval()
     batches = [held_out[at : at + params.batch_size] for at in range(0, len(held_out), params.batch_size)]
     with torch.inference_mode(), torch.random.fork_rng():
         torch.manual_seed(params.seed)
-        losses = [model(**mask([dict(one) for one in batch]).to(model.device)).loss.item() for batch in batches]
-    return float(sum(losses) / len(losses))
+        losses = [_loss(model, mask, batch) for batch in batches]
+    return float(sum(total.item() for total, _ in losses) / max(1, sum(guessed for _, guessed in losses)))

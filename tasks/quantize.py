@@ -51,7 +51,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     wanted = inference.logits(student, kind, tokenizer, features, inference.BATCH)
 
     folder = out / "out"
-    facts = {"kind": params.kind, "input_size": params.input_size, "format": params.format, "inputs": ["input_ids", "attention_mask"]}
+    facts = {"kind": params.kind, "input_size": params.input_size, "format": params.format}
     serving.write_preprocessing(folder, tokenizer, labels, facts)
     float_file = scratch / "float.onnx"
     onnx.export(student, kind, tokenizer, features[:2], float_file)

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from tasks.kinds.base import Kind
 
 ONLY_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+SAFELY = {**ONLY_LOCAL, "dtype": torch.float32, "use_safetensors": True}
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
@@ -26,7 +27,7 @@ def load_model(folder: Path, kind: Kind, device: torch.device, **config: Any) ->
 
 
 def load(auto_class: Any, folder: Path, device: torch.device, **config: Any) -> PreTrainedModel:
-    model: PreTrainedModel = auto_class.from_pretrained(folder, dtype=torch.float32, use_safetensors=True, **ONLY_LOCAL, **config)
+    model: PreTrainedModel = auto_class.from_pretrained(folder, **SAFELY, **config)
     return model.to(device).eval()
 
 

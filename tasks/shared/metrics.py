@@ -6,6 +6,7 @@ own sums, which can be resampled thousands of times; a test shows that the two a
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,8 +45,9 @@ def quality(kind: Kind, answers: Mapping[str, np.ndarray], truth: np.ndarray, re
     classes = next(iter(answers.values())).shape[1]
     sums = resampled_sums([kind.statistics(guess, truth, classes) for guess in guesses.values()], resamples, seed)
     sampled = {name: kind.figures(each) for name, each in zip(guesses, sums, strict=True)}
-    metric = Classification()
-    points = {name: metric.compute(predictions=guess, references=truth) for name, guess in guesses.items()}
+    with tempfile.TemporaryDirectory() as folder:  # or else it would write into the user's home
+        metric = Classification(cache_dir=folder, keep_in_memory=True)
+        points = {name: metric.compute(predictions=guess, references=truth) for name, guess in guesses.items()}
     result: dict[str, dict[str, float]] = {}
     for name, guess in guesses.items():
         result[name] = {

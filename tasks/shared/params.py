@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import YAMLError
 
 from tasks.shared.errors import ParamsError, did_you_mean
 
@@ -73,11 +73,13 @@ def read(path: Path) -> dict[str, Any]:
         raise ParamsError(path.name, "there is no such file here; run this in the top folder of the project, where params.yaml is")
     try:
         document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (MarkedYAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(path.name, f"is not readable as YAML: {' '.join(str(error).split())}") from None
     runs = document.get("runs") if isinstance(document, dict) else None
     if not isinstance(runs, dict) or not runs:
         raise ParamsError(path.name, "must have a key `runs` with at least one run below it")
+    if odd := [key for key in runs if not isinstance(key, str)]:
+        raise ParamsError(path.name, *(f"runs.{key}: a run's name must be text, this is {key!r}" for key in odd))
     return runs
 
 
@@ -182,12 +184,5 @@ def _allowed(field: FieldInfo | None) -> str:
     words = {int: "a whole number", float: "a number", bool: "true or false"}.get(field.annotation) if field else None  # type: ignore[arg-type]
     if field is None or words is None:
         return ""
-    said = {
-        Ge: ("ge", "at least"),
-        Gt: ("gt", "above"),
-        Le: ("le", "at most"),
-        Lt: ("lt", "below"),
-        MultipleOf: ("multiple_of", "a multiple of"),
-    }
-    bounds = [f"{said[type(bound)][1]} {getattr(bound, said[type(bound)][0])}" for bound in field.metadata if type(bound) in said]
+    bounds = [f"{BOUNDS[type(bound)][1]} {getattr(bound, BOUNDS[type(bound)][0])}" for bound in field.metadata if type(bound) in BOUNDS]
     return ", ".join([f"must be {words}", *bounds])

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING
 from tasks.shared.errors import ModelError, PassingError, did_you_mean
 
 if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
     from tasks.pretrain import Source
 
 # What the stages after this one know how to prune; see tasks/prune.py.
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta")
+# A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where the files are missing.
+VOCABULARY_SHARE = 0.9
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 
@@ -34,6 +39,37 @@ def find(source: Source, workspace: Path) -> Path:
         folder = _from_hub(str(source.hub), str(source.revision))
     _check(folder, source.package or source.folder or str(source.hub))
     return folder
+
+
+def load(folder: Path, device: torch.device, input_size: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The encoder without a head, and its tokenizer.
+
+    Raises:
+        ModelError: weights, config and tokenizer do not belong together, or it cannot read inputs of `input_size`.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoModel
+
+    from tasks.shared import checkpoint
+
+    tokenizer = checkpoint.load_tokenizer(folder)
+    try:
+        model, info = AutoModel.from_pretrained(folder, output_loading_info=True, **checkpoint.SAFELY)
+    except (RuntimeError, SafetensorError) as error:
+        raise ModelError(folder.name, f"its weights do not fit its config: {' '.join(str(error).split())[:300]}") from None
+    missing = sorted(name for name in info["missing_keys"] if "pooler" not in name)
+    faults = [f"its weights lack {len(missing)} tensors that its config asks for, such as {missing[0]}"] if missing else []
+    if not VOCABULARY_SHARE * model.config.vocab_size <= len(tokenizer) <= model.config.vocab_size or tokenizer.pad_token_id is None:
+        faults.append(
+            f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its config {model.config.vocab_size}"
+        )
+    # RoBERTa and its like number their positions from the padding piece on.
+    longest = model.config.max_position_embeddings - (0 if model.config.model_type == "bert" else tokenizer.pad_token_id + 1)
+    if input_size > longest:
+        faults.append(f"input_size = {input_size}: it reads at most {longest} pieces")
+    if faults:
+        raise ModelError(folder.name, *faults)
+    return model.to(device).eval(), tokenizer
 
 
 def _in_package(package: str, version: str) -> Path:

@@ -80,6 +80,8 @@ def is_class_text(name: str) -> bool:
 def _files(raw: Path) -> tuple[list[Path], list[str]]:
     if not raw.is_dir():
         raise DataError(raw.name, "there is no such folder of raw data; bring data in with `python -m flows.data add RUN SOURCE`")
+    if raw.is_symlink():
+        raise DataError(raw.name, "is a link; put the folder itself there")
     inside, files, faults = raw.resolve(), [], []
     for path in sorted(raw.rglob("*"), key=lambda path: path.relative_to(raw).parts):
         name = path.relative_to(raw)

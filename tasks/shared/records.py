@@ -68,4 +68,4 @@ def lines(path: Path, encoding: str) -> Iterator[Line]:
 def _fault(text: str) -> str:
     if "\0" in text:
         return "has NUL bytes"
-    return UNREADABLE if any(0xDC80 <= ord(sign) <= 0xDCFF for sign in text) and not text.isascii() else ""
+    return UNREADABLE if not text.isascii() and any(0xDC80 <= ord(sign) <= 0xDCFF for sign in text) else ""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import PreTrainedModel
 
@@ -73,7 +73,7 @@ def write(file: Path, tensors: dict[str, torch.Tensor], state: dict[str, Any] | 
 
 def resume(model: PreTrainedModel, optimizer: torch.optim.Optimizer, scratch: Path) -> State:
     file = scratch / "state.safetensors"
-    if not file.exists():
+    if not _whole(file):
         return State()
     restore(model, file, "weight:")
     with safe_open(file, "pt") as kept:
@@ -88,6 +88,18 @@ def resume(model: PreTrainedModel, optimizer: torch.optim.Optimizer, scratch: Pa
         state = State(**json.loads(kept.metadata()["state"]))
     print(f"going on after {state.step} steps", flush=True)
     return state
+
+
+def _whole(file: Path) -> bool:
+    """A power cut can leave a file that was renamed but never written."""
+    try:
+        with safe_open(file, "pt"):
+            return True
+    except FileNotFoundError:
+        return False
+    except SafetensorError:
+        print("what was kept of the training is torn; beginning anew", flush=True)
+        return False
 
 
 def restore(model: PreTrainedModel, file: Path, prefix: str = "") -> None:

@@ -37,6 +37,9 @@ def run_stage(name: str, run: str, params: Section, root: Path) -> None:
     with _alone(home):
         scratch = home / _fingerprint(stage, params, root, run)
         staged = scratch / STAGED
+        for old in home.iterdir():
+            if old.is_dir() and old != scratch:
+                shutil.rmtree(old)
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         metrics = stage.run(inputs, params, staged, scratch)

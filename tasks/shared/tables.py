@@ -1,4 +1,4 @@
-"""Frozen tables of rows, as Parquet, memory-mapped through `datasets`' own file format reader."""
+"""Frozen tables of rows, as Parquet. Read without `datasets`, which would keep a copy in the user's home."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def fit(
         figures = dict(evaluate())
         state.end_epoch(per_epoch, figures)
         _tell(label, plan, state)
-        if score(figures) > state.best:
+        if _finite(score(figures), plan, state) > state.best:
             state.best, state.best_epoch = score(figures), state.epoch
             resuming.write(resuming.best_file(scratch, state), resuming.weights(model))
         resuming.save(model, optimizer, state, scratch)
@@ -124,12 +124,11 @@ def _tell(label: str, plan: Plan, state: State) -> None:
     print(f"{label}: epoch {state.epoch}/{plan.epochs}, " + ", ".join(f"{name} {value:.4f}" for name, value in shown.items()), flush=True)
 
 
-def _finite(loss: float, plan: Plan, state: State) -> float:
-    if not math.isfinite(loss):
-        raise ModelError(
-            f"step {state.step + 1}", f"the loss is {loss}; try a lower learning rate than {plan.learning_rate} or precision fp32"
-        )
-    return loss
+def _finite(value: float, plan: Plan, state: State) -> float:
+    if not math.isfinite(value):
+        advice = f"try a lower learning rate than {plan.learning_rate}, or precision fp32"
+        raise ModelError(f"step {state.step}", f"the training went astray, a loss or score is {value}; {advice}")
+    return value
 
 
 def _learning_rate(plan: Plan, step: int, steps: int) -> float:

@@ -31,7 +31,7 @@ def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], cou
     if _layout(tokenizer)["model"]["type"] != "WordPiece":
         raise ModelError("prune.vocabulary", f"only WordPiece vocabularies can be trimmed; keep all {len(tokenizer)} pieces")
     seen = Counter(piece for one in features for piece in one["input_ids"])
-    special = set(tokenizer.all_special_ids)
+    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
 
     def rank(item: tuple[str, int]) -> tuple[int, int, int]:
         piece, number = item

@@ -93,14 +93,14 @@ def trial(project: Project, stage: str, victim: str, share: float) -> Trial:
         ended = process.poll() is not None
         with contextlib.suppress(ProcessLookupError):
             (os.kill if victim == "DVC" else os.killpg)(process.pid, signal.SIGKILL)
-    faults = [] if began and not ended else ["it had ended before the kill"]
+    faults = [] if began and not ended else [f"it had ended before the kill: {_last_words(log)}"]
     left = _wait_for_none(project.root)
     faults += [f"orphan: {left}"] if left else []
     found = _found(project, stage)
     started, log = time.monotonic(), project.root.parent / "recovery.log"
     with _repro(project.root, log) as process:
         if process.wait(PATIENCE_SECONDS):
-            faults.append("recovery failed: " + " ".join(log.read_text().split())[-300:])
+            faults.append(f"recovery failed: {_last_words(log)}")
     recovery, said = time.monotonic() - started, GOING_ON.search(log.read_text())
     return Trial(stage, victim, after, found, said["steps"] if said else "-", recovery, _is_same(project), (*faults, *_unclean(project)))
 
@@ -148,6 +148,10 @@ def _lines(log: Path, process: subprocess.Popen[bytes]) -> Iterator[tuple[str, f
             if ended:
                 return
             time.sleep(0.02)
+
+
+def _last_words(log: Path) -> str:
+    return " ".join(log.read_text(encoding="utf-8", errors="replace").split())[-300:]
 
 
 def _found(project: Project, stage: str) -> str:

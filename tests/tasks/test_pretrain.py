@@ -68,6 +68,39 @@ def test_unusable_folder_is_refused(workspace: Path, spoil: Callable[[Path], Any
         find(source(workspace), workspace)
 
 
+def _renamed_tensors(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    save_file({f"other.{name}": value for name, value in load_file(folder / "model.safetensors").items()}, folder / "model.safetensors")
+
+
+def _other_sizes(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 96}))
+
+
+def _no_tokenizer(folder: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_renamed_tensors, "its weights lack .* tensors that its config asks for"),
+        (_other_sizes, "its weights do not fit its config"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"torn"), "its weights do not fit its config"),
+        (_no_tokenizer, "its tokenizer has"),
+        (lambda _: None, "input_size = 128: it reads at most 66 pieces"),
+    ],
+)
+def test_checkpoint_whose_parts_do_not_belong_together_is_refused(workspace: Path, spoil: Callable[[Path], Any], said: str) -> None:
+    spoil(workspace / "models" / "tiny")
+    inputs = pretrain.Inputs(workspace, workspace)
+    with pytest.raises(ModelError, match=said):
+        stage.run("pretrain", inputs, workspace / "out", source=source(workspace), steps=0, input_size=128)
+
+
 def test_folder_with_another_hash_is_refused_and_the_new_hash_told(workspace: Path) -> None:
     with pytest.raises(ModelError, match=content_hash(workspace / "models" / "tiny")):
         find(source(workspace, sha256="0" * 64), workspace)
@@ -126,6 +159,8 @@ def test_further_pretraining_lowers_the_held_out_loss_and_is_the_same_twice(work
     again = stage.run("pretrain", inputs, workspace / "again", **values, steps=60)
     assert many.figures["held_out_loss"] < 0.95 * few.figures["held_out_loss"]
     assert many.figures == again.figures
+    none = stage.run("pretrain", inputs, workspace / "none", **values, steps=0)
+    assert none.figures["parameters"] == many.figures["parameters"]
     assert stage.contents(workspace / "many" / "out") == stage.contents(workspace / "again" / "out")
 
 

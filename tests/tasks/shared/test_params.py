@@ -82,6 +82,8 @@ def test_all_faults_are_told_at_once() -> None:
         ("runs: {}", "must have a key `runs`"),
         ("- a", "must have a key `runs`"),
         ("runs: {a: 1}\nruns: {b: 2}", "is not readable as YAML"),
+        ("runs: {a: \0}", "is not readable as YAML"),
+        ("runs: {1: {}}", "a run's name must be text, this is 1"),
     ],
 )
 def test_file_that_is_no_params_file_is_refused(tmp_path: Path, text: str, said: str) -> None:

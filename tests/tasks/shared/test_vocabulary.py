@@ -42,6 +42,13 @@ def test_special_pieces_are_kept_and_renumbered(tmp_path: Path) -> None:
     assert (ids[0], ids[-1]) == (trimmed.cls_token_id, trimmed.sep_token_id)
 
 
+def test_added_pieces_are_kept(tmp_path: Path) -> None:
+    tokenizer = tiny.wordpiece(TEXTS)
+    tokenizer.add_tokens(["slipway"])
+    trimmed = vocabulary.trim(tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400), tmp_path)
+    assert trimmed.tokenize("the slipway")[-1] == "slipway"
+
+
 def test_frequent_pieces_go_before_rare_ones() -> None:
     tokenizer = tiny.wordpiece(TEXTS)
     often = tokenizer.convert_tokens_to_ids("film")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.shared import figures
+from tasks.shared import pictures
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from tasks.shared import figures
     ],
 )
 def test_labels_that_would_not_be_readable_are_numbered(labels: list[str], shown: list[str]) -> None:
-    assert figures.tick_names(labels) == shown
+    assert pictures.tick_names(labels) == shown
 
 
 @pytest.mark.parametrize("labels", [["a", "$x_1$"], [f"体育{n}" for n in range(13)], [f"intent_{n}" for n in range(77)]])
@@ -27,7 +27,7 @@ def test_pictures_are_drawn_and_the_same_twice(tmp_path: Path, labels: list[str]
     counts = np.random.default_rng(0).integers(0, 9, (len(labels), len(labels)))
     bins = {"teacher": [{"bin": 14, "rows": 3, "confidence": 0.97, "accuracy": 1.0}], "final": []}
     for name in ("one", "two"):
-        figures.confusion(counts, labels, tmp_path / f"{name}-confusion.png")
-        figures.reliability(bins, tmp_path / f"{name}-reliability.png")
+        pictures.confusion(counts, labels, tmp_path / f"{name}-confusion.png")
+        pictures.reliability(bins, tmp_path / f"{name}-reliability.png")
     for picture in ("confusion", "reliability"):
         assert (tmp_path / f"one-{picture}.png").read_bytes() == (tmp_path / f"two-{picture}.png").read_bytes()
