@@ -229,7 +229,7 @@ def test_stopping_the_flow_stops_the_stage_at_once_without_a_retry(toy: Toy, num
         until(toy.ran)
         asked = time.monotonic()
         stopped.send_signal(number)
-        stopped.communicate(timeout=30)
+        stopped.communicate(timeout=WAIT_SECONDS)
         assert time.monotonic() - asked < 15
         assert stopped.returncode == 128 + number
     assert list(processes_in(toy)) == []
