@@ -28,7 +28,7 @@ from tasks.shared import params, stages
 from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
 
 ENVIRONMENT = {
-    # Threads that wait without spinning: beside one busy neighbour training is 9 times faster so, alone 10 % slower.
+    # Threads that wait without spinning: beside a busy neighbour training is 9 times faster so; see docs/log.md.
     "OMP_WAIT_POLICY": "PASSIVE",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",

@@ -75,7 +75,7 @@ def test_fault_of_the_user_ends_with_one_message(workspace: Path, arguments: lis
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
     assert said in done.stderr
     assert json.loads(fault.read_text()) == {"code": code, "message": done.stderr.strip()}
-    assert not list((workspace / "data").rglob("*.parquet"))
+    assert sorted(path.name for path in workspace.iterdir()) == ["fault.json", "params.yaml"]
 
 
 def test_missing_params_file_ends_with_one_message(tmp_path: Path) -> None:
