@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -97,22 +99,41 @@ def test_second_process_for_the_same_stage_is_refused(workspace: Path) -> None:
     assert done.stderr.strip() == "ingest@bbc: is being run by another process in this checkout; wait for it to end"
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("mount") is None, reason="mounting a small disk needs root")
-@pytest.mark.parametrize(("options", "said"), [("size=500k", "the disk is full"), ("remount,ro", "read-only")])
-def test_disk_that_cannot_be_written_ends_with_one_message(workspace: Path, options: str, said: str) -> None:
-    edit(workspace, "min_test_rows: 600", "min_test_rows: 100")
-    data, draw = workspace / "data", random.Random(0)
-    data.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", options.replace("remount,ro", ""), "tmpfs", str(data)], check=False).returncode:
+@contextlib.contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    """A file system of its own, so large, at the folder."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("mounting a small disk needs root")
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False).returncode:
         pytest.skip("no mounting here")
     try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(("option", "said"), [("remount", "the disk is full"), ("remount,ro", "read-only")])
+def test_disk_that_cannot_be_written_ends_with_one_message(workspace: Path, option: str, said: str) -> None:
+    edit(workspace, "min_test_rows: 600", "min_test_rows: 100")
+    data, draw = workspace / "data", random.Random(0)
+    with small_disk(data, "500k"):
         (data / "raw" / "bbc").mkdir(parents=True)
         lines = [{"headline": draw.randbytes(100).hex(), "desk": "ab"[n % 2], "body": ""} for n in range(1500)]
         (data / "raw" / "bbc" / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-        subprocess.run(["mount", "-o", "remount,ro" if "ro" in options else "remount", str(data)], check=True)
+        subprocess.run(["mount", "-o", option, str(data)], check=True)
         done = tasks(workspace, "ingest", "bbc")
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert said in done.stderr
         assert not (data / "bbc" / "ingest").exists()
-    finally:
-        subprocess.run(["umount", str(data)], check=True)
+
+
+def test_disk_too_small_for_a_checkpoint_ends_with_one_message(workspace: Path) -> None:
+    """safetensors writes it, and words the error of the operating system in its own way."""
+    data = workspace / "data"
+    with small_disk(data, "20m"):
+        (data / "bbc" / "ingest" / "out").mkdir(parents=True)
+        done = tasks(workspace, "pretrain", "bbc")
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+        assert "the disk is full" in done.stderr
+        assert not (data / "bbc" / "pretrain").exists()
