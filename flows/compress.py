@@ -30,7 +30,7 @@ from flows.progress import Progress
 from flows.reproduce import BUG, PASSING, USERS_FAULT, StageError, reproduce
 from tasks.shared import params
 from tasks.shared import stages as schema
-from tasks.shared.errors import SlipwayError
+from tasks.shared.errors import DataError, SlipwayError
 
 WORST_FIRST = (USERS_FAULT, BUG, PASSING)
 
@@ -194,6 +194,10 @@ def main() -> int:
     except SlipwayError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        fault = DataError(str(error.filename or root), f"{(error.strerror or str(error)).lower()}; the checkout must be writable")
+        print(fault, file=sys.stderr)
+        return fault.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     told = _told(state)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import flows.environment  # noqa: F401  # isort: skip  (before DVC, which reads the environment)
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 
 from flows import sources
 from flows.pointer import Pointer, files
@@ -189,12 +190,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        fault = DataError(str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; nothing was added")
+        fault = DataError(str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; nothing was changed")
         print(fault, file=sys.stderr)
         return fault.exit_code
     except DvcException as error:
         print(f"data/raw: DVC says: {' '.join(str(error).split())}", file=sys.stderr)
-        return PassingError.exit_code
+        return PassingError.exit_code if isinstance(error, LockError) else DataError.exit_code
     print("\n".join(said))
     return 0
 

@@ -74,7 +74,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     variants = [open_variant(source, setting) for source in sources]
     answers = {variant.name: np.round(variant.predict(rows), 6) for variant in variants}
 
-    figures = _figures(sources, variants, answers, truth, params)
+    figures = _figures(variants, answers, truth, params)
     on_cpu = replace(setting, device="cpu")
     timings = _timings(
         sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, rows, params
@@ -113,20 +113,15 @@ def _int8_teacher(inputs: Inputs, params: Params, labels: Sequence[str], rows: S
     return folder
 
 
-def _figures(
-    sources: Sequence[Source], variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: np.ndarray, params: Params
-) -> dict[str, Any]:
+def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: np.ndarray, params: Params) -> dict[str, Any]:
     from tasks.kinds import base
     from tasks.shared import gates, metrics
 
     kind = base.load(params.kind)
     figures: dict[str, Any] = dict(metrics.quality(kind, answers, truth, params.resamples, params.seed))
     parameters = {variant.name: variant.parameters for variant in variants}
-    for source in sources:
-        known = {"parameters": parameters[PARAMETERS_OF.get(source.name, source.name)]}
-        if source.form != "linear":
-            known["bytes"] = sum(file.stat().st_size for file in source.folder.rglob("*") if file.is_file())
-        figures[source.name] |= {name: value for name, value in known.items() if value is not None}
+    for variant in variants:
+        figures[variant.name] |= {"parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)], "bytes": variant.bytes}
     figures["final"]["size_ratio"] = round(figures["teacher"]["bytes"] / figures["final"]["bytes"], 6)
     figures["measured"] = {"split": params.split, "rows": len(truth), "resamples": params.resamples, "headline": kind.headline}
     figures["gates"] = gates.of_figures(figures["final"], kind.headline, params.gates.min_quality_ratio, params.gates.max_bytes)
@@ -202,7 +197,7 @@ def _points(figures: Mapping[str, Any], timings: Mapping[str, Any]) -> list[dict
             "quality": figures[name][headline],
             "low": figures[name][f"{headline}_low"],
             "high": figures[name][f"{headline}_high"],
-            "bytes": figures[name].get("bytes"),
+            "bytes": figures[name]["bytes"],
         }
         for name in report.variants(figures)
     ]

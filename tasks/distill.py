@@ -18,6 +18,7 @@ from pydantic import Field
 
 from tasks.kinds import base
 from tasks.shared import tables
+from tasks.shared.errors import ParamsError
 from tasks.shared.params import Device, InputSize, Kind, Seed, Threads, TrainingFields
 from tasks.shared.stages import Metrics, artifact
 
@@ -93,7 +94,9 @@ def _transfer_set(inputs: Inputs, params: Params, tokenizer: Any) -> tuple[list[
     kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
     rows = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")}
     outputs = {split: inference.read_outputs(inputs.outputs / f"{split}.safetensors") for split in rows}
-    taken = min(params.pool, len(outputs["pool"]))
+    taken, labelled = min(params.pool, len(rows["pool"])), len(outputs["pool"])
+    if taken > labelled:
+        raise ParamsError("params.yaml", f"distill.pool = {params.pool}: the teacher labelled {labelled}; raise finetune.pool_outputs")
     train = kind.encode(tokenizer, rows["train"], labels, params.input_size)
     pool = kind.encode(tokenizer, rows["pool"][:taken], labels, params.input_size)
     teacher = np.concatenate([*[outputs["train"]] * params.repeats, outputs["pool"][:taken]])

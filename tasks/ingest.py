@@ -55,11 +55,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.shared import ingest_report, readers
 
     kind = base.load(params.kind)
-    check_roles(kind.roles, params.columns, split_given=params.split == "given")
+    columns = check_roles(kind.roles, params.columns, split_given=params.split == "given")
     raw = readers.read(inputs.raw, params.header)
-    check_columns(raw.rows, params.columns)
+    check_columns(raw.rows, columns)
     intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
-    take(intake, raw.rows, params.columns)
+    take(intake, raw.rows, columns)
     reject_empty(intake, [role for role in kind.roles if not role.endswith("?")])
     assign_sides(intake, kind, params)
     collapse_duplicates(intake)
@@ -68,7 +68,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     check_enough(intake, params.min_rows_per_class, params.min_test_rows)
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in SIDES}
     pool = pool_of(kind, splits, params)
-    return Metrics(figures=ingest_report.write(out / "out", splits=splits, pool=pool, intake=intake, raw=raw, columns=params.columns))
+    return Metrics(figures=ingest_report.write(out / "out", splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
 
 
 def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str]) -> None:

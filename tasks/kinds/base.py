@@ -22,6 +22,17 @@ Features = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class Baseline:
+    """A fitted linear model."""
+
+    predict: Callable[[Sequence[Row]], np.ndarray]
+    """Rows -> probabilities (n, c)."""
+    parameters: int
+    bytes: int
+    """Of its weights, and of the names of its features."""
+
+
+@dataclass(frozen=True)
 class Kind:
     """What differs between one kind of task and another. `n` rows, `c` labels, `k` statistics."""
 
@@ -55,8 +66,8 @@ class Kind:
     bootstrapped."""
     figures: Callable[[np.ndarray], dict[str, np.ndarray]]
     """(..., k) summed statistics -> each figure, of shape (...)."""
-    baseline: Callable[[Sequence[Row], Sequence[str], int], Callable[[Sequence[Row]], np.ndarray]]
-    """(training rows, label names, seed) -> a fitted linear model: rows -> probabilities (n, c)."""
+    baseline: Callable[[Sequence[Row], Sequence[str], int], Baseline]
+    """(training rows, label names, seed) -> a linear model fitted to them."""
 
     # -- the shippable folder --
     request: Callable[[Path], Callable[[Any], dict[str, np.ndarray]]]

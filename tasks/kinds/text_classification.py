@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.kinds.base import Features, Kind, Row
+from tasks.kinds.base import Baseline, Features, Kind, Row
 
 if TYPE_CHECKING:
     import torch
@@ -109,7 +109,7 @@ def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     return {"macro_f1": f1.sum(-1) / occurs.sum(-1), "accuracy": both.sum(-1) / truth.sum(-1)}
 
 
-def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Callable[[Sequence[Row]], np.ndarray]:
+def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
     """TF-IDF of words and word pairs into a logistic regression."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -126,7 +126,10 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Callable[
         result[:, known] = model.predict_proba([row["text"] for row in rows])
         return result
 
-    return probabilities
+    terms = sum(len(term.encode()) for term in vectorizer.vocabulary_)
+    weights = (model[-1].coef_, model[-1].intercept_, vectorizer.idf_)
+    parameters = sum(each.size for each in weights)
+    return Baseline(probabilities, parameters, terms + sum(each.nbytes for each in weights))
 
 
 # -- the shippable folder --

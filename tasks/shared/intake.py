@@ -40,8 +40,8 @@ def clean(text: str, counts: Counter[str], keep_lines: bool) -> str:
     return collapsed
 
 
-def check_roles(roles: Mapping[str, str], columns: Mapping[str, str], split_given: bool) -> None:
-    """`roles` as in `Kind`, `columns` as in the params.
+def check_roles(roles: Mapping[str, str], columns: Mapping[str, str], split_given: bool) -> dict[str, str]:
+    """`roles` as in `Kind`, `columns` as in the params. Returns the columns in the order of the roles, whatever theirs was.
 
     Raises:
         ParamsError: a role that does not exist, or one that is missing.
@@ -52,6 +52,8 @@ def check_roles(roles: Mapping[str, str], columns: Mapping[str, str], split_give
     faults += [f"the role `{role}` is missing ({roles[role]})" for role in missing]
     if faults:
         raise ParamsError("ingest.columns", *faults)
+    ordered = [*(role.removesuffix("?") for role in roles), "split"]
+    return {role: columns[role] for role in ordered if role in columns}
 
 
 def check_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> None:

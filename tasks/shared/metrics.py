@@ -54,8 +54,23 @@ def quality(kind: Kind, answers: Mapping[str, np.ndarray], truth: np.ndarray, re
             key: value for figure, point in points[name].items() for key, value in bounded(figure, point, sampled[name][figure])
         }
         result[name] |= _beside_teacher(name, kind.headline, points, sampled)
-        result[name]["agreement"] = _round(float((guess == guesses["teacher"]).mean()))
-        result[name]["ece"] = _round(expected_calibration_error(reliability(answers[name], truth)))
+        result[name] |= _of_the_answers(answers[name], truth, guess == guesses["teacher"], resamples, seed)
+    return result
+
+
+def _of_the_answers(probabilities: np.ndarray, truth: np.ndarray, agrees: np.ndarray, resamples: int, seed: int) -> dict[str, float]:
+    """Agreement with the teacher and calibration error, bounded on the same resampled rows as the other figures."""
+    agreed, gaps = resampled_sums([agrees[:, None].astype(float), _gaps(probabilities, truth)], resamples, seed)
+    error = expected_calibration_error(reliability(probabilities, truth))
+    rows = len(truth)
+    return dict(bounded("agreement", float(agrees.mean()), agreed[:, 0] / rows)) | dict(bounded("ece", error, np.abs(gaps).sum(1) / rows))
+
+
+def _gaps(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Per row and bin (n, 15): confidence less correctness, in the row's own bin. Summed over rows, their absolute values are the ECE."""
+    sure, right = probabilities.max(1), probabilities.argmax(1) == truth
+    result = np.zeros((len(truth), BINS))
+    result[np.arange(len(truth)), _bins(sure)] = sure - right
     return result
 
 
@@ -93,12 +108,17 @@ def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[dict[str, 
     A bin holds its upper edge and not its lower one.
     """
     sure, right = probabilities.max(1), probabilities.argmax(1) == truth
-    bins = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+    bins = _bins(sure)
     return [
         {"bin": number, "rows": int(inside.sum()), "confidence": float(sure[inside].mean()), "accuracy": float(right[inside].mean())}
         for number in range(BINS)
         if (inside := bins == number).any()
     ]
+
+
+def _bins(sure: np.ndarray) -> np.ndarray:
+    numbers: np.ndarray = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+    return numbers
 
 
 def expected_calibration_error(bins: Sequence[Mapping[str, float]]) -> float:

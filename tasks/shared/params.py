@@ -53,7 +53,7 @@ class TrainingFields(Section):
     """How a stage trains; see tasks/shared/training.py."""
 
     epochs: int = Field(ge=1, le=1000, description="passes over the training rows, at most")
-    patience: int = Field(ge=1, le=1000, description="epochs without a better headline metric after which training stops")
+    patience: int = Field(ge=1, le=1000, description="epochs without a better one on the validation rows after which training stops")
     batch_size: int = Field(ge=1, le=4096, description="rows per step")
     learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate")
     warmup: float = Field(ge=0, lt=1, description="share of the steps in which the learning rate rises")

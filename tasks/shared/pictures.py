@@ -40,16 +40,15 @@ def _writable(label: str) -> bool:
 
 
 def quality_and_latency(points: Sequence[Mapping[str, Any]], headline: str, file: Path) -> None:
-    """`points`: name, milliseconds, quality, low, high, bytes (None if not known)."""
+    """`points`: name, milliseconds, quality, low, high, bytes."""
     figure, axes = _sheet(8.4, 4.6, right=0.68)
-    largest = max((point["bytes"] or 0 for point in points), default=0) or 1
+    largest = max(point["bytes"] for point in points)
     for colour, point in zip(COLOURS * len(points), points, strict=False):
         x, y = point["milliseconds"], point["quality"]
-        area = max(SMALLEST_AREA, AREA_OF_LARGEST * (point["bytes"] or 0) / largest)
+        area = max(SMALLEST_AREA, AREA_OF_LARGEST * point["bytes"] / largest)
         axes.vlines(x, point["low"], point["high"], color=colour, linewidth=1.2, alpha=0.8, zorder=2)
         axes.scatter([x], [y], s=area, color=colour, alpha=0.3, linewidths=0, zorder=3)
-        size = f"{point['bytes'] / MEGABYTE:.1f} MB" if point["bytes"] else "size not known"
-        label = f"{point['name']}\n{point['milliseconds']:.2f} ms, {size}"
+        label = f"{point['name']}\n{point['milliseconds']:.2f} ms, {point['bytes'] / MEGABYTE:.1f} MB"
         axes.scatter([x], [y], s=28, color=colour, edgecolors="white", linewidths=0.8, zorder=4, label=label)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -52,11 +52,14 @@ def load(folder: Path, device: torch.device, input_size: int) -> tuple[PreTraine
 
     from tasks.shared import checkpoint
 
-    tokenizer = checkpoint.load_tokenizer(folder)
+    try:
+        tokenizer = checkpoint.load_tokenizer(folder)
+    except Exception as error:  # tokenizers raises bare Exceptions
+        raise ModelError(folder.name, f"its tokenizer cannot be read: {_short(error)}") from None
     try:
         model, info = AutoModel.from_pretrained(folder, output_loading_info=True, **checkpoint.SAFELY)
-    except (RuntimeError, SafetensorError) as error:
-        raise ModelError(folder.name, f"its weights do not fit its config: {' '.join(str(error).split())[:300]}") from None
+    except (RuntimeError, ValueError, SafetensorError) as error:
+        raise ModelError(folder.name, f"its weights do not fit its config: {_short(error)}") from None
     missing = sorted(name for name in info["missing_keys"] if "pooler" not in name)
     faults = [f"its weights lack {len(missing)} tensors that its config asks for, such as {missing[0]}"] if missing else []
     if not VOCABULARY_SHARE * model.config.vocab_size <= len(tokenizer) <= model.config.vocab_size or tokenizer.pad_token_id is None:
@@ -70,6 +73,10 @@ def load(folder: Path, device: torch.device, input_size: int) -> tuple[PreTraine
     if faults:
         raise ModelError(folder.name, *faults)
     return model.to(device).eval(), tokenizer
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _in_package(package: str, version: str) -> Path:

@@ -18,7 +18,6 @@ from tasks.shared.encoding import detect
 from tasks.shared.errors import DataError
 from tasks.shared.records import UNREADABLE, Rejected, Row, lines, rejected
 
-DELIMITED = {".csv", ".tsv"}
 SUFFIXES = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
 TEXT = ".txt"
 FORMATS = f"{', '.join(SUFFIXES)}, or a folder for each label with {TEXT} files in it"

@@ -67,8 +67,8 @@ def _in_short(figures: Figures, timings: Figures) -> list[str]:
     rows = []
     for name in variants(figures):
         own, speed = figures[name], timings[name]
-        parameters = f"{own['parameters'] / 1e6:.2f} M" if own.get("parameters") else NOT_KNOWN
-        size = f"{own['bytes'] / MEGABYTE:.2f}" if own.get("bytes") else NOT_KNOWN
+        parameters = f"{own['parameters'] / 1e6:.2f} M"
+        size = f"{own['bytes'] / MEGABYTE:.2f}"
         memory = f"{speed['peak_rss_mb']:.0f}"
         rows.append([name, _with_bounds(own, headline), _faster(speed), _smaller(figures, name), parameters, size, memory])
     return [
@@ -100,7 +100,7 @@ def _beside_teacher(figures: Figures) -> list[str]:
         if name != "teacher":
             share, difference = _with_bounds(own, "quality_ratio"), _with_bounds(own, "difference_to_teacher")
             visible = f"{own['smallest_visible_difference']:.3f}"
-        rows.append([name, share, difference, visible, f"{own['agreement']:.3f}", f"{own['ece']:.3f}"])
+        rows.append([name, share, difference, visible, _with_bounds(own, "agreement"), _with_bounds(own, "ece")])
     above = "above" if teacher["difference_to_baseline_low"] > 0 else "not shown to be above"
     return [
         "## Beside the teacher",
@@ -149,6 +149,8 @@ def _speed(figures: Figures, timings: Figures) -> list[str]:
         _by_course(figures, timings, "times_faster", lambda ratio: f"{ratio:.1f}"),
         "Milliseconds per input, p50 / p95 / p99:",
         _by_course(figures, timings, "latency_ms", lambda percentiles: " / ".join(f"{value:.2f}" for value in percentiles.values())),
+        "With several threads both runtimes let theirs sleep between calls (`OMP_WAIT_POLICY=PASSIVE` for torch), as on a machine that is "
+        "shared: that slows torch down on short inputs, so read those ratios with care.",
         "Inputs per second, model only:",
         _by_course(figures, timings, "throughput", lambda inputs: f"{inputs:.0f}"),
         "Peak memory is that of a process which opens the variant and answers 32 inputs, libraries included; for "
@@ -207,8 +209,7 @@ def _faster(timings: Mapping[str, float]) -> str:
 
 
 def _smaller(figures: Figures, name: str) -> str:
-    own = figures[name].get("bytes")
-    return f"{figures['teacher']['bytes'] / own:.1f}" if own else NOT_KNOWN
+    return f"{figures['teacher']['bytes'] / figures[name]['bytes']:.1f}"
 
 
 def escaped(cell: str) -> str:

@@ -45,6 +45,7 @@ class Variant(Protocol):
     name: str
     parameters: int | None
     """None where a form does not know it."""
+    bytes: int
 
     def predict(self, rows: Sequence[Row]) -> np.ndarray:
         """Probabilities (n, c) of many rows."""
@@ -70,9 +71,10 @@ class Linear:
 
         from tasks.shared import tables
 
-        self.name, self.parameters = source.name, None
         with threadpool_limits(1):
-            self.predict = setting.load_kind().baseline(tables.read(source.folder / "train.parquet"), setting.labels, setting.seed)
+            fitted = setting.load_kind().baseline(tables.read(source.folder / "train.parquet"), setting.labels, setting.seed)
+        self.name, self.parameters, self.bytes = source.name, fitted.parameters, fitted.bytes
+        self.predict = fitted.predict
 
     def answer(self, row: Row) -> np.ndarray:
         return self.predict([row])
@@ -100,7 +102,7 @@ class Torch:
         self.name, self._setting, self._kind = source.name, setting, setting.load_kind()
         self._tokenizer = checkpoint.load_tokenizer(source.folder)
         self._model = checkpoint.load_model(source.folder, self._kind, torch.device(setting.device))
-        self.parameters = checkpoint.parameters(self._model)
+        self.parameters, self.bytes = checkpoint.parameters(self._model), size_of(source.folder)
 
     def predict(self, rows: Sequence[Row]) -> np.ndarray:
         from tasks.shared import inference
@@ -143,7 +145,7 @@ class Onnx:
 
     def __init__(self, source: Source, setting: Setting) -> None:
         kind = setting.load_kind()
-        self.name, self.parameters = source.name, None
+        self.name, self.parameters, self.bytes = source.name, None, size_of(source.folder)
         self._file, self._sessions = source.folder / GRAPH, dict[int, Any]()
         self._request, self._raw_input = kind.request(source.folder), kind.raw_input
         self.use(1)
@@ -178,6 +180,10 @@ FORMS: dict[str, Any] = {"linear": Linear, "torch": Torch, "onnx": Onnx}
 def open_variant(source: Source, setting: Setting) -> Variant:
     variant: Variant = FORMS[source.form](source, setting)
     return variant
+
+
+def size_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def lengthened(values: np.ndarray, length: int) -> np.ndarray:

@@ -29,7 +29,8 @@ def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], cou
         ModelError: the tokenizer is no WordPiece, or `count` does not even hold the characters.
     """
     if _layout(tokenizer)["model"]["type"] != "WordPiece":
-        raise ModelError("prune.vocabulary", f"only WordPiece vocabularies can be trimmed; keep all {len(tokenizer)} pieces")
+        everything = -(-len(tokenizer) // 8) * 8
+        raise ModelError("prune.vocabulary", f"only WordPiece vocabularies can be trimmed; keep all pieces: {everything}")
     seen = Counter(piece for one in features for piece in one["input_ids"])
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
 

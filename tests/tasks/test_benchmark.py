@@ -104,6 +104,7 @@ def test_benchmark_measures_every_variant_and_is_the_same_twice(inputs: benchmar
     figures, timings = first.figures, first.timings
     assert figures["teacher"]["agreement"] == 1
     assert figures["baseline"]["macro_f1"] == 1  # the words give the label away
+    assert figures["baseline"]["parameters"] * 8 < figures["baseline"]["bytes"] < 20_000
     assert figures["final"]["size_ratio"] == pytest.approx(figures["teacher"]["bytes"] / figures["final"]["bytes"], abs=1e-6)
     assert figures["final"]["parameters"] == figures["distilled"]["parameters"] < figures["teacher"]["parameters"]
     assert all(figures[name]["macro_f1_low"] <= figures[name]["macro_f1"] <= figures[name]["macro_f1_high"] for name in VARIANTS)

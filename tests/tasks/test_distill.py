@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tasks import distill
+from tasks.shared.errors import ParamsError
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
@@ -38,13 +39,19 @@ def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
     assert stage.contents(tmp_path / "out") == stage.contents(tiny_run.distill / "out")
 
 
-@pytest.mark.parametrize(("pool", "repeats", "rows"), [(0, 1, 60), (20, 1, 80), (1000, 3, 210)])
-def test_transfer_set_has_the_labelled_rows_and_as_much_of_the_pool_as_was_labelled(
+@pytest.mark.parametrize(("pool", "repeats", "rows"), [(0, 1, 60), (20, 1, 80), (30, 3, 210)])
+def test_transfer_set_has_the_labelled_rows_and_as_much_of_the_pool_as_was_asked_for(
     tiny_run: Run, tmp_path: Path, pool: int, repeats: int, rows: int
 ) -> None:
     inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
     metrics = stage.run("distill", inputs, tmp_path, **{**QUICK, "epochs": 1}, pool=pool, repeats=repeats)
     assert metrics.figures["transfer_set"] == rows
+
+
+def test_more_of_the_pool_than_the_teacher_labelled_is_refused(tiny_run: Run, tmp_path: Path) -> None:
+    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
+    with pytest.raises(ParamsError, match=r"distill\.pool = 1000: the teacher labelled 30; raise finetune\.pool_outputs"):
+        stage.run("distill", inputs, tmp_path, **QUICK, pool=1000)
 
 
 def test_distillation_loss_is_the_divergence_at_a_temperature() -> None:

@@ -74,9 +74,9 @@ def _renamed_tensors(folder: Path) -> None:
     save_file({f"other.{name}": value for name, value in load_file(folder / "model.safetensors").items()}, folder / "model.safetensors")
 
 
-def _other_sizes(folder: Path) -> None:
+def _edit_config(folder: Path, **values: int) -> None:
     config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "intermediate_size": 96}))
+    (folder / "config.json").write_text(json.dumps({**config, **values}))
 
 
 def _no_tokenizer(folder: Path) -> None:
@@ -88,9 +88,11 @@ def _no_tokenizer(folder: Path) -> None:
     ("spoil", "said"),
     [
         (_renamed_tensors, "its weights lack .* tensors that its config asks for"),
-        (_other_sizes, "its weights do not fit its config"),
+        (lambda folder: _edit_config(folder, intermediate_size=96), "its weights do not fit its config"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"torn"), "its weights do not fit its config"),
         (_no_tokenizer, "its tokenizer has"),
+        (lambda folder: (folder / "tokenizer.json").write_text('{"version": '), "its tokenizer cannot be read"),
+        (lambda folder: _edit_config(folder, num_attention_heads=7), "its weights do not fit its config"),
         (lambda _: None, "input_size = 128: it reads at most 66 pieces"),
     ],
 )

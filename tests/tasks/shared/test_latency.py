@@ -15,6 +15,7 @@ class Sleeper:
     """Answers after so many milliseconds."""
 
     parameters: int | None = None
+    bytes: int = 0
 
     def __init__(self, name: str, milliseconds: float, log: list[str]) -> None:
         self.name, self.milliseconds, self.log = name, milliseconds, log

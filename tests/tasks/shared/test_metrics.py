@@ -44,6 +44,19 @@ def test_a_bin_holds_its_upper_edge(sure: float, expected: int) -> None:
     assert metrics.reliability(np.array([[sure, 1 - sure]]), np.array([0]))[0]["bin"] == expected
 
 
+def test_agreement_and_calibration_error_have_bounds() -> None:
+    (teacher, truth), (baseline, _) = random_answers(0, rows=400), random_answers(1, rows=400)
+    found = metrics.quality(KIND, {"baseline": baseline, "teacher": teacher}, truth, resamples=500, seed=0)["baseline"]
+    agrees = teacher.argmax(1) == baseline.argmax(1)
+    standard_error = agrees.std() / len(agrees) ** 0.5
+    assert found["agreement"] == pytest.approx(agrees.mean(), abs=1e-6)
+    assert found["agreement_high"] - found["agreement_low"] == pytest.approx(2 * 1.96 * standard_error, rel=0.15)
+    one_resample = np.random.default_rng(0).integers(0, 400, 400)
+    by_hand = metrics.expected_calibration_error(metrics.reliability(baseline[one_resample], truth[one_resample]))
+    assert 0 < found["ece_low"] < found["ece_high"]
+    assert found["ece_low"] - 0.03 < by_hand < found["ece_high"] + 0.03
+
+
 def test_quality_of_a_copy_of_the_teacher_is_the_teacher() -> None:
     teacher, truth = random_answers(0)
     baseline, _ = random_answers(1)
