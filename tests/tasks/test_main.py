@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,15 @@ def test_fault_of_the_user_ends_with_one_message(workspace: Path, arguments: lis
     assert said in done.stderr
     assert json.loads(fault.read_text()) == {"code": code, "message": done.stderr.strip()}
     assert sorted(path.name for path in workspace.iterdir()) == ["fault.json", "params.yaml"]
+
+
+def test_example_in_the_readme_is_in_order(workspace: Path) -> None:
+    readme = (stage.ROOT / "README.md").read_text(encoding="utf-8")
+    example = re.search(r"<!-- support -->\n```yaml\n(.*?)```", readme, re.DOTALL)
+    assert example is not None
+    (workspace / "params.yaml").write_text(example[1])
+    done = tasks(workspace, "check")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_missing_params_file_ends_with_one_message(tmp_path: Path) -> None:
