@@ -32,7 +32,7 @@ plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index
 	dvc plots show
 
 test: .venv/ready-dev ## install, then run the tests
-	python -m pytest
+	python -m pytest --numprocesses 2 --dist loadfile
 
 check: .venv/ready-dev ## install, then ruff and mypy --strict
 	ruff check .
