@@ -7,6 +7,7 @@ this door leaves the same bytes and the same dvc.lock as `dvc repro` does. `pyth
 from __future__ import annotations
 
 import argparse
+import errno
 import logging
 import signal
 import sys
@@ -32,6 +33,7 @@ from tasks.shared import params
 from tasks.shared import stages as schema
 from tasks.shared.errors import DataError, SlipwayError
 
+NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 WORST_FIRST = (USERS_FAULT, BUG, PASSING)
 
 
@@ -195,7 +197,10 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        fault = DataError(str(error.filename or root), f"{(error.strerror or str(error)).lower()}; the checkout must be writable")
+        if error.errno not in NOT_WRITABLE:
+            raise
+        advice = "the checkout must be writable, with room on its disk"
+        fault = DataError(str(error.filename or root), f"{(error.strerror or str(error)).lower()}; {advice}")
         print(fault, file=sys.stderr)
         return fault.exit_code
     except KeyboardInterrupt:

@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        fault = DataError(str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; nothing was changed")
+        fault = DataError(str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; not completed")
         print(fault, file=sys.stderr)
         return fault.exit_code
     except DvcException as error:

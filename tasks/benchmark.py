@@ -135,7 +135,7 @@ def _timings(
 
     from tasks.shared import gates, latency, memory
 
-    before = latency.load()
+    before, others = latency.load(), latency.others()
     chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs]
     timed = [rows[number] for number in chosen]
     courses = latency.courses(timed, params.rounds, params.threads, params.input_size, params.batch)
@@ -145,7 +145,7 @@ def _timings(
         timings[name]["peak_rss_mb"] = peak
     timings["measured"] = {"inputs": len(timed), "rounds": params.rounds}
     timings["hardware"] = latency.hardware(params.threads)
-    timings["load"] = {"before": before, "after": latency.load()}
+    timings["load"] = {"before": before, "after": latency.load(), "others": others}
     timings["gates"] = gates.of_timings(timings["final"], params.gates.min_speedup)
     return timings
 

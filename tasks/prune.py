@@ -60,7 +60,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         return kind.encode(tokenizer, rows[split], labels, params.input_size)
 
     if params.vocabulary < model.config.vocab_size:
-        kept = vocabulary.choose(tokenizer, [*encode("train"), *encode("pool")], params.vocabulary)
+        kept = vocabulary.choose(tokenizer, [*encode("train"), *encode("pool")], params.vocabulary, model.config.vocab_size)
         tokenizer = vocabulary.trim(tokenizer, kept, scratch / "tokenizer")
         vocabulary.shrink_embedding(model, kept, tokenizer)
     layers = pruning.keep_layers(model, params.layers)

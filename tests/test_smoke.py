@@ -43,9 +43,11 @@ def made(project: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def again(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
-    """A copy of the project in which `dvc repro --force` is at work."""
+    """A copy of the project without its results, in which `dvc repro --force` is at work."""
     copy = tmp_path_factory.mktemp("again") / "project"
     shutil.copytree(made, copy, symlinks=True)
+    shutil.rmtree(copy / "data" / RUN)
+    (copy / "dvc.lock").unlink()
     with (copy.parent / "log").open("w") as log:
         command = ["dvc", "repro", "--force"]
         process = subprocess.Popen(
@@ -243,6 +245,8 @@ def test_dvc_makes_what_the_flow_made_but_for_the_clock(again: tuple[Path, subpr
     differ = {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)}
     assert len(first) > 100
     assert differ == {f"benchmark@{RUN} outs data/{RUN}/{name}" for name in CLOCK}
+    assert is_clean(copy)
+    assert ran(call(copy, "dvc", "repro")) == []
     assert states(call(copy, "python", "-m", "flows.compress")) == ["Cached"] * len(STAGES)
 
 

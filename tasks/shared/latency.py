@@ -140,5 +140,22 @@ def _cpu() -> str:
 
 
 def load() -> float:
-    """How many processes wanted a processor in the last minute."""
+    """How many processes wanted a processor in the last minute, those of this run among them."""
     return round(os.getloadavg()[0], 2)
+
+
+def others(rest_seconds: float = 1.0) -> float | None:
+    """How many processors others keep busy while this process rests. None where the system does not tell."""
+    ticks = Path("/proc/stat")
+    if not ticks.is_file():
+        return None
+    before = _ticks(ticks)
+    time.sleep(rest_seconds)
+    passed = [after - old for after, old in zip(_ticks(ticks), before, strict=True)]
+    idle = passed[3] + passed[4]
+    return round((os.cpu_count() or 1) * (1 - idle / max(1, sum(passed))), 2)
+
+
+def _ticks(file: Path) -> list[int]:
+    """Of all processors since the start: user, nice, system, idle, waiting for a disk, interrupts, stolen by other machines."""
+    return [int(word) for word in file.read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]

@@ -63,7 +63,16 @@ def _of_the_answers(probabilities: np.ndarray, truth: np.ndarray, agrees: np.nda
     agreed, gaps = resampled_sums([agrees[:, None].astype(float), _gaps(probabilities, truth)], resamples, seed)
     error = expected_calibration_error(reliability(probabilities, truth))
     rows = len(truth)
-    return dict(bounded("agreement", float(agrees.mean()), agreed[:, 0] / rows)) | dict(bounded("ece", error, np.abs(gaps).sum(1) / rows))
+    return dict(bounded("agreement", float(agrees.mean()), agreed[:, 0] / rows)) | _reflected("ece", error, np.abs(gaps).sum(1) / rows)
+
+
+def _reflected(name: str, point: float, samples: np.ndarray) -> dict[str, float]:
+    """Bounds mirrored at the point and not below 0, for a figure that resampling drives up, as it does a sum of absolute values.
+
+    The basic bootstrap interval; Davison and Hinkley, Bootstrap Methods and their Application (1997), section 5.2.
+    """
+    low, high = interval(samples)
+    return {name: _round(point), f"{name}_low": _round(max(0.0, 2 * point - high)), f"{name}_high": _round(max(point, 2 * point - low))}
 
 
 def _gaps(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -128,11 +128,9 @@ def _classes(tables: Tables) -> list[str]:
 def _speed(figures: Figures, timings: Figures) -> list[str]:
     machine, load, final = timings["hardware"], timings["load"], timings["final"]
     # Torch threads that wait for each other on a busy machine stand still: such ratios were seen ten times too high.
-    busy = (
-        " **The machine was busy: do not trust milliseconds, nor any ratio with several threads.**"
-        if load["before"] > machine["cores"] / 2
-        else ""
-    )
+    taken = load["before"] / 2 if load["others"] is None else load["others"]
+    warning = " **The machine was busy: do not trust milliseconds, nor any ratio with several threads.**"
+    busy = f"about {taken:.2f} of them busy with other work.{warning if taken > machine['cores'] / 4 else ''}"
     return [
         "## Speed",
         "Headline: the input as the user has it to the answer, tokenization included, batch 1, one thread, "
@@ -143,8 +141,7 @@ def _speed(figures: Figures, timings: Figures) -> list[str]:
         "the ratio within a round. "
         f"For `final` it is {final['speedup']:.2f}, quartiles {final['speedup_quartile_1']:.2f} to {final['speedup_quartile_3']:.2f}.",
         f"Machine: {machine['cpu']}, {machine['cores']} cores; torch {machine['torch']}, onnxruntime "
-        f"{machine['onnxruntime']}. Load average "
-        f"before {load['before']}, after {load['after']}.{busy}",
+        f"{machine['onnxruntime']}. Load average before {load['before']}, after {load['after']}, this run's own work in it; {busy}",
         "Times faster than the teacher, by the way of asking (all but the headline with fewer rounds and inputs):",
         _by_course(figures, timings, "times_faster", lambda ratio: f"{ratio:.1f}"),
         "Milliseconds per input, p50 / p95 / p99:",

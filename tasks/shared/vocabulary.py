@@ -19,8 +19,8 @@ from tasks.shared.errors import ModelError
 FILE = "tokenizer.json"
 
 
-def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], count: int) -> list[int]:
-    """Ids of the pieces to keep, ascending.
+def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], count: int, of: int) -> list[int]:
+    """Ids of `count` of the model's `of` pieces, those to keep, ascending.
 
     First the special ones, then characters that were seen or are ASCII, so that every seen word can be spelt, then what was seen
     often; if there is room, other characters, then pieces of low id, which stand first because they are frequent in general.
@@ -29,8 +29,7 @@ def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], cou
         ModelError: the tokenizer is no WordPiece, or `count` does not even hold the characters.
     """
     if _layout(tokenizer)["model"]["type"] != "WordPiece":
-        everything = -(-len(tokenizer) // 8) * 8
-        raise ModelError("prune.vocabulary", f"only WordPiece vocabularies can be trimmed; keep all pieces: {everything}")
+        raise ModelError("prune.vocabulary", f"only WordPiece vocabularies can be trimmed; keep all pieces: {-(-of // 8) * 8}")
     seen = Counter(piece for one in features for piece in one["input_ids"])
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tasks import distill
@@ -46,6 +48,15 @@ def test_transfer_set_has_the_labelled_rows_and_as_much_of_the_pool_as_was_asked
     inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
     metrics = stage.run("distill", inputs, tmp_path, **{**QUICK, "epochs": 1}, pool=pool, repeats=repeats)
     assert metrics.figures["transfer_set"] == rows
+
+
+def test_all_of_the_pool_may_be_asked_for_with_a_greater_number(tiny_run: Run, tmp_path: Path) -> None:
+    ingest, outputs = tmp_path / "ingest", tiny_run.finetune / "outputs"
+    shutil.copytree(tiny_run.ingest, ingest)
+    pq.write_table(pq.read_table(ingest / "pool.parquet").slice(0, 30), ingest / "pool.parquet")  # as many as the teacher labelled
+    inputs = distill.Inputs(ingest, tiny_run.prune / "out", outputs)
+    metrics = stage.run("distill", inputs, tmp_path, **{**QUICK, "epochs": 1}, pool=1000, repeats=1)
+    assert metrics.figures["transfer_set"] == 90
 
 
 def test_more_of_the_pool_than_the_teacher_labelled_is_refused(tiny_run: Run, tmp_path: Path) -> None:

@@ -51,10 +51,20 @@ def test_agreement_and_calibration_error_have_bounds() -> None:
     standard_error = agrees.std() / len(agrees) ** 0.5
     assert found["agreement"] == pytest.approx(agrees.mean(), abs=1e-6)
     assert found["agreement_high"] - found["agreement_low"] == pytest.approx(2 * 1.96 * standard_error, rel=0.15)
-    one_resample = np.random.default_rng(0).integers(0, 400, 400)
-    by_hand = metrics.expected_calibration_error(metrics.reliability(baseline[one_resample], truth[one_resample]))
-    assert 0 < found["ece_low"] < found["ece_high"]
-    assert found["ece_low"] - 0.03 < by_hand < found["ece_high"] + 0.03
+    generator = np.random.default_rng(0)
+    draws = [generator.integers(0, 400, 400) for _ in range(500)]
+    errors = [metrics.expected_calibration_error(metrics.reliability(baseline[rows], truth[rows])) for rows in draws]
+    low, high = np.quantile(errors, (0.025, 0.975))
+    assert found["ece_low"] == pytest.approx(2 * found["ece"] - high, abs=0.01)
+    assert found["ece_high"] == pytest.approx(2 * found["ece"] - low, abs=0.01)
+
+
+def test_gaps_sum_to_the_calibration_error_where_bins_are_over_and_under_confident() -> None:
+    probabilities, truth = random_answers(3, rows=300, classes=2)
+    truth = np.where(probabilities.max(1) < 0.7, probabilities.argmax(1), truth)  # right where unsure, at random elsewhere
+    by_bin = metrics._gaps(probabilities, truth).sum(0)
+    assert by_bin.min() < 0 < by_bin.max()
+    assert np.abs(by_bin).sum() / 300 == pytest.approx(metrics.expected_calibration_error(metrics.reliability(probabilities, truth)))
 
 
 def test_quality_of_a_copy_of_the_teacher_is_the_teacher() -> None:

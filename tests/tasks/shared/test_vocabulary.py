@@ -20,7 +20,7 @@ def features(tokenizer: object, texts: list[str]) -> list[dict[str, list[int]]]:
 @pytest.mark.parametrize("count", [400, 800, 1160])
 def test_texts_of_kept_pieces_encode_alike(tmp_path: Path, count: int) -> None:
     tokenizer = tiny.wordpiece(TEXTS)
-    kept = vocabulary.choose(tokenizer, features(tokenizer, TEXTS), count)
+    kept = vocabulary.choose(tokenizer, features(tokenizer, TEXTS), count, tiny.VOCABULARY)
     assert len(kept) == len(set(kept)) == count
     trimmed = vocabulary.trim(tokenizer, kept, tmp_path)
     assert sorted(trimmed.get_vocab().values()) == list(range(count))
@@ -36,7 +36,7 @@ def test_texts_of_kept_pieces_encode_alike(tmp_path: Path, count: int) -> None:
 
 def test_special_pieces_are_kept_and_renumbered(tmp_path: Path) -> None:
     tokenizer = tiny.wordpiece(TEXTS)
-    trimmed = vocabulary.trim(tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400), tmp_path)
+    trimmed = vocabulary.trim(tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400, tiny.VOCABULARY), tmp_path)
     assert trimmed.all_special_tokens == tokenizer.all_special_tokens
     ids = trimmed("a headline")["input_ids"]
     assert (ids[0], ids[-1]) == (trimmed.cls_token_id, trimmed.sep_token_id)
@@ -45,21 +45,21 @@ def test_special_pieces_are_kept_and_renumbered(tmp_path: Path) -> None:
 def test_added_pieces_are_kept(tmp_path: Path) -> None:
     tokenizer = tiny.wordpiece(TEXTS)
     tokenizer.add_tokens(["slipway"])
-    trimmed = vocabulary.trim(tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400), tmp_path)
+    trimmed = vocabulary.trim(tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400, tiny.VOCABULARY), tmp_path)
     assert trimmed.tokenize("the slipway")[-1] == "slipway"
 
 
 def test_frequent_pieces_go_before_rare_ones() -> None:
     tokenizer = tiny.wordpiece(TEXTS)
     often = tokenizer.convert_tokens_to_ids("film")
-    kept = vocabulary.choose(tokenizer, [{"input_ids": [often] * 9}], 200)
+    kept = vocabulary.choose(tokenizer, [{"input_ids": [often] * 9}], 200, tiny.VOCABULARY)
     assert often in kept
 
 
 def test_too_few_pieces_to_spell_the_texts_are_refused() -> None:
     tokenizer = tiny.wordpiece(TEXTS)
     with pytest.raises(ModelError, match="is 24, but the special pieces and the characters of this run alone are"):
-        vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 24)
+        vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 24, tiny.VOCABULARY)
 
 
 def test_other_tokenizers_are_refused() -> None:
@@ -67,5 +67,5 @@ def test_other_tokenizers_are_refused() -> None:
     from transformers import PreTrainedTokenizerFast
 
     words = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")))  # noqa: S106
-    with pytest.raises(ModelError, match="only WordPiece"):
-        vocabulary.choose(words, [], 128)
+    with pytest.raises(ModelError, match="only WordPiece vocabularies can be trimmed; keep all pieces: 50272"):
+        vocabulary.choose(words, [], 128, 50265)
