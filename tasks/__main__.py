@@ -94,8 +94,7 @@ def _read_results(asked: argparse.Namespace, folder: Path, kind: str) -> int:
 
         answer = serving.load(folder / "quantize" / "out", kind)
         for text in asked.inputs or (line.rstrip("\n") for line in sys.stdin):
-            label, probability = answer(text)
-            print(f"{label}\t{probability:.3f}\t{text}")
+            print(answer(text))
         return 0
     if not (folder / "benchmark" / "metrics.json").is_file():
         raise DataError(f"{folder.name}/benchmark", "has no figures yet; make them with `dvc repro`")

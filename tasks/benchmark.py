@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from tasks.kinds.base import Kind as Seam
 from tasks.kinds.base import Row
 from tasks.shared.params import Device, InputSize, Kind, Section, Seed, Threads
 from tasks.shared.stages import Metrics, artifact
@@ -23,6 +24,7 @@ from tasks.shared.stages import Metrics, artifact
 if TYPE_CHECKING:
     import numpy as np
 
+    from tasks.shared.metrics import Truth
     from tasks.shared.variants import Setting, Source, Variant
 
 PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled"}
@@ -63,12 +65,13 @@ class Inputs:
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     import numpy as np
 
+    from tasks.kinds import base
     from tasks.shared import checkpoint, compute, tables
     from tasks.shared.variants import Setting, open_variant
 
     device = compute.prepare(params.seed, params.threads, params.device)
     labels, rows = checkpoint.label_names(inputs.ingest), tables.read(inputs.ingest / f"{params.split}.parquet")
-    truth = np.array([labels.index(row["label"]) for row in rows])
+    truth = _truth(inputs, params, rows, labels)
     setting = Setting(params.kind, labels, params.input_size, params.batch, params.seed, device.type)
     sources = _sources(inputs, _int8_teacher(inputs, params, labels, rows, scratch))
     variants = [open_variant(source, setting) for source in sources]
@@ -79,8 +82,16 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     timings = _timings(
         sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, rows, params
     )
-    _write(out, figures, timings, answers, truth, rows, labels)
+    _write(out, base.load(params.kind), figures, timings, answers, truth, rows)
     return Metrics(figures, timings)
+
+
+def _truth(inputs: Inputs, params: Params, rows: Sequence[Row], labels: Sequence[str]) -> Truth:
+    from tasks.kinds import base
+    from tasks.shared import checkpoint, inference, metrics
+
+    features = base.load(params.kind).encode(checkpoint.load_tokenizer(inputs.teacher), rows, labels, params.input_size)
+    return metrics.Truth(inference.truth_of(features), [base.decisions(one) for one in features], labels)
 
 
 def _sources(inputs: Inputs, int8_teacher: Path) -> list[Source]:
@@ -113,7 +124,7 @@ def _int8_teacher(inputs: Inputs, params: Params, labels: Sequence[str], rows: S
     return folder
 
 
-def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: np.ndarray, params: Params) -> dict[str, Any]:
+def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: Truth, params: Params) -> dict[str, Any]:
     from tasks.kinds import base
     from tasks.shared import gates, metrics
 
@@ -123,7 +134,7 @@ def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], tru
     for variant in variants:
         figures[variant.name] |= {"parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)], "bytes": variant.bytes}
     figures["final"]["size_ratio"] = round(figures["teacher"]["bytes"] / figures["final"]["bytes"], 6)
-    figures["measured"] = {"split": params.split, "rows": len(truth), "resamples": params.resamples, "headline": kind.headline}
+    figures["measured"] = {"split": params.split, "rows": len(truth.decisions), "resamples": params.resamples, "headline": kind.headline}
     figures["gates"] = gates.of_figures(figures["final"], kind.headline, params.gates.min_quality_ratio, params.gates.max_bytes)
     return figures
 
@@ -152,13 +163,14 @@ def _timings(
 
 def _write(
     out: Path,
+    kind: Seam,
     figures: Mapping[str, Any],
     timings: Mapping[str, Any],
     answers: Mapping[str, np.ndarray],
-    truth: np.ndarray,
+    truth: Truth,
     rows: Sequence[Row],
-    labels: Sequence[str],
 ) -> None:
+    import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -166,23 +178,25 @@ def _write(
 
     for name in ("out", "plots", "report"):
         (out / name).mkdir()
+    ends = np.cumsum(truth.decisions)[:-1]
     columns = {"id": [row["id"] for row in rows], "label": [row["label"] for row in rows]}
-    pq.write_table(pa.table(columns | {name: list(values) for name, values in answers.items()}), out / "out" / "predictions.parquet")
+    columns |= {name: [part.ravel() for part in np.split(values, ends)] for name, values in answers.items()}
+    pq.write_table(pa.table(columns), out / "out" / "predictions.parquet")
 
-    guesses = answers["final"].argmax(1)
-    _csv(
-        out / "plots" / "confusion.csv",
-        ({"actual": labels[true], "predicted": labels[guess]} for true, guess in zip(truth, guesses, strict=True)),
-    )
-    bins = {name: metrics.reliability(answers[name], truth) for name in ("teacher", "final")}
+    names, counts = metrics.confusion(kind, answers["final"], truth)
+    coarse, guesses = kind.coarse(truth.names), answers["final"].argmax(1)
+    pairs = ({"actual": coarse[true], "predicted": coarse[guess]} for true, guess in zip(truth.labels, guesses, strict=True))
+    _csv(out / "plots" / "confusion.csv", pairs)
+    bins = {name: metrics.reliability(answers[name], truth.labels) for name in ("teacher", "final")}
     _csv(out / "plots" / "reliability.csv", ({"variant": name, **_rounded(one)} for name, each in bins.items() for one in each))
     points = _points(figures, timings)
     _csv(out / "report" / "quality_latency.csv", points)
 
     pictures.quality_and_latency(points, figures["measured"]["headline"], out / "report" / "quality_latency.png")
-    pictures.confusion(metrics.confusion(answers["final"], truth), labels, out / "report" / "confusion.png")
+    pictures.confusion(counts, names, out / "report" / "confusion.png")
     pictures.reliability(bins, out / "report" / "reliability.png")
-    tables = report.Tables(labels, metrics.per_class(answers["teacher"], truth), metrics.per_class(answers["final"], truth))
+    teacher, final = (metrics.per_category(kind, answers[name], truth) for name in ("teacher", "final"))
+    tables = report.Tables(kind.categories(truth.names), teacher, final)
     (out / "report" / "report.md").write_text(report.markdown(figures, timings, tables), encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ from pydantic import Field
 from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ParamsError
-from tasks.shared.params import Device, InputSize, Kind, Seed, Threads, TrainingFields
+from tasks.shared.params import Device, InputSize, Kind, Options, Seed, Threads, TrainingFields
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 class Params(TrainingFields):
     kind: Kind
+    options: Options
     seed: Seed
     threads: Threads
     device: Device
@@ -52,31 +53,31 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
     device = compute.prepare(params.seed, params.threads, params.device)
     kind = base.load(params.kind)
+    options = kind.options.model_validate(params.options)
     tokenizer = checkpoint.load_tokenizer(inputs.student)
     model = checkpoint.load_model(inputs.student, kind, device, **checkpoint.dropout_config(params.dropout), attn_implementation="eager")
     features, teacher = _transfer_set(inputs, params, tokenizer)
     labels = checkpoint.label_names(inputs.ingest)
     validation = kind.encode(tokenizer, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size)
+    place = inference.places(features)
     teacher_on_validation = torch.from_numpy(inference.read_outputs(inputs.outputs / "validation.safetensors"))
 
     def loss(rows: list[int]) -> torch.Tensor:
-        batch = [features[row] for row in rows]
-        wanted = teacher[rows].to(device)
-        answer, _ = inference.forward(model, kind, tokenizer, batch)
+        wanted = teacher[np.concatenate([place[row] for row in rows])].to(device)
+        answer, truth = inference.forward(model, kind, tokenizer, [features[row] for row in rows])
         soft = kind.distillation_loss(answer, wanted, params.temperature)
-        labelled = [at for at, one in enumerate(batch) if "labels" in one]
-        if not labelled or not params.label_weight:
+        labelled = (truth != base.IGNORED).nonzero().flatten()
+        if not len(labelled) or not params.label_weight:
             return (1 - params.label_weight) * soft
-        truth = kind.collate(tokenizer, [batch[at] for at in labelled])["labels"].to(device)
-        hard = kind.loss(answer[labelled], truth, 0.0) * len(labelled) / len(batch)
+        hard = kind.loss(answer[labelled], truth[labelled], 0.0, options) * len(labelled) / len(truth)
         return (1 - params.label_weight) * soft + params.label_weight * hard
 
     def evaluate() -> dict[str, float]:
         answers = inference.logits(model, kind, tokenizer, validation, inference.BATCH, params.precision)
         divergence = float(kind.distillation_loss(torch.from_numpy(answers), teacher_on_validation, 1.0))
-        return {**inference.figures_of(answers, kind, validation), "divergence": divergence}
+        return {**inference.figures_of(answers, kind, validation, labels), "divergence": divergence}
 
-    sizes = [len(one["input_ids"]) for one in features]
+    sizes = [kind.size(one) for one in features]
     history = training.fit(
         model, training.Plan.of(params), sizes, loss, evaluate, lambda figures: -figures["divergence"], scratch, "distill"
     )
@@ -86,7 +87,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
 
 def _transfer_set(inputs: Inputs, params: Params, tokenizer: Any) -> tuple[list[base.Features], torch.Tensor]:
-    """What the student reads in an epoch, and the teacher's logits (n, c) for it."""
+    """What the student reads in an epoch, and the teacher's logits (m, c) for it."""
     import torch
 
     from tasks.shared import checkpoint, inference
@@ -94,10 +95,10 @@ def _transfer_set(inputs: Inputs, params: Params, tokenizer: Any) -> tuple[list[
     kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
     rows = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")}
     outputs = {split: inference.read_outputs(inputs.outputs / f"{split}.safetensors") for split in rows}
-    taken, labelled = min(params.pool, len(rows["pool"])), len(outputs["pool"])
-    if taken > labelled:
-        raise ParamsError("params.yaml", f"distill.pool = {params.pool}: the teacher labelled {labelled}; raise finetune.pool_outputs")
     train = kind.encode(tokenizer, rows["train"], labels, params.input_size)
-    pool = kind.encode(tokenizer, rows["pool"][:taken], labels, params.input_size)
-    teacher = np.concatenate([*[outputs["train"]] * params.repeats, outputs["pool"][:taken]])
+    pool = kind.encode(tokenizer, rows["pool"][: params.pool], labels, params.input_size)
+    labelled, decided = len(outputs["pool"]), sum(base.decisions(one) for one in pool)
+    if decided > labelled:
+        raise ParamsError("params.yaml", f"distill.pool = {params.pool}: the teacher labelled {labelled}; raise finetune.pool_outputs")
+    teacher = np.concatenate([*[outputs["train"]] * params.repeats, outputs["pool"][:decided]])
     return train * params.repeats + pool, torch.from_numpy(teacher)

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from tasks.kinds import base
 from tasks.shared import tables
-from tasks.shared.params import Device, InputSize, Kind, Seed, Threads, TrainingFields
+from tasks.shared.params import Device, InputSize, Kind, Options, Seed, Threads, TrainingFields
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 class Params(TrainingFields):
     kind: Kind
+    options: Options
     seed: Seed
     threads: Threads
     device: Device
@@ -45,6 +46,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.shared import checkpoint, inference, training
 
     kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
+    options = kind.options.model_validate(params.options)
     tokenizer = checkpoint.load_tokenizer(inputs.pretrained)
     model = _model(inputs, params, labels)
     rows = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "validation", "pool")}
@@ -53,12 +55,12 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
     def loss(rows: list[int]) -> torch.Tensor:
         answer, truth = inference.forward(model, kind, tokenizer, [features["train"][row] for row in rows])
-        return kind.loss(answer, truth, params.label_smoothing)
+        return kind.loss(answer, truth, params.label_smoothing, options)
 
     def evaluate() -> dict[str, float]:
-        return inference.figures(model, kind, tokenizer, features["validation"], params.precision)
+        return inference.figures(model, kind, tokenizer, features["validation"], labels, params.precision)
 
-    sizes = [len(one["input_ids"]) for one in features["train"]]
+    sizes = [kind.size(one) for one in features["train"]]
     history = training.fit(
         model, training.Plan.of(params), sizes, loss, evaluate, lambda figures: figures[kind.headline], scratch, "finetune"
     )

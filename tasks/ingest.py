@@ -10,20 +10,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from tasks.kinds import base
 from tasks.shared.intake import Intake, check_columns, check_enough, check_roles, clean
-from tasks.shared.params import Kind, Section
-from tasks.shared.records import Row
+from tasks.shared.params import Kind, Options, Section
+from tasks.shared.records import Row, rejected
 from tasks.shared.split import KEEPS_ITS_ROWS, SIDES, Record, assign_given, assign_sticky, separate_twins, share
 from tasks.shared.stages import Metrics, artifact
 
 
 class Params(Section):
     kind: Kind
+    options: Options
     columns: dict[str, str] = Field(description="role -> name of its column in the raw data")
     header: bool = Field(description="CSV and TSV files begin with the names of their columns; else these are '1', '2', ...")
     near_duplicates: float = Field(
@@ -59,30 +60,36 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     raw = readers.read(inputs.raw, params.header)
     check_columns(raw.rows, columns)
     intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
-    take(intake, raw.rows, columns)
-    reject_empty(intake, [role for role in kind.roles if not role.endswith("?")])
+    take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options))
+    reject_empty(intake)
     assign_sides(intake, kind, params)
     collapse_duplicates(intake)
     set_conflicts_aside(intake)
     separate_near_duplicates(intake, params.near_duplicates)
-    check_enough(intake, params.min_rows_per_class, params.min_test_rows)
+    check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in SIDES}
     pool = pool_of(kind, splits, params)
-    return Metrics(figures=ingest_report.write(out / "out", splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
+    return Metrics(figures=ingest_report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
 
 
-def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: base.Kind, options: Any) -> None:
     for row in rows:
         values = {}
         for role, column in columns.items():
-            values[role] = clean(row.values.get(column, ""), intake.cleaned, keep_lines=role == "pool")
-        intake.records.append(Record(row.file, row.line, values))
+            value = row.values.get(column, "")
+            values[role] = value if role in kind.verbatim else clean(value, intake.cleaned, keep_lines=role == "pool")
+        try:
+            made = kind.examine(values, options, intake.cleaned)
+        except base.UnusableRowError as reason:
+            intake.rejected.append(rejected(row.file, row.line, str(reason), next(iter(values.values()))))
+        else:
+            intake.records += [Record(row.file, row.line, one) for one in made]
 
 
-def reject_empty(intake: Intake, needed: Sequence[str]) -> None:
+def reject_empty(intake: Intake) -> None:
     kept = []
     for record in intake.records:
-        empty = [role for role in needed if not record.values[role]]
+        empty = [role for role in ("text", "label") if not record.values[role]]
         if empty:
             reason = "no label" if empty[0] == "label" else f"empty {empty[0]}"
             intake.rejected.append(record.set_aside(reason))

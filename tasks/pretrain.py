@@ -124,7 +124,7 @@ def _loss(model: PreTrainedModel, mask: Any, texts: list[Any]) -> tuple[torch.Te
     """Summed cross-entropy over the pieces to be guessed, and how many they are: in short texts perhaps none."""
     from torch.nn.functional import cross_entropy
 
-    batch = mask([dict(text) for text in texts]).to(model.device)
+    batch = mask([{"input_ids": text["input_ids"]} for text in texts]).to(model.device)
     wanted = batch.pop("labels").flatten()
     logits = model(**batch).logits.flatten(0, 1).float()
     return cross_entropy(logits, wanted, reduction="sum"), int((wanted != IGNORED).sum())

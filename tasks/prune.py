@@ -18,7 +18,7 @@ from pydantic import Field
 from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ModelError
-from tasks.shared.params import Device, InputSize, Kind, Section, Seed, Threads
+from tasks.shared.params import Device, InputSize, Kind, Options, Section, Seed, Threads
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 class Params(Section):
     kind: Kind
+    options: Options
     seed: Seed
     threads: Threads
     device: Device
@@ -64,10 +65,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         tokenizer = vocabulary.trim(tokenizer, kept, scratch / "tokenizer")
         vocabulary.shrink_embedding(model, kept, tokenizer)
     layers = pruning.keep_layers(model, params.layers)
-    pruning.measure(model, kind, tokenizer, _batches(encode("train"), params))
+    options = kind.options.model_validate(params.options)
+    pruning.measure(model, kind, tokenizer, _batches(encode("train"), params), options)
     student = pruning.narrow(model, params.hidden, params.ffn, params.importance)
     checkpoint.save(student, tokenizer, out / "out")
-    figures = inference.figures(student, kind, tokenizer, encode("validation"), "fp32")
+    figures = inference.figures(student, kind, tokenizer, encode("validation"), labels, "fp32")
     validation = {name: round(value, 6) for name, value in figures.items()}
     return Metrics({"parameters": checkpoint.parameters(student), "layers_kept": layers, "validation": validation})
 

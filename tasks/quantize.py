@@ -30,7 +30,9 @@ class Params(Section):
     input_size: InputSize
     format: Literal["int8-dynamic", "fp32"] = Field(description="of the weights in the file that ships")
     max_difference: float = Field(gt=0, le=1, description="greatest difference of a logit between the float graph and torch")
-    min_agreement: float = Field(ge=0, le=1, description="least share of validation rows on which the shipped graph answers as torch does")
+    min_agreement: float = Field(
+        ge=0, le=1, description="least share of decisions on validation rows that the shipped graph makes as torch does"
+    )
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
 
 def _answers(file: Path, folder: Path, kind: base.Kind, rows: Sequence[base.Row], params: Params) -> np.ndarray:
-    """Logits (n, c) of a graph, each row asked for as a user would."""
+    """Logits (m, c) of a graph, each row asked for as a user would."""
     from tasks.shared import serving
 
     session, request = serving.session(file, params.threads), kind.request(folder)
-    return np.concatenate([session.run(None, request(kind.raw_input(row)))[0] for row in rows])
+    return np.concatenate([serving.logits(session, request, kind.raw_input(row)) for row in rows])
 
 
 def _agreement(answers: np.ndarray, wanted: np.ndarray, params: Params) -> float:
@@ -81,7 +83,7 @@ def _agreement(answers: np.ndarray, wanted: np.ndarray, params: Params) -> float
     if agreement < params.min_agreement:
         raise ModelError(
             "model.onnx",
-            f"{params.format}: answers as the torch student on {agreement:.4f} of {len(wanted)} validation rows, at least "
+            f"{params.format}: answers as the torch student on {agreement:.4f} of {len(wanted)} decisions on validation rows, at least "
             f"{params.min_agreement} is asked for (quantize.min_agreement); train the student longer, or use format fp32",
         )
     return agreement

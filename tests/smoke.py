@@ -27,6 +27,7 @@ PARAMS = """\
 runs:
   smoke:
     kind: text_classification
+    options: {}
     seed: 0
     threads: 1
     device: cpu

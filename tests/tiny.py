@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,28 @@ def articles() -> list[dict[str, str]]:
     return [row for turn in zip(*desks) for row in turn]
 
 
-def rows(count: int, start: int = 0) -> list[dict[str, str]]:
+OPTIONS: dict[str, dict[str, Any]] = {
+    "text_classification": {},
+    "token_classification": {"scheme": "bio", "broken": "repair", "span_end": "exclusive", "longest": 50, "outside_weight": 0.5},
+}
+
+
+def rows(count: int, start: int = 0, kind: str = "text_classification") -> list[dict[str, str]]:
+    label = _desk if kind == "text_classification" else _tags
     return [
-        {"id": f"{n:05}", "text": row["headline"], "label": row["desk"]} for n, row in enumerate(articles()[start : start + count], start)
+        {"id": f"{n:05}", "text": " ".join(row["headline"].split()), "label": label(row)}
+        for n, row in enumerate(articles()[start : start + count], start)
     ]
+
+
+def _desk(row: Mapping[str, str]) -> str:
+    return row["desk"]
+
+
+def _tags(row: Mapping[str, str]) -> str:
+    """Long words and numbers, as entities that can be learned."""
+    tags = ["long" if len(word) > 6 else "number" if any(map(str.isdigit, word)) else "" for word in row["headline"].split()]
+    return " ".join(f"{'I' if at and tags[at - 1] == tag else 'B'}-{tag}" if tag else "O" for at, tag in enumerate(tags))
 
 
 def pool(count: int) -> list[str]:
@@ -42,15 +60,18 @@ def pool(count: int) -> list[str]:
     return list(dict.fromkeys(sentences))[:count]
 
 
-def ingest_out(folder: Path, train: int = 60, validation: int = 25, test: int = 25, unlabelled: int = 40) -> Path:
+def ingest_out(
+    folder: Path, train: int = 60, validation: int = 25, test: int = 25, unlabelled: int = 40, kind: str = "text_classification"
+) -> Path:
     """What ingest leaves, small."""
     folder.mkdir(parents=True)
     start = 0
     for split, count in {"train": train, "validation": validation, "test": test}.items():
-        pq.write_table(pa.Table.from_pylist(rows(count, start)), folder / f"{split}.parquet")
+        pq.write_table(pa.Table.from_pylist(rows(count, start, kind)), folder / f"{split}.parquet")
         start += count
     pq.write_table(pa.table({"text": pool(unlabelled)}), folder / "pool.parquet")
-    (folder / "labels.json").write_text(json.dumps(LABELS), encoding="utf-8")
+    names = LABELS if kind == "text_classification" else ["O", "B-long", "I-long", "B-number", "I-number"]
+    (folder / "labels.json").write_text(json.dumps(names), encoding="utf-8")
     return folder
 
 

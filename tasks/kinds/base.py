@@ -1,16 +1,25 @@
 """The seam between the stages and a kind of task. A kind is a value: a record of functions, no inheritance, loaded by the name in params.
 
-A *row* is one example as a mapping of columns, as it stands in the Parquet files of ingest. *Features* are one row as the model sees it:
-lists of numbers by input name, and `labels` where the row has one.
+A *row* is one example as a mapping of columns, as it stands in the Parquet files of ingest; its column `label` is text. *Features* are one
+row as the model sees it: lists of numbers by input name, and beside them
+
+* `labels`: the numbers of the right labels, one for each *decision* in the row; missing where the row has no label,
+* `where`: the positions in the model's output at which the decisions are made; missing where the model makes one decision per row.
+
+A text classifier decides once per row, a tagger once per word. Logits, labels and probabilities of many rows are flat: (m, c) for all m
+decisions, row after row. Rows are what is drawn in a bootstrap; decisions are what is counted.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from tasks.shared.params import Section
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,12 +30,16 @@ Row = Mapping[str, Any]
 Features = Mapping[str, Any]
 
 
+class UnusableRowError(Exception):
+    """Why a row cannot be used. Ingest sets it aside with this reason."""
+
+
 @dataclass(frozen=True)
 class Baseline:
     """A fitted linear model."""
 
     predict: Callable[[Sequence[Row]], np.ndarray]
-    """Rows -> probabilities (n, c)."""
+    """Rows -> probabilities (m, c)."""
     parameters: int
     bytes: int
     """Of its weights, and of the names of its features."""
@@ -34,46 +47,76 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Kind:
-    """What differs between one kind of task and another. `n` rows, `c` labels, `k` statistics."""
+    """What differs between one kind of task and another. `n` rows, `m` decisions, `c` labels, `k` categories."""
+
+    options: type[Section]
+    """The values of `runs.<run>.options`: what only this kind asks for."""
 
     # -- ingest --
     roles: Mapping[str, str]
     """Role of a column -> what it holds. Params map each role to a column of the raw data; those ending in `?` may be left out."""
+    verbatim: frozenset[str]
+    """Roles whose values `examine` gets as they are, not cleaned."""
+    examine: Callable[[Mapping[str, str], Any, Counter[str]], list[dict[str, str]]]
+    """(values by role, options, counts of what was mended) -> the rows it makes, each with `label`. Raises UnusableRowError."""
     fingerprint: Callable[[Row], str]
     """The whole record as one text: near duplicates are looked for in it."""
     content: Callable[[Row], str]
     """What the model gets to see: two rows equal in it with different labels contradict each other."""
     pool: Callable[[Row, int], Sequence[str]]
     """(row, longest) -> unlabelled texts that come with it, in pieces of at most so many words."""
+    label_names: Callable[[Sequence[str]], list[str]]
+    """The `label` columns of all rows -> the names of the labels, in the order of their numbers."""
+    classes: Callable[[str], Sequence[str]]
+    """The `label` column of a row -> what of it is counted, and must be frequent enough."""
+    fewest_classes: int
 
     # -- the model --
     auto_model: Callable[[], Any]
     """The transformers auto class that builds the model with its head."""
     encode: Callable[[PreTrainedTokenizerBase, Sequence[Row], Sequence[str], int], list[Features]]
     """(tokenizer, rows, label names, input size) -> features of each row."""
+    size: Callable[[Features], int]
+    """What a row costs: rows of like size share a batch."""
     collate: Callable[[PreTrainedTokenizerBase, Sequence[Features]], dict[str, torch.Tensor]]
-    """Features -> a padded batch."""
-    loss: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
-    """(logits, labels, label smoothing) -> mean loss."""
+    """Features -> a padded batch; `labels` (m,) holds IGNORED for decisions that nothing is known of, `where` (2, m) row and position."""
+    loss: Callable[[torch.Tensor, torch.Tensor, float, Any], torch.Tensor]
+    """(logits (m, c), labels (m,), label smoothing, options) -> mean loss."""
     distillation_loss: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
-    """(student logits, teacher logits, temperature) -> mean loss."""
+    """(student logits (m, c), teacher logits (m, c), temperature) -> mean loss."""
 
     # -- quality --
     headline: str
     """The figure by which checkpoints and recipes are chosen; a key of `figures`."""
-    statistics: Callable[[np.ndarray, np.ndarray, int], np.ndarray]
-    """(predicted (n,), labels (n,), number of labels c) -> (n, k) numbers per row whose sum over rows decides every figure: what is
-    bootstrapped."""
+    categories: Callable[[Sequence[str]], list[str]]
+    """Label names -> what precision and recall are told of."""
+    count: Callable[[np.ndarray, np.ndarray, Sequence[int], Sequence[str]], np.ndarray]
+    """(predicted (m,), labels (m,), decisions of each row (n,), label names) -> (n, 3 k): per row and category how often predicted, true,
+    and both. The sums over rows decide every figure: they are what is bootstrapped."""
     figures: Callable[[np.ndarray], dict[str, np.ndarray]]
-    """(..., k) summed statistics -> each figure, of shape (...)."""
+    """(..., 3 k) sums of `count` -> each figure, of shape (...)."""
+    coarse: Callable[[Sequence[str]], list[str]]
+    """Label names -> the name of each in a confusion matrix."""
     baseline: Callable[[Sequence[Row], Sequence[str], int], Baseline]
     """(training rows, label names, seed) -> a linear model fitted to them."""
 
     # -- the shippable folder --
-    request: Callable[[Path], Callable[[Any], dict[str, np.ndarray]]]
-    """Folder -> a function from the input as a user has it to the graph's inputs, batch 1, without torch or transformers."""
+    request: Callable[[Path], Callable[[Any], tuple[dict[str, np.ndarray], np.ndarray | None]]]
+    """Folder -> a function from the input as a user has it to the graph's inputs, batch 1, and the positions at which decisions are made
+    (None: one decision), without torch or transformers."""
     raw_input: Callable[[Row], Any]
     """The input of a row as a user has it."""
+    told: Callable[[Any, np.ndarray, Sequence[str]], str]
+    """(input, probabilities (m, c), label names) -> the answer in a line."""
+
+
+IGNORED = -100
+"""The label of a decision that no loss is taken of."""
+
+
+def decisions(features: Features) -> int:
+    """How many decisions a row holds."""
+    return len(features["where"]) if "where" in features else 1
 
 
 def load(name: str) -> Kind:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.kinds.base import Baseline, Features, Kind, Row
+from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row
+from tasks.shared import losses, texts
+from tasks.shared.params import Section
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
-SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)]*\s+|\n+")
-FEWEST_WORDS = 3
+
+class Options(Section):
+    """This kind asks for nothing of its own."""
 
 
 # -- ingest --
+
+
+def examine(values: Mapping[str, str], options: Options, mended: Counter[str]) -> list[dict[str, str]]:
+    return [dict(values)]
 
 
 def content(row: Row) -> str:
@@ -32,13 +38,15 @@ def fingerprint(row: Row) -> str:
 
 
 def pool(row: Row, longest: int) -> list[str]:
-    """The sentences of the row's further text, each cut into parts of like length and at most `longest` words."""
-    parts: list[str] = []
-    for sentence in SENTENCE_END.split(row.get("pool") or ""):
-        words = sentence.split()
-        length = math.ceil(len(words) / max(1, math.ceil(len(words) / longest)))
-        parts += [" ".join(words[at : at + length]) for at in range(0, len(words), max(1, length))]
-    return [part for part in parts if len(part.split()) >= FEWEST_WORDS]
+    return texts.pieces_of(row.get("pool") or "", longest)
+
+
+def label_names(found: Sequence[str]) -> list[str]:
+    return sorted(set(found))
+
+
+def classes(label: str) -> list[str]:
+    return [label]
 
 
 # -- the model --
@@ -57,48 +65,37 @@ def encode(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequ
     index = {label: number for number, label in enumerate(labels)}
     features: list[Features] = []
     for row, ids in zip(rows, encoded["input_ids"], strict=True):
-        known = {"labels": index[row["label"]]} if row.get("label") is not None else {}
+        known = {"labels": [index[row["label"]]]} if row.get("label") is not None else {}
         features.append({"input_ids": ids, **known})
     return features
+
+
+def size(features: Features) -> int:
+    return len(features["input_ids"])
 
 
 def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) -> dict[str, torch.Tensor]:
     import torch
 
-    longest = max(len(one["input_ids"]) for one in features)
-    ids = np.full((len(features), longest), tokenizer.pad_token_id, dtype=np.int64)
-    mask = np.zeros_like(ids)
-    for number, one in enumerate(features):
-        ids[number, : len(one["input_ids"])] = one["input_ids"]
-        mask[number, : len(one["input_ids"])] = 1
-    batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-    if all("labels" in one for one in features):
-        batch["labels"] = torch.tensor([one["labels"] for one in features])
+    batch = texts.padded(features, tokenizer.pad_token_id)
+    batch["labels"] = torch.tensor([one.get("labels", [IGNORED])[0] for one in features])
     return batch
 
 
-def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float) -> torch.Tensor:
-    from torch.nn.functional import cross_entropy
-
-    return cross_entropy(logits.float(), labels, label_smoothing=smoothing)
-
-
-def distillation_loss(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network (2015): KL divergence at a temperature, times its square."""
-    from torch.nn.functional import kl_div, log_softmax
-
-    wanted, got = log_softmax(teacher.float() / temperature, dim=-1), log_softmax(student.float() / temperature, dim=-1)
-    return kl_div(got, wanted, reduction="batchmean", log_target=True) * temperature**2
+def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float, options: Options) -> torch.Tensor:
+    return losses.cross_entropy(logits, labels, smoothing)
 
 
 # -- quality --
 
 
-def statistics(predicted: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """Per row and class: predicted, true, both. Shape (n, 3 c)."""
-    one_hot = np.eye(classes)
-    guess, truth = one_hot[predicted], one_hot[labels]
-    return np.concatenate([guess, truth, guess * truth], axis=1)
+def categories(labels: Sequence[str]) -> list[str]:
+    return list(labels)
+
+
+def count(predicted: np.ndarray, truth: np.ndarray, decisions: Sequence[int], labels: Sequence[str]) -> np.ndarray:
+    one_hot = np.eye(len(labels))
+    return np.concatenate([one_hot[predicted], one_hot[truth], one_hot[predicted] * one_hot[truth]], axis=1)
 
 
 def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
@@ -135,14 +132,14 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
 # -- the shippable folder --
 
 
-def request(folder: Path) -> Callable[[Any], dict[str, np.ndarray]]:
+def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], None]]:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
 
-    def inputs(text: str) -> dict[str, np.ndarray]:
+    def inputs(text: str) -> tuple[dict[str, np.ndarray], None]:
         ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
-        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}, None
 
     return inputs
 
@@ -151,20 +148,35 @@ def raw_input(row: Row) -> str:
     return str(row["text"])
 
 
+def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
+    best = int(probabilities[0].argmax())
+    return f"{labels[best]}\t{probabilities[0, best]:.3f}\t{text}"
+
+
 KIND = Kind(
+    options=Options,
     roles={"text": "what the model reads", "label": "what it shall answer", "pool?": "further text of the row, for the unlabelled pool"},
+    verbatim=frozenset(),
+    examine=examine,
     fingerprint=fingerprint,
     content=content,
     pool=pool,
+    label_names=label_names,
+    classes=classes,
+    fewest_classes=2,
     auto_model=auto_model,
     encode=encode,
+    size=size,
     collate=collate,
     loss=loss,
-    distillation_loss=distillation_loss,
+    distillation_loss=losses.divergence,
     headline="macro_f1",
-    statistics=statistics,
+    categories=categories,
+    count=count,
     figures=figures,
+    coarse=categories,
     baseline=baseline,
     request=request,
     raw_input=raw_input,
+    told=told,
 )

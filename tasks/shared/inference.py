@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from tasks.kinds.base import Features, Kind
+from tasks.kinds.base import Features, Kind, decisions
 from tasks.shared.compute import autocast
 from tasks.shared.progress import track
 
@@ -26,50 +26,65 @@ def logits(
     precision: str = "fp32",
     label: str = "",
 ) -> np.ndarray:
-    """Logits (n, c) as float32, in the order of the features. Rows of like length share a batch."""
-    order = sorted(range(len(features)), key=lambda row: len(features[row]["input_ids"]))
+    """Logits (m, c) of all decisions as float32, in the order of the features. Rows of like size share a batch."""
+    order = sorted(range(len(features)), key=lambda row: kind.size(features[row]))
     batches = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
-    result = np.zeros((len(features), model.config.num_labels), dtype=np.float32)
+    place = places(features)
+    result = np.zeros((sum(len(one) for one in place), model.config.num_labels), dtype=np.float32)
     model.eval()
     with torch.inference_mode(), autocast(model.device, precision):
         for batch in track(batches, label=label) if label else batches:
-            inputs = kind.collate(tokenizer, [features[row] for row in batch])
-            inputs.pop("labels", None)
-            answer = model(**{name: tensor.to(model.device) for name, tensor in inputs.items()})
-            result[batch] = answer.logits.float().cpu().numpy()
+            answer, _ = forward(model, kind, tokenizer, [features[row] for row in batch])
+            result[np.concatenate([place[row] for row in batch])] = answer.float().cpu().numpy()
     return result
 
 
+def places(features: Sequence[Features]) -> list[np.ndarray]:
+    """Of each row, the numbers of its decisions among those of all rows."""
+    ends = np.cumsum([decisions(one) for one in features])
+    return [np.arange(end - decisions(one), end) for end, one in zip(ends, features, strict=True)]
+
+
 def figures(
-    model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], precision: str
+    model: PreTrainedModel,
+    kind: Kind,
+    tokenizer: PreTrainedTokenizerBase,
+    features: Sequence[Features],
+    labels: Sequence[str],
+    precision: str,
 ) -> dict[str, float]:
     """The kind's figures of a model on labelled rows."""
-    return figures_of(logits(model, kind, tokenizer, features, BATCH, precision), kind, features)
+    return figures_of(logits(model, kind, tokenizer, features, BATCH, precision), kind, features, labels)
 
 
-def figures_of(answers: np.ndarray, kind: Kind, features: Sequence[Features]) -> dict[str, float]:
-    """The kind's figures of logits (n, c)."""
-    truth = np.array([one["labels"] for one in features])
-    sums = kind.statistics(answers.argmax(-1), truth, answers.shape[-1]).sum(axis=0)
+def figures_of(answers: np.ndarray, kind: Kind, features: Sequence[Features], labels: Sequence[str]) -> dict[str, float]:
+    """The kind's figures of logits (m, c)."""
+    sums = kind.count(answers.argmax(-1), truth_of(features), [decisions(one) for one in features], labels).sum(axis=0)
     return {name: float(value) for name, value in kind.figures(sums).items()}
+
+
+def truth_of(features: Sequence[Features]) -> np.ndarray:
+    """The labels (m,) of labelled rows."""
+    return np.concatenate([np.asarray(one["labels"]) for one in features])
 
 
 def forward(
     model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits and labels of a batch, to train on. The labels are empty where not every row has one."""
+    """Logits (m, c) and labels (m,) of a batch; the label of a decision that nothing is known of is IGNORED."""
     batch = {name: tensor.to(model.device) for name, tensor in kind.collate(tokenizer, features).items()}
-    labels = batch.pop("labels", torch.empty(0, dtype=torch.long))
-    return model(**batch).logits, labels
+    labels, where = batch.pop("labels"), batch.pop("where", None)
+    answer = model(**batch).logits
+    return answer if where is None else answer[where[0], where[1]], labels
 
 
 def write_outputs(answers: np.ndarray, file: Path) -> None:
-    """Keeps logits (n, c) beside the rows they answer."""
+    """Keeps logits (m, c) beside the rows they answer."""
     file.parent.mkdir(exist_ok=True)
     save_file({"logits": answers}, file)
 
 
 def read_outputs(file: Path) -> np.ndarray:
-    """Logits (n, c) in the order of the rows."""
+    """Logits (m, c) in the order of the rows."""
     logits: np.ndarray = load_file(file)["logits"]
     return logits

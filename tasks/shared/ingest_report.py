@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.kinds.base import Kind
 from tasks.shared.intake import Intake, reason_kind
 from tasks.shared.readers import Raw
 from tasks.shared.records import Rejected
@@ -23,33 +24,37 @@ NOT_WRITTEN = {"pool", "split"}
 
 
 def write(
-    out: Path, *, splits: Mapping[str, Sequence[Record]], pool: Sequence[str], intake: Intake, raw: Raw, columns: Mapping[str, str]
+    out: Path,
+    kind: Kind,
+    *,
+    splits: Mapping[str, Sequence[Record]],
+    pool: Sequence[str],
+    intake: Intake,
+    raw: Raw,
+    columns: Mapping[str, str],
 ) -> dict[str, Any]:
     """Fills the folder `out` and returns the stage's figures."""
     out.mkdir(parents=True)
-    roles = [role for role in columns if role not in NOT_WRITTEN]
-    labels = sorted({record.values["label"] for records in splits.values() for record in records})
+    kept = [record for records in splits.values() for record in records]
+    roles = [role for role in kept[0].values if role not in NOT_WRITTEN]
+    labels = kind.label_names([record.values["label"] for record in kept])
     for side, records in splits.items():
         _table(out / f"{side}.parquet", ["id", *roles, "group", "file", "line"], (_cells(record, roles) for record in records))
     _table(out / "pool.parquet", ["text"], ([text] for text in pool))
     aside = sorted(intake.rejected, key=lambda one: (one.file, one.line, one.reason))
     _table(out / "rejected.parquet", ["file", "line", "reason", "excerpt"], ([r.file, r.line, r.reason, r.excerpt] for r in aside))
     reasons = Counter(reason_kind(one.reason) for one in aside)
-    figures = {
-        "rows": {side: len(splits[side]) for side in SIDES},
-        "pool": len(pool),
-        "rejected": dict(sorted(reasons.items())),
-        "labels": len(labels),
-    }
+    rows = {side: len(splits[side]) for side in SIDES}
+    figures = {"rows": rows, "pool": len(pool), "rejected": dict(sorted(reasons.items())), "labels": len(labels)}
     report = {
         **figures,
         "read": intake.read,
-        "classes": {label: {side: _count(splits[side], label) for side in SIDES} for label in labels},
+        "classes": _classes(kind, splits),
         "columns": dict(columns),
         "files": [{"file": n.file, "encoding": n.encoding, "rows": n.rows, "rescued": n.rescued} for n in raw.notes],
         "ignored": raw.ignored,
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
-        "characters": {side: _quantiles(len(record.values[roles[0]]) for record in splits[side]) for side in SIDES},
+        "characters": {side: _quantiles(len(record.values["text"]) for record in splits[side]) for side in SIDES},
         "examples": {reason: _examples(aside, reason) for reason in sorted(reasons)},
     }
     _json(out / "labels.json", labels)
@@ -73,8 +78,10 @@ def _json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def _count(records: Sequence[Record], label: str) -> int:
-    return sum(record.values["label"] == label for record in records)
+def _classes(kind: Kind, splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
+    """How many rows of each side hold each class."""
+    counts = {side: Counter(name for record in splits[side] for name in kind.classes(record.values["label"])) for side in SIDES}
+    return {name: {side: counts[side][name] for side in SIDES} for name in sorted(set().union(*counts.values()))}
 
 
 def _quantiles(lengths: Iterable[int]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from tasks.kinds.base import Kind
 from tasks.shared.errors import DataError, ParamsError, did_you_mean
 from tasks.shared.records import Rejected, Row
 from tasks.shared.split import SIDES, Record
@@ -91,24 +92,25 @@ def _source(file: str) -> str:
     return f"{path.parent}/" if path.suffix.lower() == ".txt" else file
 
 
-def check_enough(intake: Intake, min_rows_per_class: int, min_test_rows: int) -> None:
+def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_rows: int) -> None:
     """Raises:
     DataError: too few classes, rows of a class, or rows that measure; with all that is amiss, and what was set aside on the way.
     """
     counts: dict[str, Counter[str]] = {}
     for record in intake.records:
-        counts.setdefault(record.values["label"], Counter())[record.side] += 1
+        for name in kind.classes(record.values["label"]):
+            counts.setdefault(name, Counter())[record.side] += 1
+    rows = Counter(record.side for record in intake.records)
     faults = []
-    if len(counts) <= 1:
+    if len(counts) < kind.fewest_classes:
         found = f"one class is left ({next(iter(counts))})" if counts else "no row is left"
-        faults.append(f"{found}; at least 2 classes are needed")
-    absent = [side for side in SIDES if counts and not any(sides[side] for sides in counts.values())]
+        faults.append(f"{found}; at least {kind.fewest_classes} {'is' if kind.fewest_classes == 1 else 'are'} needed")
+    absent = [side for side in SIDES if counts and not rows[side]]
     faults += [f"there is no {side} row at all; a split needs train, validation and test" for side in absent]
     classes = [fault for label, sides in sorted(counts.items()) if (fault := _lacks(label, sides, absent, min_rows_per_class))]
     faults += classes[:SHOWN] + ([f"and {len(classes) - SHOWN} more classes like that"] if len(classes) > SHOWN else [])
-    test = sum(sides["test"] for sides in counts.values())
-    if test < min_test_rows:
-        faults.append(f"{test} test rows, fewer than ingest.min_test_rows = {min_test_rows}; bring more rows or raise ingest.test")
+    if rows["test"] < min_test_rows:
+        faults.append(f"{rows['test']} test rows, fewer than ingest.min_test_rows = {min_test_rows}; bring more rows or raise ingest.test")
     if faults:
         reasons = Counter(reason_kind(one.reason) for one in intake.rejected)
         aside = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "none"

@@ -1,19 +1,20 @@
 """How good a variant is: figures with bounds, calibration, and the tables behind them.
 
-The point figures are scikit-learn's, through a local `evaluate.Metric` (`evaluate.load` would ask the hub). The bounds come from the kind's
-own sums, which can be resampled thousands of times; a test shows that the two agree.
+A kind counts, per row and category, how often something was predicted, true, and both; every figure follows from sums of these counts,
+which can be resampled thousands of times. Tests show that the figures are those of scikit-learn and seqeval.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import datasets
 import evaluate
 import numpy as np
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
+from sklearn.metrics import confusion_matrix
 
 from tasks.kinds.base import Kind
 from tasks.shared.bootstrap import interval, resampled_sums
@@ -22,32 +23,49 @@ BINS = 15
 DIGITS = 6
 
 
-class Classification(evaluate.Metric):
-    """Macro-F1 over the classes that occur, and accuracy."""
+@dataclass(frozen=True)
+class Truth:
+    """The labels (m,) of all decisions, how many decisions each row (n,) holds, and the names of the labels."""
+
+    labels: np.ndarray
+    decisions: Sequence[int]
+    names: Sequence[str]
+
+    def per_row(self, values: np.ndarray) -> np.ndarray:
+        """Sums of values (m, ...) of the decisions over each row: (n, ...)."""
+        starts = np.cumsum([0, *self.decisions[:-1]])
+        sums: np.ndarray = np.add.reduceat(values, starts, axis=0)
+        return sums
+
+
+class Quality(evaluate.Metric):
+    """The figures of a kind."""
+
+    def __init__(self, kind: Kind, truth: Truth, **given: Any) -> None:
+        super().__init__(**given)
+        self._kind, self._truth = kind, truth
 
     def _info(self) -> evaluate.MetricInfo:
         features = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
         return evaluate.MetricInfo(description=str(self.__doc__), citation="", inputs_description="", features=features)
 
     def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
-        return {
-            "macro_f1": float(f1_score(references, predictions, average="macro")),
-            "accuracy": float(accuracy_score(references, predictions)),
-        }
+        counts = self._kind.count(np.asarray(predictions), np.asarray(references), self._truth.decisions, self._truth.names)
+        return {name: float(value) for name, value in self._kind.figures(counts.sum(0)).items()}
 
 
-def quality(kind: Kind, answers: Mapping[str, np.ndarray], truth: np.ndarray, resamples: int, seed: int) -> dict[str, dict[str, float]]:
+def quality(kind: Kind, answers: Mapping[str, np.ndarray], truth: Truth, resamples: int, seed: int) -> dict[str, dict[str, float]]:
     """Per variant its figures with bounds, beside the teacher's and the baseline's on the same resampled rows.
 
-    `answers` are probabilities (n, c) by variant, among them `teacher` and `baseline`; `truth` (n,) the numbers of the labels.
+    `answers` are probabilities (m, c) by variant, among them `teacher` and `baseline`.
     """
     guesses = {name: probabilities.argmax(1) for name, probabilities in answers.items()}
-    classes = next(iter(answers.values())).shape[1]
-    sums = resampled_sums([kind.statistics(guess, truth, classes) for guess in guesses.values()], resamples, seed)
+    counts = [kind.count(guess, truth.labels, truth.decisions, truth.names) for guess in guesses.values()]
+    sums = resampled_sums(counts, resamples, seed)
     sampled = {name: kind.figures(each) for name, each in zip(guesses, sums, strict=True)}
     with tempfile.TemporaryDirectory() as folder:  # or else it would write into the user's home
-        metric = Classification(cache_dir=folder, keep_in_memory=True)
-        points = {name: metric.compute(predictions=guess, references=truth) for name, guess in guesses.items()}
+        metric = Quality(kind, truth, cache_dir=folder, keep_in_memory=True)
+        points = {name: metric.compute(predictions=guess, references=truth.labels) for name, guess in guesses.items()}
     result: dict[str, dict[str, float]] = {}
     for name, guess in guesses.items():
         result[name] = {
@@ -58,12 +76,13 @@ def quality(kind: Kind, answers: Mapping[str, np.ndarray], truth: np.ndarray, re
     return result
 
 
-def _of_the_answers(probabilities: np.ndarray, truth: np.ndarray, agrees: np.ndarray, resamples: int, seed: int) -> dict[str, float]:
-    """Agreement with the teacher and calibration error, bounded on the same resampled rows as the other figures."""
-    agreed, gaps = resampled_sums([agrees[:, None].astype(float), _gaps(probabilities, truth)], resamples, seed)
-    error = expected_calibration_error(reliability(probabilities, truth))
-    rows = len(truth)
-    return dict(bounded("agreement", float(agrees.mean()), agreed[:, 0] / rows)) | _reflected("ece", error, np.abs(gaps).sum(1) / rows)
+def _of_the_answers(probabilities: np.ndarray, truth: Truth, agrees: np.ndarray, resamples: int, seed: int) -> dict[str, float]:
+    """Agreement with the teacher and calibration error, of decisions, bounded on the same resampled rows as the other figures."""
+    columns = np.column_stack([np.ones(len(agrees)), agrees, _gaps(probabilities, truth.labels)])
+    (sums,) = resampled_sums([truth.per_row(columns)], resamples, seed)
+    error = expected_calibration_error(reliability(probabilities, truth.labels))
+    agreement = bounded("agreement", float(agrees.mean()), sums[:, 1] / sums[:, 0])
+    return dict(agreement) | _reflected("ece", error, np.abs(sums[:, 2:]).sum(1) / sums[:, 0])
 
 
 def _reflected(name: str, point: float, samples: np.ndarray) -> dict[str, float]:
@@ -76,7 +95,7 @@ def _reflected(name: str, point: float, samples: np.ndarray) -> dict[str, float]
 
 
 def _gaps(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Per row and bin (n, 15): confidence less correctness, in the row's own bin. Summed over rows, their absolute values are the ECE."""
+    """Per decision and bin (m, 15): confidence less correctness, in its own bin. The ECE is the sum of the sums' absolute values."""
     sure, right = probabilities.max(1), probabilities.argmax(1) == truth
     result = np.zeros((len(truth), BINS))
     result[np.arange(len(truth)), _bins(sure)] = sure - right
@@ -112,7 +131,7 @@ def _round(value: float) -> float:
 
 
 def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
-    """Rows by the probability of the answer given, in 15 bins of equal width: how many, how sure, how often right. Empty bins are left out.
+    """Decisions by the probability of the answer given, in 15 bins of equal width: how many, how sure, how often right. Empty bins go.
 
     A bin holds its upper edge and not its lower one.
     """
@@ -136,15 +155,22 @@ def expected_calibration_error(bins: Sequence[Mapping[str, float]]) -> float:
     return sum(one["rows"] * abs(one["confidence"] - one["accuracy"]) for one in bins) / rows
 
 
-def per_class(probabilities: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
-    """Precision, recall, F1 and support of each label, in the order of the labels."""
-    classes = range(probabilities.shape[1])
-    scores = precision_recall_fscore_support(truth, probabilities.argmax(1), labels=list(classes), zero_division=0)
-    names = ("precision", "recall", "f1", "support")
-    return [{name: float(values[one]) for name, values in zip(names, scores, strict=True)} for one in classes]
+def per_category(kind: Kind, probabilities: np.ndarray, truth: Truth) -> list[dict[str, float]]:
+    """Precision, recall, F1 and support of each category, in the order of `kind.categories`."""
+    sums = kind.count(probabilities.argmax(1), truth.labels, truth.decisions, truth.names).sum(0)
+    return [
+        {
+            "precision": float(both / guess) if guess else 0.0,
+            "recall": float(both / true) if true else 0.0,
+            "f1": float(2 * both / (guess + true)) if guess + true else 0.0,
+            "support": float(true),
+        }
+        for guess, true, both in zip(*np.split(sums, 3), strict=True)
+    ]
 
 
-def confusion(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Counts (c, c): rows are the true labels, columns the answers."""
-    counts: np.ndarray = confusion_matrix(truth, probabilities.argmax(1), labels=list(range(probabilities.shape[1])))
-    return counts
+def confusion(kind: Kind, probabilities: np.ndarray, truth: Truth) -> tuple[list[str], np.ndarray]:
+    """Names, and counts (names, names): rows are what is true, columns the answers."""
+    coarse = np.array(kind.coarse(truth.names))
+    names = list(dict.fromkeys(kind.coarse(truth.names)))
+    return names, confusion_matrix(coarse[truth.labels], coarse[probabilities.argmax(1)], labels=names)

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tasks.kinds.base import Features, Kind
 
 OPSET = 17
+NOT_FOR_THE_MODEL = ("labels", "where")
 
 
 class _LogitsOnly(torch.nn.Module):
@@ -28,14 +29,16 @@ class _LogitsOnly(torch.nn.Module):
 
 
 def export(model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], file: Path) -> None:
-    """Writes the float graph of `model`: batch and length are dynamic, the output is `logits` (n, c).
+    """Writes the float graph of `model`: batch and length are dynamic, the output is `logits`, (n, c) or (n, l, c).
 
     `features` are a few real rows of different length; they are traced. The model must have been loaded with eager attention on the CPU.
     """
     batch = kind.collate(tokenizer, features)
-    batch.pop("labels", None)
+    for name in NOT_FOR_THE_MODEL:
+        batch.pop(name, None)
     # In training mode the exporter would leave dropout in the graph, and parity would fail by some hundredths.
     wrapped = _LogitsOnly(model, list(batch)).eval()
+    decides_often = "where" in features[0]
     axes = {name: {0: "batch", 1: "length"} for name in batch}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -45,7 +48,7 @@ def export(model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBas
             file,
             input_names=list(batch),
             output_names=["logits"],
-            dynamic_axes={**axes, "logits": {0: "batch"}},
+            dynamic_axes={**axes, "logits": {0: "batch", **({1: "length"} if decides_often else {})}},
             opset_version=OPSET,
             dynamo=False,
         )

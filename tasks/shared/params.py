@@ -36,6 +36,7 @@ Kind = Annotated[str, Field(description="file in tasks/kinds/ without its ending
 Seed = Annotated[int, Field(ge=0, lt=2**31, description="of every random choice")]
 Threads = Annotated[int, Field(ge=1, le=256, description="processor threads; results differ in their last bits between counts")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|mps)$", description="auto, cpu, cuda or mps")]
+Options = Annotated[dict[str, Any], Field(description="what only this kind asks for, by name; {} if it asks for nothing")]
 InputSize = Annotated[int, Field(ge=8, le=8192, description="largest input the model sees: tokens of a text, pixels of an image's side")]
 
 
@@ -43,6 +44,7 @@ class RunFields(Section):
     """What the stages of a run share. A stage's `Params` takes those of them it reads by naming them."""
 
     kind: Kind
+    options: Options
     seed: Seed
     threads: Threads
     device: Device
@@ -84,9 +86,9 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def check(
-    runs: Mapping[str, Any], models: Mapping[str, type[Section]], kinds: list[str], only: str | None = None
+    runs: Mapping[str, Any], models: Mapping[str, type[Section]], kinds: Mapping[str, type[Section]], only: str | None = None
 ) -> dict[str, dict[str, Section]]:
-    """Run -> stage -> its checked params.
+    """Run -> stage -> its checked params. `kinds`: the options each kind asks for.
 
     Raises:
         ParamsError: with every fault of the file, or of the run `only`.
@@ -101,7 +103,9 @@ def check(
     return checked
 
 
-def _check_run(name: str, run: Any, models: Mapping[str, type[Section]], kinds: list[str], faults: list[str]) -> dict[str, Section]:
+def _check_run(
+    name: str, run: Any, models: Mapping[str, type[Section]], kinds: Mapping[str, type[Section]], faults: list[str]
+) -> dict[str, Section]:
     at = f"runs.{name}"
     if not RUN_NAME.fullmatch(name):
         faults.append(f"{at}: a run's name is made of a-z, 0-9 and -, starts with a letter and has at most 40 signs")
@@ -116,6 +120,8 @@ def _check_run(name: str, run: Any, models: Mapping[str, type[Section]], kinds: 
     faults.extend(_faults(at, RunFields, shared))
     if isinstance(run.get("kind"), str) and run["kind"] not in kinds:
         faults.append(f"{at}.kind = {run['kind']!r}: unknown kind{did_you_mean(run['kind'], kinds)}")
+    elif isinstance(run.get("options"), dict) and run.get("kind") in kinds:
+        faults.extend(_faults(f"{at}.options", kinds[run["kind"]], run["options"]))
     checked = {}
     for stage, model in models.items():
         taken = {key: value for key, value in shared.items() if key in model.model_fields}

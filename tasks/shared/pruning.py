@@ -31,13 +31,15 @@ def keep_layers(model: PreTrainedModel, count: int) -> list[int]:
     return chosen
 
 
-def measure(model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBase, batches: Sequence[Sequence[Features]]) -> None:
+def measure(
+    model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBase, batches: Sequence[Sequence[Features]], options: Any
+) -> None:
     """Leaves in the model the gradient of the loss, summed over the batches."""
     model.eval()
     model.zero_grad()
     for batch in track(batches, label="importance"):
         answer, truth = inference.forward(model, kind, tokenizer, batch)
-        kind.loss(answer, truth, 0.0).backward()
+        kind.loss(answer, truth, 0.0, options).backward()
 
 
 def narrow(model: PreTrainedModel, hidden: int, ffn: int, importance: str) -> PreTrainedModel:

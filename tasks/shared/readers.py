@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tasks.shared import delimited
+from tasks.shared import conll, delimited
 from tasks.shared.encoding import detect
 from tasks.shared.errors import DataError
 from tasks.shared.records import UNREADABLE, Rejected, Row, lines, rejected
 
-SUFFIXES = [".csv", ".tsv", ".jsonl", ".json", ".parquet"]
+SUFFIXES = [".csv", ".tsv", ".jsonl", ".json", ".parquet", ".conll"]
 TEXT = ".txt"
 FORMATS = f"{', '.join(SUFFIXES)}, or a folder for each label with {TEXT} files in it"
 NO_TEXT = "is no text: it looks like a binary file; save it as text in UTF-8"
@@ -123,6 +123,8 @@ def _parse(path: Path, name: str, encoding: str, header: bool) -> Iterator[Row |
             return delimited.read(path, name, encoding, header)
         case ".jsonl":
             return _json_lines(path, name, encoding)
+        case ".conll":
+            return conll.read(path, name, encoding)
         case ".json":
             return _json(path, name, encoding)
         case _:

@@ -46,8 +46,8 @@ class Line:
     fault: str = ""
 
 
-def lines(path: Path, encoding: str) -> Iterator[Line]:
-    """The lines of a text file that are not blank; never more than one of them in memory.
+def lines(path: Path, encoding: str, blank: bool = False) -> Iterator[Line]:
+    """The lines of a text file, those that are blank only if asked for; never more than one of them in memory.
 
     Raises:
         UnicodeDecodeError: the file is not of this encoding (not for UTF-8, where only the damaged lines have a fault).
@@ -61,7 +61,7 @@ def lines(path: Path, encoding: str) -> Iterator[Line]:
             while not ended and (more := file.readline(LONGEST_LINE)):
                 fault = f"over-long: a line of more than {LONGEST_LINE:,} characters"
                 ended = more.endswith(("\n", "\r"))
-            if text.strip() or fault:
+            if blank or text.strip() or fault:
                 yield Line(number, text.rstrip("\r\n"), fault)
 
 

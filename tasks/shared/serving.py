@@ -36,14 +36,14 @@ def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities (n, c) of logits (n, c)."""
+    """Probabilities (m, c) of logits (m, c)."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
     return probabilities
 
 
-def load(folder: Path, kind: str) -> Callable[[Any], tuple[str, float]]:
-    """A function from an input as a user has it to the label and its probability.
+def load(folder: Path, kind: str) -> Callable[[Any], str]:
+    """A function from an input as a user has it to the answer in a line.
 
     Raises:
         DataError: there is no such folder yet.
@@ -51,11 +51,12 @@ def load(folder: Path, kind: str) -> Callable[[Any], tuple[str, float]]:
     if not (folder / GRAPH).is_file():
         raise DataError(folder.as_posix(), f"has no {GRAPH} yet; make it with `dvc repro`")
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    graph, request = session(folder / GRAPH, threads=1), base.load(kind).request(folder)
+    graph, told, request = session(folder / GRAPH, threads=1), base.load(kind).told, base.load(kind).request(folder)
+    return lambda value: told(value, softmax(logits(graph, request, value)), labels)
 
-    def answer(value: Any) -> tuple[str, float]:
-        probabilities = softmax(graph.run(None, request(value))[0])[0]
-        best = int(probabilities.argmax())
-        return labels[best], float(probabilities[best])
 
-    return answer
+def logits(graph: onnxruntime.InferenceSession, request: Callable[[Any], Any], value: Any) -> np.ndarray:
+    """Logits (m, c) of an input as a user has it."""
+    inputs, where = request(value)
+    answer: np.ndarray = graph.run(["logits"], inputs)[0]
+    return answer if where is None else answer[0, where]

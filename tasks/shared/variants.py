@@ -15,6 +15,7 @@ import numpy as np
 
 from tasks.kinds import base
 from tasks.kinds.base import Kind, Row
+from tasks.shared import serving
 from tasks.shared.serving import GRAPH, session, softmax
 
 
@@ -48,10 +49,10 @@ class Variant(Protocol):
     bytes: int
 
     def predict(self, rows: Sequence[Row]) -> np.ndarray:
-        """Probabilities (n, c) of many rows."""
+        """Probabilities (m, c) of the decisions of many rows."""
 
     def answer(self, row: Row) -> np.ndarray:
-        """From the input as a user has it to probabilities (1, c)."""
+        """From the input as a user has it to probabilities (m, c)."""
 
     def prepare(self, rows: Sequence[Row], length: int | None) -> Any:
         """One batch, ready for `forward`; inputs of variable length are padded to `length`, or to the longest."""
@@ -111,12 +112,19 @@ class Torch:
         return softmax(inference.logits(self._model, self._kind, self._tokenizer, features, self._setting.batch, label=self.name))
 
     def answer(self, row: Row) -> np.ndarray:
-        return softmax(self.forward(self.prepare([row], None)).numpy())
+        import torch
+
+        from tasks.shared import inference
+
+        with torch.inference_mode():
+            answer, _ = inference.forward(self._model, self._kind, self._tokenizer, self._encode([row]))
+        return softmax(answer.numpy())
 
     def prepare(self, rows: Sequence[Row], length: int | None) -> dict[str, Any]:
         import torch
 
         batch = self._kind.collate(self._tokenizer, self._encode(rows))
+        batch = {name: tensor for name, tensor in batch.items() if name not in {"labels", "where"}}
         if length is None:
             return batch
         return {name: torch.from_numpy(lengthened(tensor.numpy(), length)) for name, tensor in batch.items()}
@@ -156,10 +164,10 @@ class Onnx:
         return np.concatenate([self.answer(row) for row in track(rows, label=self.name)])
 
     def answer(self, row: Row) -> np.ndarray:
-        return softmax(self.forward(self._request(self._raw_input(row))))
+        return softmax(serving.logits(self._session, self._request, self._raw_input(row)))
 
     def prepare(self, rows: Sequence[Row], length: int | None) -> dict[str, np.ndarray]:
-        requests = [self._request(self._raw_input(row)) for row in rows]
+        requests = [self._request(self._raw_input(row))[0] for row in rows]
         names = list(requests[0])
         longest = {name: max(one[name].shape[-1] for one in requests) for name in names}
         return {name: np.concatenate([lengthened(one[name], length or longest[name]) for one in requests]) for name in names}

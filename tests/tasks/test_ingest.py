@@ -60,6 +60,7 @@ def rows(count: int, seed: int = 0) -> Rows:
 def params(**changed: Any) -> ingest.Params:
     values: dict[str, Any] = {
         "kind": "text_classification",
+        "options": {},
         "split_seed": 0,
         "columns": {"text": "text", "label": "label"},
         "header": True,

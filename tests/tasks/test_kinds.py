@@ -1,4 +1,4 @@
-"""The contract every kind keeps: encode, forward, score, prune, reload, export."""
+"""The contract every kind keeps: encode, forward, score, prune, reload, export, answer."""
 
 from __future__ import annotations
 
@@ -7,39 +7,53 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import quantize
+from tasks import finetune, prune, quantize
 from tasks.kinds import base
 from tasks.shared import stages
 from tests import tiny
 from tests.tasks import stage
-from tests.tasks.conftest import Run
+from tests.tasks.conftest import QUICK
 
 
 @pytest.mark.parametrize("name", stages.kinds())
-def test_kind_goes_all_the_way(name: str, tiny_run: Run, tmp_path: Path) -> None:
+def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     import torch
 
     from tasks.shared import checkpoint, inference, serving, tables
 
-    kind, tokenizer = base.load(name), checkpoint.load_tokenizer(tiny_run.prune / "out")
-    rows = tables.read(tiny_run.ingest / "validation.parquet")
-    student = checkpoint.load_model(tiny_run.prune / "out", kind, torch.device("cpu"))
-    features = kind.encode(tokenizer, rows, tiny.LABELS, 32)
-    logits, labels = inference.forward(student, kind, tokenizer, features)
-    assert logits.shape == (len(rows), len(tiny.LABELS))
-    assert torch.isfinite(kind.loss(logits, labels, 0.1))
-    figures = inference.figures(student, kind, tokenizer, features, "fp32")
+    given = {"kind": name, "options": tiny.OPTIONS[name]}
+    ingest, pretrained = tiny.ingest_out(tmp_path / "ingest", kind=name), tiny.checkpoint_in(tmp_path / "pretrained")
+    stage.run("finetune", finetune.Inputs(ingest, pretrained), tmp_path / "finetune", **given, **QUICK, pool_outputs=10)
+    sizes = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
+    stage.run("prune", prune.Inputs(ingest, tmp_path / "finetune" / "out"), tmp_path / "prune", **given, **sizes)
+
+    kind, labels = base.load(name), checkpoint.label_names(ingest)
+    tokenizer = checkpoint.load_tokenizer(tmp_path / "prune" / "out")
+    rows = tables.read(ingest / "validation.parquet")
+    student = checkpoint.load_model(tmp_path / "prune" / "out", kind, torch.device("cpu"))
+    features = kind.encode(tokenizer, rows, labels, 32)
+    logits, truth = inference.forward(student, kind, tokenizer, features)
+    assert logits.shape == (sum(base.decisions(one) for one in features), len(labels))
+    assert torch.isfinite(kind.loss(logits, truth, 0.1, kind.options.model_validate(given["options"])))
+    figures = inference.figures(student, kind, tokenizer, features, labels, "fp32")
     assert 0 <= figures[kind.headline] <= 1
+    assert figures.keys() == kind.figures(np.ones(3 * len(kind.categories(labels)))).keys()
+    assert len(kind.coarse(labels)) == len(labels)
 
-    inputs = quantize.Inputs(tiny_run.ingest, tiny_run.prune / "out")
-    stage.run("quantize", inputs, tmp_path, format="fp32", max_difference=1e-4, min_agreement=1.0)
+    linear = kind.baseline(tables.read(ingest / "train.parquet"), labels, 0)
+    assert linear.predict(rows).shape == logits.shape
+    np.testing.assert_allclose(linear.predict(rows).sum(1), 1, atol=1e-6)
+
+    stage.run(
+        "quantize",
+        quantize.Inputs(ingest, tmp_path / "prune" / "out"),
+        tmp_path,
+        kind=name,
+        format="fp32",
+        max_difference=1e-4,
+        min_agreement=1.0,
+    )
     graph, request = serving.session(tmp_path / "out" / "model.onnx", threads=1), kind.request(tmp_path / "out")
-    answers = np.concatenate([graph.run(None, request(kind.raw_input(row)))[0] for row in rows])
+    answers = np.concatenate([serving.logits(graph, request, kind.raw_input(row)) for row in rows])
     np.testing.assert_allclose(answers, logits.detach().numpy(), atol=1e-4)
-
-
-def test_pool_cuts_sentences_and_drops_scraps() -> None:
-    pool = base.load("text_classification").pool
-    body = "One two three four five six seven. Too short.\nA new line ends a sentence! Why not?"
-    assert pool({"pool": body}, 4) == ["One two three four", "five six seven.", "A new line", "ends a sentence!"]
-    assert pool({}, 4) == []
+    assert str(rows[0]["text"]).split()[-1] in serving.load(tmp_path / "out", name)(kind.raw_input(rows[0]))

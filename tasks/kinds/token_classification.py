@@ -1,0 +1,250 @@
+"""Words in, a tag for each of them out: the kind of named entities. Tags are BIO: B-x begins an entity of type x, I-x goes on with it.
+
+In the tables of ingest `text` holds the words and `label` their tags, each separated by single spaces.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row, UnusableRowError
+from tasks.shared import losses, tagging, texts
+from tasks.shared.params import Section
+from tasks.shared.tagging import OUTSIDE
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+
+class Options(Section):
+    scheme: Literal["bio", "iob1", "bioes"] = Field(description="how the tags of the raw data mark entities")
+    broken: Literal["repair", "reject"] = Field(description="what becomes of a row whose tags do not follow the scheme")
+    span_end: Literal["exclusive", "inclusive"] = Field(description="whether the end of a character span is the sign after its last one")
+    longest: int = Field(ge=8, le=4096, description="words; longer rows are cut between entities")
+    outside_weight: float = Field(gt=0, le=1, description="of words outside entities in the loss; entities have 1")
+
+
+# -- ingest --
+
+
+def examine(values: Mapping[str, str], options: Options, mended: Counter[str]) -> list[dict[str, str]]:
+    if {"tokens", "tags"} <= values.keys():
+        words, given = tagging.listed(values["tokens"]), tagging.listed(values["tags"])
+        tags = tagging.to_bio(given, options.scheme, options.broken, mended)
+    elif {"text", "spans"} <= values.keys():
+        words, tags = tagging.from_spans(values["text"], values["spans"], inclusive=options.span_end == "inclusive")
+    else:
+        raise UnusableRowError("columns: tokens and tags, or text and spans, must be named in ingest.columns")
+    if len(words) != len(tags):
+        raise UnusableRowError(f"has {len(words)} words and {len(tags)} tags")
+    rest = {role: value for role, value in values.items() if role in {"pool", "split"}}
+    parts = list(tagging.cut(words, tags, options.longest))
+    mended["over-long rows cut"] += len(parts) > 1
+    return [{"text": " ".join(part), "label": " ".join(own), **rest} for part, own in parts]
+
+
+def content(row: Row) -> str:
+    return " ".join(row["text"].casefold().split())
+
+
+def fingerprint(row: Row) -> str:
+    return content(row)
+
+
+def pool(row: Row, longest: int) -> list[str]:
+    return texts.pieces_of(row.get("pool") or "", longest)
+
+
+def label_names(found: Sequence[str]) -> list[str]:
+    types = sorted({tag[2:] for label in found for tag in label.split() if tag != OUTSIDE})
+    return [OUTSIDE, *(f"{sign}-{name}" for name in types for sign in "BI")]
+
+
+def classes(label: str) -> list[str]:
+    return sorted({tag[2:] for tag in label.split() if tag != OUTSIDE})
+
+
+# -- the model --
+
+
+def auto_model() -> Any:
+    from transformers import AutoModelForTokenClassification
+
+    return AutoModelForTokenClassification
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequence[str], input_size: int) -> list[Features]:
+    """A word's tag is decided at its first piece; of words that do not fit any more, at position 0, where no word stands."""
+    if not rows:
+        return []
+    words = [row["text"].split() for row in rows]
+    encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=input_size, return_token_type_ids=False)
+    index = {label: number for number, label in enumerate(labels)}
+    features: list[Features] = []
+    for number, row in enumerate(rows):
+        known = {"labels": [index[tag] for tag in row["label"].split()]} if row.get("label") is not None else {}
+        where = first_pieces(encoded.word_ids(number), len(words[number]))
+        features.append({"input_ids": encoded["input_ids"][number], "where": where, **known})
+    return features
+
+
+def first_pieces(word_of: Sequence[int | None], words: int) -> list[int]:
+    """The position of each word's first piece, 0 if it has none."""
+    where = [0] * words
+    for position in reversed(range(len(word_of))):
+        word = word_of[position]
+        if word is not None:
+            where[word] = position
+    return where
+
+
+def size(features: Features) -> int:
+    return len(features["input_ids"])
+
+
+def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) -> dict[str, torch.Tensor]:
+    import torch
+
+    batch = texts.padded(features, tokenizer.pad_token_id)
+    places = [(number, position) for number, one in enumerate(features) for position in one["where"]]
+    tags = [tag for one in features for tag in one.get("labels", [IGNORED] * len(one["where"]))]
+    seen = [tag if position else IGNORED for tag, (_, position) in zip(tags, places, strict=True)]
+    return {**batch, "where": torch.tensor(places).T, "labels": torch.tensor(seen)}
+
+
+def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float, options: Options) -> torch.Tensor:
+    return losses.cross_entropy(logits, labels, smoothing, [options.outside_weight, *[1.0] * (logits.shape[1] - 1)])
+
+
+# -- quality --
+
+
+def count(predicted: np.ndarray, truth: np.ndarray, decisions: Sequence[int], labels: Sequence[str]) -> np.ndarray:
+    """Entities, not words: one is right if its type, its first and its last word are."""
+    index = {name: number for number, name in enumerate(categories(labels))}
+    result = np.zeros((len(decisions), 3, len(index)))
+    ends = np.cumsum(decisions)
+    for row, (start, end) in enumerate(zip(ends - decisions, ends, strict=True)):
+        guess, true = ({*tagging.entities([labels[tag] for tag in tags[start:end]])} for tags in (predicted, truth))
+        for column, found in enumerate((guess, true, guess & true)):
+            for name, *_ in found:
+                result[row, column, index[name]] += 1
+    return result.reshape(len(decisions), -1)
+
+
+def categories(labels: Sequence[str]) -> list[str]:
+    return [label[2:] for label in labels if label.startswith("B-")]
+
+
+def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """F1, precision and recall of all entities; F1 averaged over the types that occur."""
+    guess, true, both = np.split(sums, 3, axis=-1)
+    by_type = 2 * both / np.maximum(guess + true, 1)
+    predicted, actual, right = (part.sum(-1) for part in (guess, true, both))
+    return {
+        "entity_f1": 2 * right / np.maximum(predicted + actual, 1),
+        "precision": right / np.maximum(predicted, 1),
+        "recall": right / np.maximum(actual, 1),
+        "macro_f1": by_type.sum(-1) / np.maximum(((guess + true) > 0).sum(-1), 1),
+    }
+
+
+def coarse(labels: Sequence[str]) -> list[str]:
+    return [label if label == OUTSIDE else label[2:] for label in labels]
+
+
+def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
+    """What a word and its neighbours look like, into a logistic regression."""
+    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    index = {label: number for number, label in enumerate(labels)}
+    vectorizer = DictVectorizer()
+    seen = vectorizer.fit_transform(list(_word_features(rows)))
+    model = LogisticRegression(C=2.0, max_iter=200, random_state=seed)
+    model.fit(seen, [index[tag] for row in rows for tag in row["label"].split()])
+
+    def probabilities(rows: Sequence[Row]) -> np.ndarray:
+        result = np.zeros((sum(len(row["text"].split()) for row in rows), len(labels)))
+        result[:, model.classes_] = model.predict_proba(vectorizer.transform(list(_word_features(rows))))
+        return result
+
+    terms = sum(len(name.encode()) for name in vectorizer.feature_names_)
+    return Baseline(probabilities, model.coef_.size + model.intercept_.size, terms + model.coef_.nbytes + model.intercept_.nbytes)
+
+
+def _word_features(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        words = ["", *row["text"].split(), ""]
+        yield from (tagging.word_features(*words[at - 1 : at + 2]) for at in range(1, len(words) - 1))
+
+
+# -- the shippable folder --
+
+
+def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], np.ndarray]]:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+    def inputs(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        words = text.split()
+        encoded = tokenizer.encode(words, is_pretokenized=True)
+        ids = np.array([encoded.ids], dtype=np.int64)
+        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}, np.array(first_pieces(encoded.word_ids, len(words)), dtype=np.int64)
+
+    return inputs
+
+
+def raw_input(row: Row) -> str:
+    return str(row["text"])
+
+
+def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
+    """The text with its entities marked: `[Ada Lovelace](person .98)`."""
+    words, sure = text.split(), probabilities.max(1)
+    for name, start, end in sorted(tagging.entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: -one[1]):
+        words[start:end] = [f"[{' '.join(words[start:end])}]({name} {sure[start:end].min():.2f})"]
+    return " ".join(words)
+
+
+KIND = Kind(
+    options=Options,
+    roles={
+        "tokens?": "words: a list, or separated by spaces",
+        "tags?": "their tags, as many",
+        "text?": "instead of words: running text",
+        "spans?": "and the entities in it: a list of [start, end, type], or of objects with these keys",
+        "pool?": "further text, for the unlabelled pool",
+    },
+    verbatim=frozenset({"text", "spans"}),
+    examine=examine,
+    fingerprint=fingerprint,
+    content=content,
+    pool=pool,
+    label_names=label_names,
+    classes=classes,
+    fewest_classes=1,
+    auto_model=auto_model,
+    encode=encode,
+    size=size,
+    collate=collate,
+    loss=loss,
+    distillation_loss=losses.divergence,
+    headline="entity_f1",
+    categories=categories,
+    count=count,
+    figures=figures,
+    coarse=coarse,
+    baseline=baseline,
+    request=request,
+    raw_input=raw_input,
+    told=told,
+)

@@ -1,0 +1,133 @@
+"""Tags and entities: what is read, mended or set aside, and that figures are seqeval's."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tasks.kinds import token_classification as kind
+from tasks.kinds.base import UnusableRowError
+from tasks.shared import tagging
+
+LABELS = ["O", "B-loc", "I-loc", "B-per", "I-per"]
+
+
+def options(**changed: Any) -> kind.Options:
+    values: dict[str, Any] = {"scheme": "bio", "broken": "repair", "span_end": "exclusive", "longest": 50, "outside_weight": 0.5}
+    return kind.Options(**{**values, **changed})
+
+
+def read(values: dict[str, str], **changed: Any) -> tuple[list[tuple[str, str]], Counter[str]]:
+    mended: Counter[str] = Counter()
+    made = kind.examine(values, options(**changed), mended)
+    return [(one["text"], one["label"]) for one in made], mended
+
+
+@pytest.mark.parametrize(
+    ("scheme", "tags", "bio", "broken"),
+    [
+        ("bio", "B-per I-per O B-per", "B-per I-per O B-per", 0),
+        ("bio", "O I-per I-per", "O B-per I-per", 1),
+        ("bio", "B-per I-loc", "B-per B-loc", 1),
+        ("iob1", "I-per I-per O I-loc B-loc", "B-per I-per O B-loc B-loc", 0),
+        ("iob1", "I-per I-loc", "B-per B-loc", 0),
+        ("bioes", "B-per I-per E-per S-loc O", "B-per I-per I-per B-loc O", 0),
+        ("bioes", "S-per S-per", "B-per B-per", 0),
+        ("bioes", "B-per O", "B-per O", 1),
+        ("bioes", "O B-per", "O B-per", 1),
+        ("bioes", "O E-per", "O B-per", 1),
+    ],
+)
+def test_schemes_become_bio(scheme: str, tags: str, bio: str, broken: int) -> None:
+    words = " ".join("abcdefgh"[: len(tags.split())])
+    found, mended = read({"tokens": words, "tags": tags}, scheme=scheme)
+    assert found == [(words, bio)]
+    assert mended["broken tag sequences repaired"] == broken
+    if broken:
+        with pytest.raises(UnusableRowError, match=f"broken tags: .* do not follow the scheme {scheme}"):
+            read({"tokens": words, "tags": tags}, scheme=scheme, broken="reject")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"tokens": "a b", "tags": "O"}, "has 2 words and 1 tags"),
+        ({"tokens": "a", "tags": "X-per"}, "unknown tag: 'X-per'"),
+        ({"tokens": "a", "tags": "B-"}, "unknown tag: 'B-'"),
+        ({"tokens": "a", "tags": "B"}, "unknown tag: 'B'"),
+        ({"tokens": "a", "tags": "o"}, "unknown tag: 'o'"),
+        ({"tokens": "a", "tags": "E-per"}, "unknown tag: 'E-per'; in the scheme bio"),
+        ({"text": "Ada wrote", "spans": "no"}, "spans are no list"),
+        ({"text": "Ada wrote", "spans": "{}"}, "spans are no list"),
+        ({"text": "Ada wrote", "spans": "[[0, 3]]"}, r"a span is no \[start, end, label\]"),
+        ({"text": "Ada wrote", "spans": '[["0", 3, "per"]]'}, "with whole numbers"),
+        ({"text": "Ada wrote", "spans": '[[0, 3, "a b"]]'}, "a type of one word"),
+        ({"text": "Ada wrote", "spans": '[[0, 99, "per"]]'}, "span 0-99 holds no word of the text, which has 9 signs"),
+        ({"text": "Ada wrote", "spans": '[[-1, 3, "per"]]'}, "span -1-3 holds no word"),
+        ({"text": "Ada wrote", "spans": '[[3, 3, "per"]]'}, "span 3-3 holds no word"),
+        ({"text": "Ada  wrote", "spans": '[[3, 5, "per"]]'}, "span 3-5 holds no word"),
+        ({"text": "Ada wrote", "spans": '[[0, 5, "per"], [4, 9, "loc"]]'}, "spans overlap at 4"),
+        ({"tokens": "a"}, "tokens and tags, or text and spans"),
+    ],
+)
+def test_row_that_cannot_be_used_says_why(values: dict[str, str], said: str) -> None:
+    with pytest.raises(UnusableRowError, match=said):
+        read(values)
+
+
+@pytest.mark.parametrize(("end", "span_end"), [(12, "exclusive"), (11, "inclusive")])
+@pytest.mark.parametrize("form", ['[[0, {end}, "per"]]', '[{{"start": 0, "end": {end}, "label": "per"}}]'])
+def test_character_spans_become_tags(end: int, span_end: str, form: str) -> None:
+    found, _ = read({"text": "Ada Lovelace, 1843", "spans": form.format(end=end)}, span_end=span_end)
+    assert found == [("Ada Lovelace , 1843", "B-per I-per O O")]
+
+
+def test_json_lists_are_words_and_tags() -> None:
+    assert read({"tokens": '["New York", "x"]', "tags": '["B-loc", "O"]'})[0] == [("New_York x", "B-loc O")]
+
+
+def test_long_rows_are_cut_between_entities_and_lose_none() -> None:
+    draw = random.Random(0)
+    for _ in range(50):
+        tags: list[str] = []
+        while len(tags) < 60:
+            tags += draw.choice([["O"], ["B-per"], ["B-per", "I-per"], ["B-loc", "I-loc", "I-loc", "I-loc"]])
+        words = " ".join(f"w{number}" for number in range(len(tags)))
+        found, mended = read({"tokens": words, "tags": " ".join(tags)}, longest=8)
+        assert " ".join(text for text, _ in found) == words
+        assert max(len(text.split()) for text, _ in found) <= 8
+        whole = Counter(name for name, *_ in tagging.entities(tags))
+        assert Counter(name for _, label in found for name, *_ in tagging.entities(label.split())) == whole
+        assert mended["over-long rows cut"] == 1
+
+
+def test_figures_are_those_of_seqeval_in_strict_mode() -> None:
+    metrics = pytest.importorskip("seqeval.metrics")
+    from seqeval.scheme import IOB2
+
+    generator = np.random.default_rng(0)
+    decisions = generator.integers(1, 12, 60)
+    truth, guess = (generator.choice(5, decisions.sum(), p=[0.4, 0.2, 0.1, 0.2, 0.1]) for _ in range(2))
+    guess = np.where(generator.random(len(guess)) < 0.6, truth, guess)
+    sums = kind.count(guess, truth, decisions.tolist(), LABELS)
+    assert sums.shape == (60, 6)
+    found = kind.figures(sums.sum(0))
+    sentences = [[[LABELS[tag] for tag in part] for part in np.split(each, np.cumsum(decisions)[:-1])] for each in (truth, guess)]
+    strict = {"mode": "strict", "scheme": IOB2}
+    assert found["entity_f1"] == pytest.approx(metrics.f1_score(*sentences, **strict))
+    assert found["precision"] == pytest.approx(metrics.precision_score(*sentences, **strict))
+    assert found["recall"] == pytest.approx(metrics.recall_score(*sentences, **strict))
+    assert found["macro_f1"] == pytest.approx(metrics.f1_score(*sentences, average="macro", **strict))
+
+
+def test_words_that_do_not_fit_are_decided_at_position_0() -> None:
+    assert kind.first_pieces([None, 0, 0, 1, None], 4) == [1, 3, 0, 0]
+
+
+def test_entities_are_marked_in_the_text() -> None:
+    probabilities = np.eye(5)[[3, 4, 0, 1]] * 0.9 + 0.02
+    assert kind.told("Ada Lovelace visited Turin", probabilities, LABELS) == "[Ada Lovelace](per 0.92) visited [Turin](loc 0.92)"
