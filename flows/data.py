@@ -13,7 +13,7 @@ import filecmp
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -184,8 +184,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     adding.add_argument("--replace", action="store_true", help="overwrite files of the same name")
     commands.add_parser("restore", help="complete the folders that data/raw/*.dvc stand for")
     given = parser.parse_args(arguments)
+    return ended(lambda: [add(Path.cwd(), given.run, given.source, given.replace)] if given.command == "add" else restore(Path.cwd()))
+
+
+def ended(work: Callable[[], list[str]]) -> int:
+    """Does a command's work and prints what it says, or its fault in one message. Returns the exit status."""
     try:
-        said = [add(Path.cwd(), given.run, given.source, given.replace)] if given.command == "add" else restore(Path.cwd())
+        said = work()
     except SlipwayError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from flows import data
 from tasks.shared import params, stages
-from tasks.shared.errors import ParamsError, SlipwayError, did_you_mean
+from tasks.shared.errors import ParamsError, did_you_mean
 
 
 def names(root: Path) -> list[str]:
@@ -41,11 +41,15 @@ def add(root: Path, name: str) -> list[str]:
     runs = params.read(root / "params.yaml")
     if name in runs and runs[name] != recipe["run"]:
         raise ParamsError("params.yaml", f"has a run `{name}` already, with other values; take it out, or go on with it as it is")
-    said = [data.add(root, name, recipe["source"], replace=False)]
-    if name not in runs:
-        _write(root / "params.yaml", before.rstrip("\n") + "\n\n" + _section(name, text))
-        said.append(f"params.yaml: run `{name}` added; about {recipe['minutes']} minutes on 2 cores: dvc repro benchmark@{name}")
-    return said
+    if name in runs:
+        return [data.add(root, name, recipe["source"])]
+    with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
+        new = Path(folder) / "params.yaml"
+        new.write_text(before.rstrip("\n") + "\n\n" + _section(name, text), encoding="utf-8")
+        _check(new)
+        said = data.add(root, name, recipe["source"])
+        new.replace(root / "params.yaml")
+    return [said, f"params.yaml: run `{name}` added; about {recipe['minutes']} minutes on 2 cores: dvc repro benchmark@{name}"]
 
 
 def _section(name: str, text: str) -> str:
@@ -55,14 +59,9 @@ def _section(name: str, text: str) -> str:
     return "\n".join(f"  {line}".rstrip() for line in [*comment, f"{name}:", *run]) + "\n"
 
 
-def _write(file: Path, text: str) -> None:
-    """Replaces params.yaml once what is to stand there is in order."""
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".params-") as folder:
-        new = Path(folder) / file.name
-        new.write_text(text, encoding="utf-8")
-        models: dict[str, Any] = {stage: module.Params for stage, module in stages.load_all().items()}
-        params.check(params.read(new), models, stages.kinds())
-        new.replace(file)
+def _check(file: Path) -> None:
+    models: dict[str, Any] = {stage: module.Params for stage, module in stages.load_all().items()}
+    params.check(params.read(file), models, stages.kinds())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,12 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     adding = commands.add_parser("add", help="add a recipe to params.yaml as a run, with its data")
     adding.add_argument("name", metavar="NAME")
     given = parser.parse_args(arguments)
-    try:
-        print("\n".join(names(Path.cwd()) if given.command == "list" else add(Path.cwd(), given.name)))
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
+    return data.ended(lambda: names(Path.cwd()) if given.command == "list" else add(Path.cwd(), given.name))
 
 
 if __name__ == "__main__":

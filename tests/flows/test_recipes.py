@@ -19,7 +19,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with params.yaml and the recipes; bringing the data in is another test's business."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
-    monkeypatch.setattr(data, "add", lambda _root, name, source, replace: f"data/raw/{name} from {source}, {replace}")
+    monkeypatch.setattr(data, "add", lambda _root, name, source: f"data/raw/{name} from {source}")
     return tmp_path
 
 
@@ -36,6 +36,21 @@ def test_recipe_is_added_below_what_was_there_and_is_in_order(root: Path, name: 
     assert said[1].endswith(f"dvc repro benchmark@{name}")
     assert len(recipes.add(root, name)) == 1
     assert (root / "params.yaml").read_text() == after
+
+
+def test_params_that_are_not_in_order_stop_it_before_any_data_come_in(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brought: list[str] = []
+    monkeypatch.setattr(data, "add", lambda _root, name, _source: brought.append(name))
+    monkeypatch.chdir(root)
+    faulty = (root / "params.yaml").read_text().replace("ffn: 512", "ffn: 12")
+    (root / "params.yaml").write_text(faulty)
+    assert recipes.main(["add", "tweets"]) == 2
+    assert "runs.bbc.prune.ffn = 12" in capsys.readouterr().err
+    assert brought == []
+    assert (root / "params.yaml").read_text() == faulty
+    assert sorted(path.name for path in root.iterdir()) == ["params.yaml", "recipes"]
 
 
 def test_unknown_recipe_is_refused(root: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from flows import workspace
 from flows.graph import Graph
 from tasks.shared.errors import ParamsError, PassingError
+from tests import disks
 from tests.flows.toy import REPOSITORY, Toy
 
 HOLDER = """
@@ -128,3 +129,18 @@ def test_whole_files_are_left_alone(toy: Toy) -> None:
         assert held.mended == ()
     assert (toy.root / "dvc.lock").read_text() == before
     assert not (toy.root / "dvc.lock.bad").exists()
+
+
+def test_flow_in_a_checkout_that_cannot_be_written_says_so(toy: Toy) -> None:
+    with disks.mounted(toy.root / ".dvc" / "tmp", "ro"):
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.compress"],
+            cwd=toy.root,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2, done.stderr
+    assert "read-only file system; the checkout must be writable" in done.stderr
+    assert "Traceback" not in done.stderr

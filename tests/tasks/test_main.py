@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -10,11 +9,11 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import disks
 from tests.tasks import stage
 
 
@@ -109,25 +108,11 @@ def test_second_process_for_the_same_stage_is_refused(workspace: Path) -> None:
     assert done.stderr.strip() == "ingest@bbc: is being run by another process in this checkout; wait for it to end"
 
 
-@contextlib.contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[None]:
-    """A file system of its own, so large, at the folder."""
-    if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("mounting a small disk needs root")
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False).returncode:
-        pytest.skip("no mounting here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 @pytest.mark.parametrize(("option", "said"), [("remount", "the disk is full"), ("remount,ro", "read-only")])
 def test_disk_that_cannot_be_written_ends_with_one_message(workspace: Path, option: str, said: str) -> None:
     edit(workspace, "min_test_rows: 600", "min_test_rows: 100")
     data, draw = workspace / "data", random.Random(0)
-    with small_disk(data, "500k"):
+    with disks.mounted(data, "size=500k"):
         (data / "raw" / "bbc").mkdir(parents=True)
         lines = [{"headline": draw.randbytes(100).hex(), "desk": "ab"[n % 2], "body": ""} for n in range(1500)]
         (data / "raw" / "bbc" / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
@@ -141,7 +126,7 @@ def test_disk_that_cannot_be_written_ends_with_one_message(workspace: Path, opti
 def test_disk_too_small_for_a_checkpoint_ends_with_one_message(workspace: Path) -> None:
     """safetensors writes it, and words the error of the operating system in its own way."""
     data = workspace / "data"
-    with small_disk(data, "20m"):
+    with disks.mounted(data, "size=20m"):
         (data / "bbc" / "ingest" / "out").mkdir(parents=True)
         done = tasks(workspace, "pretrain", "bbc")
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr

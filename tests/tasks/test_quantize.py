@@ -97,6 +97,7 @@ def test_five_lines_of_the_readme_answer_in_a_bare_environment(shipped: Path, tm
     readme = (stage.ROOT / "README.md").read_text(encoding="utf-8")
     code = re.search(r"<!-- serve -->\n```python\n(.*?)```", readme, re.DOTALL)
     assert code is not None
+    assert len([line for line in code.group(1).splitlines() if line]) == 5
     text = tiny.rows(1)[0]["text"]
     script = code.group(1).replace("data/bbc/quantize/out", str(shipped)).replace("Film stars gather for the Oscars", text)
     assert text in script
