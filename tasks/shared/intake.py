@@ -104,7 +104,7 @@ def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_r
     faults = []
     if len(counts) < kind.fewest_classes:
         found = f"one class is left ({next(iter(counts))})" if counts else "no row is left"
-        faults.append(f"{found}; at least {kind.fewest_classes} {'is' if kind.fewest_classes == 1 else 'are'} needed")
+        faults.append(f"{found}; at least {kind.fewest_classes} must be there")
     absent = [side for side in SIDES if counts and not rows[side]]
     faults += [f"there is no {side} row at all; a split needs train, validation and test" for side in absent]
     classes = [fault for label, sides in sorted(counts.items()) if (fault := _lacks(label, sides, absent, min_rows_per_class))]

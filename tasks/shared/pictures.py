@@ -76,7 +76,7 @@ def confusion(counts: np.ndarray, labels: Sequence[str], file: Path) -> None:
     figure, axes = _sheet(side + 1.0, side)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axes, label="share of the true label's rows", shrink=0.8)
+    figure.colorbar(image, ax=axes, label="share of the true label's decisions", shrink=0.8)
     if size <= MOST_COUNTS:
         for row, column in np.ndindex(size, size):
             colour = "white" if shares[row, column] > 0.55 else INK
@@ -88,7 +88,7 @@ def confusion(counts: np.ndarray, labels: Sequence[str], file: Path) -> None:
     axes.grid(visible=False)
     numbered = "" if names == list(labels) else " (numbers: see the report's table of labels)"
     axes.set(xlabel="answer of the final model" + numbered, ylabel="true label")
-    axes.set_title("Confusion: counts of rows", loc="left", fontweight="bold")
+    axes.set_title("Confusion: counts of decisions", loc="left", fontweight="bold")
     _save(figure, file)
 
 
@@ -106,7 +106,7 @@ def reliability(bins: Mapping[str, Sequence[Mapping[str, float]]], file: Path) -
     upper.set(ylabel="share of right answers", xlim=(0, 1), ylim=(0, 1.02))
     upper.legend(frameon=False, loc="upper left")
     upper.set_title("Reliability: is it right as often as it is sure?", loc="left", fontweight="bold")
-    lower.set(xlabel="probability of the answer given", ylabel="rows", xlim=(0, 1))
+    lower.set(xlabel="probability of the answer given", ylabel="decisions", xlim=(0, 1))
     lower.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     _save(figure, file)
 

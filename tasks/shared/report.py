@@ -108,7 +108,7 @@ def _beside_teacher(figures: Figures) -> list[str]:
         f"The teacher is {above} the linear baseline: the difference is {_with_bounds(teacher, 'difference_to_baseline')}.",
         "Intervals are paired: each resample takes the same rows for all variants. *Smallest visible* is half the "
         "interval's width: a smaller "
-        "true difference could not have been seen on so few rows. *Agreement* is the share of rows answered as the teacher answers them. "
+        "true difference could not have been seen on so few rows. *Agreement* is the share of decisions made as the teacher makes them. "
         "*Calibration error* (ECE) is the mean distance between how sure a variant is and how often it is right, in 15 "
         "bins of equal width.",
     ]
@@ -130,7 +130,7 @@ def _speed(figures: Figures, timings: Figures) -> list[str]:
     # Torch threads that wait for each other on a busy machine stand still: such ratios were seen ten times too high.
     taken = load["before"] / 2 if load["others"] is None else load["others"]
     warning = " **The machine was busy: do not trust milliseconds, nor any ratio with several threads.**"
-    busy = f"about {taken:.2f} of them busy with other work.{warning if taken > machine['cores'] / 4 else ''}"
+    busy = f"about {taken:.2f} processors busy with other work.{warning if taken > machine['cores'] / 4 else ''}"
     return [
         "## Speed",
         "Headline: the input as the user has it to the answer, tokenization included, batch 1, one thread, "
