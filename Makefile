@@ -6,6 +6,12 @@ RUN ?= bbc
 
 BIN := .venv/bin
 LOCKS := requirements/tasks.lock requirements/flows.lock
+# What recipes other than the embedded run need beyond that.
+EXTRAS := requirements/ner.lock requirements/images.lock
+PIP := -m pip install --quiet --disable-pip-version-check
+# `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
+WHAT = $(if $(filter all,$(RUN)),--keep-going,benchmark@$(RUN))
+NEEDS = .venv/ready $(if $(filter-out bbc,$(RUN)),.venv/ready-extras)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
@@ -14,15 +20,14 @@ export DVC_NO_ANALYTICS := 1
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-repro: .venv/ready ## install, then run the whole pipeline (dvc repro) and print its figures
+repro: $(NEEDS) ## install, then run the whole pipeline of RUN (bbc, or a recipe's name, or all) and print its figures
+	@python -m flows.recipes ensure $(RUN)
 	@python -m tasks check
 	@python -m flows.data restore
-	dvc repro
-	@python -m tasks summary $(RUN)
+	dvc repro $(WHAT); status=$$?; python -m tasks summary $(filter-out all,$(RUN)); exit $$status
 
-add: .venv/ready ## install, then put recipes/RUN.yaml into params.yaml and bring its data in
-	@python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(LOCKS)) -r requirements/ner.lock
-	@python -m flows.recipes add $(RUN)
+add: .venv/ready .venv/ready-extras ## install, then put recipes/RUN.yaml into params.yaml and bring its data in (SOURCE=, CHECKPOINT=)
+	@python -m flows.recipes add $(RUN) $(if $(SOURCE),--source $(SOURCE)) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
 
 flow: .venv/ready ## install, then run the same pipeline through Prefect
 	@python -m flows.data restore
@@ -54,10 +59,14 @@ clean: ## remove the environment and what killed runs left; data and figures sta
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/ready: .venv/bin/python $(LOCKS)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(LOCKS))
+	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS))
 	$(BIN)/python -m flows.plots
 	@touch $@
 
-.venv/ready-dev: .venv/ready requirements/dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(LOCKS)) -r requirements/dev.lock
+.venv/ready-extras: .venv/ready $(EXTRAS)
+	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) $(EXTRAS))
+	@touch $@
+
+.venv/ready-dev: .venv/ready-extras requirements/dev.lock
+	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) $(EXTRAS) requirements/dev.lock)
 	@touch $@

@@ -201,7 +201,8 @@ def ended(work: Callable[[], list[str]]) -> int:
     except DvcException as error:
         print(f"data/raw: DVC says: {' '.join(str(error).split())}", file=sys.stderr)
         return PassingError.exit_code if isinstance(error, LockError) else DataError.exit_code
-    print("\n".join(said))
+    for line in said:
+        print(line)
     return 0
 
 

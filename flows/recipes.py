@@ -1,12 +1,17 @@
 """Ready runs: `python -m flows.recipes add NAME` puts recipes/NAME.yaml into params.yaml as the run NAME and brings its data in.
 
-A recipe names where its data come from (`source`), about how long it takes (`minutes`), and the run as it is to stand in params.yaml
-(`run`), whose lines are taken as they are, comments and all.
+    python -m flows.recipes list
+    python -m flows.recipes add NAME [--source SOURCE] [--checkpoint FOLDER | hub:OWNER/NAME@COMMIT]
+    python -m flows.recipes ensure NAME     the same, unless params.yaml has a run of that name already; `all` is no recipe
+
+A recipe names where its data come from (`source`; none: the user says), about how long it takes (`minutes`), and the run as it is to
+stand in params.yaml (`run`), whose lines are taken as they are, comments and all. Where the user names the checkpoint, it says CHECKPOINT.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -16,40 +21,94 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from flows import data
-from tasks.shared import params, stages
+from tasks.shared import params, pretrained, stages
 from tasks.shared.errors import ParamsError, did_you_mean
+
+CHECKPOINT = "CHECKPOINT"
+HUB = re.compile(r"hub:(?P<name>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})")
 
 
 def names(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / "recipes").glob("*.yaml"))
 
 
-def add(root: Path, name: str) -> list[str]:
+def listed(root: Path) -> list[str]:
+    """A line for each recipe: its name, how long it takes and what it is."""
+    lines = []
+    for name in names(root):
+        text = (root / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+        lines.append(f"{name:<10} about {_parsed(text)['minutes']:>2} min   {text.splitlines()[0].lstrip('# ')}")
+    return lines
+
+
+def add(root: Path, name: str, source: str | None = None, checkpoint: str | None = None) -> list[str]:
     """Adds the run and its data; what was there already stays as it is. Returns what was done, a line each.
 
     Raises:
-        ParamsError: there is no such recipe, params.yaml has another run of that name, or it would not be in order.
+        ParamsError: there is no such recipe, it needs a source or checkpoint to be named, params.yaml has another run of that name, or
+            it would not be in order.
         DataError: the data cannot be had.
+        ModelError: the checkpoint is no folder of the workspace.
     """
     if name not in names(root):
         raise ParamsError(
             f"recipe {name}", f"there is none of that name{did_you_mean(name, names(root))}; recipes: {', '.join(names(root))}"
         )
-    text = (root / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
-    recipe = YAML(typ="safe").load(text)
+    text = _completed(root, name, (root / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"), checkpoint)
+    recipe = _parsed(text)
+    wanted = source or recipe["source"]
+    if wanted is None:
+        raise ParamsError(f"recipe {name}", "brings no data with it; name them: --source FILE, FOLDER or hub:OWNER/NAME@REVISION")
     before = (root / "params.yaml").read_text(encoding="utf-8")
     runs = params.read(root / "params.yaml")
     if name in runs and runs[name] != recipe["run"]:
         raise ParamsError("params.yaml", f"has a run `{name}` already, with other values; take it out, or go on with it as it is")
     if name in runs:
-        return [data.add(root, name, recipe["source"])]
+        return [data.add(root, name, wanted)]
     with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
         new = Path(folder) / "params.yaml"
         new.write_text(before.rstrip("\n") + "\n\n" + _section(name, text), encoding="utf-8")
         _check(new)
-        said = data.add(root, name, recipe["source"])
+        said = data.add(root, name, wanted)
         new.replace(root / "params.yaml")
     return [said, f"params.yaml: run `{name}` added; about {recipe['minutes']} minutes on 2 cores: dvc repro benchmark@{name}"]
+
+
+def ensure(root: Path, name: str) -> list[str]:
+    """Adds the recipe if params.yaml has no run of that name.
+
+    Raises:
+        ParamsError: there is neither a run nor a recipe of that name; and as `add`.
+    """
+    runs = params.read(root / "params.yaml")
+    if name == "all" or name in runs:
+        return []
+    if name not in names(root):
+        known = sorted({*runs, *names(root)})
+        raise ParamsError(
+            f"run {name}", f"is neither in params.yaml nor a recipe{did_you_mean(name, known)}; there are: {', '.join(known)}"
+        )
+    return add(root, name)
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    recipe: dict[str, Any] = YAML(typ="safe").load(text)
+    return recipe
+
+
+def _completed(root: Path, name: str, text: str, checkpoint: str | None) -> str:
+    """The recipe with the checkpoint that the user names, pinned by its content or commit."""
+    if f"source: {CHECKPOINT}" not in text:
+        return text
+    if checkpoint is None:
+        raise ParamsError(
+            f"recipe {name}", "needs a pretrained model; name one: --checkpoint FOLDER of the workspace, or hub:OWNER/NAME@COMMIT"
+        )
+    if given := HUB.fullmatch(checkpoint):
+        pinned = f"{{hub: {given['name']}, revision: {given['revision']}}}"
+    else:
+        pinned = f"{{folder: {checkpoint}, sha256: {pretrained.content_hash(pretrained.workspace_folder(checkpoint, root))}}}"
+    return text.replace(f"source: {CHECKPOINT}", f"source: {pinned}")
 
 
 def _section(name: str, text: str) -> str:
@@ -69,9 +128,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="name the recipes")
     adding = commands.add_parser("add", help="add a recipe to params.yaml as a run, with its data")
-    adding.add_argument("name", metavar="NAME")
-    given = parser.parse_args(arguments)
-    return data.ended(lambda: names(Path.cwd()) if given.command == "list" else add(Path.cwd(), given.name))
+    adding.add_argument("--source", help="where the data come from, for recipes that bring none")
+    adding.add_argument("--checkpoint", help="folder of the workspace or hub:OWNER/NAME@COMMIT, for recipes that name no model")
+    ensuring = commands.add_parser("ensure", help="add the recipe, unless params.yaml has a run of that name")
+    for one in (adding, ensuring):
+        one.add_argument("name", metavar="NAME")
+    given, root = parser.parse_args(arguments), Path.cwd()
+    if given.command == "add":
+        return data.ended(lambda: add(root, given.name, given.source, given.checkpoint))
+    return data.ended(lambda: listed(root) if given.command == "list" else ensure(root, given.name))
 
 
 if __name__ == "__main__":

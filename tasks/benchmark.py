@@ -70,17 +70,18 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.shared.variants import Setting, open_variant
 
     device = compute.prepare(params.seed, params.threads, params.device)
-    labels, rows = checkpoint.label_names(inputs.ingest), tables.read(inputs.ingest / f"{params.split}.parquet")
+    table = inputs.ingest / f"{params.split}.parquet"
+    labels, rows = checkpoint.label_names(inputs.ingest), tables.read(table)
     truth = _truth(inputs, params, rows, labels)
     setting = Setting(params.kind, labels, params.input_size, params.batch, params.seed, device.type)
-    sources = _sources(inputs, _int8_teacher(inputs, params, labels, rows, scratch))
+    sources = _sources(inputs, _int8_teacher(inputs, params, labels, scratch))
     variants = [open_variant(source, setting) for source in sources]
     answers = {variant.name: np.round(variant.predict(rows), 6) for variant in variants}
 
     figures = _figures(variants, answers, truth, params)
     on_cpu = replace(setting, device="cpu")
     timings = _timings(
-        sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, rows, params
+        sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, table, params
     )
     _write(out, base.load(params.kind), figures, timings, answers, truth, rows)
     return Metrics(figures, timings)
@@ -88,9 +89,10 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
 def _truth(inputs: Inputs, params: Params, rows: Sequence[Row], labels: Sequence[str]) -> Truth:
     from tasks.kinds import base
-    from tasks.shared import checkpoint, inference, metrics
+    from tasks.shared import inference, metrics
 
-    features = base.load(params.kind).encode(checkpoint.load_tokenizer(inputs.teacher), rows, labels, params.input_size)
+    kind = base.load(params.kind)
+    features = kind.encode(kind.load_processor(inputs.teacher), rows, labels, params.input_size)
     return metrics.Truth(inference.truth_of(features), [base.decisions(one) for one in features], labels)
 
 
@@ -108,19 +110,22 @@ def _sources(inputs: Inputs, int8_teacher: Path) -> list[Source]:
     ]
 
 
-def _int8_teacher(inputs: Inputs, params: Params, labels: Sequence[str], rows: Sequence[Row], scratch: Path) -> Path:
-    """The teacher as a shippable folder: what quantization alone would have given."""
+def _int8_teacher(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Path) -> Path:
+    """The teacher as a shippable folder in the format of the final model: what quantization alone would have given."""
     import torch
 
     from tasks.kinds import base
-    from tasks.shared import checkpoint, onnx, serving
+    from tasks.shared import checkpoint, onnx, serving, tables
 
-    folder = scratch / "teacher_int8"
-    kind, tokenizer = base.load(params.kind), checkpoint.load_tokenizer(inputs.teacher)
-    serving.write_preprocessing(folder, tokenizer, labels, {"kind": params.kind, "input_size": params.input_size})
+    folder, told = scratch / "teacher_int8", serving.preprocessing(inputs.final)
+    kind, number_format = base.load(params.kind), told["format"] if told["format"] != "fp32" else "int8-dynamic"
+    processor = kind.load_processor(inputs.teacher)
+    serving.write_preprocessing(folder, kind, processor, labels, {"kind": params.kind, "input_size": params.input_size})
     model = checkpoint.load_model(inputs.teacher, kind, torch.device("cpu"), attn_implementation="eager")
-    onnx.export(model, kind, tokenizer, kind.encode(tokenizer, rows[:2], labels, params.input_size), scratch / "teacher.onnx")
-    onnx.to_int8(scratch / "teacher.onnx", folder / serving.GRAPH)
+    rows = tables.read(inputs.ingest / "train.parquet")[: max(2, told["calibration_rows"])]
+    features = kind.encode(processor, rows, labels, params.input_size)
+    onnx.export(model, kind, processor, features[:2], scratch / "teacher.onnx")
+    onnx.convert(scratch / "teacher.onnx", folder / serving.GRAPH, number_format, onnx.calibration(kind, processor, features))
     return folder
 
 
@@ -139,20 +144,19 @@ def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], tru
     return figures
 
 
-def _timings(
-    sources: Sequence[Source], variants: Sequence[Variant], setting: Setting, rows: Sequence[Row], params: Params
-) -> dict[str, Any]:
+def _timings(sources: Sequence[Source], variants: Sequence[Variant], setting: Setting, table: Path, params: Params) -> dict[str, Any]:
     import numpy as np
 
-    from tasks.shared import gates, latency, memory
+    from tasks.shared import gates, latency, memory, tables
 
-    before, others = latency.load(), latency.others()
-    chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs]
+    before, others, rows = latency.load(), latency.others(), tables.read(table)
+    chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs].tolist()
     timed = [rows[number] for number in chosen]
-    courses = latency.courses(timed, params.rounds, params.threads, params.input_size, params.batch)
+    padded = params.input_size if setting.load_kind().lengths else None
+    courses = latency.courses(timed, params.rounds, params.threads, padded, params.batch)
     taken = {course.name: latency.measure(variants, course) for course in courses}
     timings: dict[str, Any] = dict(latency.summarize(taken, courses, reference="teacher"))
-    for name, peak in memory.peaks(sources, setting, timed, params.threads).items():
+    for name, peak in memory.peaks(sources, setting, table, chosen, params.threads).items():
         timings[name]["peak_rss_mb"] = peak
     timings["measured"] = {"inputs": len(timed), "rounds": params.rounds}
     timings["hardware"] = latency.hardware(params.threads)
@@ -196,8 +200,23 @@ def _write(
     pictures.confusion(counts, names, out / "report" / "confusion.png")
     pictures.reliability(bins, out / "report" / "reliability.png")
     teacher, final = (metrics.per_category(kind, answers[name], truth) for name in ("teacher", "final"))
-    tables = report.Tables(kind.categories(truth.names), teacher, final)
+    mistakes = _mistakes(out / "report", kind, answers["final"], truth, rows)
+    tables = report.Tables(kind.categories(truth.names), teacher, final, mistakes, kind.picture is not None)
     (out / "report" / "report.md").write_text(report.markdown(figures, timings, tables), encoding="utf-8")
+
+
+def _mistakes(folder: Path, kind: Seam, answers: np.ndarray, truth: Truth, rows: Sequence[Row]) -> list[dict[str, str]]:
+    """The worst errors as lines of a table, and as a sheet of pictures where rows are pictures."""
+    from tasks.shared import metrics, pictures, report
+
+    wrong = metrics.worst(answers, truth, report.MISTAKES)
+    own = {row: truth.of_row(row) for row in wrong}
+    listed = [kind.mistake(rows[row], answers[own[row]], truth.labels[own[row]], truth.names) for row in wrong]
+    if kind.picture is not None and wrong:
+        pictures.thumbnails(
+            [kind.picture(rows[row]) for row in wrong], ["\n".join(one.values()) for one in listed], folder / "mistakes.png"
+        )
+    return listed
 
 
 def _points(figures: Mapping[str, Any], timings: Mapping[str, Any]) -> list[dict[str, Any]]:

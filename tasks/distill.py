@@ -1,17 +1,19 @@
-"""The pruned student learns from the teacher's kept outputs, on the labelled rows and on the unlabelled pool.
+"""The pruned student learns from the teacher's kept outputs, on the labelled rows and on the unlabelled transfer set.
 
 Reads ingest/out, prune/out and finetune/outputs. Writes out/ (the recovered student as a plain checkpoint) and plots/learning.csv.
 
 Loss: (1 - w) KL(teacher || student) at a temperature + w cross-entropy with the label where there is one; Hinton, Vinyals, Dean:
-Distilling the Knowledge in a Neural Network (2015). The best epoch is the one nearest to the teacher on the validation rows, by that
-divergence: it sees each row's distribution, where the headline metric of some hundred rows sees little but noise.
+Distilling the Knowledge in a Neural Network (2015). The best epoch is by default the one nearest to the teacher on the validation rows,
+by that divergence: it sees each row's distribution, where the headline metric of some hundred rows sees little but noise. A student
+that learns mostly from the labels may well leave its teacher; its best epoch is better told by the headline metric.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -35,8 +37,11 @@ class Params(TrainingFields):
     input_size: InputSize
     temperature: float = Field(gt=0, le=100, description="that softens both distributions")
     label_weight: float = Field(ge=0, le=1, description="of the labels in the loss; the rest is the teacher's")
+    best_by: Literal["divergence", "headline"] = Field(
+        description="what tells the best epoch on the validation rows: the nearest to the teacher, or the headline metric"
+    )
     repeats: int = Field(ge=1, le=1000, description="how often an epoch passes over the labelled rows")
-    pool: int = Field(ge=0, le=10_000_000, description="texts of the pool to learn from, at most finetune.pool_outputs")
+    pool: int = Field(ge=0, le=10_000_000, description="rows of the transfer set to learn from, at most finetune.pool_outputs")
 
 
 @dataclass(frozen=True)
@@ -54,17 +59,18 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     device = compute.prepare(params.seed, params.threads, params.device)
     kind = base.load(params.kind)
     options = kind.options.model_validate(params.options)
-    tokenizer = checkpoint.load_tokenizer(inputs.student)
-    model = checkpoint.load_model(inputs.student, kind, device, **checkpoint.dropout_config(params.dropout), attn_implementation="eager")
-    features, teacher = _transfer_set(inputs, params, tokenizer)
+    processor = kind.load_processor(inputs.student)
+    dropout = checkpoint.dropout_config(inputs.student, params.dropout)
+    model = checkpoint.load_model(inputs.student, kind, device, **dropout, attn_implementation="eager")
+    features, teacher = _transfer_set(inputs, params, processor)
     labels = checkpoint.label_names(inputs.ingest)
-    validation = kind.encode(tokenizer, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size)
+    validation = kind.encode(processor, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size)
     place = inference.places(features)
     teacher_on_validation = torch.from_numpy(inference.read_outputs(inputs.outputs / "validation.safetensors"))
 
     def loss(rows: list[int]) -> torch.Tensor:
         wanted = teacher[np.concatenate([place[row] for row in rows])].to(device)
-        answer, truth = inference.forward(model, kind, tokenizer, [features[row] for row in rows])
+        answer, truth = inference.forward(model, kind, processor, [features[row] for row in rows])
         soft = kind.distillation_loss(answer, wanted, params.temperature)
         labelled = (truth != base.IGNORED).nonzero().flatten()
         if not len(labelled) or not params.label_weight:
@@ -73,30 +79,33 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         return (1 - params.label_weight) * soft + params.label_weight * hard
 
     def evaluate() -> dict[str, float]:
-        answers = inference.logits(model, kind, tokenizer, validation, inference.BATCH, params.precision)
+        answers = inference.logits(model, kind, processor, validation, inference.BATCH, params.precision)
         divergence = float(kind.distillation_loss(torch.from_numpy(answers), teacher_on_validation, 1.0))
         return {**inference.figures_of(answers, kind, validation, labels), "divergence": divergence}
 
     sizes = [kind.size(one) for one in features]
-    history = training.fit(
-        model, training.Plan.of(params), sizes, loss, evaluate, lambda figures: -figures["divergence"], scratch, "distill"
-    )
-    training.write_history(history, out / "plots" / "learning.csv")
-    checkpoint.save(model, tokenizer, out / "out")
+    history = training.fit(model, training.Plan.of(params), sizes, loss, evaluate, _score(params.best_by, kind), scratch, "distill")
+    training.write_history(history, kind.headline, out / "plots" / "learning.csv")
+    checkpoint.save(model, processor, out / "out")
     return Metrics({"transfer_set": len(features), "validation": training.kept_epoch(history)})
 
 
-def _transfer_set(inputs: Inputs, params: Params, tokenizer: Any) -> tuple[list[base.Features], torch.Tensor]:
+def _score(best_by: str, kind: base.Kind) -> Callable[[Mapping[str, float]], float]:
+    return lambda figures: -figures["divergence"] if best_by == "divergence" else figures[kind.headline]
+
+
+def _transfer_set(inputs: Inputs, params: Params, processor: base.Processor) -> tuple[list[base.Features], torch.Tensor]:
     """What the student reads in an epoch, and the teacher's logits (m, c) for it."""
     import torch
 
     from tasks.shared import checkpoint, inference
 
     kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
-    rows = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")}
+    rows: dict[str, Sequence[base.Row]] = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")}
+    rows["pool"] = kind.transfer(rows["train"], rows["pool"], params.pool, kind.options.model_validate(params.options))
     outputs = {split: inference.read_outputs(inputs.outputs / f"{split}.safetensors") for split in rows}
-    train = kind.encode(tokenizer, rows["train"], labels, params.input_size)
-    pool = kind.encode(tokenizer, rows["pool"][: params.pool], labels, params.input_size)
+    train = kind.encode(processor, rows["train"], labels, params.input_size)
+    pool = kind.encode(processor, rows["pool"], labels, params.input_size)
     labelled, decided = len(outputs["pool"]), sum(base.decisions(one) for one in pool)
     if decided > labelled:
         raise ParamsError("params.yaml", f"distill.pool = {params.pool}: the teacher labelled {labelled}; raise finetune.pool_outputs")

@@ -6,7 +6,7 @@ Reads the raw folder. Writes `out/`: train, validation and test.parquet (id, the
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,36 +60,45 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     raw = readers.read(inputs.raw, params.header)
     check_columns(raw.rows, columns)
     intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
-    take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options))
+    take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
     reject_empty(intake)
     assign_sides(intake, kind, params)
     collapse_duplicates(intake)
     set_conflicts_aside(intake)
-    separate_near_duplicates(intake, params.near_duplicates)
+    separate_near_duplicates(intake, kind, params.near_duplicates)
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in SIDES}
     pool = pool_of(kind, splits, params)
     return Metrics(figures=ingest_report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
 
 
-def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: base.Kind, options: Any) -> None:
-    for row in rows:
-        values = {}
-        for role, column in columns.items():
-            value = row.values.get(column, "")
-            values[role] = value if role in kind.verbatim else clean(value, intake.cleaned, keep_lines=role == "pool")
+def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: base.Kind, options: Any, raw: Path) -> None:
+    from tasks.shared.progress import track
+
+    for row in track(rows, label="rows"):
         try:
+            values = {role: value_of(row, role, column, kind, intake.cleaned, raw) for role, column in columns.items()}
             made = kind.examine(values, options, intake.cleaned)
         except base.UnusableRowError as reason:
-            intake.rejected.append(rejected(row.file, row.line, str(reason), next(iter(values.values()))))
+            told = next((value for column in columns.values() if isinstance(value := row.values.get(column), str)), "")
+            intake.rejected.append(rejected(row.file, row.line, str(reason), told))
         else:
             intake.records += [Record(row.file, row.line, one) for one in made]
+
+
+def value_of(row: Row, role: str, column: str, kind: base.Kind, cleaned: Counter[str], raw: Path) -> Any:
+    from tasks.shared.attachments import attached
+
+    value = row.values.get(column, "")
+    if role in kind.files and isinstance(value, str) and value:
+        return attached(raw, value, row.file)
+    return value if role in kind.verbatim or isinstance(value, bytes) else clean(value, cleaned, keep_lines=role == "pool")
 
 
 def reject_empty(intake: Intake) -> None:
     kept = []
     for record in intake.records:
-        empty = [role for role in ("text", "label") if not record.values[role]]
+        empty = [role for role in ("text", "label") if record.values.get(role) == ""]
         if empty:
             reason = "no label" if empty[0] == "label" else f"empty {empty[0]}"
             intake.rejected.append(record.set_aside(reason))
@@ -140,17 +149,24 @@ def set_conflicts_aside(intake: Intake) -> None:
     intake.records = kept
 
 
-def separate_near_duplicates(intake: Intake, threshold: float) -> None:
-    from tasks.shared.duplicates import Union, groups
+def separate_near_duplicates(intake: Intake, kind: base.Kind, threshold: float) -> None:
+    from tasks.shared.duplicates import Union
 
     records = intake.records
     united = Union(len(records))
     first: dict[str, int] = {}
-    for index, group in enumerate(groups([record.fingerprint for record in records], threshold)):
+    for index, group in enumerate(alike([kind.alike(record.values) for record in records], threshold)):
         united.join(index, group)
         united.join(index, first.setdefault(records[index].content, index))
     intake.records, aside = separate_twins(records, [united.root(index) for index in range(len(records))])
     intake.rejected += aside
+
+
+def alike(found: Sequence[Any], threshold: float) -> list[int]:
+    """Of texts or of thumbnails: for each the smallest index of its group."""
+    from tasks.shared import duplicates, twins
+
+    return duplicates.groups(found, threshold) if all(isinstance(one, str) for one in found) else twins.groups(found, threshold)
 
 
 def pool_of(kind: base.Kind, splits: Mapping[str, Sequence[Record]], params: Params) -> list[str]:

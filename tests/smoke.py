@@ -57,6 +57,9 @@ runs:
       warmup: 0.1
       weight_decay: 0.01
       dropout: 0.0
+      head_epochs: 0
+      lora_rank: 0
+      lora_alpha: 16.0
       label_smoothing: 0.0
       clip: 1.0
       freeze: none
@@ -82,10 +85,12 @@ runs:
       precision: fp32
       temperature: 2.0
       label_weight: 0.1
+      best_by: divergence
       repeats: 2
       pool: 100
     quantize:
       format: int8-dynamic
+      calibration_rows: 0
       max_difference: 0.0001
       min_agreement: 0.5
     benchmark:

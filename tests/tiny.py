@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -31,18 +32,52 @@ def articles() -> list[dict[str, str]]:
     return [row for turn in zip(*desks) for row in turn]
 
 
+NAMES = {
+    "text_classification": LABELS,
+    "token_classification": ["O", "B-long", "I-long", "B-number", "I-number"],
+    "image_classification": [str(digit) for digit in range(10)],
+}
 OPTIONS: dict[str, dict[str, Any]] = {
     "text_classification": {},
-    "token_classification": {"scheme": "bio", "broken": "repair", "span_end": "exclusive", "longest": 50, "outside_weight": 0.5},
+    "image_classification": {
+        "longest_side": 64,
+        "shortest_side": 8,
+        "augment": {"mirror": False, "flip": False, "quarter_turns": False, "shift": 0.1, "brightness": 0.1, "contrast": 0.1, "erase": 0.2},
+    },
+    "token_classification": {
+        "scheme": "bio",
+        "broken": "repair",
+        "span_end": "exclusive",
+        "longest": 50,
+        "outside_weight": 0.5,
+        "subwords": "first",
+    },
 }
 
 
-def rows(count: int, start: int = 0, kind: str = "text_classification") -> list[dict[str, str]]:
+def rows(count: int, start: int = 0, kind: str = "text_classification") -> list[dict[str, Any]]:
+    if kind == "image_classification":
+        return digits()[start : start + count]
     label = _desk if kind == "text_classification" else _tags
     return [
         {"id": f"{n:05}", "text": " ".join(row["headline"].split()), "label": label(row)}
         for n, row in enumerate(articles()[start : start + count], start)
     ]
+
+
+@functools.cache
+def digits() -> list[dict[str, Any]]:
+    """Handwritten digits, which scikit-learn carries, as pictures of 16 by 16 pixels."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    rows = []
+    for number, (pixels, digit) in enumerate(zip(found.images, found.target, strict=True)):
+        file = io.BytesIO()
+        Image.fromarray((pixels * 15.9).astype("uint8")).resize((16, 16)).save(file, "PNG")
+        rows.append({"id": f"{number:05}", "image": file.getvalue(), "label": str(digit)})
+    return rows
 
 
 def _desk(row: Mapping[str, str]) -> str:
@@ -70,8 +105,7 @@ def ingest_out(
         pq.write_table(pa.Table.from_pylist(rows(count, start, kind)), folder / f"{split}.parquet")
         start += count
     pq.write_table(pa.table({"text": pool(unlabelled)}), folder / "pool.parquet")
-    names = LABELS if kind == "text_classification" else ["O", "B-long", "I-long", "B-number", "I-number"]
-    (folder / "labels.json").write_text(json.dumps(names), encoding="utf-8")
+    (folder / "labels.json").write_text(json.dumps(NAMES[kind]), encoding="utf-8")
     return folder
 
 
@@ -88,15 +122,56 @@ def wordpiece(texts: Sequence[str], size: int = VOCABULARY) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=backend._tokenizer, **names)
 
 
-def checkpoint_in(folder: Path, architecture: str = "bert", seed: int = 0, **sizes: int) -> Path:
+def checkpoint_in(folder: Path, architecture: str = "bert", seed: int = 0, tokenizer: Any = None, **sizes: int) -> Path:
     """A tiny random encoder of the architecture, without a head."""
     import torch
     from transformers import AutoConfig, AutoModel
 
-    tokenizer = wordpiece([row["headline"] for row in articles()])
+    tokenizer = tokenizer or wordpiece([row["headline"] for row in articles()])
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
     ids = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": None, "eos_token_id": None}
     config = AutoConfig.for_model(architecture, **{**SIZES, **sizes}, vocab_size=len(tokenizer), **ids)
     AutoModel.from_config(config).save_pretrained(folder)
     return folder
+
+
+IMAGE_SIZES: dict[str, dict[str, Any]] = {
+    "convnext": {"hidden_sizes": [16, 24, 32, 48], "depths": [2, 1, 2, 1], "patch_size": 2},
+    "efficientnet_lite": {"widths": [8, 16, 16, 24, 24, 32, 32], "head_width": 64, "depths": [1, 2, 1, 1, 1, 2, 1], "image_size": 32},
+    "mobilenet_v2": {"depth_multiplier": 0.35, "image_size": 32},
+    "resnet": {"embedding_size": 16, "hidden_sizes": [16, 24, 32, 48], "depths": [2, 1, 2, 1], "layer_type": "basic"},
+    "vit": {
+        "hidden_size": 64,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 3,
+        "intermediate_size": 128,
+        "image_size": 32,
+        "patch_size": 8,
+    },
+}
+
+
+def image_checkpoint_in(folder: Path, architecture: str = "efficientnet_lite", seed: int = 0, **sizes: Any) -> Path:
+    """A tiny random encoder of pictures, without a head, and an ordinary image processor."""
+    import torch
+    from transformers import AutoConfig, AutoModel, ViTImageProcessorPil
+
+    from tasks.shared import efficientnet_lite  # noqa: F401 - makes the architecture known to the auto classes
+
+    torch.manual_seed(seed)
+    AutoModel.from_config(AutoConfig.for_model(architecture, **{**IMAGE_SIZES[architecture], **sizes})).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+def pretrained_for(kind: str, folder: Path) -> Path:
+    return image_checkpoint_in(folder) if kind == "image_classification" else checkpoint_in(folder)
+
+
+CUT: dict[str, dict[str, Any]] = {
+    "text_classification": {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800},
+    "token_classification": {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800},
+    "image_classification": {"depths": [1, 1, 1, 1, 1, 1, 1], "widths": [32, 8, 8, 16, 16, 24, 16, 24, 32]},
+}
+"""Sizes of a student that is smaller than the tiny teacher of a kind."""

@@ -24,10 +24,12 @@ from tasks.shared.params import Section
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 Row = Mapping[str, Any]
 Features = Mapping[str, Any]
+Processor = Any
+"""What stands between rows and a model and is saved beside it: a tokenizer, or an image processor of transformers."""
 
 
 class UnusableRowError(Exception):
@@ -57,12 +59,20 @@ class Kind:
     """Role of a column -> what it holds. Params map each role to a column of the raw data; those ending in `?` may be left out."""
     verbatim: frozenset[str]
     """Roles whose values `examine` gets as they are, not cleaned."""
-    examine: Callable[[Mapping[str, str], Any, Counter[str]], list[dict[str, str]]]
+    files: frozenset[str]
+    """Roles whose text names a file of the raw folder: `examine` gets what is in it."""
+    examine: Callable[[Mapping[str, Any], Any, Counter[str]], list[dict[str, Any]]]
     """(values by role, options, counts of what was mended) -> the rows it makes, each with `label`. Raises UnusableRowError."""
     fingerprint: Callable[[Row], str]
-    """The whole record as one text: near duplicates are looked for in it."""
+    """The whole record as one text: rows equal in it and in their label are the same."""
+    alike: Callable[[Row], str | np.ndarray]
+    """What near duplicates are looked for in: a text, or the thumbnail of a picture (see duplicates.py)."""
     content: Callable[[Row], str]
     """What the model gets to see: two rows equal in it with different labels contradict each other."""
+    extent: Callable[[Row], int]
+    """How large the content of a row is."""
+    extent_of: str
+    """What `extent` counts, in words."""
     pool: Callable[[Row, int], Sequence[str]]
     """(row, longest) -> unlabelled texts that come with it, in pieces of at most so many words."""
     label_names: Callable[[Sequence[str]], list[str]]
@@ -72,14 +82,24 @@ class Kind:
     fewest_classes: int
 
     # -- the model --
+    architectures: Sequence[str]
+    """`model_type` of the checkpoints it takes."""
     auto_model: Callable[[], Any]
     """The transformers auto class that builds the model with its head."""
-    encode: Callable[[PreTrainedTokenizerBase, Sequence[Row], Sequence[str], int], list[Features]]
-    """(tokenizer, rows, label names, input size) -> features of each row."""
+    load_processor: Callable[[Path], Processor]
+    """The processor of a checkpoint. Raises ModelError."""
+    fit: Callable[[PreTrainedModel, Processor, int], tuple[Processor, list[str]]]
+    """(pretrained model, its processor, input size) -> the processor for inputs of that size, and what speaks against it."""
+    encode: Callable[[Processor, Sequence[Row], Sequence[str], int], list[Features]]
+    """(processor, rows, label names, input size) -> features of each row."""
     size: Callable[[Features], int]
     """What a row costs: rows of like size share a batch."""
-    collate: Callable[[PreTrainedTokenizerBase, Sequence[Features]], dict[str, torch.Tensor]]
-    """Features -> a padded batch; `labels` (m,) holds IGNORED for decisions that nothing is known of, `where` (2, m) row and position."""
+    collate: Callable[[Processor, Sequence[Features]], dict[str, torch.Tensor]]
+    """Features -> a batch; `labels` (m,) holds IGNORED for decisions that nothing is known of, `where` (2, m) row and position."""
+    augment: Callable[[Sequence[Features], Any], list[Features]]
+    """(features of labelled rows, options) -> as the teacher shall see them in this step; chance is torch's."""
+    transfer: Callable[[Sequence[Row], Sequence[Row], int, Any], list[Row]]
+    """(training rows, pool, count, options) -> at most so many unlabelled rows that the teacher labels for the student."""
     loss: Callable[[torch.Tensor, torch.Tensor, float, Any], torch.Tensor]
     """(logits (m, c), labels (m,), label smoothing, options) -> mean loss."""
     distillation_loss: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
@@ -101,6 +121,10 @@ class Kind:
     """(training rows, label names, seed) -> a linear model fitted to them."""
 
     # -- the shippable folder --
+    lengths: bool
+    """Whether inputs differ in length, the second dimension of what the graph reads."""
+    ship: Callable[[Path, Processor, int], dict[str, Any]]
+    """(folder, processor, input size) -> writes what `request` reads there; returns what preprocessing.json tells of it."""
     request: Callable[[Path], Callable[[Any], tuple[dict[str, np.ndarray], np.ndarray | None]]]
     """Folder -> a function from the input as a user has it to the graph's inputs, batch 1, and the positions at which decisions are made
     (None: one decision), without torch or transformers."""
@@ -108,6 +132,12 @@ class Kind:
     """The input of a row as a user has it."""
     told: Callable[[Any, np.ndarray, Sequence[str]], str]
     """(input, probabilities (m, c), label names) -> the answer in a line."""
+
+    # -- the report --
+    mistake: Callable[[Row, np.ndarray, np.ndarray, Sequence[str]], dict[str, str]]
+    """(row, probabilities (m, c), labels (m,), label names) -> a wrong answer beside the right one: a line of a table, by its heads."""
+    picture: Callable[[Row], bytes] | None
+    """The row as a picture, encoded; None for kinds whose rows can be read."""
 
 
 IGNORED = -100

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row
-from tasks.shared import losses, texts
+from tasks.shared import losses, single_label, texts
 from tasks.shared.params import Section
 
 if TYPE_CHECKING:
@@ -29,24 +29,8 @@ def examine(values: Mapping[str, str], options: Options, mended: Counter[str]) -
     return [dict(values)]
 
 
-def content(row: Row) -> str:
-    return " ".join(row["text"].casefold().split())
-
-
 def fingerprint(row: Row) -> str:
     return " ".join(f"{row['text']}\n{row.get('pool') or ''}".casefold().split())
-
-
-def pool(row: Row, longest: int) -> list[str]:
-    return texts.pieces_of(row.get("pool") or "", longest)
-
-
-def label_names(found: Sequence[str]) -> list[str]:
-    return sorted(set(found))
-
-
-def classes(label: str) -> list[str]:
-    return [label]
 
 
 # -- the model --
@@ -70,10 +54,6 @@ def encode(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequ
     return features
 
 
-def size(features: Features) -> int:
-    return len(features["input_ids"])
-
-
 def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) -> dict[str, torch.Tensor]:
     import torch
 
@@ -82,38 +62,17 @@ def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) ->
     return batch
 
 
-def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float, options: Options) -> torch.Tensor:
-    return losses.cross_entropy(logits, labels, smoothing)
-
-
 # -- quality --
 
 
-def categories(labels: Sequence[str]) -> list[str]:
-    return list(labels)
-
-
-def count(predicted: np.ndarray, truth: np.ndarray, decisions: Sequence[int], labels: Sequence[str]) -> np.ndarray:
-    one_hot = np.eye(len(labels))
-    return np.concatenate([one_hot[predicted], one_hot[truth], one_hot[predicted] * one_hot[truth]], axis=1)
-
-
-def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Accuracy, and F1 averaged over the classes that occur among the labels or the predictions."""
-    guess, truth, both = np.split(sums, 3, axis=-1)
-    occurs = (guess + truth) > 0
-    f1 = 2 * both / np.where(occurs, guess + truth, 1)
-    return {"macro_f1": f1.sum(-1) / occurs.sum(-1), "accuracy": both.sum(-1) / truth.sum(-1)}
-
-
 def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
-    """TF-IDF of words and word pairs into a logistic regression."""
+    """TF-IDF of words and word pairs into a logistic regression; of characters where words are not separated."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
     index = {label: number for number, label in enumerate(labels)}
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=rf"[{texts.ALONE}]|\b\w\w+\b")
     model = make_pipeline(vectorizer, LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced", random_state=seed))
     model.fit([row["text"] for row in rows], [index[row["label"]] for row in rows])
     known = model.classes_
@@ -129,54 +88,61 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
     return Baseline(probabilities, parameters, terms + sum(each.nbytes for each in weights))
 
 
-# -- the shippable folder --
+# -- the shippable folder and the report --
 
 
 def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], None]]:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-
-    def inputs(text: str) -> tuple[dict[str, np.ndarray], None]:
-        ids = np.array([tokenizer.encode(text).ids], dtype=np.int64)
-        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}, None
-
-    return inputs
-
-
-def raw_input(row: Row) -> str:
-    return str(row["text"])
+    tokenizer = texts.shipped_tokenizer(folder)
+    return lambda text: (texts.graph_inputs(tokenizer.encode(text).ids), None)
 
 
 def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
-    best = int(probabilities[0].argmax())
-    return f"{labels[best]}\t{probabilities[0, best]:.3f}\t{text}"
+    label, sure = single_label.best(probabilities, labels)
+    return f"{label}\t{sure:.3f}\t{text}"
+
+
+def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:
+    answer, sure = single_label.best(probabilities, labels)
+    return {"text": row["text"], "label": labels[truth[0]], "answer": f"{answer} ({sure:.2f})"}
 
 
 KIND = Kind(
     options=Options,
     roles={"text": "what the model reads", "label": "what it shall answer", "pool?": "further text of the row, for the unlabelled pool"},
     verbatim=frozenset(),
+    files=frozenset(),
     examine=examine,
     fingerprint=fingerprint,
-    content=content,
-    pool=pool,
-    label_names=label_names,
-    classes=classes,
+    alike=fingerprint,
+    content=texts.content,
+    extent=texts.extent,
+    extent_of=texts.EXTENT_OF,
+    pool=texts.pool,
+    label_names=single_label.label_names,
+    classes=single_label.classes,
     fewest_classes=2,
+    architectures=texts.ARCHITECTURES,
     auto_model=auto_model,
+    load_processor=texts.load_tokenizer,
+    fit=texts.fit,
     encode=encode,
-    size=size,
+    size=texts.size,
     collate=collate,
-    loss=loss,
+    augment=texts.unchanged,
+    transfer=texts.from_pool,
+    loss=single_label.loss,
     distillation_loss=losses.divergence,
-    headline="macro_f1",
-    categories=categories,
-    count=count,
-    figures=figures,
-    coarse=categories,
+    headline=single_label.HEADLINE,
+    categories=single_label.categories,
+    count=single_label.count,
+    figures=single_label.figures,
+    coarse=single_label.categories,
     baseline=baseline,
+    lengths=True,
+    ship=texts.ship,
     request=request,
-    raw_input=raw_input,
+    raw_input=texts.raw_input,
     told=told,
+    mistake=mistake,
+    picture=None,
 )

@@ -6,7 +6,7 @@ In the tables of ingest `text` holds the words and `label` their tags, each sepa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +29,7 @@ class Options(Section):
     span_end: Literal["exclusive", "inclusive"] = Field(description="whether the end of a character span is the sign after its last one")
     longest: int = Field(ge=8, le=4096, description="words; longer rows are cut between entities")
     outside_weight: float = Field(gt=0, le=1, description="of words outside entities in the loss; entities have 1")
+    subwords: Literal["first", "all"] = Field(description="pieces of a word that the teacher is trained on; the first one decides")
 
 
 # -- ingest --
@@ -48,18 +49,6 @@ def examine(values: Mapping[str, str], options: Options, mended: Counter[str]) -
     parts = list(tagging.cut(words, tags, options.longest))
     mended["over-long rows cut"] += len(parts) > 1
     return [{"text": " ".join(part), "label": " ".join(own), **rest} for part, own in parts]
-
-
-def content(row: Row) -> str:
-    return " ".join(row["text"].casefold().split())
-
-
-def fingerprint(row: Row) -> str:
-    return content(row)
-
-
-def pool(row: Row, longest: int) -> list[str]:
-    return texts.pieces_of(row.get("pool") or "", longest)
 
 
 def label_names(found: Sequence[str]) -> list[str]:
@@ -89,24 +78,25 @@ def encode(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequ
     index = {label: number for number, label in enumerate(labels)}
     features: list[Features] = []
     for number, row in enumerate(rows):
-        known = {"labels": [index[tag] for tag in row["label"].split()]} if row.get("label") is not None else {}
-        where = first_pieces(encoded.word_ids(number), len(words[number]))
+        word_of = encoded.word_ids(number)
+        where = tagging.first_pieces(word_of, len(words[number]))
+        known: dict[str, Any] = {}
+        if row.get("label") is not None:
+            known["labels"] = [index[tag] for tag in row["label"].split()]
+            known["further"] = [(at, word) for at, word in enumerate(word_of) if word is not None and where[word] != at]
         features.append({"input_ids": encoded["input_ids"][number], "where": where, **known})
     return features
 
 
-def first_pieces(word_of: Sequence[int | None], words: int) -> list[int]:
-    """The position of each word's first piece, 0 if it has none."""
-    where = [0] * words
-    for position in reversed(range(len(word_of))):
-        word = word_of[position]
-        if word is not None:
-            where[word] = position
-    return where
+def augment(features: Sequence[Features], options: Options) -> list[Features]:
+    """With `subwords: all`, further decisions: each further piece of a word goes on with what its first piece begins."""
+    return list(features) if options.subwords == "first" else [_with_further_pieces(one) for one in features]
 
 
-def size(features: Features) -> int:
-    return len(features["input_ids"])
+def _with_further_pieces(features: Features) -> Features:
+    tags, further = features["labels"], features["further"]
+    goes_on = [tags[word] + tags[word] % 2 for _, word in further]  # names are O, B-x, I-x, B-y, I-y, ...
+    return {**features, "where": [*features["where"], *(at for at, _ in further)], "labels": [*tags, *goes_on]}
 
 
 def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) -> dict[str, torch.Tensor]:
@@ -167,52 +157,47 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
 
     index = {label: number for number, label in enumerate(labels)}
     vectorizer = DictVectorizer()
-    seen = vectorizer.fit_transform(list(_word_features(rows)))
+    seen = vectorizer.fit_transform(tagging.features_of_words(row["text"].split() for row in rows))
     model = LogisticRegression(C=2.0, max_iter=200, random_state=seed)
     model.fit(seen, [index[tag] for row in rows for tag in row["label"].split()])
 
     def probabilities(rows: Sequence[Row]) -> np.ndarray:
         result = np.zeros((sum(len(row["text"].split()) for row in rows), len(labels)))
-        result[:, model.classes_] = model.predict_proba(vectorizer.transform(list(_word_features(rows))))
+        result[:, model.classes_] = model.predict_proba(
+            vectorizer.transform(tagging.features_of_words(row["text"].split() for row in rows))
+        )
         return result
 
     terms = sum(len(name.encode()) for name in vectorizer.feature_names_)
     return Baseline(probabilities, model.coef_.size + model.intercept_.size, terms + model.coef_.nbytes + model.intercept_.nbytes)
 
 
-def _word_features(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    for row in rows:
-        words = ["", *row["text"].split(), ""]
-        yield from (tagging.word_features(*words[at - 1 : at + 2]) for at in range(1, len(words) - 1))
-
-
-# -- the shippable folder --
+# -- the shippable folder and the report --
 
 
 def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], np.ndarray]]:
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer = texts.shipped_tokenizer(folder)
 
     def inputs(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
         words = text.split()
         encoded = tokenizer.encode(words, is_pretokenized=True)
-        ids = np.array([encoded.ids], dtype=np.int64)
-        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}, np.array(first_pieces(encoded.word_ids, len(words)), dtype=np.int64)
+        return texts.graph_inputs(encoded.ids), np.array(tagging.first_pieces(encoded.word_ids, len(words)), dtype=np.int64)
 
     return inputs
 
 
-def raw_input(row: Row) -> str:
-    return str(row["text"])
-
-
-def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
-    """The text with its entities marked: `[Ada Lovelace](person .98)`."""
-    words, sure = text.split(), probabilities.max(1)
+def told(text: str, probabilities: np.ndarray, labels: Sequence[str], sure: bool = True) -> str:
+    """The text with its entities marked: `[Ada Lovelace](person 0.98)`."""
+    words, best = text.split(), probabilities.max(1)
     for name, start, end in sorted(tagging.entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: -one[1]):
-        words[start:end] = [f"[{' '.join(words[start:end])}]({name} {sure[start:end].min():.2f})"]
+        share = f" {best[start:end].min():.2f}" if sure else ""
+        words[start:end] = [f"[{' '.join(words[start:end])}]({name}{share})"]
     return " ".join(words)
+
+
+def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:
+    right = np.eye(len(labels))[truth]
+    return {"right": told(row["text"], right, labels, sure=False), "answer": told(row["text"], probabilities, labels)}
 
 
 KIND = Kind(
@@ -225,17 +210,26 @@ KIND = Kind(
         "pool?": "further text, for the unlabelled pool",
     },
     verbatim=frozenset({"text", "spans"}),
+    files=frozenset(),
     examine=examine,
-    fingerprint=fingerprint,
-    content=content,
-    pool=pool,
+    fingerprint=texts.content,
+    alike=texts.content,
+    content=texts.content,
+    extent=texts.extent,
+    extent_of=texts.EXTENT_OF,
+    pool=texts.pool,
     label_names=label_names,
     classes=classes,
     fewest_classes=1,
+    architectures=texts.ARCHITECTURES,
     auto_model=auto_model,
+    load_processor=texts.load_tokenizer,
+    fit=texts.fit,
     encode=encode,
-    size=size,
+    size=texts.size,
     collate=collate,
+    augment=augment,
+    transfer=texts.from_pool,
     loss=loss,
     distillation_loss=losses.divergence,
     headline="entity_f1",
@@ -244,7 +238,11 @@ KIND = Kind(
     figures=figures,
     coarse=coarse,
     baseline=baseline,
+    lengths=True,
+    ship=texts.ship,
     request=request,
-    raw_input=raw_input,
+    raw_input=texts.raw_input,
     told=told,
+    mistake=mistake,
+    picture=None,
 )

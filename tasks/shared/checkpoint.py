@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedModel
 
-from tasks.kinds.base import Kind
+from tasks.kinds.base import Kind, Processor
 
 ONLY_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+DROPOUTS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "classifier_dropout",
+    "classifier_dropout_prob",
+    "dropout_rate",
+    "drop_path_rate",
+)
 SAFELY = {**ONLY_LOCAL, "dtype": torch.float32, "use_safetensors": True}
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, **ONLY_LOCAL)
-    return tokenizer
 
 
 def load_model(folder: Path, kind: Kind, device: torch.device, **config: Any) -> PreTrainedModel:
@@ -28,14 +31,23 @@ def load_model(folder: Path, kind: Kind, device: torch.device, **config: Any) ->
 
 def load(auto_class: Any, folder: Path, device: torch.device, **config: Any) -> PreTrainedModel:
     model: PreTrainedModel = auto_class.from_pretrained(folder, **SAFELY, **config)
-    return model.to(device).eval()
+    return channels_last(model).to(device).eval()
 
 
-def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+def channels_last(model: PreTrainedModel) -> PreTrainedModel:
+    """Convolutions want the colours of a pixel side by side: that is twice as fast on processors. Other weights stay as they lie."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model
+
+
+def save(model: PreTrainedModel, processor: Processor, folder: Path) -> None:
     """The same bytes for the same weights."""
     model.config.name_or_path = ""
+    model.to(memory_format=torch.contiguous_format)
     model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    processor.save_pretrained(folder)
 
 
 def parameters(model: PreTrainedModel) -> int:
@@ -52,5 +64,7 @@ def label_config(names: Sequence[str]) -> dict[str, Any]:
     return {"num_labels": len(names), "id2label": dict(enumerate(names)), "label2id": {name: at for at, name in enumerate(names)}}
 
 
-def dropout_config(rate: float) -> dict[str, Any]:
-    return {"hidden_dropout_prob": rate, "attention_probs_dropout_prob": rate, "classifier_dropout": rate}
+def dropout_config(folder: Path, rate: float) -> dict[str, Any]:
+    """`rate` for every dropout that the checkpoint's architecture has by one of these names."""
+    config = AutoConfig.from_pretrained(folder, **ONLY_LOCAL)
+    return {name: rate for name in DROPOUTS if hasattr(config, name)}

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
-from tasks.kinds.base import Features, Kind, decisions
+from tasks.kinds.base import Features, Kind, Processor, decisions
 from tasks.shared.compute import autocast
 from tasks.shared.progress import track
 
@@ -20,7 +20,7 @@ BATCH = 64
 def logits(
     model: PreTrainedModel,
     kind: Kind,
-    tokenizer: PreTrainedTokenizerBase,
+    processor: Processor,
     features: Sequence[Features],
     batch_size: int,
     precision: str = "fp32",
@@ -34,7 +34,7 @@ def logits(
     model.eval()
     with torch.inference_mode(), autocast(model.device, precision):
         for batch in track(batches, label=label) if label else batches:
-            answer, _ = forward(model, kind, tokenizer, [features[row] for row in batch])
+            answer, _ = forward(model, kind, processor, [features[row] for row in batch])
             result[np.concatenate([place[row] for row in batch])] = answer.float().cpu().numpy()
     return result
 
@@ -48,13 +48,13 @@ def places(features: Sequence[Features]) -> list[np.ndarray]:
 def figures(
     model: PreTrainedModel,
     kind: Kind,
-    tokenizer: PreTrainedTokenizerBase,
+    processor: Processor,
     features: Sequence[Features],
     labels: Sequence[str],
     precision: str,
 ) -> dict[str, float]:
     """The kind's figures of a model on labelled rows."""
-    return figures_of(logits(model, kind, tokenizer, features, BATCH, precision), kind, features, labels)
+    return figures_of(logits(model, kind, processor, features, BATCH, precision), kind, features, labels)
 
 
 def figures_of(answers: np.ndarray, kind: Kind, features: Sequence[Features], labels: Sequence[str]) -> dict[str, float]:
@@ -68,11 +68,9 @@ def truth_of(features: Sequence[Features]) -> np.ndarray:
     return np.concatenate([np.asarray(one["labels"]) for one in features])
 
 
-def forward(
-    model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]
-) -> tuple[torch.Tensor, torch.Tensor]:
+def forward(model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features]) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (m, c) and labels (m,) of a batch; the label of a decision that nothing is known of is IGNORED."""
-    batch = {name: tensor.to(model.device) for name, tensor in kind.collate(tokenizer, features).items()}
+    batch = {name: tensor.to(model.device) for name, tensor in kind.collate(processor, features).items()}
     labels, where = batch.pop("labels"), batch.pop("where", None)
     answer = model(**batch).logits
     return answer if where is None else answer[where[0], where[1]], labels

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def write(
     roles = [role for role in kept[0].values if role not in NOT_WRITTEN]
     labels = kind.label_names([record.values["label"] for record in kept])
     for side, records in splits.items():
-        _table(out / f"{side}.parquet", ["id", *roles, "group", "file", "line"], (_cells(record, roles) for record in records))
+        _table(out / f"{side}.parquet", ["id", *roles, "group", "file", "line"], (_cells(record, roles) for record in records), kind.files)
     _table(out / "pool.parquet", ["text"], ([text] for text in pool))
     aside = sorted(intake.rejected, key=lambda one: (one.file, one.line, one.reason))
     _table(out / "rejected.parquet", ["file", "line", "reason", "excerpt"], ([r.file, r.line, r.reason, r.excerpt] for r in aside))
@@ -54,7 +54,8 @@ def write(
         "files": [{"file": n.file, "encoding": n.encoding, "rows": n.rows, "rescued": n.rescued} for n in raw.notes],
         "ignored": raw.ignored,
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
-        "characters": {side: _quantiles(len(record.values["text"]) for record in splits[side]) for side in SIDES},
+        "extent_of": kind.extent_of,
+        "extent": {side: _quantiles(kind.extent(record.values) for record in splits[side]) for side in SIDES},
         "examples": {reason: _examples(aside, reason) for reason in sorted(reasons)},
     }
     _json(out / "labels.json", labels)
@@ -67,8 +68,9 @@ def _cells(record: Record, roles: Sequence[str]) -> list[Any]:
     return [record.id, *(record.values[role] for role in roles), record.group, record.file, record.line]
 
 
-def _table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    schema = pa.schema([pa.field(name, pa.int64() if name == "line" else pa.string()) for name in names])
+def _table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]], files: Collection[str] = ()) -> None:
+    types = {"line": pa.int64(), **dict.fromkeys(files, pa.binary())}
+    schema = pa.schema([pa.field(name, types.get(name, pa.string())) for name in names])
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
     table = pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
     pq.write_table(table, path, compression="zstd", compression_level=3, version="2.6", row_group_size=10_000)
@@ -105,8 +107,8 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
         [_cell(label), *(sides[side] for side in SIDES), f"{sum(sides.values()) / total:.1%}"] for label, sides in report["classes"].items()
     ]
     yield from _grid(["class", *SIDES, "share"], [*table, ["**all**", *(rows[side] for side in SIDES), ""]])
-    yield "\n## Length of a text, in characters\n"
-    yield from _grid(["", *report["characters"]["train"]], [[side, *report["characters"][side].values()] for side in SIDES])
+    yield f"\n## {report['extent_of'].capitalize()}\n"
+    yield from _grid(["", *report["extent"]["train"]], [[side, *report["extent"][side].values()] for side in SIDES])
     yield "\n## Files\n"
     yield from _grid(
         ["file", "encoding", "rows", "rescued from quotes"],

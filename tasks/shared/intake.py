@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from tasks.kinds.base import Kind
+from tasks.shared import folders
 from tasks.shared.errors import DataError, ParamsError, did_you_mean
 from tasks.shared.records import Rejected, Row
 from tasks.shared.split import SIDES, Record
@@ -89,7 +90,7 @@ def _some(names: Sequence[str], shown: int) -> str:
 
 def _source(file: str) -> str:
     path = PurePosixPath(file)
-    return f"{path.parent}/" if path.suffix.lower() == ".txt" else file
+    return f"{path.parent}/" if path.suffix.lower() in {folders.TEXT, *folders.IMAGES} else file
 
 
 def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_rows: int) -> None:

@@ -40,9 +40,11 @@ class Course:
     batch: int = 1
 
 
-def courses(rows: Sequence[Row], rounds: int, threads: int, input_size: int, batch: int) -> list[Course]:
-    """The headline gets all rounds and rows; what stands beside it gets fewer, so that the whole takes about twice the headline's time."""
-    padded = min(PADDED, input_size)
+def courses(rows: Sequence[Row], rounds: int, threads: int, longest: int | None, batch: int) -> list[Course]:
+    """The headline gets all rounds and rows; what stands beside it gets fewer, so that the whole takes about twice the headline's time.
+
+    `longest`: of inputs that differ in length; None if they do not.
+    """
     few, some, fewer_rows = max(3, rounds // 5), rows[: max(1, len(rows) // 3)], rows[: max(1, len(rows) // 8)]
     batches = [rows[at % len(rows)] for at in range(2 * batch)]
     result = []
@@ -52,10 +54,17 @@ def courses(rows: Sequence[Row], rounds: int, threads: int, input_size: int, bat
         result += [
             Course(f"answer_{on}", count, answers[0], _answer, answers[1]),
             Course(f"model_only_{on}", count, few, _model_only(None), some),
-            Course(f"model_only_padded_{padded}_{on}", count, few, _model_only(padded), fewer_rows),
+            *_padded(count, on, few, longest, fewer_rows),
             Course(f"batch_{batch}_{on}", count, few, _model_only(None, batch), batches, batch),
         ]
     return result
+
+
+def _padded(count: int, on: str, rounds: int, longest: int | None, rows: Sequence[Row]) -> list[Course]:
+    if longest is None:
+        return []
+    length = min(PADDED, longest)
+    return [Course(f"model_only_padded_{length}_{on}", count, rounds, _model_only(length), rows)]
 
 
 def _answer(variant: Variant, rows: Sequence[Row]) -> tuple[Callable[[Any], Any], list[Any]]:

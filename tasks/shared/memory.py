@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from tasks.kinds.base import Row
+import pyarrow.parquet as pq
+
 from tasks.shared.errors import ModelError
 from tasks.shared.variants import Setting, Source, open_variant
 
@@ -23,12 +24,13 @@ TOP = Path(__file__).resolve().parents[2]
 MODULE = "tasks.shared.memory"
 
 
-def peaks(sources: Sequence[Source], setting: Setting, rows: Sequence[Row], at_once: int) -> dict[str, float]:
-    """Peak resident memory of each variant in MiB, `at_once` processes side by side."""
+def peaks(sources: Sequence[Source], setting: Setting, table: Path, numbers: Sequence[int], at_once: int) -> dict[str, float]:
+    """Peak resident memory of each variant in MiB, `at_once` processes side by side. `numbers`: of the rows asked in the table."""
 
     def one(source: Source) -> float:
         place = {**asdict(source), "folder": str(source.folder.resolve())}
-        job = json.dumps({"source": place, "setting": asdict(setting), "rows": rows[:INPUTS]})
+        inputs = {"table": str(table.resolve()), "numbers": list(numbers[:INPUTS])}
+        job = json.dumps({"source": place, "setting": asdict(setting), **inputs})
         child = subprocess.run([sys.executable, "-m", MODULE], cwd=TOP, input=job.encode(), capture_output=True, check=False)
         if child.returncode:
             said = child.stderr.decode(errors="replace").strip()[-2000:]
@@ -44,7 +46,7 @@ def main() -> None:
     place = Path(job["source"].pop("folder"))
     variant = open_variant(Source(**job["source"], folder=place), Setting(**job["setting"]))
     variant.use(1)
-    for row in job["rows"]:
+    for row in pq.read_table(job["table"], memory_map=True).take(job["numbers"]).to_pylist():
         variant.answer(row)
     print(round(peak_mib(), 1))
 

@@ -31,6 +31,11 @@ class Truth:
     decisions: Sequence[int]
     names: Sequence[str]
 
+    def of_row(self, row: int) -> slice:
+        """Where the decisions of a row stand among all."""
+        end = sum(self.decisions[: row + 1])
+        return slice(end - self.decisions[row], end)
+
     def per_row(self, values: np.ndarray) -> np.ndarray:
         """Sums of values (m, ...) of the decisions over each row: (n, ...)."""
         starts = np.cumsum([0, *self.decisions[:-1]])
@@ -174,3 +179,11 @@ def confusion(kind: Kind, probabilities: np.ndarray, truth: Truth) -> tuple[list
     coarse = np.array(kind.coarse(truth.names))
     names = list(dict.fromkeys(kind.coarse(truth.names)))
     return names, confusion_matrix(coarse[truth.labels], coarse[probabilities.argmax(1)], labels=names)
+
+
+def worst(probabilities: np.ndarray, truth: Truth, most: int) -> list[int]:
+    """Numbers of the rows with wrong answers, at most so many; first those with the surest wrong answer."""
+    sure = np.where(probabilities.argmax(1) == truth.labels, 0.0, probabilities.max(1))
+    starts = np.cumsum([0, *truth.decisions[:-1]])
+    surest = np.maximum.reduceat(sure, starts)
+    return [int(row) for row in np.argsort(-surest, kind="stable")[:most] if surest[row] > 0]

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import torch
 from onnx import TensorProto
-from onnxruntime.quantization import QuantType, quantize_dynamic
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from onnx import load as load_model
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from transformers import PreTrainedModel
 
-from tasks.kinds.base import Features, Kind
+from tasks.kinds.base import Features, Kind, Processor
 
 OPSET = 17
 NOT_FOR_THE_MODEL = ("labels", "where")
+
+
+@dataclass(frozen=True)
+class Format:
+    """What preprocessing.json tells of how a graph was made."""
+
+    format: str
+    calibration_rows: int
 
 
 class _LogitsOnly(torch.nn.Module):
@@ -28,18 +41,18 @@ class _LogitsOnly(torch.nn.Module):
         return logits
 
 
-def export(model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], file: Path) -> None:
-    """Writes the float graph of `model`: batch and length are dynamic, the output is `logits`, (n, c) or (n, l, c).
+def export(model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features], file: Path) -> None:
+    """Writes the float graph of `model`: the batch is dynamic, and the length if there is one; the output is `logits`, (n, c) or (n, l, c).
 
     `features` are a few real rows of different length; they are traced. The model must have been loaded with eager attention on the CPU.
     """
-    batch = kind.collate(tokenizer, features)
+    batch = kind.collate(processor, features)
     for name in NOT_FOR_THE_MODEL:
         batch.pop(name, None)
     # In training mode the exporter would leave dropout in the graph, and parity would fail by some hundredths.
     wrapped = _LogitsOnly(model, list(batch)).eval()
     decides_often = "where" in features[0]
-    axes = {name: {0: "batch", 1: "length"} for name in batch}
+    axes = {name: {0: "batch", **({1: "length"} if kind.lengths else {})} for name in batch}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -54,9 +67,65 @@ def export(model: PreTrainedModel, kind: Kind, tokenizer: PreTrainedTokenizerBas
         )
 
 
-def to_int8(float_file: Path, int8_file: Path) -> None:
+def calibration(kind: Kind, processor: Processor, features: Sequence[Features]) -> list[dict[str, np.ndarray]]:
+    """What the graph reads of each row, batch 1."""
+    batches = (kind.collate(processor, [one]) for one in features)
+    return [{name: tensor.numpy() for name, tensor in batch.items() if name not in NOT_FOR_THE_MODEL} for batch in batches]
+
+
+def convert(float_file: Path, file: Path, number_format: str, seen: Sequence[dict[str, np.ndarray]]) -> None:
+    """Writes the graph in the format; `seen` is what int8-static takes the ranges of activations from. The float file is gone then."""
+    if number_format == "int8-dynamic":
+        _to_dynamic_int8(float_file, file)
+    elif number_format == "int8-static":
+        _to_static_int8(float_file, file, seen)
+    else:
+        shutil.copyfile(float_file, file)
+    float_file.unlink()
+
+
+def _to_dynamic_int8(float_file: Path, file: Path) -> None:
     """Weights to int8, one scale per channel; activations are quantized as they come."""
     # It advises a pre-processing step that measured slower on these graphs.
     logging.getLogger().addFilter(lambda record: "pre-processing before quantization" not in record.getMessage())
     options = {"DefaultTensorType": TensorProto.FLOAT}
-    quantize_dynamic(float_file, int8_file, per_channel=True, weight_type=QuantType.QInt8, extra_options=options)
+    quantize_dynamic(float_file, file, per_channel=True, weight_type=QuantType.QInt8, extra_options=options)
+
+
+def _to_static_int8(float_file: Path, file: Path, seen: Sequence[dict[str, np.ndarray]]) -> None:
+    """Weights to int8, one scale per channel; activations to unsigned int8 by the least and greatest value that was seen of each.
+
+    The first convolution stays in float: it is cheap, and what it rounds away no layer brings back.
+    """
+    merged = float_file.with_suffix(".merged.onnx")
+    _merge(float_file, merged)
+    first = next(node.name for node in load_model(merged).graph.node if node.op_type == "Conv")
+    quantize_static(
+        merged,
+        file,
+        _Rows(seen),
+        quant_format=QuantFormat.QDQ,
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        calibrate_method=CalibrationMethod.MinMax,
+        nodes_to_exclude=[first],
+    )
+    merged.unlink()
+
+
+def _merge(float_file: Path, merged: Path) -> None:
+    """Paddings and constants go into the convolutions: what stood between would be quantized by itself, which costs more than it saves."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(merged)
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(float_file, options, providers=["CPUExecutionProvider"])
+
+
+class _Rows(CalibrationDataReader):
+    def __init__(self, rows: Sequence[dict[str, np.ndarray]]) -> None:
+        self._rows = iter(rows)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        return next(self._rows, None)

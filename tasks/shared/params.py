@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
@@ -175,19 +176,29 @@ def _field(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[Fie
     current: Any = model
     for step in location:
         fields = getattr(current, "model_fields", {})
-        if step not in fields:
+        if isinstance(step, int) and get_origin(current) is list:
+            field = FieldInfo.from_annotation(get_args(current)[0])
+        elif step in fields:
+            field, siblings = fields[step], list(fields)
+        else:
             return None, siblings
-        field, siblings = fields[step], list(fields)
-        current = field.annotation
+        current = _without_none(field)
     return field, siblings
+
+
+def _without_none(field: FieldInfo) -> Any:
+    """The type of a field; of one that may be left out, what it is if it is given."""
+    given = [one for one in get_args(field.annotation) if one is not type(None)]
+    return given[0] if get_origin(field.annotation) is UnionType and len(given) == 1 else field.annotation
 
 
 def _allowed(field: FieldInfo | None) -> str:
     """What a number or a choice may be; empty for other types, whose own message is good enough."""
-    if field is not None and get_origin(field.annotation) is Literal:
-        *most, last = (repr(choice) for choice in get_args(field.annotation))
+    kind = _without_none(field) if field is not None else None
+    if get_origin(kind) is Literal:
+        *most, last = (repr(choice) for choice in get_args(kind))
         return f"must be {', '.join(most)} or {last}" if most else f"must be {last}"
-    words = {int: "a whole number", float: "a number", bool: "true or false"}.get(field.annotation) if field else None  # type: ignore[arg-type]
+    words = {int: "a whole number", float: "a number", bool: "true or false"}.get(kind)  # type: ignore[arg-type]
     if field is None or words is None:
         return ""
     bounds = [f"{BOUNDS[type(bound)][1]} {getattr(bound, BOUNDS[type(bound)][0])}" for bound in field.metadata if type(bound) in BOUNDS]

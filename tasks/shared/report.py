@@ -13,6 +13,7 @@ from tasks.shared.latency import HEADLINE
 Figures = Mapping[str, Any]
 NOT_KNOWN = "–"
 MEGABYTE = 1e6
+MISTAKES = 20
 NOT_VARIANTS = frozenset({"gates", "measured", "hardware", "load"})
 
 
@@ -23,6 +24,10 @@ class Tables:
     labels: Sequence[str]
     teacher_by_class: Sequence[Mapping[str, float]]
     final_by_class: Sequence[Mapping[str, float]]
+    mistakes: Sequence[Mapping[str, str]]
+    """Of the final model, the surest first; a line each by heads that all have."""
+    pictured: bool
+    """Whether mistakes.png shows them, in the same order."""
 
 
 def variants(figures: Figures) -> list[str]:
@@ -37,6 +42,7 @@ def markdown(figures: Figures, timings: Figures, tables: Tables) -> str:
         *_pictures(),
         *_beside_teacher(figures),
         *_classes(tables),
+        *_mistakes(tables),
         *_speed(figures, timings),
         *_how(figures),
         *_next(),
@@ -125,6 +131,15 @@ def _classes(tables: Tables) -> list[str]:
     return ["## Label by label", _table(heads, rows), told]
 
 
+def _mistakes(tables: Tables) -> list[str]:
+    if not tables.mistakes:
+        return ["## Worst errors", "There is none: every row was answered right."]
+    heads = ["no.", *tables.mistakes[0]]
+    rows = [[str(number), *one.values()] for number, one in enumerate(tables.mistakes, 1)]
+    picture = ["![worst errors](mistakes.png)"] if tables.pictured else []
+    return ["## Worst errors", "The wrong answers that the final model was surest of.", *picture, _table(heads, rows, "---")]
+
+
 def _speed(figures: Figures, timings: Figures) -> list[str]:
     machine, load, final = timings["hardware"], timings["load"], timings["final"]
     # Torch threads that wait for each other on a busy machine stand still: such ratios were seen ten times too high.
@@ -133,7 +148,7 @@ def _speed(figures: Figures, timings: Figures) -> list[str]:
     busy = f"about {taken:.2f} processors busy with other work.{warning if taken > machine['cores'] / 4 else ''}"
     return [
         "## Speed",
-        "Headline: the input as the user has it to the answer, tokenization included, batch 1, one thread, "
+        "Headline: the input as the user has it to the answer, all preparation included, batch 1, one thread, "
         f"{timings['measured']['inputs']} "
         f"real inputs of the {figures['measured']['split']} split, against the teacher in torch. The variants are timed "
         "in turns, each round "
@@ -214,8 +229,8 @@ def escaped(cell: str) -> str:
     return " ".join(cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *([escaped(cell) for cell in row] for row in rows)]
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], alignment: str = "---:") -> str:
+    lines = [heads, ["---", *[alignment] * (len(heads) - 1)], *([escaped(cell) for cell in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -36,58 +36,73 @@ class State:
         self.loss = 0.0
 
 
-def best_file(scratch: Path, state: State) -> Path:
-    return scratch / f"best-{state.best_epoch}.safetensors"
+class Keeper:
+    """Keeps in `scratch` what training changes: weights, buffers such as running means, the optimizer's moments, chance, the state."""
+
+    def __init__(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer, scratch: Path) -> None:
+        """Which weights are trained is asked now: later some may be held for a while."""
+        self._model, self._optimizer, self._scratch = model, optimizer, scratch
+        self._trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
+
+    def save(self, state: State) -> None:
+        tensors = {f"weight:{name}": tensor for name, tensor in self._weights().items()}
+        tensors.update(self._moments())
+        tensors["random:cpu"] = torch.get_rng_state()
+        if self._model.device.type == "cuda":
+            tensors["random:cuda"] = torch.cuda.get_rng_state(self._model.device)
+        _write(self._scratch / "state.safetensors", tensors, asdict(state))
+        for old in self._scratch.glob("best-*.safetensors"):
+            if old != self._best_file(state):
+                old.unlink()
+
+    def resume(self) -> State:
+        """Goes on with what is kept, if there is something whole."""
+        file = self._scratch / "state.safetensors"
+        if not _whole(file):
+            return State()
+        self._restore(file, "weight:")
+        with safe_open(file, "pt") as kept:
+            there = set(kept.keys())
+            for name, tensor in self._model.named_parameters():
+                moments = {key: f"{key}:{name}" for key in ("step", "exp_avg", "exp_avg_sq")}
+                if there.issuperset(moments.values()):
+                    self._optimizer.state[tensor] = {key: kept.get_tensor(at).to(tensor.device) for key, at in moments.items()}
+            torch.set_rng_state(kept.get_tensor("random:cpu"))
+            if "random:cuda" in there:
+                torch.cuda.set_rng_state(kept.get_tensor("random:cuda"), self._model.device)
+            state = State(**json.loads(kept.metadata()["state"]))
+        print(f"going on after {state.step} steps", flush=True)
+        return state
+
+    def keep_best(self, state: State) -> None:
+        _write(self._best_file(state), self._weights())
+
+    def restore_best(self, state: State) -> None:
+        self._restore(self._best_file(state))
+
+    def _best_file(self, state: State) -> Path:
+        return self._scratch / f"best-{state.best_epoch}.safetensors"
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        kept = self._model.state_dict().keys()
+        buffers = {name: tensor for name, tensor in self._model.named_buffers() if name in kept}
+        return {**{name: tensor for name, tensor in self._model.named_parameters() if name in self._trained}, **buffers}
+
+    def _moments(self) -> Iterator[tuple[str, torch.Tensor]]:
+        for name, tensor in self._model.named_parameters():
+            for key, value in self._optimizer.state.get(tensor, {}).items():
+                yield f"{key}:{name}", value
+
+    def _restore(self, file: Path, prefix: str = "") -> None:
+        with torch.no_grad(), safe_open(file, "pt") as kept:
+            for name, tensor in self._weights().items():
+                tensor.copy_(kept.get_tensor(prefix + name))
 
 
-def weights(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """What training changes: trained weights, and buffers such as running means."""
-    trained = {name: tensor for name, tensor in model.named_parameters() if tensor.requires_grad}
-    kept = model.state_dict().keys()
-    return {**trained, **{name: tensor for name, tensor in model.named_buffers() if name in kept}}
-
-
-def _moments(model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, torch.Tensor]]:
-    for name, tensor in model.named_parameters():
-        for key, value in optimizer.state.get(tensor, {}).items():
-            yield f"{key}:{name}", value
-
-
-def save(model: PreTrainedModel, optimizer: torch.optim.Optimizer, state: State, scratch: Path) -> None:
-    tensors = {f"weight:{name}": tensor for name, tensor in weights(model).items()}
-    tensors.update(_moments(model, optimizer))
-    tensors["random:cpu"] = torch.get_rng_state()
-    if model.device.type == "cuda":
-        tensors["random:cuda"] = torch.cuda.get_rng_state(model.device)
-    write(scratch / "state.safetensors", tensors, asdict(state))
-    for old in scratch.glob("best-*.safetensors"):
-        if old != best_file(scratch, state):
-            old.unlink()
-
-
-def write(file: Path, tensors: dict[str, torch.Tensor], state: dict[str, Any] | None = None) -> None:
+def _write(file: Path, tensors: dict[str, torch.Tensor], state: dict[str, Any] | None = None) -> None:
     part = file.with_suffix(".part")
     save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part, {"state": json.dumps(state)})
     part.replace(file)
-
-
-def resume(model: PreTrainedModel, optimizer: torch.optim.Optimizer, scratch: Path) -> State:
-    file = scratch / "state.safetensors"
-    if not _whole(file):
-        return State()
-    restore(model, file, "weight:")
-    with safe_open(file, "pt") as kept:
-        names = set(kept.keys())
-        for name, tensor in model.named_parameters():
-            moments = {key: f"{key}:{name}" for key in ("step", "exp_avg", "exp_avg_sq")}
-            if names.issuperset(moments.values()):
-                optimizer.state[tensor] = {key: kept.get_tensor(at).to(tensor.device) for key, at in moments.items()}
-        torch.set_rng_state(kept.get_tensor("random:cpu"))
-        if "random:cuda" in names:
-            torch.cuda.set_rng_state(kept.get_tensor("random:cuda"), model.device)
-        state = State(**json.loads(kept.metadata()["state"]))
-    print(f"going on after {state.step} steps", flush=True)
-    return state
 
 
 def _whole(file: Path) -> bool:
@@ -100,9 +115,3 @@ def _whole(file: Path) -> bool:
     except SafetensorError:
         print("what was kept of the training is torn; beginning anew", flush=True)
         return False
-
-
-def restore(model: PreTrainedModel, file: Path, prefix: str = "") -> None:
-    with torch.no_grad(), safe_open(file, "pt") as kept:
-        for name, tensor in weights(model).items():
-            tensor.copy_(kept.get_tensor(prefix + name))

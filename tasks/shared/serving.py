@@ -11,20 +11,24 @@ import numpy as np
 import onnxruntime
 
 from tasks.kinds import base
+from tasks.kinds.base import Kind, Processor
 from tasks.shared.errors import DataError
 
 GRAPH = "model.onnx"
+PREPROCESSING = "preprocessing.json"
 
 
-def write_preprocessing(folder: Path, tokenizer: Any, labels: Sequence[str], facts: Mapping[str, Any]) -> None:
-    """Everything between an input and the graph, and between its logits and a label. `facts["input_size"]` is where texts are cut."""
+def write_preprocessing(folder: Path, kind: Kind, processor: Processor, labels: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Everything between an input and the graph, and between its logits and a label. `facts["input_size"]` is how large inputs are."""
     folder.mkdir(exist_ok=True)  # a run that was killed may have left it
-    backend = tokenizer.backend_tokenizer
-    backend.enable_truncation(facts["input_size"])
-    backend.no_padding()
-    backend.save(str(folder / "tokenizer.json"), pretty=False)
+    told = {**facts, **kind.ship(folder, processor, facts["input_size"])}
     (folder / "labels.json").write_text(json.dumps(list(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    (folder / "preprocessing.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (folder / PREPROCESSING).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def preprocessing(folder: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((folder / PREPROCESSING).read_text(encoding="utf-8"))
+    return facts
 
 
 def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -43,7 +47,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def load(folder: Path, kind: str) -> Callable[[Any], str]:
-    """A function from an input as a user has it to the answer in a line.
+    """A function from an input as a user has it to the answer in a line. It raises DataError for an input that cannot be used.
 
     Raises:
         DataError: there is no such folder yet.
@@ -52,7 +56,14 @@ def load(folder: Path, kind: str) -> Callable[[Any], str]:
         raise DataError(folder.as_posix(), f"has no {GRAPH} yet; make it with `dvc repro`")
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     graph, told, request = session(folder / GRAPH, threads=1), base.load(kind).told, base.load(kind).request(folder)
-    return lambda value: told(value, softmax(logits(graph, request, value)), labels)
+
+    def answer(value: Any) -> str:
+        try:
+            return told(value, softmax(logits(graph, request, value)), labels)
+        except base.UnusableRowError as reason:
+            raise DataError(str(value), str(reason)) from None
+
+    return answer
 
 
 def logits(graph: onnxruntime.InferenceSession, request: Callable[[Any], Any], value: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from tasks.shared.errors import DataError
 from tasks.shared.records import Rejected, rejected
@@ -21,17 +22,17 @@ KEEPS_ITS_ROWS = {"test": 0, "validation": 1, "train": 2}
 GIVEN = {
     "train": re.compile(r"train(ing)?(?![a-z])", re.IGNORECASE),
     "validation": re.compile(r"(dev(elopment)?|val(id(ation|ate)?)?)(?![a-z])", re.IGNORECASE),
-    "test": re.compile(r"test(ing)?(?![a-z])", re.IGNORECASE),
+    "test": re.compile(r"(test(ing)?|t10k)(?![a-z])", re.IGNORECASE),
 }
 
 
 @dataclass
 class Record:
-    """One row on its way through ingest. `values` maps roles to cleaned text."""
+    """One row on its way through ingest. `values` maps roles to cleaned text, or to an encoded picture."""
 
     file: str
     line: int
-    values: dict[str, str]
+    values: dict[str, Any]
     fingerprint: str = ""
     content: str = ""
     side: str = ""
@@ -46,7 +47,7 @@ class Record:
         return hashlib.sha256(f"{self.fingerprint}\0{self.values['label']}".encode()).hexdigest()[:16]
 
     def set_aside(self, reason: str) -> Rejected:
-        return rejected(self.file, self.line, reason, next(iter(self.values.values())))
+        return rejected(self.file, self.line, reason, next(value for value in self.values.values() if isinstance(value, str)))
 
 
 def share(seed: int, text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tasks.kinds.base import UnusableRowError
@@ -17,14 +17,15 @@ Entity = tuple[str, int, int]
 
 
 def listed(value: str) -> list[str]:
-    """`["a", "b"]` or `a b` as a list. Words lose white space in them."""
+    """`["a", "b"]` or `a b` as a list. Words lose white space in them. A sentence of CoNLL may begin with a bracket too."""
     if not value.startswith("["):
         return value.split()
     try:
         found = json.loads(value)
     except ValueError:
         return value.split()
-    return ["_".join(str(one).split()) or "_" for one in found] if isinstance(found, list) else value.split()
+    is_list = isinstance(found, list) and all(isinstance(one, str) for one in found)
+    return ["_".join(one.split()) or "_" for one in found] if is_list else value.split()
 
 
 def to_bio(tags: Sequence[str], scheme: str, broken: str, mended: Counter[str]) -> list[str]:
@@ -106,6 +107,16 @@ def cut(words: Sequence[str], tags: Sequence[str], longest: int) -> Iterator[tup
     yield words[start:], tags[start:]
 
 
+def first_pieces(word_of: Sequence[int | None], words: int) -> list[int]:
+    """The position of each word's first piece, 0 if it has none."""
+    where = [0] * words
+    for position in reversed(range(len(word_of))):
+        word = word_of[position]
+        if word is not None:
+            where[word] = position
+    return where
+
+
 def entities(tags: Sequence[str]) -> Iterator[Entity]:
     """(type, first word, word after the last) of each entity. Strict: an I- that follows no B- or I- of its type is none."""
     name, start = "", 0
@@ -117,7 +128,13 @@ def entities(tags: Sequence[str]) -> Iterator[Entity]:
             name, start = tag[2:], at
 
 
-def word_features(before: str, word: str, after: str) -> dict[str, Any]:
+def features_of_words(sentences: Iterable[Sequence[str]]) -> list[dict[str, Any]]:
+    """What each word of each sentence and its neighbours look like, for a linear model."""
+    framed = (["", *words, ""] for words in sentences)
+    return [_features(*words[at - 1 : at + 2]) for words in framed for at in range(1, len(words) - 1)]
+
+
+def _features(before: str, word: str, after: str) -> dict[str, Any]:
     lower, shape = word.casefold(), re.sub(r"\d", "0", re.sub(r"[a-z]", "x", re.sub(r"[A-Z]", "X", word)))
     return {
         "word": lower,

@@ -1,29 +1,101 @@
-"""What kinds that read text have in common: pieces of unlabelled text, and padded batches of pieces."""
+"""What kinds have in common that read text: the tokenizer, padded batches of its pieces, unlabelled text, the shippable tokenizer."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.shared.errors import ModelError
+
 if TYPE_CHECKING:
     import torch
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)]*\s+|\n+")
+# Chinese and Japanese do not separate words: there each character counts as one.
+ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+WORD = re.compile(rf"[{ALONE}]|[^\s{ALONE}]+")
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|(?<=[。！？])[”’」』）]*\s*|\n+")
 FEWEST_WORDS = 3
+FILE = "tokenizer.json"
+EXTENT_OF = "length of a text, in characters"
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta")
+# A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where the files are missing.
+VOCABULARY_SHARE = 0.9
+
+
+def content(row: Mapping[str, Any]) -> str:
+    return " ".join(row["text"].casefold().split())
+
+
+def extent(row: Mapping[str, Any]) -> int:
+    return len(row["text"])
+
+
+def raw_input(row: Mapping[str, Any]) -> str:
+    return str(row["text"])
+
+
+# -- unlabelled text --
+
+
+def pool(row: Mapping[str, Any], longest: int) -> list[str]:
+    return pieces_of(row.get("pool") or "", longest)
 
 
 def pieces_of(text: str, longest: int) -> list[str]:
     """The sentences of a text, each cut into parts of like length and at most `longest` words."""
     parts: list[str] = []
     for sentence in SENTENCE_END.split(text):
-        words = sentence.split()
+        plain = " ".join(sentence.split())
+        words = [match.span() for match in WORD.finditer(plain)]
         length = math.ceil(len(words) / max(1, math.ceil(len(words) / longest)))
-        parts += [" ".join(words[at : at + length]) for at in range(0, len(words), max(1, length))]
-    return [part for part in parts if len(part.split()) >= FEWEST_WORDS]
+        runs = [words[at : at + length] for at in range(0, len(words), max(1, length))]
+        parts += [plain[run[0][0] : run[-1][1]] for run in runs if len(run) >= FEWEST_WORDS]
+    return parts
+
+
+def from_pool(train: Sequence[Any], pool: Sequence[Any], count: int, options: Any) -> list[Any]:
+    """The transfer set: what the run's own pool holds."""
+    return list(pool[:count])
+
+
+# -- the model --
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Raises:
+    ModelError: it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # tokenizers raises bare Exceptions
+        raise ModelError(folder.name, f"its tokenizer cannot be read: {' '.join(str(error).split())[:300]}") from None
+    return tokenizer
+
+
+def fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int) -> tuple[PreTrainedTokenizerBase, list[str]]:
+    """The tokenizer as it is, and whether it is the model's and inputs of so many pieces can be read."""
+    config: Any = model.config
+    pieces, faults = getattr(config, "vocab_size", 0), []
+    if not VOCABULARY_SHARE * pieces <= len(tokenizer) <= pieces or tokenizer.pad_token_id is None:
+        faults.append(f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its config {pieces}")
+    # RoBERTa and its like number their positions from the padding piece on.
+    longest = config.max_position_embeddings - (0 if config.model_type == "bert" else (tokenizer.pad_token_id or 0) + 1)
+    if input_size > longest:
+        faults.append(f"input_size = {input_size}: it reads at most {longest} pieces")
+    return tokenizer, faults
+
+
+def size(features: Mapping[str, Any]) -> int:
+    return len(features["input_ids"])
 
 
 def padded(features: Sequence[Mapping[str, Any]], padding: int) -> dict[str, torch.Tensor]:
@@ -37,3 +109,32 @@ def padded(features: Sequence[Mapping[str, Any]], padding: int) -> dict[str, tor
         ids[number, : len(one["input_ids"])] = one["input_ids"]
         mask[number, : len(one["input_ids"])] = 1
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+
+
+def unchanged(features: Sequence[Any], options: Any) -> list[Any]:
+    """No augmentation."""
+    return list(features)
+
+
+# -- the shippable folder --
+
+
+def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> dict[str, Any]:
+    """Writes tokenizer.json, which cuts texts at `input_size` pieces."""
+    backend: Any = tokenizer.backend_tokenizer
+    backend.enable_truncation(input_size)
+    backend.no_padding()
+    backend.save(str(folder / FILE), pretty=False)
+    return {}
+
+
+def shipped_tokenizer(folder: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(folder / FILE))
+
+
+def graph_inputs(ids: Sequence[int]) -> dict[str, np.ndarray]:
+    """Of one text, batch 1."""
+    listed = np.array([ids], dtype=np.int64)
+    return {"input_ids": listed, "attention_mask": np.ones_like(listed)}

@@ -17,11 +17,10 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from tasks.shared import resuming
 from tasks.shared.compute import autocast
 from tasks.shared.errors import ModelError
 from tasks.shared.progress import track
-from tasks.shared.resuming import State
+from tasks.shared.resuming import Keeper, State
 
 STEPS_BETWEEN_SAVES = 100
 BATCHES_SORTED_TOGETHER = 32
@@ -59,35 +58,36 @@ def fit(
     score: Callable[[Figures], float],
     scratch: Path,
     label: str,
+    begin_epoch: Callable[[int], None] = lambda _: None,
 ) -> list[dict[str, float]]:
     """Trains `model` in place and leaves it with the weights of its best epoch. What is in `scratch` is gone on with.
 
     Args:
         sizes: of each training row; rows of like size share a batch.
-        loss: mean loss of the rows with these indices.
+        loss: mean loss of these rows.
         evaluate: figures on the validation rows.
-        score: of these figures; the epoch with the greatest is the best.
+        score: of these figures; the greatest is the best.
+        begin_epoch: called in training mode with the number of done epochs when one begins or is gone on with.
 
     Returns:
-        A row per epoch: epoch, step, train_loss, the validation figures, and `kept`, 1 for the epoch whose weights the model now has.
-
+        A row per epoch: epoch, step, train_loss, the validation figures, and `kept`, 1 for the epoch whose weights remain.
     Raises:
         ModelError: the loss is no longer finite.
     """
     scratch.mkdir(parents=True, exist_ok=True)
-    optimizer = _optimizer(model, plan)
-    state = resuming.resume(model, optimizer, scratch)
-    per_epoch = math.ceil(len(sizes) / plan.batch_size)
+    keeper = Keeper(model, optimizer := _optimizer(model, plan), scratch)
+    state, per_epoch = keeper.resume(), math.ceil(len(sizes) / plan.batch_size)
     while state.epoch < plan.epochs and state.epoch - state.best_epoch < plan.patience:
-        _train_epoch(model, optimizer, plan, state, _batches(sizes, plan, state.epoch), loss, per_epoch, scratch, label)
-        figures = dict(evaluate())
-        state.end_epoch(per_epoch, figures)
+        model.train()
+        begin_epoch(state.epoch)
+        _train_epoch(model, optimizer, plan, state, _batches(sizes, plan, state.epoch), loss, per_epoch, keeper, label)
+        state.end_epoch(per_epoch, figures := dict(evaluate()))
         _tell(label, plan, state)
         if _finite(score(figures), plan, state) > state.best:
             state.best, state.best_epoch = score(figures), state.epoch
-            resuming.write(resuming.best_file(scratch, state), resuming.weights(model))
-        resuming.save(model, optimizer, state, scratch)
-    resuming.restore(model, resuming.best_file(scratch, state))
+            keeper.keep_best(state)
+        keeper.save(state)
+    keeper.restore_best(state)
     return [{**row, "kept": int(row["epoch"] == state.best_epoch)} for row in state.history]
 
 
@@ -99,10 +99,9 @@ def _train_epoch(
     batches: list[list[int]],
     loss: Loss,
     per_epoch: int,
-    scratch: Path,
+    keeper: Keeper,
     label: str,
 ) -> None:
-    model.train()
     todo = track(batches[state.batch :], plan.epochs * per_epoch, label, start=state.step)
     for batch in todo:
         for group in optimizer.param_groups:
@@ -116,7 +115,7 @@ def _train_epoch(
         state.loss += _finite(value.item(), plan, state)
         state.step, state.batch = state.step + 1, state.batch + 1
         if state.step % STEPS_BETWEEN_SAVES == 0:
-            resuming.save(model, optimizer, state, scratch)
+            keeper.save(state)
 
 
 def _tell(label: str, plan: Plan, state: State) -> None:
@@ -158,13 +157,14 @@ def _batches(sizes: Sequence[int], plan: Plan, epoch: int) -> list[list[int]]:
     return batches
 
 
-def write_history(history: Sequence[Mapping[str, float]], file: Path) -> None:
-    """The learning curve as a table, one row per epoch."""
+def write_history(history: Sequence[Mapping[str, float]], headline: str, file: Path) -> None:
+    """The learning curve as a table, one row per epoch. `quality` is the headline figure, so that every kind's curve has one name."""
     file.parent.mkdir(parents=True)
+    rows = [{"quality": row[headline], **row} for row in history]
     with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(history[0]))
+        writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
-        writer.writerows({name: round(value, 6) for name, value in row.items()} for row in history)
+        writer.writerows({name: round(value, 6) for name, value in row.items()} for row in rows)
 
 
 def kept_epoch(history: Sequence[Mapping[str, float]]) -> dict[str, float]:

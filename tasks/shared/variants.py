@@ -101,7 +101,7 @@ class Torch:
         from tasks.shared import checkpoint
 
         self.name, self._setting, self._kind = source.name, setting, setting.load_kind()
-        self._tokenizer = checkpoint.load_tokenizer(source.folder)
+        self._processor = self._kind.load_processor(source.folder)
         self._model = checkpoint.load_model(source.folder, self._kind, torch.device(setting.device))
         self.parameters, self.bytes = checkpoint.parameters(self._model), size_of(source.folder)
 
@@ -109,7 +109,7 @@ class Torch:
         from tasks.shared import inference
 
         features = self._encode(rows)
-        return softmax(inference.logits(self._model, self._kind, self._tokenizer, features, self._setting.batch, label=self.name))
+        return softmax(inference.logits(self._model, self._kind, self._processor, features, self._setting.batch, label=self.name))
 
     def answer(self, row: Row) -> np.ndarray:
         import torch
@@ -117,13 +117,13 @@ class Torch:
         from tasks.shared import inference
 
         with torch.inference_mode():
-            answer, _ = inference.forward(self._model, self._kind, self._tokenizer, self._encode([row]))
+            answer, _ = inference.forward(self._model, self._kind, self._processor, self._encode([row]))
         return softmax(answer.numpy())
 
     def prepare(self, rows: Sequence[Row], length: int | None) -> dict[str, Any]:
         import torch
 
-        batch = self._kind.collate(self._tokenizer, self._encode(rows))
+        batch = self._kind.collate(self._processor, self._encode(rows))
         batch = {name: tensor for name, tensor in batch.items() if name not in {"labels", "where"}}
         if length is None:
             return batch
@@ -142,7 +142,7 @@ class Torch:
 
     def _encode(self, rows: Sequence[Row]) -> list[Any]:
         unlabelled = [{**row, "label": None} for row in rows]
-        return self._kind.encode(self._tokenizer, unlabelled, self._setting.labels, self._setting.input_size)
+        return self._kind.encode(self._processor, unlabelled, self._setting.labels, self._setting.input_size)
 
 
 class Onnx:

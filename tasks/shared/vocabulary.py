@@ -13,7 +13,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tasks.kinds.base import Features
-from tasks.shared import checkpoint
+from tasks.shared import texts
 from tasks.shared.errors import ModelError
 
 FILE = "tokenizer.json"
@@ -63,7 +63,7 @@ def trim(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], folder: Path) 
     _renumber(layout["post_processor"], new)
     (folder / FILE).write_text(json.dumps(layout, ensure_ascii=False), encoding="utf-8")
     (folder / "vocab.txt").unlink(missing_ok=True)
-    return checkpoint.load_tokenizer(folder)
+    return texts.load_tokenizer(folder)
 
 
 def _layout(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:

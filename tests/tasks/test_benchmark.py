@@ -13,6 +13,7 @@ import pytest
 from tasks import benchmark
 from tasks.kinds import base
 from tasks.shared import gates, report
+from tasks.shared.texts import load_tokenizer
 
 KIND = "text_classification"
 VARIANTS = ["baseline", "teacher", "teacher_int8", "pruned", "distilled", "final"]
@@ -54,7 +55,7 @@ def checkpoint_in(folder: Path, seed: int, layers: int) -> None:
 def inputs(tmp_path_factory: pytest.TempPathFactory) -> benchmark.Inputs:
     import torch
 
-    from tasks.shared import checkpoint, onnx
+    from tasks.shared import checkpoint, onnx, serving
 
     home = tmp_path_factory.mktemp("run")
     ingest = home / "ingest"
@@ -65,15 +66,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> benchmark.Inputs:
     for name, (seed, layers) in {"teacher": (0, 2), "pruned": (1, 1), "distilled": (2, 1)}.items():
         checkpoint_in(home / name, seed, layers)
     final, kind = home / "final", base.load(KIND)
-    final.mkdir()
-    tokenizer = checkpoint.load_tokenizer(home / "distilled")
+    tokenizer = load_tokenizer(home / "distilled")
     model = checkpoint.load_model(home / "distilled", kind, torch.device("cpu"), attn_implementation="eager")
     features = kind.encode(tokenizer, rows(2), sorted(WORDS), INPUT_SIZE)
     onnx.export(model, kind, tokenizer, features, home / "float.onnx")
-    onnx.to_int8(home / "float.onnx", final / "model.onnx")
-    backend: Any = tokenizer.backend_tokenizer
-    backend.enable_truncation(INPUT_SIZE)
-    backend.save(str(final / "tokenizer.json"))
+    facts = {"kind": KIND, "input_size": INPUT_SIZE, "format": "int8-dynamic", "calibration_rows": 0}
+    serving.write_preprocessing(final, kind, tokenizer, sorted(WORDS), facts)
+    onnx.convert(home / "float.onnx", final / "model.onnx", "int8-dynamic", [])
     return benchmark.Inputs(ingest, home / "teacher", home / "pruned", home / "distilled", final)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tasks import distill
 from tasks.shared.errors import ParamsError
+from tasks.shared.texts import load_tokenizer
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
@@ -23,7 +24,7 @@ def divergence(run: Run, student: Path) -> float:
     from tasks.kinds import base
     from tasks.shared import checkpoint, inference, tables
 
-    kind, tokenizer = base.load("text_classification"), checkpoint.load_tokenizer(student)
+    kind, tokenizer = base.load("text_classification"), load_tokenizer(student)
     model = checkpoint.load_model(student, kind, torch.device("cpu"))
     features = kind.encode(tokenizer, tables.read(run.ingest / "train.parquet"), tiny.LABELS, 32)
     answers = inference.logits(model, kind, tokenizer, features, 64)

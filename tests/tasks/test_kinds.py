@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +19,8 @@ from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK
 
+NO_SIZES = dict.fromkeys(("layers", "hidden", "ffn", "vocabulary", "depths", "widths"))
+
 
 @pytest.mark.parametrize("name", stages.kinds())
 def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
@@ -22,20 +29,20 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     from tasks.shared import checkpoint, inference, serving, tables
 
     given = {"kind": name, "options": tiny.OPTIONS[name]}
-    ingest, pretrained = tiny.ingest_out(tmp_path / "ingest", kind=name), tiny.checkpoint_in(tmp_path / "pretrained")
-    stage.run("finetune", finetune.Inputs(ingest, pretrained), tmp_path / "finetune", **given, **QUICK, pool_outputs=10)
-    sizes = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
+    ingest, pretrained = tiny.ingest_out(tmp_path / "ingest", kind=name), tiny.pretrained_for(name, tmp_path / "pretrained")
+    stage.run("finetune", finetune.Inputs(ingest, pretrained), tmp_path / "finetune", **given, **QUICK, freeze="none", pool_outputs=10)
+    sizes = {**NO_SIZES, **tiny.CUT[name], "batches": 2, "batch_size": 4}
     stage.run("prune", prune.Inputs(ingest, tmp_path / "finetune" / "out"), tmp_path / "prune", **given, **sizes)
 
     kind, labels = base.load(name), checkpoint.label_names(ingest)
-    tokenizer = checkpoint.load_tokenizer(tmp_path / "prune" / "out")
+    processor = kind.load_processor(tmp_path / "prune" / "out")
     rows = tables.read(ingest / "validation.parquet")
     student = checkpoint.load_model(tmp_path / "prune" / "out", kind, torch.device("cpu"))
-    features = kind.encode(tokenizer, rows, labels, 32)
-    logits, truth = inference.forward(student, kind, tokenizer, features)
+    features = kind.encode(processor, rows, labels, 32)
+    logits, truth = inference.forward(student, kind, processor, features)
     assert logits.shape == (sum(base.decisions(one) for one in features), len(labels))
     assert torch.isfinite(kind.loss(logits, truth, 0.1, kind.options.model_validate(given["options"])))
-    figures = inference.figures(student, kind, tokenizer, features, labels, "fp32")
+    figures = inference.figures(student, kind, processor, features, labels, "fp32")
     assert 0 <= figures[kind.headline] <= 1
     assert figures.keys() == kind.figures(np.ones(3 * len(kind.categories(labels)))).keys()
     assert len(kind.coarse(labels)) == len(labels)
@@ -56,4 +63,21 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     graph, request = serving.session(tmp_path / "out" / "model.onnx", threads=1), kind.request(tmp_path / "out")
     answers = np.concatenate([serving.logits(graph, request, kind.raw_input(row)) for row in rows])
     np.testing.assert_allclose(answers, logits.detach().numpy(), atol=1e-4)
-    assert str(rows[0]["text"]).split()[-1] in serving.load(tmp_path / "out", name)(kind.raw_input(rows[0]))
+    answer = serving.load(tmp_path / "out", name)(kind.raw_input(rows[0]))
+    assert any(word in answer for word in [*labels, rows[0].get("text", "?").split()[-1]])
+    _lines_of_the_manual_answer(name, tmp_path, rows[0], answer)
+
+
+def _lines_of_the_manual_answer(name: str, home: Path, row: Mapping[str, Any], answer: str) -> None:
+    """What docs/ship.md shows does what we do, and needs neither torch nor transformers."""
+    manual = (stage.ROOT / "docs" / "ship.md").read_text(encoding="utf-8")
+    code = re.search(rf"<!-- serve {name} -->\n```python\n(.*?)```", manual, re.DOTALL)
+    assert code is not None
+    (home / "cell.png").write_bytes(row.get("image", b""))
+    script = re.sub(r"data/\w+/quantize/out", str(home / "out"), code.group(1)).replace("cell.png", str(home / "cell.png"))
+    script = script.replace("Film stars gather for the Oscars", row.get("text", ""))
+    without = "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'tasks']))\n"
+    done = subprocess.run([sys.executable, "-I", "-c", without + script], capture_output=True, text=True, check=True)
+    entities = [f"{kind} {words}" for words, kind in re.findall(r"\[(.+?)\]\((\S+) [\d.]+\)", answer)]
+    label = [answer.partition("\t")[0]] if "\t" in answer else []
+    assert done.stdout.split("\n")[:-1] == (entities or label)

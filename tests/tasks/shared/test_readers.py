@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,8 +13,12 @@ import pytest
 from tasks.shared.errors import DataError
 from tasks.shared.readers import read
 
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63f80f00010101001bb6ee560000000049454e44ae426082"
+)
 
-def values(raw: Path, header: bool = True) -> list[dict[str, str]]:
+
+def values(raw: Path, header: bool = True) -> list[dict[str, str | bytes]]:
     return [dict(row.values) for row in read(raw, header).rows]
 
 
@@ -40,7 +45,10 @@ def test_formats_give_the_same_rows(tmp_path: Path, name: str, content: str) -> 
 
 def test_parquet_gives_text_for_every_type(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["foo", None], "n": [1, 2], "ok": [True, False], "bytes": [b"a", b"b"]}), tmp_path / "a.parquet")
-    assert values(tmp_path) == [{"text": "foo", "n": "1", "ok": "true"}, {"text": "", "n": "2", "ok": "false"}]
+    assert values(tmp_path) == [
+        {"text": "foo", "n": "1", "ok": "true", "bytes": b"a"},
+        {"text": "", "n": "2", "ok": "false", "bytes": b"b"},
+    ]
     assert [row.line for row in read(tmp_path, True).rows] == [1, 2]
 
 
@@ -64,6 +72,64 @@ def test_class_folders_give_text_title_body_and_label(tmp_path: Path) -> None:
         ("tech/", "utf-8 (1)", 1),
     ]
     assert raw.ignored == ["README.txt"]
+
+
+def test_parquet_gives_the_bytes_of_images_as_the_hub_stores_them(tmp_path: Path) -> None:
+    images = [{"bytes": b"\x89PNG", "path": None}, {"bytes": None, "path": "a/b.png"}, None]
+    pq.write_table(pa.table({"image": images, "box": [{"x": 1}, {"x": 2}, None]}), tmp_path / "a.parquet")
+    assert values(tmp_path) == [{"image": b"\x89PNG", "box": '{"x": 1}'}, {"image": "a/b.png", "box": '{"x": 2}'}, {"image": "", "box": ""}]
+
+
+def test_what_the_hub_library_writes_is_read(tmp_path: Path) -> None:
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
+    rows = {"image": [{"bytes": PNG, "path": "a.png"}], "label": ["Bag"]}
+    datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / "train.parquet"))
+    assert values(tmp_path) == [{"image": PNG, "label": "Bag"}]
+
+
+# -- images --
+
+
+def put(raw: Path, *names: str) -> None:
+    for name in names:
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (raw / name).write_bytes(b"not looked into")
+
+
+def test_class_folders_of_images_give_names_and_labels(tmp_path: Path) -> None:
+    put(tmp_path, "train/Bag/1.png", "train/Bag/2.JPG", "train/Bag/3.png", "test/Coat/1.webp", "top.png", "train/LICENSE.txt", "a.xyz")
+    raw = read(tmp_path, True)
+    assert [(row.file, row.line, row.values) for row in raw.rows] == [
+        (name, 1, {"image": name, "label": name.split("/")[1]})
+        for name in ("test/Coat/1.webp", "train/Bag/1.png", "train/Bag/2.JPG", "train/Bag/3.png")
+    ]
+    assert [(note.file, note.encoding, note.rows) for note in raw.notes] == [
+        ("test/Coat/", "webp (1)", 1),
+        ("train/Bag/", "png (2), jpg (1)", 3),
+    ]
+    assert [(one.file, one.reason.split(":")[0]) for one in raw.rejected] == [("top.png", "image without a label")]
+    assert raw.ignored == ["a.xyz", "train/LICENSE.txt"]
+
+
+def test_beside_a_table_images_are_what_it_names(tmp_path: Path) -> None:
+    put(tmp_path, "Bag/1.png", "top.png", "b.xyz")
+    (tmp_path / "a.csv").write_text("path,label\nBag/1.png,x\n")
+    raw = read(tmp_path, True)
+    assert [row.values for row in raw.rows] == [{"path": "Bag/1.png", "label": "x"}]
+    assert (raw.rejected, raw.ignored) == ([], ["b.xyz"])
+
+
+def test_texts_with_a_few_images_beside_them_stay_texts(tmp_path: Path) -> None:
+    put(tmp_path, "sport/1.txt", "sport/1.png", "top.png")
+    raw = read(tmp_path, True)
+    assert [row.values["label"] for row in raw.rows] == ["sport"]
+    assert (raw.rejected, raw.ignored) == ([], ["sport/1.png", "top.png"])
+
+
+def test_images_without_any_label_are_no_data(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "b.png")
+    with pytest.raises(DataError, match=r"holds only a\.png, b\.png; what can be read: "):
+        read(tmp_path, True)
 
 
 def test_lines_are_numbered_as_an_editor_does(tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""What all architectures have in common when layers, channels and heads are cut out of them; torch-pruning finds what belongs together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch_pruning as tp
+from transformers import PreTrainedModel
+
+IMPORTANCE = {"taylor": tp.importance.GroupTaylorImportance, "magnitude": tp.importance.GroupMagnitudeImportance}
+Sizes = Mapping[str, Any]
+"""A shape by the names that params use; a size that is not said stays what it is."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How the models of one architecture are cut."""
+
+    sizes: Callable[[Any], dict[str, Any]]
+    """Config -> the whole shape: a number or, for stages, a list of numbers for each name."""
+    faults: Callable[[Any, Sizes], list[str]]
+    """(config, sizes wanted) -> why they cannot be had, a sentence for each fault."""
+    keep_layers: Callable[[PreTrainedModel, Sizes], list[Any]]
+    """(model, sizes) -> which layers were kept; the others are gone from the model, and from its config."""
+    narrow: Callable[[PreTrainedModel, Sizes, str], PreTrainedModel]
+    """(model, sizes, importance) -> a plain model of these sizes made of the most important channels of the model, which is used up."""
+
+
+def spread(count: int, of: int) -> list[int]:
+    """`count` layers evenly spread, the first and the last among them; of one, the first."""
+    return [round(at) for at in torch.linspace(0, of - 1, count).tolist()] if count > 1 else [0]
+
+
+def unknown(found: Any, wanted: Sizes) -> list[str]:
+    return [f"prune.{name}: the teacher has no such size; it has {', '.join(found)}" for name in wanted if name not in found]
+
+
+def too_great(name: str, wanted: int, limit: int) -> list[str]:
+    return [f"{name} = {wanted}: the teacher has {limit}; keep at most so many"] if wanted > limit else []
+
+
+def plain(model: PreTrainedModel, config: Any) -> PreTrainedModel:
+    """A new model of the config with the weights of `model`.
+
+    Raises:
+        RuntimeError: names and shapes are not exactly those of the config.
+    """
+    with torch.random.fork_rng():
+        copy: PreTrainedModel = type(model)(config)
+    # Strict: a single wrong shape or name must end here, not as re-initialised weights after a reload.
+    copy.load_state_dict(model.state_dict(), strict=True)
+    return copy.to(model.device).eval()
+
+
+def cut(model: PreTrainedModel, inputs: dict[str, torch.Tensor], widths: Iterable[tuple[torch.nn.Module, int]], importance: str) -> None:
+    """Leaves each of the modules exactly so many outputs, the most important; what is tied to a channel by a sum or a norm goes with it."""
+    graph = tp.DependencyGraph().build_dependency(model, inputs, output_transform=lambda output: output.logits, verbose=False)
+    for module, width in widths:
+        prune = graph.get_pruner_of_module(module).prune_out_channels
+        have = graph.get_out_channels(module)
+        if width < have:
+            scores = IMPORTANCE[importance]()(graph.get_pruning_group(module, prune, list(range(have))))
+            least = torch.argsort(scores, stable=True)[: have - width]
+            graph.get_pruning_group(module, prune, sorted(least.tolist())).prune()

@@ -1,0 +1,346 @@
+"""Images as they are met in the wild: what is kept, mended, refused, and taken for the same."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from tasks.kinds.base import UnusableRowError
+from tasks.shared import images
+from tasks.shared.attachments import attached
+from tasks.shared.twins import groups, twins
+
+EXIF_TURNED = 6
+
+
+def picture(seed: int = 0, width: int = 60, height: int = 40) -> Image.Image:
+    """Soft blotches of colour: like a photograph, close pixels are alike."""
+    few = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    return Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
+    file = io.BytesIO()
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def exif(orientation: int) -> Image.Exif:
+    made = Image.Exif()
+    made[images.ORIENTATION] = orientation
+    return made
+
+
+def mend(data: bytes, longest: int = 100, shortest: int = 8) -> tuple[bytes, dict[str, int]]:
+    counts: Counter[str] = Counter()
+    return images.usable(data, longest, shortest, counts), dict(counts)
+
+
+def pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("RGB")).astype(int)
+
+
+RGB = picture()
+GREY = RGB.convert("L")
+EVERY_GREY = Image.fromarray(np.arange(2_400).reshape(40, 60).astype(np.uint8))
+
+
+# -- kept --
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        encoded(RGB),
+        encoded(GREY),
+        encoded(RGB, "JPEG"),
+        encoded(GREY, "JPEG"),
+        encoded(RGB, "BMP"),
+        encoded(EVERY_GREY, "GIF"),
+        encoded(RGB, "TIFF"),
+        encoded(RGB, "WEBP", lossless=True),
+        encoded(RGB, "PPM"),
+        encoded(RGB, "JPEG", exif=exif(1)),
+        encoded(RGB, "JPEG", exif=b"Exif\0\0no EXIF at all"),
+        encoded(RGB, "MPO", save_all=True, append_images=[RGB]),
+    ],
+)
+def test_a_plain_picture_is_kept_byte_for_byte(data: bytes) -> None:
+    assert mend(data) == (data, {})
+
+
+# -- mended --
+
+
+def rgba() -> Image.Image:
+    made = RGB.convert("RGBA")
+    made.putalpha(Image.new("L", RGB.size, 0))
+    return made
+
+
+def clear_palette() -> Image.Image:
+    made = Image.new("P", (60, 40), 1)
+    made.putpalette([0, 0, 0, 9, 9, 9])
+    made.info["transparency"] = 1
+    return made
+
+
+def deep(values: np.ndarray) -> Image.Image:
+    return Image.fromarray(values.astype(np.uint16))
+
+
+RAMP = np.linspace(0, 65_535, 2_400).reshape(40, 60)
+WHITE = np.full((40, 60, 3), 255)
+
+
+@pytest.mark.parametrize(
+    ("data", "told", "mode", "expected"),
+    [
+        (encoded(RGB, exif=exif(EXIF_TURNED)), "images turned upright (EXIF)", "RGB", pixels(RGB.rotate(-90, expand=True))),
+        (encoded(RGB, exif=exif(2)), "images turned upright (EXIF)", "RGB", pixels(RGB)[:, ::-1]),
+        (encoded(deep(RAMP)), "16-bit images to 8 bit", "L", np.repeat(np.round(RAMP.astype(np.uint16) / 257)[..., None], 3, 2)),
+        (encoded(deep(RAMP), "TIFF"), "16-bit images to 8 bit", "L", np.repeat(np.round(RAMP.astype(np.uint16) / 257)[..., None], 3, 2)),
+        (encoded(rgba()), "transparency laid on white", "RGB", WHITE),
+        (encoded(rgba().convert("LA")), "transparency laid on white", "L", WHITE),
+        (encoded(clear_palette()), "transparency laid on white", "RGB", WHITE),
+        (encoded(RGB.convert("RGBA")), "transparency laid on white", "RGB", pixels(RGB)),
+        (encoded(RGB.quantize(8)), "images with a palette to RGB or grey", "RGB", pixels(RGB.quantize(8))),
+        (encoded(GREY, "GIF"), "images with a palette to RGB or grey", "L", pixels(GREY)),
+        (encoded(GREY.convert("1")), "black-and-white images to grey", "L", pixels(GREY.convert("1"))),
+        (encoded(RGB.convert("CMYK"), "TIFF"), "CMYK images to RGB", "RGB", pixels(RGB)),
+        (
+            encoded(EVERY_GREY, "GIF", save_all=True, append_images=[EVERY_GREY.rotate(90)]),
+            "first frame of moving images taken",
+            "L",
+            pixels(EVERY_GREY),
+        ),
+    ],
+)
+def test_what_is_not_plain_is_mended_and_counted(data: bytes, told: str, mode: str, expected: np.ndarray) -> None:
+    made, counts = mend(data)
+    assert counts == {told: 1}
+    again = Image.open(io.BytesIO(made))
+    assert (again.format, again.mode) == ("PNG", mode)
+    assert np.array_equal(pixels(again), expected)
+    assert np.array_equal(pixels(images.opened(data)), expected)
+    assert mend(made) == (made, {})
+
+
+def test_a_large_picture_is_scaled_down_in_proportion() -> None:
+    made, counts = mend(encoded(RGB), longest=30)
+    assert Image.open(io.BytesIO(made)).size == (30, 20)
+    assert counts == {"images scaled down": 1}
+
+
+def test_mends_add_up_and_only_for_pictures_that_are_kept() -> None:
+    counts = Counter({"images scaled down": 3})
+    images.usable(encoded(RGB.convert("CMYK"), "JPEG", exif=exif(3)), 30, 8, counts)
+    assert counts == {"images scaled down": 4, "images turned upright (EXIF)": 1, "CMYK images to RGB": 1}
+    with pytest.raises(UnusableRowError):
+        images.usable(encoded(deep(RAMP)), 100, 50, counts)
+    assert counts.total() == 6
+
+
+def test_a_profile_of_other_colours_does_not_stay_with_mended_pixels() -> None:
+    made, _ = mend(encoded(RGB.convert("CMYK"), "TIFF", icc_profile=b"profile of CMYK"))
+    assert "icc_profile" not in Image.open(io.BytesIO(made)).info
+
+
+# -- refused --
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def promising(width: int, height: int) -> bytes:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "no image: the file is empty"),
+        (b"<!DOCTYPE html><html>", "unreadable image: begins with b'<!DOCTYPE ht'; PNG, JPEG, "),
+        (encoded(RGB, "ICO"), "unreadable image: begins with "),
+        (encoded(RGB)[: len(encoded(RGB)) // 2], "damaged image: "),
+        (flipped(encoded(RGB), 1000), "damaged image: "),
+        (promising(12_000, 8_000), "too many pixels: 12,000 × 8,000; at most 64,000,000 are allowed"),
+        (promising(60_000, 60_000), "too many pixels: at most 64,000,000 are allowed"),
+        (promising(100, 100), "damaged image: "),
+        (encoded(picture(width=60, height=7)), "image too small: 60 × 7 pixels; at least 8 on each side are needed"),
+        (encoded(picture(width=210, height=10)), "image drawn out: 210 × 10 pixels; sides of at most 20 to 1 are allowed"),
+        (encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), "too many bits: the pixels are numbers with a fraction"),
+        (encoded(Image.fromarray(RAMP.astype(np.int32) * 2), "TIFF"), "too many bits: values from 0 to 131070"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(UnusableRowError) as caught:
+        mend(data)
+    assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"])
+def test_what_is_cut_off_is_never_filled_up(form: str) -> None:
+    """The last few bytes of some formats say nothing."""
+    data = encoded(GREY if form == "GIF" else RGB, form)
+    whole = images.fingerprint(data)
+    outcomes = Counter(outcome(data[:size]) for size in range(0, len(data) - 1, max(1, len(data) // 40)))
+    assert set(outcomes) <= {"refused", whole}
+    assert outcomes["refused"] > 30
+
+
+def test_no_wrong_bit_of_a_png_changes_a_pixel() -> None:
+    data = encoded(RGB)
+    assert {outcome(flipped(data, at)) for at in range(0, len(data), 3)} <= {"refused", outcome(data)}
+
+
+def outcome(data: bytes) -> str:
+    try:
+        return images.fingerprint(data)
+    except UnusableRowError:
+        return "refused"
+
+
+# -- the same --
+
+
+def test_fingerprints_are_of_what_is_seen() -> None:
+    same = [encoded(RGB), encoded(RGB, "BMP"), encoded(RGB, "WEBP", lossless=True), encoded(RGB.convert("RGBA"))]
+    assert len(set(map(images.fingerprint, same))) == 1
+    other = [encoded(RGB, "JPEG"), encoded(RGB.resize((40, 60))), encoded(Image.fromarray(np.asarray(RGB).reshape(60, 40, 3)))]
+    assert len(set(map(images.fingerprint, [*same, *other]))) == 4
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda image: encoded(image, "JPEG", quality=60),
+        lambda image: encoded(image.resize((90, 60), Image.Resampling.BICUBIC)),
+        lambda image: encoded(image.resize((45, 30), Image.Resampling.BICUBIC)),
+        lambda image: encoded(ImageEnhance.Brightness(image).enhance(0.9)),
+    ],
+)
+def test_copies_are_twins_and_other_pictures_are_not(copied: Callable[[Image.Image], bytes]) -> None:
+    different = [picture(seed) for seed in range(1, 6)]
+    row = [*map(encoded, different), copied(different[3])]
+    assert twins(row, 0.995) == [0, 1, 2, 3, 4, 3]
+    assert twins(row[::-1], 0.995) == [0, 1, 0, 3, 4, 5]
+    assert twins([*row, row[2]], 1) == [0, 1, 2, 3, 4, 5, 2]
+
+
+def test_the_same_shape_in_another_colour_is_no_twin() -> None:
+    red, green = (Image.merge("RGB", [GREY if band == bright else Image.new("L", GREY.size, 40) for band in range(3)]) for bright in (0, 1))
+    assert twins([encoded(red), encoded(green)], 0.9) == [0, 1]
+
+
+def test_one_detail_makes_a_picture_no_twin() -> None:
+    spotted = picture(1, 160, 160)
+    clean = encoded(spotted)
+    spotted.paste((0, 0, 0), (80, 80, 95, 95))
+    small = np.stack([images.thumbnail(data)[: images.THUMBNAIL] for data in (clean, encoded(spotted))])
+    assert np.corrcoef(small.astype(float))[0, 1] > 0.98
+    assert twins([clean, encoded(spotted)], 0.98) == [0, 1]
+
+
+def test_noise_all_over_makes_a_picture_no_twin() -> None:
+    rng = np.random.default_rng(0)
+    clean = rng.integers(20, 230, images.THUMBNAIL + 6, dtype=np.uint8)
+    noisy = clean + rng.integers(-18, 19, len(clean), dtype=np.int8).astype(np.uint8)
+    found = np.corrcoef(np.stack([clean, noisy])[:, : images.THUMBNAIL].astype(float))[0, 1]
+    assert 0.95 < found < 0.995
+    assert groups([clean, noisy], found - 1e-9) == [0, 0]
+    assert groups([clean, noisy], found + 1e-9) == [0, 1]
+
+
+def test_flat_pictures_are_twins_only_if_equally_bright() -> None:
+    flat = [Image.new("L", (40, 40), grey) for grey in (0, 0, 7, 255)]
+    starry = Image.new("L", (400, 400), 0)
+    starry.putpixel((200, 200), 9)
+    assert twins([*map(encoded, flat), encoded(starry), encoded(flat[2], "BMP")], 0.5) == [0, 0, 2, 3, 4, 2]
+
+
+def test_twins_do_not_depend_on_the_blocks_or_on_other_pictures() -> None:
+    rng = np.random.default_rng(0)
+    many = [rng.integers(0, 256, images.THUMBNAIL + 6, dtype=np.uint8) for _ in range(600)]
+    many[599] = np.minimum(many[3], 250)
+    many[300] = many[20] // 2
+    found = groups(many, 0.995)
+    assert (found[599], found[300]) == (3, 20)
+    assert [index for index in range(600) if found[index] != index] == [300, 599]
+    assert groups([many[3], many[599]], 0.995) == [0, 0]
+    assert groups([], 0.995) == []
+
+
+# -- files named by a table --
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    raw = tmp_path / "raw"
+    (raw / "train/images").mkdir(parents=True)
+    (raw / "train/images/a.png").write_bytes(b"beside")
+    (raw / "images").mkdir()
+    (raw / "images/a.png").write_bytes(b"top")
+    (tmp_path / "secret").write_bytes(b"secret")
+    (raw / "out.png").symlink_to(tmp_path / "secret")
+    (raw / "in.png").symlink_to("images/a.png")
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("name", "beside", "found"),
+    [
+        ("images/a.png", "train/metadata.csv", b"top"),
+        ("train/images/a.png", "train/metadata.csv", b"beside"),
+        ("a.png", "train/images/list.csv", b"beside"),
+        ("./images\\a.png", "a.csv", b"top"),
+        ("in.png", "a.csv", b"top"),
+    ],
+)
+def test_a_named_file_is_found_in_the_raw_folder_first_then_beside_its_table(raw: Path, name: str, beside: str, found: bytes) -> None:
+    assert attached(raw, name, beside) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("/etc/passwd", "unsafe path"),
+        ("C:\\a.png", "unsafe path"),
+        ("../secret", "unsafe path"),
+        ("images/../images/a.png", "unsafe path"),
+        ("images/../../secret", "unsafe path"),
+        ("images\\..\\..\\secret", "unsafe path"),
+        ("out.png", "unsafe path"),
+        ("gone.png", "no such file"),
+        ("", "no such file"),
+        (".", "no such file"),
+        ("images", "no such file"),
+        ("a\0b.png", "no such file"),
+        ("long " * 100_000, "no such file"),
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_refused(raw: Path, name: str, reason: str) -> None:
+    with pytest.raises(UnusableRowError, match=f"^{reason}: "):
+        attached(raw, name, "a.csv")
+
+
+def test_a_named_file_that_is_too_large_is_refused(raw: Path) -> None:
+    with (raw / "large.png").open("wb") as file:
+        file.truncate(2**28 + 1)
+    with pytest.raises(UnusableRowError, match=r"^file too large: 268,435,457 bytes; at most 268,435,456 are allowed"):
+        attached(raw, "large.png", "a.csv")

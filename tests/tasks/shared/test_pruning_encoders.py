@@ -1,0 +1,137 @@
+"""Encoders are cut along whole heads and the same hidden channels everywhere, and the result is a plain checkpoint."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
+
+from tasks.shared import pruning
+
+SHAPE = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4, "intermediate_size": 128}
+PICTURES = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+WORDS = torch.randint(0, 100, (8, 12), generator=torch.Generator().manual_seed(0))
+WIDTH = 16
+"""Of a head."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """These models are so small that threads would wait for each other longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def teacher(name: str) -> Any:
+    torch.manual_seed(0)
+    if name == "vit":
+        config = AutoConfig.for_model(name, **SHAPE, image_size=32, patch_size=8, num_labels=3)
+        return AutoModelForImageClassification.from_config(config, attn_implementation="eager").eval()
+    config = AutoConfig.for_model(name, **SHAPE, vocab_size=100, max_position_embeddings=32, pad_token_id=0, num_labels=3)
+    return AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").eval()
+
+
+def logits(model: Any) -> torch.Tensor:
+    seen = {"pixel_values": PICTURES} if model.config.model_type == "vit" else {"input_ids": WORDS}
+    answer: torch.Tensor = model(**seen).logits
+    return answer
+
+
+def pruned(model: Any, sizes: dict[str, int], importance: str) -> Any:
+    model = copy.deepcopy(model)
+    architecture = pruning.architecture(model.config)
+    assert architecture.faults(model.config, sizes) == []
+    architecture.keep_layers(model, sizes)
+    torch.nn.functional.cross_entropy(logits(model), torch.arange(8) % 3).backward()
+    return architecture.narrow(model, sizes, importance)
+
+
+@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+def test_a_vit_has_the_sizes_asked_for_and_is_plain(tmp_path: Path, importance: str) -> None:
+    student = pruned(teacher("vit"), {"layers": 2, "hidden": 32, "ffn": 56}, importance)
+    student.save_pretrained(tmp_path)
+    again = AutoModelForImageClassification.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    shape = {"hidden_size": 32, "num_attention_heads": 2, "num_hidden_layers": 2, "intermediate_size": 56}
+    assert {name: getattr(again.config, name) for name in shape} == shape
+    assert again.config.pooler_output_size == 32
+    assert torch.equal(logits(again), logits(student))
+
+
+@pytest.mark.parametrize("name", ["vit", "bert"])
+def test_keeping_everything_changes_no_logit(name: str) -> None:
+    model = teacher(name)
+    everything = pruning.architecture(model.config).sizes(model.config)
+    for sizes in ({}, everything):
+        assert torch.equal(logits(pruned(model, sizes, "taylor")), logits(model))
+
+
+@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+def test_in_a_vit_whole_heads_go_and_the_same_channels_everywhere(importance: str) -> None:
+    model = teacher("vit")
+    number = torch.arange(64.0)
+    # Biases carry the number of their channel, so that it can be read off which were kept.
+    with torch.no_grad():
+        for name, tensor in model.vit.named_parameters():
+            if name.endswith(("cls_token", "position_embeddings")):
+                tensor.copy_(number.expand_as(tensor))
+            elif name.endswith("bias") and len(tensor) == 64:
+                tensor.copy_(number)
+    student = pruned(model, {"hidden": 32}, importance)
+    named = dict(student.vit.named_parameters())
+    stream = named.pop("layernorm.bias")
+    assert stream.shape == (32,)
+    assert len(stream.unique()) == 32
+    for at in range(4):
+        old, new = model.vit.layers[at].attention, student.vit.layers[at].attention
+        kept = new.q_proj.bias
+        heads = kept.view(2, WIDTH)
+        assert torch.equal(heads % WIDTH, number[:WIDTH].repeat(2, 1))
+        assert len((heads // WIDTH).unique(dim=0)) == 2
+        for part in ("k_proj", "v_proj"):
+            assert torch.equal(named.pop(f"layers.{at}.attention.{part}.bias"), kept)
+        assert named.pop(f"layers.{at}.attention.q_proj.bias") is kept
+        assert torch.equal(new.o_proj.weight, old.o_proj.weight[stream.long()][:, kept.long()])
+        assert torch.equal(new.q_proj.weight, old.q_proj.weight[kept.long()][:, stream.long()])
+    for name, tensor in named.items():
+        if name.endswith(("cls_token", "position_embeddings", "bias")) and tensor.shape[-1] == 32:
+            assert torch.equal(tensor, stream.expand_as(tensor)), name
+
+
+@pytest.mark.parametrize("name", ["vit", "bert"])
+@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+def test_what_carries_nothing_goes_first(name: str, importance: str) -> None:
+    """Feed-forward channels set to zero, at other places in each layer."""
+    model = teacher(name)
+    chance = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for layer in model.vit.layers if name == "vit" else model.bert.encoder.layer:
+            widen, narrow = (layer.mlp.fc1, layer.mlp.fc2) if name == "vit" else (layer.intermediate.dense, layer.output.dense)
+            dead = torch.randperm(128, generator=chance)[:64]
+            widen.weight[dead], widen.bias[dead], narrow.weight[:, dead] = 0, 0, 0
+    student = pruned(model, {"ffn": 64}, importance)
+    assert student.config.intermediate_size == 64
+    np.testing.assert_allclose(logits(student).detach(), logits(model).detach(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes", "said"),
+    [
+        ("vit", {"layers": 5, "ffn": 136}, ["prune.layers = 5: the teacher has 4", "prune.ffn = 136: the teacher has 128"]),
+        ("vit", {"hidden": 24}, ["multiple of 16", "the teacher's heads"]),
+        ("vit", {"vocabulary": 800}, ["prune.vocabulary: the teacher has no such size; it has layers, hidden, ffn"]),
+        ("bert", {"vocabulary": 112}, ["prune.vocabulary = 112: the teacher has 104"]),
+        ("roberta", {"widths": [8]}, ["prune.widths: the teacher has no such size"]),
+    ],
+)
+def test_impossible_sizes_are_told(name: str, sizes: dict[str, Any], said: list[str]) -> None:
+    config = teacher(name).config
+    faults = " ".join(pruning.architecture(config).faults(config, sizes))
+    assert all(part in faults for part in said), faults
