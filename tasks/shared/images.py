@@ -54,25 +54,25 @@ def usable(data: bytes, longest: int, shortest: int, mended: Counter[str]) -> by
 
 
 def opened(data: bytes) -> Image.Image:
-    """RGB, plain, of any size.
+    """Plain, of any size.
 
     Raises:
         UnusableRowError: no image, damaged, or with too many pixels or bits.
     """
     picture, _ = _decoded(data)
-    return _plain(picture, []).convert("RGB")
+    return _plain(picture, [])
 
 
 def fingerprint(data: bytes) -> str:
     """Equal for the same picture in two formats that lose nothing."""
-    picture = opened(data)
+    picture = opened(data).convert("RGB")
     width, height = picture.size
     return hashlib.sha256(f"{width}x{height}:".encode() + picture.tobytes()).hexdigest()
 
 
 def thumbnail(data: bytes) -> np.ndarray:
     """(THUMBNAIL + 6,) uint8: the picture made small, then the darkest and the brightest value of each colour in the large one."""
-    picture = opened(data)
+    picture = opened(data).convert("RGB")
     small = np.asarray(picture.resize((SIDE, SIDE), Resampling.BILINEAR), dtype=np.uint8)
     extremes = [value for band in picture.split() for value in band.getextrema()]
     return np.concatenate([small.ravel(), np.asarray(extremes, dtype=np.uint8)])

@@ -16,11 +16,13 @@ MEAN = 4
 
 def square(image: Image, side: int, resample: int) -> np.ndarray:
     """`side` by `side` pixels of 3 colours, 0 to 255. The picture is stretched, not cut: what is at its edge stays."""
-    return np.asarray(image.resize((side, side), resample), dtype=np.uint8)
+    return np.asarray(image.resize((side, side), resample).convert("RGB"), dtype=np.uint8)
 
 
 def normalized(pixels: np.ndarray, scale: float, mean: Sequence[float], std: Sequence[float]) -> np.ndarray:
     """(n, side, side, 3) whole numbers -> (n, 3, side, side) float32, laid out in memory as it came (channels last)."""
-    values = (pixels.astype(np.float32) * np.float32(scale) - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    values = pixels.astype(np.float32)
+    values *= np.asarray(scale / np.asarray(std), np.float32)
+    values -= np.asarray(np.asarray(mean) / np.asarray(std), np.float32)
     laid_out: np.ndarray = values.transpose(0, 3, 1, 2)
     return laid_out

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from flows import data, recipes
-from tasks.shared import params, stages
+from tasks.shared import params, pretrained, stages
 from tasks.shared.errors import ParamsError
+from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -23,10 +24,15 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+NAMED = {"csl": {"source": "titles", "checkpoint": "models/chinese"}, "fashion": {"source": "pictures"}}
+"""What the user has to say of a recipe."""
+
+
 @pytest.mark.parametrize("name", recipes.names(ROOT))
 def test_recipe_is_added_below_what_was_there_and_is_in_order(root: Path, name: str) -> None:
-    before = (root / "params.yaml").read_text()
-    said = recipes.add(root, name)
+    tiny.checkpoint_in(root / "models" / "chinese")
+    before, named = (root / "params.yaml").read_text(), NAMED.get(name, {})
+    said = recipes.add(root, name, **named)
     after = (root / "params.yaml").read_text()
     assert after.startswith(before.rstrip("\n"))
     assert f"\n  {name}:\n" in after
@@ -34,7 +40,7 @@ def test_recipe_is_added_below_what_was_there_and_is_in_order(root: Path, name: 
     checked = params.check(params.read(root / "params.yaml"), {n: s.Params for n, s in stages.load_all().items()}, stages.kinds())
     assert name in checked
     assert said[1].endswith(f"dvc repro benchmark@{name}")
-    assert len(recipes.add(root, name)) == 1
+    assert len(recipes.add(root, name, **named)) == 1
     assert (root / "params.yaml").read_text() == after
 
 
@@ -51,6 +57,54 @@ def test_params_that_are_not_in_order_stop_it_before_any_data_come_in(
     assert brought == []
     assert (root / "params.yaml").read_text() == faulty
     assert sorted(path.name for path in root.iterdir()) == ["params.yaml", "recipes"]
+
+
+def test_checkpoint_that_the_user_names_is_pinned_by_its_content(root: Path) -> None:
+    folder = tiny.checkpoint_in(root / "models" / "chinese")
+    recipes.add(root, "csl", **NAMED["csl"])
+    source = params.read(root / "params.yaml")["csl"]["pretrain"]["source"]
+    assert source == {"folder": "models/chinese", "sha256": pretrained.content_hash(folder)}
+    with pytest.raises(ParamsError, match="with other values"):
+        recipes.add(root, "csl", source="titles", checkpoint=f"hub:owner/name@{'0' * 40}")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"source": "titles"}, "recipe csl: needs a pretrained model; name one: --checkpoint FOLDER of the workspace"),
+        ({"checkpoint": "models/chinese"}, "recipe csl: brings no data with it; name them: --source FILE"),
+        ({"source": "titles", "checkpoint": "../chinese"}, "lies outside the workspace"),
+        ({"source": "titles", "checkpoint": "models/none"}, "is no folder of the workspace"),
+        ({"source": "titles", "checkpoint": "hub:owner/name@main"}, "is no folder of the workspace"),
+    ],
+)
+def test_what_the_user_has_to_name_is_asked_for(
+    root: Path, given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny.checkpoint_in(root / "models" / "chinese")
+    monkeypatch.chdir(root)
+    before = (root / "params.yaml").read_text()
+    assert recipes.main(["add", "csl", *(word for name, value in given.items() for word in (f"--{name}", value))]) == 2
+    assert said in capsys.readouterr().err
+    assert (root / "params.yaml").read_text() == before
+
+
+def test_ensure_adds_what_is_missing_and_leaves_the_rest(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert recipes.ensure(root, "all") == recipes.ensure(root, "bbc") == []
+    assert len(recipes.ensure(root, "tweets")) == 2
+    changed = (root / "params.yaml").read_text().replace("outside_weight: 0.3", "outside_weight: 0.7")
+    (root / "params.yaml").write_text(changed)
+    assert recipes.ensure(root, "tweets") == []
+    monkeypatch.chdir(root)
+    assert recipes.main(["ensure", "twets"]) == 2
+    assert "run twets: is neither in params.yaml nor a recipe; did you mean `tweets`?" in capsys.readouterr().err
+
+
+def test_recipes_are_listed_with_what_they_are_and_take(root: Path) -> None:
+    assert [line.split()[0] for line in recipes.listed(root)] == recipes.names(root)
+    assert all(" min " in line and len(line) > 40 for line in recipes.listed(root))
 
 
 def test_unknown_recipe_is_refused(root: Path) -> None:
