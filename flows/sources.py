@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tasks.shared import folders
 from tasks.shared.errors import DataError, PassingError, did_you_mean
 from tasks.shared.readers import FORMATS, is_data, is_table
 
@@ -54,13 +55,16 @@ def bring(source: str, into: Path) -> str:
 
 def _bring_bbc(into: Path) -> None:
     """articles.jsonl: headline, desk, body of 2,225 articles, by desk and number. The same bytes everywhere."""
+    with (into / "articles.jsonl").open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in _articles())
+
+
+def _articles() -> list[dict[str, str]]:
     rows = []
     for path in sorted(_package_folder(BBC_PACKAGE, BBC_VERSION, "bbcnews/data").glob("*/*.txt")):
         headline, _, body = _decoded(path.read_bytes()).strip().partition("\n")
         rows.append({"headline": headline.strip(), "desk": path.parent.name, "body": body.strip()})
-    rows.sort(key=lambda row: (row["desk"], row["headline"], row["body"]))
-    with (into / "articles.jsonl").open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return sorted(rows, key=lambda row: (row["desk"], row["headline"], row["body"]))
 
 
 def _decoded(text: bytes) -> str:
@@ -107,7 +111,21 @@ def _bring_elpv(into: Path) -> None:
             table.writerow([path, "defective" if float(probability) >= ELPV_DEFECTIVE else "functional", probability, cell])
 
 
-EMBEDDED: dict[str, Callable[[Path], None]] = {"bbc-news": _bring_bbc, "wnut-16": _bring_wnut16, "elpv": _bring_elpv}
+def _bring_wnut16_with_news(into: Path) -> None:
+    """Beside the tweets unlabelled/news.txt: the BBC's articles, a line for each paragraph, for a student to learn on from its teacher."""
+    _bring_wnut16(into)
+    (into / folders.UNLABELLED).mkdir()
+    with (into / folders.UNLABELLED / "news.txt").open("w", encoding="utf-8", newline="\n") as file:
+        for row in _articles():
+            file.writelines(f"{line}\n" for line in [row["headline"], *row["body"].splitlines()] if line.strip())
+
+
+EMBEDDED: dict[str, Callable[[Path], None]] = {
+    "bbc-news": _bring_bbc,
+    "wnut-16": _bring_wnut16,
+    "wnut-16-with-news": _bring_wnut16_with_news,
+    "elpv": _bring_elpv,
+}
 
 
 # -- files and folders --

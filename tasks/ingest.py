@@ -68,7 +68,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     separate_near_duplicates(intake, kind, params.near_duplicates)
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in SIDES}
-    pool = pool_of(kind, splits, params)
+    further = [{"pool": clean(line, intake.cleaned, keep_lines=False)} for line in raw.unlabelled]
+    pool = pool_of(kind, splits, further, params)
     return Metrics(figures=ingest_report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
 
 
@@ -169,9 +170,10 @@ def alike(found: Sequence[Any], threshold: float) -> list[int]:
     return duplicates.groups(found, threshold) if all(isinstance(one, str) for one in found) else twins.groups(found, threshold)
 
 
-def pool_of(kind: base.Kind, splits: Mapping[str, Sequence[Record]], params: Params) -> list[str]:
-    """Unlabelled texts of training rows, none of which is a row that measures; in an order that makes every beginning a fair sample."""
+def pool_of(kind: base.Kind, splits: Mapping[str, Sequence[Record]], further: Sequence[base.Row], params: Params) -> list[str]:
+    """Unlabelled texts of training rows and further ones, none of which measures; in an order that makes every beginning a fair sample."""
     measuring = {record.content for side in SIDES if side != "train" for record in splits[side]}
-    texts = {text for record in splits["train"] for text in kind.pool(record.values, params.pool_words)}
+    rows = [*(record.values for record in splits["train"]), *further]
+    texts = {text for row in rows for text in kind.pool(row, params.pool_words)}
     fresh = [text for text in texts if kind.content({"text": text}) not in measuring]
     return sorted(fresh, key=lambda text: (share(params.split_seed, text), text))

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from tasks.shared.encoding import detect
-from tasks.shared.records import UNREADABLE, Rejected, Row, rejected
+from tasks.shared.records import UNREADABLE, Rejected, Row, lines, rejected
 
 TEXT = ".txt"
+UNLABELLED = "unlabelled"
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 
 Reader = Callable[[str, Iterable[Path]], tuple[list[Row], list[Rejected], str]]
@@ -20,9 +21,14 @@ def is_image(name: str) -> bool:
     return PurePosixPath(name).suffix.lower() in IMAGES
 
 
+def is_unlabelled(name: str) -> bool:
+    """Whether this relative path is `unlabelled/<name>.txt`."""
+    return PurePosixPath(name).suffix.lower() == TEXT and name.startswith(f"{UNLABELLED}/")
+
+
 def is_class_text(name: str) -> bool:
     """Whether this relative path is `<label>/<name>.txt`."""
-    return PurePosixPath(name).suffix.lower() == TEXT and _in_folder(name)
+    return PurePosixPath(name).suffix.lower() == TEXT and _in_folder(name) and not is_unlabelled(name)
 
 
 @dataclass
@@ -83,6 +89,17 @@ def images(folder: str, paths: Iterable[Path]) -> tuple[list[Row], list[Rejected
     names = [f"{folder}/{path.name}" for path in paths]
     rows = [Row(name, 1, {"image": name, "label": PurePosixPath(folder).name}) for name in names]
     return rows, [], _counted(Counter(PurePosixPath(name).suffix.lower().removeprefix(".") for name in names))
+
+
+def unlabelled(path: Path, name: str) -> tuple[list[str], list[str]]:
+    """The lines of a text file that are whole, and what makes the file unreadable."""
+    encoding = detect(path)
+    if encoding is None:
+        return [], [f"{name} is no text: it looks like a binary file; save it as text in UTF-8"]
+    try:
+        return [line.text for line in lines(path, encoding) if not line.fault], []
+    except UnicodeError:
+        return [], [f"{name} cannot be read as {encoding}, which it seems to be; save it as UTF-8"]
 
 
 def homeless(name: str) -> Rejected:

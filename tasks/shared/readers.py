@@ -41,6 +41,8 @@ class Raw:
     rejected: list[Rejected] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
+    """Lines of the text files in the folder `unlabelled`."""
 
 
 def read(raw: Path, header: bool) -> Raw:
@@ -52,6 +54,9 @@ def read(raw: Path, header: bool) -> Raw:
     paths, faults = _files(raw)
     result = Raw()
     files = {path.relative_to(raw).as_posix(): path for path in paths}
+    for name in [name for name in files if folders.is_unlabelled(name)]:
+        texts, bad = folders.unlabelled(files.pop(name), name)
+        result.unlabelled, faults = result.unlabelled + texts, faults + bad
     tables = {name: path for name, path in files.items() if is_table(name)}
     for name, path in tables.items():
         if idx.is_labels(name):
@@ -75,7 +80,7 @@ def is_table(name: str) -> bool:
 
 def is_data(name: str) -> bool:
     """Whether a file of this relative path may be read: as a table, as a row, or because a table names it."""
-    return is_table(name) or folders.is_class_text(name) or folders.is_image(name)
+    return is_table(name) or folders.is_class_text(name) or folders.is_image(name) or folders.is_unlabelled(name)
 
 
 def _take_folders(result: Raw, files: dict[str, Path], tabled: bool) -> None:

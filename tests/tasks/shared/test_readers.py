@@ -249,3 +249,16 @@ def test_links_inside_the_folder_are_followed(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\nfoo,x\n")
     (tmp_path / "b.csv").symlink_to("a.csv")
     assert len(values(tmp_path)) == 2
+
+
+def test_text_in_the_folder_unlabelled_is_no_row(tmp_path: Path) -> None:
+    (tmp_path / "unlabelled").mkdir()
+    (tmp_path / "unlabelled" / "news.txt").write_bytes("First line.\n\nZweite Zeile, schön.\n".encode("iso-8859-1"))
+    (tmp_path / "a.csv").write_text("text,label\nx,1\n")
+    raw = read(tmp_path, header=True)
+    assert [row.values for row in raw.rows] == [{"text": "x", "label": "1"}]
+    assert raw.unlabelled == ["First line.", "Zweite Zeile, schön."]
+    assert raw.ignored == []
+    (tmp_path / "unlabelled" / "noise.txt").write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(DataError, match=r"unlabelled/noise.txt is no text"):
+        read(tmp_path, header=True)
