@@ -22,15 +22,21 @@ from typing import Any
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).resolve().parents[1]
+HEADLINE = "headline"
+"""Stands for the name of the run's headline figure."""
 FIGURES = {
-    "teacher macro-F1": ("metrics", "teacher", "macro_f1"),
-    "linear baseline macro-F1": ("metrics", "baseline", "macro_f1"),
+    "teacher": ("metrics", "teacher", HEADLINE),
+    "linear baseline": ("metrics", "baseline", HEADLINE),
     "teacher above baseline": ("metrics", "teacher", "difference_to_baseline"),
     "teacher above baseline, low end of its interval": ("metrics", "teacher", "difference_to_baseline_low"),
-    "teacher, int8 only: macro-F1": ("metrics", "teacher_int8", "macro_f1"),
-    "pruned, before recovery: macro-F1": ("metrics", "pruned", "macro_f1"),
-    "distilled macro-F1": ("metrics", "distilled", "macro_f1"),
-    "final macro-F1": ("metrics", "final", "macro_f1"),
+    "teacher, int8 only": ("metrics", "teacher_int8", HEADLINE),
+    "pruned, before recovery": ("metrics", "pruned", HEADLINE),
+    "distilled": ("metrics", "distilled", HEADLINE),
+    "final": ("metrics", "final", HEADLINE),
+    "final less teacher": ("metrics", "final", "difference_to_teacher"),
+    "final less teacher, low end of its interval": ("metrics", "final", "difference_to_teacher_low"),
+    "final less teacher, high end of its interval": ("metrics", "final", "difference_to_teacher_high"),
+    "final less teacher, half the interval's width": ("metrics", "final", "smallest_visible_difference"),
     "final, share of the teacher's": ("metrics", "final", "quality_ratio"),
     "final, share of the teacher's, low end of its interval": ("metrics", "final", "quality_ratio_low"),
     "final, agreement with the teacher": ("metrics", "final", "agreement"),
@@ -60,9 +66,13 @@ def command(arguments: Sequence[str], folder: Path) -> None:
 
 
 def table(measured: Mapping[int, Mapping[str, Any]]) -> str:
-    lines = ["| | " + " | ".join(f"seed {seed}" for seed in measured) + " | mean ± sd |", "|---|" + "---:|" * (len(measured) + 1)]
+    headline = next(iter(measured.values()))["metrics"]["measured"]["headline"]
+    lines = [
+        f"| {headline} | " + " | ".join(f"seed {seed}" for seed in measured) + " | mean ± sd |",
+        "|---|" + "---:|" * (len(measured) + 1),
+    ]
     for name, (file, variant, key) in FIGURES.items():
-        values = [float(one[file][variant][key]) for one in measured.values()]
+        values = [float(one[file][variant][headline if key == HEADLINE else key]) for one in measured.values()]
         digits = 1 if max(values) >= 2 else 3
         spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
         lines.append(f"| {name} | " + " | ".join(f"{value:.{digits}f}" for value in values) + f" | {mean(values):.{digits}f}{spread} |")
@@ -71,7 +81,7 @@ def table(measured: Mapping[int, Mapping[str, Any]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", default="bbc")
+    parser.add_argument("--run", default="bbc", help="a run of params.yaml or a recipe")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, help="where to write each seed's figures as JSON")
     given = parser.parse_args()
@@ -81,6 +91,7 @@ def main() -> None:
         command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
         command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
         command([sys.executable, "-m", "flows.data", "restore"], clone)
+        command([sys.executable, "-m", "flows.recipes", "ensure", given.run], clone)
         for seed in given.seeds:
             measured[seed] = measure(given.run, seed, clone)
             if given.out:

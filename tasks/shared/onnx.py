@@ -75,6 +75,8 @@ def calibration(kind: Kind, processor: Processor, features: Sequence[Features]) 
 
 def convert(float_file: Path, file: Path, number_format: str, seen: Sequence[dict[str, np.ndarray]]) -> None:
     """Writes the graph in the format; `seen` is what int8-static takes the ranges of activations from. The float file is gone then."""
+    # It advises a pre-processing step: it measured slower on graphs of texts, and those of pictures have had theirs.
+    logging.getLogger().addFilter(lambda record: "pre-processing before quantization" not in record.getMessage())
     if number_format == "int8-dynamic":
         _to_dynamic_int8(float_file, file)
     elif number_format == "int8-static":
@@ -86,8 +88,6 @@ def convert(float_file: Path, file: Path, number_format: str, seen: Sequence[dic
 
 def _to_dynamic_int8(float_file: Path, file: Path) -> None:
     """Weights to int8, one scale per channel; activations are quantized as they come."""
-    # It advises a pre-processing step that measured slower on these graphs.
-    logging.getLogger().addFilter(lambda record: "pre-processing before quantization" not in record.getMessage())
     options = {"DefaultTensorType": TensorProto.FLOAT}
     quantize_dynamic(float_file, file, per_channel=True, weight_type=QuantType.QInt8, extra_options=options)
 
