@@ -10,10 +10,11 @@ LOCKS := requirements/tasks.lock requirements/flows.lock
 EXTRAS := requirements/ner.lock requirements/images.lock
 PIP := -m pip install --quiet --disable-pip-version-check
 # `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
-WHAT = $(if $(filter all,$(RUN)),--keep-going,benchmark@$(RUN))
+RUNS = $(filter-out all,$(RUN))
+WHAT = $(if $(RUNS),benchmark@$(RUN),--keep-going)
 NEEDS = .venv/ready $(if $(filter-out bbc,$(RUN)),.venv/ready-extras)
-export PATH := $(CURDIR)/$(BIN):$(PATH)
-export DVC_NO_ANALYTICS := 1
+# As one word of the shell, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
 
 .PHONY: help repro add flow gate test check plots lock clean
 
@@ -21,18 +22,20 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 repro: $(NEEDS) ## install, then run the whole pipeline of RUN (bbc, or a recipe's name, or all) and print its figures
-	@python -m flows.recipes ensure $(RUN)
+	@python -m flows.recipes ensure $(call quoted,$(RUN))
 	@python -m tasks check
-	@python -m flows.data restore
-	dvc repro $(WHAT); status=$$?; python -m tasks summary $(filter-out all,$(RUN)); exit $$status
+	@python -m flows.data restore $(RUNS)
+	dvc repro $(WHAT); status=$$?; python -m tasks summary $(RUNS); exit $$status
 
 add: .venv/ready .venv/ready-extras ## install, then put recipes/RUN.yaml into params.yaml and bring its data in (SOURCE=, CHECKPOINT=)
-	@python -m flows.recipes add $(RUN) $(if $(SOURCE),--source $(SOURCE)) $(if $(CHECKPOINT),--checkpoint $(CHECKPOINT))
+	@python -m flows.recipes add $(call quoted,$(RUN)) \
+		$(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(CHECKPOINT),--checkpoint $(call quoted,$(CHECKPOINT)))
 
-flow: .venv/ready ## install, then run the same pipeline through Prefect
-	@python -m flows.data restore
-	@python -m flows.compress
-	@python -m tasks summary $(RUN)
+flow: $(NEEDS) ## install, then run the same pipeline through Prefect
+	@python -m flows.recipes ensure $(call quoted,$(RUN))
+	@python -m flows.data restore $(RUNS)
+	@python -m flows.compress $(RUNS)
+	@python -m tasks summary $(RUNS)
 
 gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if not
 	@python -m tasks gate $(RUN)

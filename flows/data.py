@@ -1,7 +1,7 @@
 """Brings raw data into data/raw/<run>/ and versions it with DVC; makes or fetches again what the .dvc files there ask for.
 
     python -m flows.data add RUN SOURCE [--replace]    SOURCE: bbc-news, a file, a folder, hub:OWNER/NAME@REVISION
-    python -m flows.data restore
+    python -m flows.data restore [RUN ...]             all, when none is named
 
 Reads and writes data/raw/. Run it in the top folder of the project.
 """
@@ -71,8 +71,8 @@ def _complete(pointer: Pointer) -> DataError | None:
     return None
 
 
-def restore(root: Path) -> list[str]:
-    """Completes every folder that a data/raw/*.dvc file stands for; a line about each.
+def restore(root: Path, runs: Sequence[str] = ()) -> list[str]:
+    """Completes every folder that a data/raw/*.dvc file stands for, or those of some runs; a line about each.
 
     Raises:
         DataError: with those that cannot be had.
@@ -80,6 +80,8 @@ def restore(root: Path) -> list[str]:
     said, faults = [], []
     with hold(root):
         for path in sorted((root / "data" / "raw").glob("*.dvc")):
+            if runs and path.stem not in runs:
+                continue
             pointer = Pointer(root, path.with_suffix(""))
             try:
                 said.append(f"{pointer.name}: {_restore(pointer)}")
@@ -87,7 +89,7 @@ def restore(root: Path) -> list[str]:
                 faults += [f"{pointer.name}: {fault}" for fault in error.faults]
     if faults:
         raise DataError("restore", *faults)
-    return said or ["data/raw has no .dvc files: there is nothing to restore"]
+    return said or [f"data/raw has no .dvc files{' of these runs' if runs else ''}: there is nothing to restore"]
 
 
 def _restore(pointer: Pointer) -> str:
@@ -182,9 +184,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     adding.add_argument("run", metavar="RUN", help="a run's name")
     adding.add_argument("source", metavar="SOURCE", help="bbc-news, a file, a folder, or hub:OWNER/NAME@REVISION")
     adding.add_argument("--replace", action="store_true", help="overwrite files of the same name")
-    commands.add_parser("restore", help="complete the folders that data/raw/*.dvc stand for")
-    given = parser.parse_args(arguments)
-    return ended(lambda: [add(Path.cwd(), given.run, given.source, given.replace)] if given.command == "add" else restore(Path.cwd()))
+    restoring = commands.add_parser("restore", help="complete the folders that data/raw/*.dvc stand for")
+    restoring.add_argument("runs", nargs="*", metavar="RUN", help="of these runs alone (default: all)")
+    given, root = parser.parse_args(arguments), Path.cwd()
+    return ended(lambda: [add(root, given.run, given.source, given.replace)] if given.command == "add" else restore(root, given.runs))
 
 
 def ended(work: Callable[[], list[str]]) -> int:

@@ -11,6 +11,7 @@ stand in params.yaml (`run`), whose lines are taken as they are, comments and al
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 import tempfile
@@ -107,7 +108,7 @@ def _completed(root: Path, name: str, text: str, checkpoint: str | None) -> str:
     if given := HUB.fullmatch(checkpoint):
         pinned = f"{{hub: {given['name']}, revision: {given['revision']}}}"
     else:
-        pinned = f"{{folder: {checkpoint}, sha256: {pretrained.content_hash(pretrained.workspace_folder(checkpoint, root))}}}"
+        pinned = f"{{folder: {json.dumps(checkpoint)}, sha256: {pretrained.content_hash(pretrained.workspace_folder(checkpoint, root))}}}"
     return text.replace(f"source: {CHECKPOINT}", f"source: {pinned}")
 
 

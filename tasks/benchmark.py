@@ -156,7 +156,7 @@ def _timings(sources: Sequence[Source], variants: Sequence[Variant], setting: Se
     courses = latency.courses(timed, params.rounds, params.threads, padded, params.batch)
     taken = {course.name: latency.measure(variants, course) for course in courses}
     timings: dict[str, Any] = dict(latency.summarize(taken, courses, reference="teacher"))
-    for name, peak in memory.peaks(sources, setting, table, chosen, params.threads).items():
+    for name, peak in memory.peaks(sources, setting, timed, params.threads).items():
         timings[name]["peak_rss_mb"] = peak
     timings["measured"] = {"inputs": len(timed), "rounds": params.rounds}
     timings["hardware"] = latency.hardware(params.threads)

@@ -35,7 +35,7 @@ class Params(TrainingFields):
     device: Device
     input_size: InputSize
     freeze: Literal["none", "embeddings", "encoder"] = Field(
-        description="what keeps its pretrained weights; embeddings: those of the words"
+        description="what keeps its pretrained weights; embeddings: those of words, or of patches"
     )
     head_epochs: int = Field(ge=0, le=1000, description="first epochs, in which only the head is trained")
     lora_rank: int = Field(ge=0, le=1024, description="of the changes that LoRA trains in place of the layers' weights; 0: the weights")
@@ -79,7 +79,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         return inference.figures(model, kind, processor, features["validation"], labels, params.precision)
 
     plan, sizes = training.Plan.of(params), [kind.size(one) for one in features["train"]]
-    begin_epoch = _hold_encoder(model, params.head_epochs)
+    begin_epoch = _hold_encoder(model, params)
     history = training.fit(model, plan, sizes, loss, evaluate, lambda figures: figures[kind.headline], scratch, "finetune", begin_epoch)
     if merge is not None:
         merge()
@@ -116,14 +116,18 @@ def _frozen(model: PreTrainedModel, freeze: str) -> list[torch.nn.Module]:
     return [model.base_model] if freeze == "encoder" else []
 
 
-def _hold_encoder(model: PreTrainedModel, epochs: int) -> Callable[[int], None]:
-    """Called when an epoch begins: for the first `epochs` the encoder keeps its weights and its running means."""
+def _hold_encoder(model: PreTrainedModel, params: Params) -> Callable[[int], None]:
+    """Called when an epoch begins: in the first ones, or always if it is frozen, the encoder keeps its weights and its running means."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
     moving = [tensor for tensor in model.base_model.parameters() if tensor.requires_grad]
+    norms = [module for module in model.base_model.modules() if isinstance(module, _BatchNorm)]
 
     def begin_epoch(done: int) -> None:
+        held = done < params.head_epochs
         for tensor in moving:
-            tensor.requires_grad_(done >= epochs)
-        if done < epochs:
-            model.base_model.eval()
+            tensor.requires_grad_(not held)
+        for norm in norms:
+            norm.train(not held and params.freeze != "encoder")
 
     return begin_epoch

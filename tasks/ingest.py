@@ -93,6 +93,8 @@ def value_of(row: Row, role: str, column: str, kind: base.Kind, cleaned: Counter
     value = row.values.get(column, "")
     if role in kind.files and isinstance(value, str) and value:
         return attached(raw, value, row.file)
+    if isinstance(value, bytes) and role not in kind.files:
+        raise base.UnusableRowError(f"no text: the column `{column}` holds bytes")
     return value if role in kind.verbatim or isinstance(value, bytes) else clean(value, cleaned, keep_lines=role == "pool")
 
 
@@ -172,7 +174,11 @@ def alike(found: Sequence[Any], threshold: float) -> list[int]:
 
 def pool_of(kind: base.Kind, splits: Mapping[str, Sequence[Record]], further: Sequence[base.Row], params: Params) -> list[str]:
     """Unlabelled texts of training rows and further ones, none of which measures; in an order that makes every beginning a fair sample."""
-    measuring = {record.content for side in SIDES if side != "train" for record in splits[side]}
+    measure = [record for side in SIDES if side != "train" for record in splits[side]]
+    measuring = {record.content for record in measure}
+    if further:  # it may hold them whole, of which pieces would be left
+        pieces = (piece for record in measure for piece in kind.pool({"pool": record.values.get("text", "")}, params.pool_words))
+        measuring |= {kind.content({"text": piece}) for piece in pieces}
     rows = [*(record.values for record in splits["train"]), *further]
     texts = {text for row in rows for text in kind.pool(row, params.pool_words)}
     fresh = [text for text in texts if kind.content({"text": text}) not in measuring]

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row, UnusableRowError
-from tasks.shared import images, losses, pixels, single_label
+from tasks.shared import attachments, images, losses, pixels, single_label
 from tasks.shared.augmentation import Augment, varied
 from tasks.shared.errors import ModelError
 from tasks.shared.params import Section
@@ -73,7 +73,7 @@ def load_processor(folder: Path) -> Any:
 
     try:
         return AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False, backend="pil")
-    except (OSError, ValueError) as error:
+    except Exception as error:  # a torn file makes it raise nearly anything
         raise ModelError(folder.name, f"its image processor cannot be read: {' '.join(str(error).split())[:300]}") from None
 
 
@@ -81,11 +81,26 @@ def fit(model: PreTrainedModel, processor: Any, input_size: int) -> tuple[Any, l
     """A processor that scales to a square of the input size, with the colours of the checkpoint's own: nothing at the edge is cut off."""
     from transformers import ViTImageProcessorPil
 
-    embeddings = getattr(model.base_model, "embeddings", None)
-    fixed = getattr(model.config, "image_size", None) if hasattr(embeddings, "position_embeddings") else None
-    faults = [f"input_size = {input_size}: it reads pictures of {fixed} pixels only"] if fixed not in {None, input_size} else []
-    colours = {name: getattr(processor, name) for name in ("image_mean", "image_std", "rescale_factor", "resample")}
-    return ViTImageProcessorPil(size={"height": input_size, "width": input_size}, **colours), faults
+    mean, std = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
+    if getattr(processor, "rescale_offset", False):  # EfficientNet's own: 1 less,
+        mean = [value + 1 for value in mean]
+    if getattr(processor, "include_top", False):  # and normalized once more, without a mean
+        std = [one * other for one, other in zip(std, processor.image_std, strict=True)]
+    colours = {"image_mean": mean, "image_std": std, "rescale_factor": processor.rescale_factor if processor.do_rescale else 1.0}
+    size = {"height": input_size, "width": input_size}
+    return ViTImageProcessorPil(size=size, resample=processor.resample, **colours), _unreadable(model, input_size)
+
+
+def _unreadable(model: PreTrainedModel, input_size: int) -> list[str]:
+    """Of a size that the net cannot read, found by letting it."""
+    import torch
+
+    try:
+        with torch.inference_mode():
+            model.eval()(pixel_values=torch.zeros(1, 3, input_size, input_size))
+    except (RuntimeError, ValueError) as error:
+        return [f"input_size = {input_size}: it cannot read pictures of this size ({' '.join(str(error).split())[:120]})"]
+    return []
 
 
 def encode(processor: Any, rows: Sequence[Row], labels: Sequence[str], input_size: int) -> list[Features]:
@@ -167,7 +182,7 @@ def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], None]]
     facts = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
 
     def inputs(image: bytes | str) -> tuple[dict[str, np.ndarray], None]:
-        data = Path(image).read_bytes() if isinstance(image, str) else image
+        data = attachments.given(Path(image)) if isinstance(image, str) else image
         square = pixels.square(images.opened(data), facts["input_size"], facts["resample"])
         return {"pixel_values": pixels.normalized(square[None], facts["scale"], facts["mean"], facts["std"])}, None
 

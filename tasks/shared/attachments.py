@@ -1,4 +1,4 @@
-"""Files that a table of the raw folder names."""
+"""Files that a table of the raw folder, or a user, names."""
 
 from __future__ import annotations
 
@@ -27,11 +27,23 @@ def attached(raw: Path, name: str, beside: str) -> bytes:
         raise UnusableRowError(f"no such file: {name!r} is neither in the raw folder nor beside its table")
     if not found.resolve().is_relative_to(raw.resolve()):
         raise UnusableRowError(f"unsafe path: {name!r} leads out of the raw folder through a link; put the file itself there")
-    if not found.is_file():
-        raise UnusableRowError(f"no such file: {name!r} is a folder or a device")
-    if (size := found.stat().st_size) > LARGEST:
+    return given(found)
+
+
+def given(file: Path) -> bytes:
+    """A file that the user names, wherever it is.
+
+    Raises:
+        UnusableRowError: it is no file, cannot be read, or is too large.
+    """
+    if not file.is_file():
+        raise UnusableRowError(f"no such file: {file.name!r} is not there, or a folder or a device")
+    if (size := file.stat().st_size) > LARGEST:
         raise UnusableRowError(f"file too large: {size:,} bytes; at most {LARGEST:,} are allowed")
-    return found.read_bytes()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UnusableRowError(f"no such file: {file.name!r} cannot be read ({error.strerror})") from None
 
 
 def _exists(path: Path) -> bool:

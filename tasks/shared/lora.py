@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tasks.shared.errors import ModelError
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+NOT_CHANGED = ("mobilenet_v2",)
 
 
 def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
@@ -17,9 +21,15 @@ def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
 
     Returns:
         A function that adds the changes to the weights, so that the model is what it was, only better.
+
+    Raises:
+        ModelError: the architecture does not bear it.
     """
     from peft import LoraConfig, get_peft_model
 
+    if model.config.model_type in NOT_CHANGED:
+        advice = "its layers ask each other for what LoRA hides; set finetune.lora_rank = 0"
+        raise ModelError(str(model.config.model_type), f"cannot be trained with LoRA: {advice}")
     names = [f"{model.base_model_prefix}.{name}" for name, module in model.base_model.named_modules() if _can_be_changed(module)]
     head = [name for name, module in model.named_children() if name != model.base_model_prefix]
     with warnings.catch_warnings():

@@ -5,6 +5,7 @@ The process opens the variant and answers a few real inputs one by one. Librarie
 
 from __future__ import annotations
 
+import base64
 import json
 import resource
 import subprocess
@@ -13,24 +14,24 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-import pyarrow.parquet as pq
-
+from tasks.kinds.base import Row
 from tasks.shared.errors import ModelError
 from tasks.shared.variants import Setting, Source, open_variant
 
 INPUTS = 32
+BYTES = "bytes"
 TOP = Path(__file__).resolve().parents[2]
 MODULE = "tasks.shared.memory"
 
 
-def peaks(sources: Sequence[Source], setting: Setting, table: Path, numbers: Sequence[int], at_once: int) -> dict[str, float]:
-    """Peak resident memory of each variant in MiB, `at_once` processes side by side. `numbers`: of the rows asked in the table."""
+def peaks(sources: Sequence[Source], setting: Setting, rows: Sequence[Row], at_once: int) -> dict[str, float]:
+    """Peak resident memory of each variant in MiB, `at_once` processes side by side."""
 
     def one(source: Source) -> float:
         place = {**asdict(source), "folder": str(source.folder.resolve())}
-        inputs = {"table": str(table.resolve()), "numbers": list(numbers[:INPUTS])}
-        job = json.dumps({"source": place, "setting": asdict(setting), **inputs})
+        job = json.dumps({"source": place, "setting": asdict(setting), "rows": [_packed(row) for row in rows[:INPUTS]]})
         child = subprocess.run([sys.executable, "-m", MODULE], cwd=TOP, input=job.encode(), capture_output=True, check=False)
         if child.returncode:
             said = child.stderr.decode(errors="replace").strip()[-2000:]
@@ -41,13 +42,22 @@ def peaks(sources: Sequence[Source], setting: Setting, table: Path, numbers: Seq
         return dict(zip((source.name for source in sources), pool.map(one, sources), strict=True))
 
 
+def _packed(row: Row) -> dict[str, Any]:
+    """What JSON can hold: reading a table would need memory of its own, and be measured too."""
+    return {name: {BYTES: base64.b64encode(value).decode()} if isinstance(value, bytes) else value for name, value in row.items()}
+
+
+def _unpacked(row: Row) -> dict[str, Any]:
+    return {name: base64.b64decode(value[BYTES]) if isinstance(value, dict) else value for name, value in row.items()}
+
+
 def main() -> None:
     job = json.load(sys.stdin)
     place = Path(job["source"].pop("folder"))
     variant = open_variant(Source(**job["source"], folder=place), Setting(**job["setting"]))
     variant.use(1)
-    for row in pq.read_table(job["table"], memory_map=True).take(job["numbers"]).to_pylist():
-        variant.answer(row)
+    for row in job["rows"]:
+        variant.answer(_unpacked(row))
     print(round(peak_mib(), 1))
 
 

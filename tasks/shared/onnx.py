@@ -99,7 +99,7 @@ def _to_static_int8(float_file: Path, file: Path, seen: Sequence[dict[str, np.nd
     """
     merged = float_file.with_suffix(".merged.onnx")
     _merge(float_file, merged)
-    first = next(node.name for node in load_model(merged).graph.node if node.op_type == "Conv")
+    convolutions = [node.name for node in load_model(merged).graph.node if node.op_type == "Conv"]
     quantize_static(
         merged,
         file,
@@ -109,7 +109,7 @@ def _to_static_int8(float_file: Path, file: Path, seen: Sequence[dict[str, np.nd
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod.MinMax,
-        nodes_to_exclude=[first],
+        nodes_to_exclude=convolutions[:1],
     )
     merged.unlink()
 

@@ -132,7 +132,7 @@ def thumbnails(images: Sequence[bytes], captions: Sequence[str], file: Path) -> 
         axes.imshow(opened(image).convert("RGB"))
         shown = caption if all(ord(sign) in _characters() or sign == "\n" for sign in caption) else f"no. {number}"
         axes.set_title(f"{number}", loc="left", fontsize=8, color=INK)
-        axes.text(0.5, -0.04, shown, transform=axes.transAxes, ha="center", va="top", fontsize=8, color=INK)
+        axes.text(0.5, -0.04, shown, transform=axes.transAxes, ha="center", va="top", fontsize=8, color=INK, parse_math=False)
     _save(figure, file)
 
 

@@ -66,7 +66,7 @@ class Keeper:
             for name, tensor in self._model.named_parameters():
                 moments = {key: f"{key}:{name}" for key in ("step", "exp_avg", "exp_avg_sq")}
                 if there.issuperset(moments.values()):
-                    self._optimizer.state[tensor] = {key: kept.get_tensor(at).to(tensor.device) for key, at in moments.items()}
+                    self._optimizer.state[tensor] = {key: _like(tensor, kept.get_tensor(at)) for key, at in moments.items()}
             torch.set_rng_state(kept.get_tensor("random:cpu"))
             if "random:cuda" in there:
                 torch.cuda.set_rng_state(kept.get_tensor("random:cuda"), self._model.device)
@@ -97,6 +97,11 @@ class Keeper:
         with torch.no_grad(), safe_open(file, "pt") as kept:
             for name, tensor in self._weights().items():
                 tensor.copy_(kept.get_tensor(prefix + name))
+
+
+def _like(tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """On the tensor's device, and laid out as the tensor is: a fused optimizer walks through both side by side."""
+    return torch.empty_like(tensor).copy_(value) if value.shape == tensor.shape else value.to(tensor.device)
 
 
 def _write(file: Path, tensors: dict[str, torch.Tensor], state: dict[str, Any] | None = None) -> None:

@@ -80,7 +80,7 @@ def fit(
     while state.epoch < plan.epochs and state.epoch - state.best_epoch < plan.patience:
         model.train()
         begin_epoch(state.epoch)
-        _train_epoch(model, optimizer, plan, state, _batches(sizes, plan, state.epoch), loss, per_epoch, keeper, label)
+        _train_epoch(model, optimizer, plan, state, _batches(sizes, plan, state.epoch, _fewest(model)), loss, per_epoch, keeper, label)
         state.end_epoch(per_epoch, figures := dict(evaluate()))
         _tell(label, plan, state)
         if _finite(score(figures), plan, state) > state.best:
@@ -145,14 +145,20 @@ def _optimizer(model: PreTrainedModel, plan: Plan) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=plan.learning_rate, fused=True)
 
 
-def _batches(sizes: Sequence[int], plan: Plan, epoch: int) -> list[list[int]]:
-    """The rows in random order, like sizes together. The same for the same seed and epoch."""
+def _fewest(model: PreTrainedModel) -> int:
+    """Batch normalization has no use for a row alone."""
+    return 2 if any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules()) else 1
+
+
+def _batches(sizes: Sequence[int], plan: Plan, epoch: int, fewest: int) -> list[list[int]]:
+    """The rows in random order, like sizes together; the last batch is filled up to `fewest` rows. The same for the same seed and epoch."""
     shuffled = list(range(len(sizes)))
     chance = random.Random(plan.seed * 10_007 + epoch)
     chance.shuffle(shuffled)
     span = plan.batch_size * BATCHES_SORTED_TOGETHER
     order = [row for at in range(0, len(shuffled), span) for row in sorted(shuffled[at : at + span], key=lambda row: sizes[row])]
     batches = [order[at : at + plan.batch_size] for at in range(0, len(order), plan.batch_size)]
+    batches[-1] += order[: max(0, fewest - len(batches[-1]))]
     chance.shuffle(batches)
     return batches
 

@@ -300,6 +300,19 @@ def test_restore_tells_all_that_cannot_be_had(project: Path, table: Path, capsys
     assert not (project / "data/raw/one").exists()
 
 
+def test_restore_of_one_run_leaves_the_others(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Another run's data may need packages that are not installed."""
+    for run in ("one", "two"):
+        main(["add", run, str(table)])
+    shutil.rmtree(project / "data/raw/two")
+    shutil.rmtree(project / ".dvc/cache")
+    assert main(["restore", "two"]) == 2
+    assert main(["restore", "one"]) == 0
+    capsys.readouterr()
+    assert main(["restore", "none"]) == 0
+    assert "no .dvc files of these runs" in capsys.readouterr().out
+
+
 def test_restore_leaves_changed_files_alone(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["add", "tweets", str(table)])
     (project / "data/raw/tweets/table.csv").write_text("mine")

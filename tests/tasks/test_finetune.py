@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tasks import finetune
-from tasks.shared.errors import ParamsError
+from tasks.shared.errors import ModelError, ParamsError
 from tasks.shared.texts import load_tokenizer
 from tests import tiny
 from tests.tasks import stage
@@ -67,9 +68,50 @@ def test_encoder_is_held_in_the_first_epochs(tiny_run: Run, tmp_path: Path, epoc
     changed = {**QUICK, "epochs": epochs, "head_epochs": 2, "freeze": "none", "pool_outputs": 0, "weight_decay": 0.1}
     stage.run("finetune", inputs, tmp_path, **changed, patience=epochs)
     state = load_file(tmp_path / "scratch" / "state.safetensors")  # the last epoch; the best one may be an earlier one
-    before = load_file(tiny_run.pretrained / "model.safetensors")
+    before, best = load_file(tiny_run.pretrained / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
     assert any(not tensor.equal(state[f"weight:bert.{name}"]) for name, tensor in before.items()) == moved
-    assert not state["weight:classifier.weight"].equal(torch.zeros_like(state["weight:classifier.weight"]))
+    assert not state["exp_avg_sq:classifier.weight"].equal(torch.zeros_like(best["classifier.weight"]))
+
+
+@pytest.mark.parametrize("architecture", ["efficientnet_lite", "resnet", "convnext", "vit"])
+def test_lora_is_merged_into_nets_of_pictures(tmp_path: Path, architecture: str) -> None:
+    from safetensors.torch import load_file
+
+    inputs = finetune.Inputs(
+        tiny.ingest_out(tmp_path / "ingest", kind="image_classification"),
+        tiny.image_checkpoint_in(tmp_path / "pretrained", architecture),
+    )
+    given = {"kind": "image_classification", "options": tiny.OPTIONS["image_classification"], "freeze": "none", "pool_outputs": 0}
+    stage.run("finetune", inputs, tmp_path / "lora", **QUICK, **given, lora_rank=2)
+    stage.run("finetune", inputs, tmp_path / "plain", **QUICK, **given)
+    lora, plain = (load_file(tmp_path / way / "out" / "model.safetensors") for way in ("lora", "plain"))
+    assert {name: tensor.shape for name, tensor in lora.items()} == {name: tensor.shape for name, tensor in plain.items()}
+    before = load_file(tmp_path / "pretrained" / "model.safetensors")
+    prefix = f"{architecture}."
+    changed = [name for name, tensor in before.items() if f"{prefix}{name}" in lora and not lora[f"{prefix}{name}"].equal(tensor)]
+    assert len([name for name in changed if name.endswith("weight")]) > 3
+
+
+def test_lora_on_a_net_that_does_not_bear_it_is_refused(tmp_path: Path) -> None:
+    inputs = finetune.Inputs(
+        tiny.ingest_out(tmp_path / "ingest", kind="image_classification"),
+        tiny.image_checkpoint_in(tmp_path / "pretrained", "mobilenet_v2"),
+    )
+    given = {"kind": "image_classification", "options": tiny.OPTIONS["image_classification"], "freeze": "none", "pool_outputs": 0}
+    with pytest.raises(ModelError, match=r"mobilenet_v2: cannot be trained with LoRA: .* finetune.lora_rank = 0"):
+        stage.run("finetune", inputs, tmp_path, **QUICK, **given, lora_rank=2)
+
+
+def test_frozen_encoder_keeps_its_running_means(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    inputs = finetune.Inputs(
+        tiny.ingest_out(tmp_path / "ingest", kind="image_classification"), tiny.image_checkpoint_in(tmp_path / "pretrained")
+    )
+    given = {"kind": "image_classification", "options": tiny.OPTIONS["image_classification"], "pool_outputs": 0}
+    stage.run("finetune", inputs, tmp_path, **QUICK, **given, freeze="encoder")
+    before, after = load_file(tmp_path / "pretrained" / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    assert [name for name, tensor in before.items() if not tensor.equal(after[f"efficientnet_lite.{name}"])] == []
 
 
 def test_outputs_are_what_the_saved_teacher_answers(tiny_run: Run) -> None:
@@ -99,10 +141,24 @@ def test_best_epoch_is_kept_and_training_stops_without_progress(tiny_run: Run, t
     assert scores.index(max(scores)) == len(scores) - 3
 
 
-@pytest.mark.parametrize("way", [{}, {"lora_rank": 2, "head_epochs": 2}])
-def test_killed_training_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp_path: Path, way: dict[str, int]) -> None:
+PICTURES = {
+    "kind": "image_classification",
+    "options": tiny.OPTIONS["image_classification"],
+    "freeze": "none",
+    "head_epochs": 1,
+    "epochs": 8,
+    "learning_rate": 0.01,
+}
+
+
+@pytest.mark.parametrize("way", [{}, {"lora_rank": 2, "head_epochs": 2}, PICTURES], ids=["texts", "lora", "pictures"])
+def test_killed_training_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp_path: Path, way: dict[str, Any]) -> None:
     """kill -9 in the middle, with dropout on: weights, moments and the random state all have to come back."""
     changed = {"epochs": 30, "patience": 30, "batch_size": 2, "dropout": 0.2, "pool_outputs": 5, **way}
+    ingested, pretrained = tiny_run.ingest, tiny_run.pretrained
+    if "kind" in way:
+        ingested = tiny.ingest_out(tmp_path / "ingest", kind=way["kind"])
+        pretrained = tiny.pretrained_for(way["kind"], tmp_path / "pretrained")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path; from tasks import finetune; from tests.tasks import stage\n"
@@ -112,7 +168,7 @@ def test_killed_training_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
 
     def start(home: Path) -> subprocess.Popen[str]:
-        arguments = [sys.executable, "-c", code, *map(str, (stage.ROOT, tiny_run.ingest, tiny_run.pretrained, home))]
+        arguments = [sys.executable, "-c", code, *map(str, (stage.ROOT, ingested, pretrained, home))]
         return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "false"})
 
     first = start(broken)

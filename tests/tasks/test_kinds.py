@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks import finetune, prune, quantize
+from tasks import benchmark, finetune, prune, quantize
 from tasks.kinds import base
 from tasks.shared import stages
 from tests import tiny
@@ -66,6 +66,20 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     answer = serving.load(tmp_path / "out", name)(kind.raw_input(rows[0]))
     assert any(word in answer for word in [*labels, rows[0].get("text", "?").split()[-1]])
     _lines_of_the_manual_answer(name, tmp_path, rows[0], answer)
+    _report_tells_the_worst_errors(name, tmp_path)
+
+
+def _report_tells_the_worst_errors(name: str, home: Path) -> None:
+    student = home / "prune" / "out"
+    inputs = benchmark.Inputs(home / "ingest", home / "finetune" / "out", student, student, home / "out")
+    few = {"resamples": 100, "latency_inputs": 2, "rounds": 3, "batch": 4}
+    stage.run("benchmark", inputs, home / "benchmark", kind=name, options=tiny.OPTIONS[name], **few)
+    folder = home / "benchmark" / "report"
+    told = (folder / "report.md").read_text(encoding="utf-8").split("## Worst errors")[1].split("## ")[0]
+    assert 3 <= told.count("\n| ") <= 22
+    assert (folder / "mistakes.png").exists() == (base.load(name).picture is not None) == ("(mistakes.png)" in told)
+    padded = "padded" in (home / "benchmark" / "report" / "report.md").read_text(encoding="utf-8")
+    assert padded == base.load(name).lengths
 
 
 def _lines_of_the_manual_answer(name: str, home: Path, row: Mapping[str, Any], answer: str) -> None:

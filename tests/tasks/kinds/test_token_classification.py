@@ -12,20 +12,13 @@ import pytest
 from tasks.kinds import token_classification as kind
 from tasks.kinds.base import UnusableRowError
 from tasks.shared import tagging
+from tests import tiny
 
 LABELS = ["O", "B-loc", "I-loc", "B-per", "I-per"]
 
 
 def options(**changed: Any) -> kind.Options:
-    values: dict[str, Any] = {
-        "scheme": "bio",
-        "broken": "repair",
-        "span_end": "exclusive",
-        "longest": 50,
-        "outside_weight": 0.5,
-        "subwords": "first",
-    }
-    return kind.Options(**{**values, **changed})
+    return kind.Options(**{**tiny.OPTIONS["token_classification"], **changed})
 
 
 def read(values: dict[str, str], **changed: Any) -> tuple[list[tuple[str, str]], Counter[str]]:
@@ -95,6 +88,26 @@ def test_character_spans_become_tags(end: int, span_end: str, form: str) -> None
 
 def test_json_lists_are_words_and_tags() -> None:
     assert read({"tokens": '["New York", "x"]', "tags": '["B-loc", "O"]'})[0] == [("New_York x", "B-loc O")]
+
+
+def test_sentence_of_conll_may_begin_with_a_bracket() -> None:
+    assert read({"tokens": "[ 1 ]", "tags": "O O O"})[0] == [("[ 1 ]", "O O O")]
+
+
+def test_teacher_may_be_trained_on_all_pieces_of_a_word() -> None:
+    tokenizer = tiny.wordpiece([row["headline"] for row in tiny.articles()])
+    row = {"text": "Supercalifragilistic Ada Oxyrhynchus said", "label": "B-per I-per B-loc O"}
+    pieces = [tokenizer.tokenize(word) for word in row["text"].split()]
+    assert min(len(pieces[0]), len(pieces[2])) > 2
+    (features,) = kind.encode(tokenizer, [row], LABELS, 64)
+    (first,), (every,) = (kind.augment([features], options(subwords=which)) for which in ("first", "all"))
+    assert first == features
+    tags = [LABELS[number] for number in every["labels"]]
+    assert tags[:4] == row["label"].split()
+    assert tags[4:] == [tag for tag, word in zip(["I-per", "I-per", "I-loc", "O"], pieces, strict=True) for _ in word[1:]]
+    assert sorted(every["where"]) == list(range(1, sum(map(len, pieces)) + 1))
+    batch = kind.collate(tokenizer, [every, features])
+    assert batch["where"].shape[1] == len(batch["labels"]) == len(every["labels"]) + 4
 
 
 def test_long_rows_are_cut_between_entities_and_lose_none() -> None:
