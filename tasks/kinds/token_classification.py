@@ -186,18 +186,21 @@ def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], np.nda
     return inputs
 
 
-def told(text: str, probabilities: np.ndarray, labels: Sequence[str], sure: bool = True) -> str:
+def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
     """The text with its entities marked: `[Ada Lovelace](person 0.98)`."""
-    words, best = text.split(), probabilities.max(1)
+    return marked(text, probabilities, labels, "[{words}]({name} {sure:.2f})")
+
+
+def marked(text: str, probabilities: np.ndarray, labels: Sequence[str], form: str) -> str:
+    words, sure = text.split(), probabilities.max(1)
     for name, start, end in sorted(tagging.entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: -one[1]):
-        share = f" {best[start:end].min():.2f}" if sure else ""
-        words[start:end] = [f"[{' '.join(words[start:end])}]({name}{share})"]
+        words[start:end] = [form.format(words=" ".join(words[start:end]), name=name, sure=sure[start:end].min())]
     return " ".join(words)
 
 
 def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:
-    right = np.eye(len(labels))[truth]
-    return {"right": told(row["text"], right, labels, sure=False), "answer": told(row["text"], probabilities, labels)}
+    right = marked(row["text"], np.eye(len(labels))[truth], labels, "**{words}** ({name})")
+    return {"right": right, "answer": marked(row["text"], probabilities, labels, "**{words}** ({name} {sure:.2f})")}
 
 
 KIND = Kind(
