@@ -188,19 +188,12 @@ def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], np.nda
 
 def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
     """The text with its entities marked: `[Ada Lovelace](person 0.98)`."""
-    return marked(text, probabilities, labels, "[{words}]({name} {sure:.2f})")
-
-
-def marked(text: str, probabilities: np.ndarray, labels: Sequence[str], form: str) -> str:
-    words, sure = text.split(), probabilities.max(1)
-    for name, start, end in sorted(tagging.entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: -one[1]):
-        words[start:end] = [form.format(words=" ".join(words[start:end]), name=name, sure=sure[start:end].min())]
-    return " ".join(words)
+    return tagging.marked(text, probabilities, labels, "[{words}]({name} {sure:.2f})")
 
 
 def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:
-    right = marked(row["text"], np.eye(len(labels))[truth], labels, "**{words}** ({name})")
-    return {"right": right, "answer": marked(row["text"], probabilities, labels, "**{words}** ({name} {sure:.2f})")}
+    right = tagging.marked(row["text"], np.eye(len(labels))[truth], labels, "**{words}** ({name})")
+    return {"right": right, "answer": tagging.marked(row["text"], probabilities, labels, "**{words}** ({name} {sure:.2f})")}
 
 
 KIND = Kind(

@@ -6,9 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tasks.kinds.base import UnusableRowError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 OUTSIDE = "O"
 SIGNS = {"bio": "BI", "iob1": "BI", "bioes": "BIES"}
@@ -126,6 +129,14 @@ def entities(tags: Sequence[str]) -> Iterator[Entity]:
             name = ""
         if tag.startswith("B-"):
             name, start = tag[2:], at
+
+
+def marked(text: str, probabilities: np.ndarray, labels: Sequence[str], form: str) -> str:
+    """The text with the entities of probabilities (words, c), each in the `form`, which may name `words`, `name` and `sure`."""
+    words, sure = text.split(), probabilities.max(1)
+    for name, start, end in sorted(entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: -one[1]):
+        words[start:end] = [form.format(words=" ".join(words[start:end]), name=name, sure=sure[start:end].min())]
+    return " ".join(words)
 
 
 def features_of_words(sentences: Iterable[Sequence[str]]) -> list[dict[str, Any]]:
