@@ -38,7 +38,7 @@ def listed(root: Path) -> list[str]:
     lines = []
     for name in names(root):
         text = (root / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
-        lines.append(f"{name:<10} about {_parsed(text)['minutes']:>2} min   {text.splitlines()[0].lstrip('# ')}")
+        lines.append(f"{name:<10} about {_parsed(text)['minutes']:>2} min   {text.splitlines()[0].lstrip('# ').rstrip('.')}")
     return lines
 
 
