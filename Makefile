@@ -16,6 +16,9 @@ NEEDS = .venv/ready $(if $(filter-out bbc,$(RUN)),.venv/ready-extras)
 # As one word of the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+
 .PHONY: help repro add flow gate test check plots lock clean
 
 help: ## list these commands
