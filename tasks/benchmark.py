@@ -70,8 +70,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.shared.variants import Setting, open_variant
 
     device = compute.prepare(params.seed, params.threads, params.device)
-    table = inputs.ingest / f"{params.split}.parquet"
-    labels, rows = checkpoint.label_names(inputs.ingest), tables.read(table)
+    labels, rows = checkpoint.label_names(inputs.ingest), tables.read(inputs.ingest / f"{params.split}.parquet")
     truth = _truth(inputs, params, rows, labels)
     setting = Setting(params.kind, labels, params.input_size, params.batch, params.seed, device.type)
     sources = _sources(inputs, _int8_teacher(inputs, params, labels, scratch))
@@ -81,7 +80,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     figures = _figures(variants, answers, truth, params)
     on_cpu = replace(setting, device="cpu")
     timings = _timings(
-        sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, table, params
+        sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, rows, params
     )
     _write(out, base.load(params.kind), figures, timings, answers, truth, rows)
     return Metrics(figures, timings)
@@ -144,13 +143,15 @@ def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], tru
     return figures
 
 
-def _timings(sources: Sequence[Source], variants: Sequence[Variant], setting: Setting, table: Path, params: Params) -> dict[str, Any]:
+def _timings(
+    sources: Sequence[Source], variants: Sequence[Variant], setting: Setting, rows: Sequence[Row], params: Params
+) -> dict[str, Any]:
     import numpy as np
 
-    from tasks.shared import gates, latency, memory, tables
+    from tasks.shared import gates, latency, memory
 
-    before, others, rows = latency.load(), latency.others(), tables.read(table)
-    chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs].tolist()
+    before, others = latency.load(), latency.others()
+    chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs]
     timed = [rows[number] for number in chosen]
     padded = params.input_size if setting.load_kind().lengths else None
     courses = latency.courses(timed, params.rounds, params.threads, padded, params.batch)
@@ -213,9 +214,8 @@ def _mistakes(folder: Path, kind: Seam, answers: np.ndarray, truth: Truth, rows:
     own = {row: truth.of_row(row) for row in wrong}
     listed = [kind.mistake(rows[row], answers[own[row]], truth.labels[own[row]], truth.names) for row in wrong]
     if kind.picture is not None and wrong:
-        pictures.thumbnails(
-            [kind.picture(rows[row]) for row in wrong], ["\n".join(one.values()) for one in listed], folder / "mistakes.png"
-        )
+        captions = ["\n".join(f"{head}: {cell}" for head, cell in one.items()) for one in listed]
+        pictures.thumbnails([kind.picture(rows[row]) for row in wrong], captions, folder / "mistakes.png")
     return listed
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from tasks.kinds import base
+from tasks.shared.attachments import attached
 from tasks.shared.intake import Intake, check_columns, check_enough, check_roles, clean
 from tasks.shared.params import Kind, Options, Section
 from tasks.shared.records import Row, rejected
@@ -28,7 +29,9 @@ class Params(Section):
     columns: dict[str, str] = Field(description="role -> name of its column in the raw data")
     header: bool = Field(description="CSV and TSV files begin with the names of their columns; else these are '1', '2', ...")
     near_duplicates: float = Field(
-        ge=0.5, le=1, description="overlap of five-character pieces from which on two rows are twins; 1: only equal ones"
+        ge=0.5,
+        le=1,
+        description="likeness from which on rows are twins: overlap of five-character pieces, of pictures correlation; 1: only equal ones",
     )
     split: Literal["sticky", "given"] = Field(
         description="by a hash of the row, or as the role `split` or the names of files and folders say"
@@ -88,8 +91,6 @@ def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: 
 
 
 def value_of(row: Row, role: str, column: str, kind: base.Kind, cleaned: Counter[str], raw: Path) -> Any:
-    from tasks.shared.attachments import attached
-
     value = row.values.get(column, "")
     if role in kind.files and isinstance(value, str) and value:
         return attached(raw, value, row.file)

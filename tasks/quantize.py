@@ -13,7 +13,7 @@ int8 graph the same answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -63,8 +63,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     features = kind.encode(processor, rows, labels, params.input_size)
     wanted = inference.logits(student, kind, processor, features, inference.BATCH)
 
-    folder, shape = out / "out", onnx.Format(params.format, params.calibration_rows)
-    facts = {"kind": params.kind, "input_size": params.input_size, **asdict(shape)}
+    folder = out / "out"
+    facts = {name: getattr(params, name) for name in ("kind", "input_size", "format", "calibration_rows")}
     serving.write_preprocessing(folder, kind, processor, labels, facts)
     float_file = scratch / "float.onnx"
     onnx.export(student, kind, processor, features[:2], float_file)
@@ -72,9 +72,9 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     if difference > params.max_difference:
         allowed = f"at most {params.max_difference:.2e} is allowed (quantize.max_difference)"
         raise ModelError("model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; {allowed}")
-    seen = tables.read(inputs.ingest / "train.parquet")[: shape.calibration_rows]
+    seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows]
     calibration = onnx.calibration(kind, processor, kind.encode(processor, seen, labels, params.input_size))
-    onnx.convert(float_file, folder / serving.GRAPH, shape.format, calibration)
+    onnx.convert(float_file, folder / serving.GRAPH, params.format, calibration)
     agreement = _agreement(_answers(folder / serving.GRAPH, folder, kind, rows, params), wanted, params)
     size = sum(file.stat().st_size for file in folder.iterdir())
     return Metrics({"bytes": size, "float_difference": float(f"{difference:.1e}"), "agreement": round(agreement, 6)})

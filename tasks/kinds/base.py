@@ -66,7 +66,7 @@ class Kind:
     fingerprint: Callable[[Row], str]
     """The whole record as one text: rows equal in it and in their label are the same."""
     alike: Callable[[Row], str | np.ndarray]
-    """What near duplicates are looked for in: a text, or the thumbnail of a picture (see duplicates.py)."""
+    """What near duplicates are looked for in: a text, or the thumbnail of a picture; duplicates.py and twins.py find them."""
     content: Callable[[Row], str]
     """What the model gets to see: two rows equal in it with different labels contradict each other."""
     extent: Callable[[Row], int]

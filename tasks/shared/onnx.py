@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +19,6 @@ from tasks.kinds.base import Features, Kind, Processor
 
 OPSET = 17
 NOT_FOR_THE_MODEL = ("labels", "where")
-
-
-@dataclass(frozen=True)
-class Format:
-    """What preprocessing.json tells of how a graph was made."""
-
-    format: str
-    calibration_rows: int
 
 
 class _LogitsOnly(torch.nn.Module):
@@ -74,7 +64,7 @@ def calibration(kind: Kind, processor: Processor, features: Sequence[Features]) 
 
 
 def convert(float_file: Path, file: Path, number_format: str, seen: Sequence[dict[str, np.ndarray]]) -> None:
-    """Writes the graph in the format; `seen` is what int8-static takes the ranges of activations from. The float file is gone then."""
+    """Writes the graph in the format; `seen` is what int8-static takes the ranges of activations from. The float file is used up."""
     # It advises a pre-processing step: it measured slower on graphs of texts, and those of pictures have had theirs.
     logging.getLogger().addFilter(lambda record: "pre-processing before quantization" not in record.getMessage())
     if number_format == "int8-dynamic":
@@ -82,8 +72,7 @@ def convert(float_file: Path, file: Path, number_format: str, seen: Sequence[dic
     elif number_format == "int8-static":
         _to_static_int8(float_file, file, seen)
     else:
-        shutil.copyfile(float_file, file)
-    float_file.unlink()
+        float_file.replace(file)
 
 
 def _to_dynamic_int8(float_file: Path, file: Path) -> None:
@@ -111,7 +100,6 @@ def _to_static_int8(float_file: Path, file: Path, seen: Sequence[dict[str, np.nd
         calibrate_method=CalibrationMethod.MinMax,
         nodes_to_exclude=convolutions[:1],
     )
-    merged.unlink()
 
 
 def _merge(float_file: Path, merged: Path) -> None:

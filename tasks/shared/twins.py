@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tasks.shared.duplicates import Union
-from tasks.shared.images import THUMBNAIL, fingerprint, thumbnail
+from tasks.shared.images import THUMBNAIL
 from tasks.shared.progress import track
 
 GREATEST_DIFFERENCE = 0.4
@@ -22,20 +22,14 @@ SLACK = 1e-3
 CHECKED_AT_ONCE = 4_096
 
 
-def twins(images: Sequence[bytes], threshold: float) -> list[int]:
-    """For each image the smallest index of its group. Whether two are alike depends on these two alone.
+def groups(thumbnails: Sequence[np.ndarray], threshold: float) -> list[int]:
+    """For each thumbnail the smallest index of its group. Whether two are alike depends on these two alone.
 
     Args:
-        threshold: 0.5 to 1, the correlation from which on two images belong together; groups are what such pairs link. 1: only equal ones.
+        thumbnails: as images.thumbnail makes them.
+        threshold: 0.5 to 1, the correlation from which on two belong together; groups are what such pairs link. At 1 none are alike: equal
+            thumbnails are no equal pictures.
     """
-    if threshold >= 1:
-        first: dict[str, int] = {}
-        return [first.setdefault(fingerprint(data), index) for index, data in enumerate(images)]
-    return groups([thumbnail(data) for data in track(images, label="thumbnails")], threshold)
-
-
-def groups(thumbnails: Sequence[np.ndarray], threshold: float) -> list[int]:
-    """Like `twins`, for what `thumbnail` made. At a threshold of 1 none are alike: equal thumbnails are no equal pictures."""
     if threshold >= 1:
         return list(range(len(thumbnails)))
     united = Union(len(thumbnails))

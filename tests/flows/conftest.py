@@ -1,15 +1,18 @@
-"""Keeps DVC and Prefect of these tests to a folder of their own, and lends each test a copy of the toy project."""
+"""Keeps DVC and Prefect of these tests to a folder of their own, and lends each test a copy of the toy project or of an empty one."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.flows.project import CSV
 from tests.flows.toy import GRAPH, PARAMS, STEP, Toy, call
 
 HOME = Path(tempfile.mkdtemp(prefix="slipway-flows-"))
@@ -59,3 +62,27 @@ def prefect_server() -> Iterator[None]:
     server.ensure()
     yield
     shutil.rmtree(HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("empty")
+    subprocess.run(["git", "init", "--quiet", str(root)], check=True)
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet"], check=True, cwd=root)
+    return root
+
+
+@pytest.fixture
+def project(empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project, which is also the current directory."""
+    root = tmp_path / "project"
+    shutil.copytree(empty, root)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "table.csv"
+    path.write_text(CSV)
+    return path

@@ -68,6 +68,13 @@ def test_checkpoint_that_the_user_names_is_pinned_by_its_content(root: Path) -> 
         recipes.add(root, "csl", source="titles", checkpoint=f"hub:owner/name@{'0' * 40}")
 
 
+@pytest.mark.parametrize("name", ["a: b", "a}b", "a, b", "it's"])
+def test_checkpoint_may_have_any_name_that_a_folder_has(root: Path, name: str) -> None:
+    tiny.checkpoint_in(root / "models" / name)
+    recipes.add(root, "csl", source="titles", checkpoint=f"models/{name}")
+    assert params.read(root / "params.yaml")["csl"]["pretrain"]["source"]["folder"] == f"models/{name}"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

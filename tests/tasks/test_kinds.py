@@ -63,9 +63,10 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     graph, request = serving.session(tmp_path / "out" / "model.onnx", threads=1), kind.request(tmp_path / "out")
     answers = np.concatenate([serving.logits(graph, request, kind.raw_input(row)) for row in rows])
     np.testing.assert_allclose(answers, logits.detach().numpy(), atol=1e-4)
-    answer = serving.load(tmp_path / "out", name)(kind.raw_input(rows[0]))
-    assert any(word in answer for word in [*labels, rows[0].get("text", "?").split()[-1]])
-    _lines_of_the_manual_answer(name, tmp_path, rows[0], answer)
+    answer = serving.load(tmp_path / "out", name)
+    told = {row["id"]: answer(kind.raw_input(row)) for row in rows}
+    row = next(row for row in rows if "\t" in told[row["id"]] or "](" in told[row["id"]])
+    _lines_of_the_manual_answer(name, tmp_path, row, told[row["id"]])
     _report_tells_the_worst_errors(name, tmp_path)
 
 

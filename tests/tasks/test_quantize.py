@@ -120,6 +120,13 @@ def test_five_lines_of_the_readme_answer_in_a_bare_environment(shipped: Path, tm
     assert done.stdout.split()[0] == label
 
 
+def test_static_int8_of_texts_ships_too(tiny_run: Run, tmp_path: Path) -> None:
+    """It has no convolution to leave in float."""
+    limits = {"format": "int8-static", "calibration_rows": 20, "max_difference": 1e-4, "min_agreement": 0.5}
+    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **limits)
+    assert json.loads((tmp_path / "out" / "preprocessing.json").read_text())["format"] == "int8-static"
+
+
 def test_long_texts_are_cut_as_in_training(shipped: Path) -> None:
     from tasks.kinds import base
 

@@ -1,11 +1,10 @@
-"""Pictures: what ingest makes of good and bad ones, how they are varied, and every architecture on its way to a graph."""
+"""Pictures: what ingest makes of good and bad ones, how they are varied, and what numbers a model reads."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tasks import distill, finetune, ingest, prune, quantize
+from tasks import ingest
 from tasks.kinds import image_classification as kind
-from tasks.shared import images, inference, pixels
+from tasks.shared import images, pixels
 from tasks.shared.augmentation import Augment, varied
 from tasks.shared.errors import DataError, ModelError, ParamsError
 from tests import tiny
 from tests.tasks import stage
-from tests.tasks.conftest import QUICK
 
 GIVEN: dict[str, Any] = {"kind": "image_classification", "options": tiny.OPTIONS["image_classification"]}
 FEW = {
@@ -192,58 +190,25 @@ def test_pixels_are_those_of_the_image_processor(tmp_path: Path) -> None:
     assert pixels.normalized(np.zeros((1, 4, 4, 3), np.uint8), 1.0, [0.5] * 3, [0.5] * 3).shape == (1, 3, 4, 4)
 
 
-# -- architectures --
+@pytest.mark.parametrize(
+    "given", [{}, {"include_top": False}, {"rescale_offset": True, "rescale_factor": 1 / 127.5}, {"do_normalize": False}]
+)
+def test_colours_of_another_processor_are_taken_over(tmp_path: Path, given: dict[str, Any]) -> None:
+    """transformers' EfficientNet normalizes twice, or takes 1 off: ours gives the same numbers in one step."""
+    from transformers import AutoModel, EfficientNetImageProcessorPil
 
-CUTS: dict[str, dict[str, Any]] = {
-    "convnext": {"depths": [1, 1, 1, 1], "widths": [8, 16, 24, 32]},
-    "efficientnet_lite": tiny.CUT["image_classification"],
-    "resnet": {"depths": [1, 1, 1, 1], "widths": [16, 16, 24, 32]},
-    "vit": {"layers": 2, "hidden": 32, "ffn": 64},
-    "mobilenet_v2": {},
-}
-
-
-@pytest.mark.parametrize("architecture", CUTS)
-def test_architecture_goes_from_checkpoint_to_int8(tmp_path: Path, architecture: str) -> None:
-    ingested = tiny.ingest_out(tmp_path / "ingest", train=80, kind="image_classification")
-    pretrained = tiny.image_checkpoint_in(tmp_path / "pretrained", architecture)
-    quick = {**QUICK, "epochs": 1, "batch_size": 16}
-    stage.run("finetune", finetune.Inputs(ingested, pretrained), tmp_path / "finetune", **GIVEN, **quick, freeze="none", pool_outputs=20)
-    sizes = {**dict.fromkeys(("layers", "hidden", "ffn", "vocabulary", "depths", "widths")), **CUTS[architecture]}
-    cut = prune.Inputs(ingested, tmp_path / "finetune" / "out")
-    figures = stage.run("prune", cut, tmp_path / "prune", **GIVEN, **sizes, batches=2, batch_size=8).figures
-    inputs = distill.Inputs(ingested, tmp_path / "prune" / "out", tmp_path / "finetune" / "outputs")
-    stage.run("distill", inputs, tmp_path / "distill", **GIVEN, **quick, pool=20, repeats=1)
-    limits = {"format": "int8-static", "calibration_rows": 20, "max_difference": 1e-3, "min_agreement": 0.3}
-    stage.run("quantize", quantize.Inputs(ingested, tmp_path / "distill" / "out"), tmp_path / "quantize", **GIVEN, **limits)
-    answers = inference.read_outputs(tmp_path / "finetune" / "outputs" / "validation.safetensors")
-    assert answers.std(axis=0).max() > 0.01
-    before = json.loads((tmp_path / "finetune" / "out" / "config.json").read_text())
-    after = json.loads((tmp_path / "distill" / "out" / "config.json").read_text())
-    assert (before != after) == bool(CUTS[architecture])
-    assert Counter(figures.keys())["layers_kept"] == bool(CUTS[architecture])
+    theirs = EfficientNetImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=False, **given)
+    model = AutoModel.from_pretrained(tiny.image_checkpoint_in(tmp_path, "resnet"))
+    processor, faults = kind.fit(model, theirs, 32)
+    data = encoded(size=(32, 32))
+    ours = kind.collate(processor, kind.encode(processor, [{"image": data}], [], 32))["pixel_values"].numpy()
+    assert faults == []
+    np.testing.assert_allclose(ours, theirs(images.opened(data), return_tensors="np")["pixel_values"], atol=1e-5)
 
 
-def test_architecture_that_no_config_can_describe_is_not_cut(tmp_path: Path) -> None:
-    ingested = tiny.ingest_out(tmp_path / "ingest", kind="image_classification")
-    pretrained = tiny.image_checkpoint_in(tmp_path / "pretrained", "mobilenet_v2")
-    stage.run("finetune", finetune.Inputs(ingested, pretrained), tmp_path, **GIVEN, **QUICK, freeze="none", pool_outputs=0)
-    sizes = {**dict.fromkeys(("layers", "hidden", "ffn", "vocabulary")), "depths": [1], "widths": [8]}
-    with pytest.raises(ModelError, match="mobilenet_v2"):
-        stage.run("prune", prune.Inputs(ingested, tmp_path / "out"), tmp_path / "prune", **GIVEN, **sizes)
-
-
-def test_size_that_a_vit_cannot_read_is_refused(tmp_path: Path) -> None:
-    from transformers import AutoModel
-
-    folder = tiny.image_checkpoint_in(tmp_path, "vit")
-    _, faults = kind.fit(AutoModel.from_pretrained(folder), kind.load_processor(folder), 64)
-    assert len(faults) == 1
-    assert faults[0].startswith("input_size = 64: it cannot read pictures of this size (Input image size (64*64)")
-    assert kind.fit(AutoModel.from_pretrained(folder), kind.load_processor(folder), 32)[1] == []
-
-
-def test_static_int8_needs_calibration_rows(tmp_path: Path) -> None:
-    limits = {"format": "int8-static", "calibration_rows": 0, "max_difference": 1e-4, "min_agreement": 0.0}
-    with pytest.raises(ParamsError, match=r"quantize.calibration_rows = 0"):
-        stage.run("quantize", quantize.Inputs(tmp_path, tmp_path), tmp_path, **GIVEN, **limits)
+@pytest.mark.parametrize("content", ["[]", "{", '{"image_processor_type": 5}'])
+def test_torn_image_processor_is_refused(tmp_path: Path, content: str) -> None:
+    folder = tiny.image_checkpoint_in(tmp_path / "torn")
+    (folder / "preprocessor_config.json").write_text(content)
+    with pytest.raises(ModelError, match="torn: its image processor cannot be read"):
+        kind.load_processor(folder)

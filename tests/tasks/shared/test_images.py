@@ -1,4 +1,4 @@
-"""Images as they are met in the wild: what is kept, mended, refused, and taken for the same."""
+"""Images as they are met in the wild: what is kept, mended, refused, and taken for equal."""
 
 from __future__ import annotations
 
@@ -6,32 +6,16 @@ import io
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image
 
 from tasks.kinds.base import UnusableRowError
 from tasks.shared import images
-from tasks.shared.attachments import attached
-from tasks.shared.twins import groups, twins
+from tests.pictures import encoded, picture
 
 EXIF_TURNED = 6
-
-
-def picture(seed: int = 0, width: int = 60, height: int = 40) -> Image.Image:
-    """Soft blotches of colour: like a photograph, close pixels are alike."""
-    few = np.random.default_rng(seed).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    return Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
-    file = io.BytesIO()
-    image.save(file, form, **options)
-    return file.getvalue()
 
 
 def exif(orientation: int) -> Image.Exif:
@@ -224,123 +208,3 @@ def test_fingerprints_are_of_what_is_seen() -> None:
     assert len(set(map(images.fingerprint, same))) == 1
     other = [encoded(RGB, "JPEG"), encoded(RGB.resize((40, 60))), encoded(Image.fromarray(np.asarray(RGB).reshape(60, 40, 3)))]
     assert len(set(map(images.fingerprint, [*same, *other]))) == 4
-
-
-@pytest.mark.parametrize(
-    "copied",
-    [
-        lambda image: encoded(image, "JPEG", quality=60),
-        lambda image: encoded(image.resize((90, 60), Image.Resampling.BICUBIC)),
-        lambda image: encoded(image.resize((45, 30), Image.Resampling.BICUBIC)),
-        lambda image: encoded(ImageEnhance.Brightness(image).enhance(0.9)),
-    ],
-)
-def test_copies_are_twins_and_other_pictures_are_not(copied: Callable[[Image.Image], bytes]) -> None:
-    different = [picture(seed) for seed in range(1, 6)]
-    row = [*map(encoded, different), copied(different[3])]
-    assert twins(row, 0.995) == [0, 1, 2, 3, 4, 3]
-    assert twins(row[::-1], 0.995) == [0, 1, 0, 3, 4, 5]
-    assert twins([*row, row[2]], 1) == [0, 1, 2, 3, 4, 5, 2]
-
-
-def test_the_same_shape_in_another_colour_is_no_twin() -> None:
-    red, green = (Image.merge("RGB", [GREY if band == bright else Image.new("L", GREY.size, 40) for band in range(3)]) for bright in (0, 1))
-    assert twins([encoded(red), encoded(green)], 0.9) == [0, 1]
-
-
-def test_one_detail_makes_a_picture_no_twin() -> None:
-    spotted = picture(1, 160, 160)
-    clean = encoded(spotted)
-    spotted.paste((0, 0, 0), (80, 80, 95, 95))
-    small = np.stack([images.thumbnail(data)[: images.THUMBNAIL] for data in (clean, encoded(spotted))])
-    assert np.corrcoef(small.astype(float))[0, 1] > 0.98
-    assert twins([clean, encoded(spotted)], 0.98) == [0, 1]
-
-
-def test_noise_all_over_makes_a_picture_no_twin() -> None:
-    rng = np.random.default_rng(0)
-    clean = rng.integers(20, 230, images.THUMBNAIL + 6, dtype=np.uint8)
-    noisy = clean + rng.integers(-18, 19, len(clean), dtype=np.int8).astype(np.uint8)
-    found = np.corrcoef(np.stack([clean, noisy])[:, : images.THUMBNAIL].astype(float))[0, 1]
-    assert 0.95 < found < 0.995
-    assert groups([clean, noisy], found - 1e-9) == [0, 0]
-    assert groups([clean, noisy], found + 1e-9) == [0, 1]
-
-
-def test_flat_pictures_are_twins_only_if_equally_bright() -> None:
-    flat = [Image.new("L", (40, 40), grey) for grey in (0, 0, 7, 255)]
-    starry = Image.new("L", (400, 400), 0)
-    starry.putpixel((200, 200), 9)
-    assert twins([*map(encoded, flat), encoded(starry), encoded(flat[2], "BMP")], 0.5) == [0, 0, 2, 3, 4, 2]
-
-
-def test_twins_do_not_depend_on_the_blocks_or_on_other_pictures() -> None:
-    rng = np.random.default_rng(0)
-    many = [rng.integers(0, 256, images.THUMBNAIL + 6, dtype=np.uint8) for _ in range(600)]
-    many[599] = np.minimum(many[3], 250)
-    many[300] = many[20] // 2
-    found = groups(many, 0.995)
-    assert (found[599], found[300]) == (3, 20)
-    assert [index for index in range(600) if found[index] != index] == [300, 599]
-    assert groups([many[3], many[599]], 0.995) == [0, 0]
-    assert groups([], 0.995) == []
-
-
-# -- files named by a table --
-
-
-@pytest.fixture
-def raw(tmp_path: Path) -> Path:
-    raw = tmp_path / "raw"
-    (raw / "train/images").mkdir(parents=True)
-    (raw / "train/images/a.png").write_bytes(b"beside")
-    (raw / "images").mkdir()
-    (raw / "images/a.png").write_bytes(b"top")
-    (tmp_path / "secret").write_bytes(b"secret")
-    (raw / "out.png").symlink_to(tmp_path / "secret")
-    (raw / "in.png").symlink_to("images/a.png")
-    return raw
-
-
-@pytest.mark.parametrize(
-    ("name", "beside", "found"),
-    [
-        ("images/a.png", "train/metadata.csv", b"top"),
-        ("train/images/a.png", "train/metadata.csv", b"beside"),
-        ("a.png", "train/images/list.csv", b"beside"),
-        ("./images\\a.png", "a.csv", b"top"),
-        ("in.png", "a.csv", b"top"),
-    ],
-)
-def test_a_named_file_is_found_in_the_raw_folder_first_then_beside_its_table(raw: Path, name: str, beside: str, found: bytes) -> None:
-    assert attached(raw, name, beside) == found
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("/etc/passwd", "unsafe path"),
-        ("C:\\a.png", "unsafe path"),
-        ("../secret", "unsafe path"),
-        ("images/../images/a.png", "unsafe path"),
-        ("images/../../secret", "unsafe path"),
-        ("images\\..\\..\\secret", "unsafe path"),
-        ("out.png", "unsafe path"),
-        ("gone.png", "no such file"),
-        ("", "no such file"),
-        (".", "no such file"),
-        ("images", "no such file"),
-        ("a\0b.png", "no such file"),
-        ("long " * 100_000, "no such file"),
-    ],
-)
-def test_a_name_that_leads_elsewhere_is_refused(raw: Path, name: str, reason: str) -> None:
-    with pytest.raises(UnusableRowError, match=f"^{reason}: "):
-        attached(raw, name, "a.csv")
-
-
-def test_a_named_file_that_is_too_large_is_refused(raw: Path) -> None:
-    with (raw / "large.png").open("wb") as file:
-        file.truncate(2**28 + 1)
-    with pytest.raises(UnusableRowError, match=r"^file too large: 268,435,457 bytes; at most 268,435,456 are allowed"):
-        attached(raw, "large.png", "a.csv")

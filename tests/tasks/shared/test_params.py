@@ -10,10 +10,12 @@ import pytest
 
 from tasks.shared import params, stages
 from tasks.shared.errors import ParamsError
+from tests import tiny
 
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = {name: stage.Params for name, stage in stages.load_all().items()}
 GONE = object()
+NER = tiny.OPTIONS["token_classification"]
 
 
 def faults(**changed: Any) -> str:
@@ -56,6 +58,12 @@ def test_committed_params_are_in_order() -> None:
         ({"seed": -1}, "runs.bbc.seed = -1: must be a whole number, at least 0"),
         ({"distill__seed": 1}, "runs.bbc.distill.seed: unknown key; `seed` stands once, at runs.bbc.seed"),
         ({"kind": "text_clasification"}, "runs.bbc.kind = 'text_clasification': unknown kind; did you mean `text_classification`?"),
+        ({"options": {"scheme": "bio"}}, "runs.bbc.options.scheme: unknown key"),
+        (
+            {"kind": "token_classification", "options": {**NER, "scheme": "iob9"}},
+            "scheme = 'iob9': must be 'bio', 'iob1' or 'bioes'",
+        ),
+        ({"kind": "image_classification"}, "runs.bbc.options.augment: is missing (variations that the teacher is trained on"),
         ({"device": GONE}, "runs.bbc.device: is missing (auto, cpu, cuda or mps)"),
         ({"distill__temperature": GONE}, "runs.bbc.distill.temperature: is missing (that softens both distributions)"),
         ({"prune": GONE}, "runs.bbc.prune.importance: is missing"),
