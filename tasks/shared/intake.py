@@ -104,7 +104,8 @@ def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_r
     rows = Counter(record.side for record in intake.records)
     faults = []
     if len(counts) < kind.fewest_classes:
-        found = f"one class is left ({next(iter(counts))})" if counts else "no row is left"
+        none = f"none of the {rows.total()} rows holds a class" if intake.records else "no row is left"
+        found = f"one class is left ({next(iter(counts))})" if counts else none
         faults.append(f"{found}; at least {kind.fewest_classes} must be there")
     absent = [side for side in SIDES if counts and not rows[side]]
     faults += [f"there is no {side} row at all; a split needs train, validation and test" for side in absent]

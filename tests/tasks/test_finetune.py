@@ -102,6 +102,15 @@ def test_lora_on_a_net_that_does_not_bear_it_is_refused(tmp_path: Path) -> None:
         stage.run("finetune", inputs, tmp_path, **QUICK, **given, lora_rank=2)
 
 
+def test_nets_without_embeddings_have_none_to_freeze(tmp_path: Path) -> None:
+    inputs = finetune.Inputs(
+        tiny.ingest_out(tmp_path / "ingest", kind="image_classification"), tiny.image_checkpoint_in(tmp_path / "pretrained")
+    )
+    given = {"kind": "image_classification", "options": tiny.OPTIONS["image_classification"], "pool_outputs": 0}
+    with pytest.raises(ModelError, match=r"efficientnet_lite: has no embeddings of its inputs; take finetune.freeze = 'none' or 'encoder'"):
+        stage.run("finetune", inputs, tmp_path, **QUICK, **given, freeze="embeddings")
+
+
 def test_frozen_encoder_keeps_its_running_means(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 

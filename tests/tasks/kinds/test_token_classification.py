@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tasks import ingest
 from tasks.kinds import token_classification as kind
 from tasks.kinds.base import UnusableRowError
 from tasks.shared import tagging
+from tasks.shared.errors import DataError
 from tests import tiny
+from tests.tasks import stage
 
 LABELS = ["O", "B-loc", "I-loc", "B-per", "I-per"]
 
@@ -88,6 +92,14 @@ def test_character_spans_become_tags(end: int, span_end: str, form: str) -> None
 
 def test_json_lists_are_words_and_tags() -> None:
     assert read({"tokens": '["New York", "x"]', "tags": '["B-loc", "O"]'})[0] == [("New_York x", "B-loc O")]
+
+
+def test_rows_without_any_entity_are_no_data_to_learn_from(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a.conll").write_text("\n\n".join(f"word{n} O\nrest O" for n in range(60)))
+    given = {"kind": "token_classification", "options": tiny.OPTIONS["token_classification"], "columns": {"tokens": "1", "tags": "2"}}
+    with pytest.raises(DataError, match=r"none of the \d+ rows holds a class; at least 1 must be there"):
+        stage.run("ingest", ingest.Inputs(tmp_path / "raw"), tmp_path, **given, min_test_rows=2)
 
 
 def test_sentence_of_conll_may_begin_with_a_bracket() -> None:
