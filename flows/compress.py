@@ -1,170 +1,122 @@
 """The pipeline as a Prefect flow: one task run per stage of dvc.yaml, chained as DVC says; DVC alone remembers what is done.
 
 Reads params.yaml, dvc.yaml and dvc.lock in the current directory. A stage that is not up to date is run by `dvc repro --single-item`, so
-this door leaves the same bytes and the same dvc.lock as `dvc repro` does. `python -m flows.compress [RUN ...]` is what `make flow` calls.
+this door leaves the same bytes and the same dvc.lock as `dvc repro` does. `python -m flows.compress [RUN ...]` is what `make flow` calls;
+prefect.yaml says how it is deployed.
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
-import logging
+import re
 import signal
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
-from prefect import State, flow, get_run_logger, task
-from prefect.cache_policies import NO_CACHE
-from prefect.exceptions import MissingResult
+from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import child, crashed, server, workspace
-from flows.graph import Graph, Stage, expand, select
-from flows.progress import Progress
-from flows.reproduce import BUG, PASSING, USERS_FAULT, StageError, reproduce
-from tasks.shared import params
-from tasks.shared import stages as schema
+from flows import artifacts, child, git, secrets, server, workspace, worktree
+from flows import share as sharing
+from flows.artifacts import Origin
+from flows.flowrun import check_params, tag, workspace_for_run
+from flows.graph import Graph, expand, select
+from flows.parameters import Overrides, Revision, Runs, Seconds, Stages
+from flows.reproduce import BUG, PASSING, USERS_FAULT
+from flows.taskruns import Outcome, Work, run_graph
 from tasks.shared.errors import DataError, SlipwayError
 
 NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 WORST_FIRST = (USERS_FAULT, BUG, PASSING)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a stage ended. `code` is 0 where it is up to date or was not reached."""
-
-    stage: str
-    state: str
-    message: str
-    code: int
-
-
-def worth_a_retry(_task: object, _run: object, state: State[Any]) -> bool:
-    """A user's fault and a bug come back with every try; a passing fault, or what killed a stage before it could say a word, may not."""
-    return not child.stopping.is_set() and _told(state).get("code") in (PASSING, None)
-
-
-@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=worth_a_retry)
-def run_stage(stage: Stage, graph: Graph, force: bool, keep: Sequence[int]) -> State[Any]:
-    """Cached where DVC finds it up to date or restores it; Completed, with the reason it ran; Failed, with the stage's own words."""
-    why = graph.why(stage.name)
-    if not why and not force:
-        return Completed(name="Cached", message="up to date", data=graph.manifest(stage.name))
-    why = "; ".join(filter(None, ["forced" if force else "", why]))
-    logger = get_run_logger()
-    logger.info("not up to date: %s", why)
-    started = time.monotonic()
-    try:
-        with Progress(stage.name, logger) as progress:
-            ran = reproduce(stage, force, lambda line: progress.take(line) or logger.info(line), keep)
-        if left := graph.why(stage.name):
-            raise StageError(BUG, f"after it ran DVC still finds it changed: {left}")
-    except StageError as failure:
-        return Failed(message=str(failure), data={"code": failure.code})
-    message = f"{why} (ran {time.monotonic() - started:.1f} s)" if ran else f"restored from DVC's cache, nothing ran: {why}"
-    return Completed(name=None if ran else "Cached", message=message, data=graph.manifest(stage.name))
-
-
-def run_graph(runs: Sequence[str], force: Sequence[str], keep: Sequence[int] = ()) -> list[Outcome]:
-    """Brings the runs up to date, within a flow that holds the workspace; the children hold the descriptors in `keep` open too."""
-    graph = Graph()
-    stages = select(graph.stages, runs)
-    forced = expand(force, stages)
-    futures: dict[str, Any] = {}
-    for stage in stages:
-        hints = stage.hints
-        named = run_stage.with_options(
-            name=stage.name,
-            task_run_name=stage.name,
-            tags=hints.tags,
-            retries=hints.retries,
-            retry_delay_seconds=hints.retry_delay_seconds,
-        )
-        upstream = [futures[name] for name in stage.upstream]
-        futures[stage.name] = named.submit(stage, graph, stage.name in forced, keep, wait_for=upstream)  # type: ignore[call-overload]
-    try:
-        for future in futures.values():
-            future.wait()
-    except BaseException:
-        child.stop_all()
-        raise
-    return [_outcome(stage, futures) for stage in stages]
-
-
-def _outcome(stage: Stage, futures: dict[str, Any]) -> Outcome:
-    state = futures[stage.name].state
-    message = state.message or ""
-    if state.is_completed():
-        return Outcome(stage.name, state.name, message, 0)
-    if state.is_pending():
-        missed = [name for name in stage.upstream if not futures[name].state.is_completed()]
-        return Outcome(stage.name, "Not run", f"{', '.join(missed)} did not complete", 0)
-    return Outcome(stage.name, state.name, message, _told(state).get("code") or BUG)
-
-
-def _told(state: State[Any]) -> dict[str, Any]:
-    """What we gave the state to carry; empty where Prefect made the state or fetched it from its server, which keeps the message only."""
-    try:
-        data: Any = state.result(raise_on_failure=False)
-    except MissingResult:
-        return {}
-    return data if isinstance(data, dict) else {}
-
-
 # One stage at a time, as `dvc repro` does: two at once would spoil each other's timings, and each uses all the threads it was given.
 @flow(name="compress", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
-def compress(runs: tuple[str, ...] = (), force: tuple[str, ...] = (), wait: float = 0) -> State[Any]:
-    """Brings the runs (all, when none is named) up to date, in the project in the current directory.
+def compress(
+    runs: Runs = (), force: Stages = (), overrides: Overrides = (), revision: Revision = "", wait: Seconds = 0, share: bool = False
+) -> State[Any]:
+    """Brings runs up to date, in the checkout in the current directory.
 
-    `force` names stages to run although they are up to date; `wait` is how many seconds to wait for a workspace that another flow holds.
+    Args:
+        runs: Runs of params.yaml to bring up to date; none: all of them.
+        force: Stages to run although they are up to date: `prune@bbc`, or `prune` for every run.
+        overrides: Values of params.yaml for this run alone, as `runs.bbc.prune.ffn=256`. The checkout stays as it is: the run works
+            in a git worktree at the checkout's commit and is saved as a DVC experiment: `dvc exp show` lists it, `dvc exp apply`
+            takes it over.
+        revision: Commit to run, by its hash; empty: the checkout as it is. It works in a worktree too, and is fetched from the git remote.
+        wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
+        share: Fetch from the DVC remote what other agents made, and push what this run makes. Without a remote it changes nothing.
     """
     root = Path.cwd()
     try:
-        check_params(root)
-        with workspace.hold(root, wait) as held:
-            held.sign(str(flow_run.id))
-            for mended in held.mended:
-                get_run_logger().warning("mended: %s", mended)
-            if held.died and crashed.mark(held.died):
-                get_run_logger().warning("mended: marked its flow run %s as Crashed", held.died)
-            return _verdict(run_graph(runs, force, keep=[held.file.fileno()]))
+        with workspace_for_run(root, wait) as keep:
+            if not overrides and not revision:
+                return _run(root, Origin(git.commit(root), git.edited(root)), runs, force, share, keep)
+            return _run_elsewhere(root, runs, force, overrides, revision, share, keep)
     except SlipwayError as error:
         return Failed(message=str(error), data={"code": error.exit_code, "outcomes": []})
 
 
-def check_params(root: Path) -> None:
-    """All of params.yaml, before anything runs, where the project has stages of its own to check it for.
+def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, revision: Revision, share: bool, keep: int) -> State[Any]:
+    """The same in a worktree of its own; with overrides it is saved as an experiment that has the flow run's name."""
+    logger, edits = get_run_logger(), git.edited(root)
+    if edits:
+        logger.warning("uncommitted edits of the checkout are no part of this run: %s", ", ".join(edits))
+    experiment = re.sub(r"[^A-Za-z0-9_-]+", "-", str(flow_run.name)) if overrides else None
+    with worktree.at(root, revision, overrides, runs) as (folder, changes), workspace.hold(folder):
+        if experiment:
+            tag(f"experiment:{experiment}")
+        state = _run(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, keep)
+        if not state.is_completed():
+            return state
+        if experiment:
+            worktree.save(experiment, logger.info)
+            state.message = f"experiment {experiment}: {state.message}"
+    worktree.clear(root)
+    return state
 
-    Raises:
-        ParamsError: with every fault in it.
-    """
-    if (root / "tasks").is_dir():
-        sections = {name: stage.Params for name, stage in schema.load_all().items()}
-        params.check(params.read(root / "params.yaml"), sections, schema.kinds())
+
+def _run(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, keep: int) -> State[Any]:
+    check_params(root)
+    graph = Graph()
+    stages = select(graph.stages, runs)
+    concerned = tuple(dict.fromkeys(stage.run for stage in stages))
+    artifacts.show_origin(origin, concerned)
+    owed = sharing.Owed(root) if share and sharing.has_remote(graph) else None
+    work = Work(graph, frozenset(expand(force, stages)), (keep,), secrets.load(), owed)
+    _settle(work)
+    outcomes = run_graph(stages, work)
+    artifacts.show_outputs(graph, outcomes)
+    artifacts.show_reports(concerned)
+    return _verdict(outcomes, artifacts.tell_gates(outcomes), _settle(work))
 
 
-def _verdict(outcomes: list[Outcome]) -> State[Any]:
+def _settle(work: Work) -> list[str]:
+    """Pushes results that the DVC remote did not take so far, those included that a killed run left; names what it still lacks."""
+    if work.owed is None:
+        return []
+    return sharing.settle(work.graph, work.owed, get_run_logger().info, child.stopping)
+
+
+def _verdict(outcomes: list[Outcome], gates: list[str], unpushed: list[str]) -> State[Any]:
     codes = {outcome.code for outcome in outcomes} - {0}
+    codes |= {PASSING} if unpushed else set()
     data = {"code": next((code for code in WORST_FIRST if code in codes), 0), "outcomes": [asdict(outcome) for outcome in outcomes]}
     if codes:
-        return Failed(message="\n".join(f"{outcome.stage}: {outcome.message}" for outcome in outcomes if outcome.code), data=data)
+        said = [f"{outcome.stage}: {outcome.message}" for outcome in outcomes if outcome.code]
+        said += [f"{stage}: is up to date here, but the DVC remote did not take it; the next run tries again" for stage in unpushed]
+        return Failed(message="\n".join(said), data=data)
     ran = [outcome.stage for outcome in outcomes if outcome.state != "Cached"]
     if not ran:
         return Completed(name="Cached", message="nothing had to run", data=data)
-    return Completed(message=f"ran {', '.join(ran)}; {len(outcomes) - len(ran)} of {len(outcomes)} were Cached", data=data)
-
-
-def _told_once(record: logging.LogRecord) -> bool:
-    """Prefect tells a failure twice, the first time with an empty traceback."""
-    return not (record.levelno == logging.ERROR and str(record.msg).startswith("Task run failed with state"))
+    said = [f"ran {', '.join(ran)}; {len(outcomes) - len(ran)} of {len(outcomes)} were Cached", *gates]
+    return Completed(message="\n".join(said), data=data)
 
 
 def _table(outcomes: list[dict[str, Any]]) -> str:
@@ -178,8 +130,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="runs of params.yaml (default: all)")
     force = "run these although they are up to date: prune@bbc, or prune for every run"
     parser.add_argument("--force", nargs="+", action="extend", default=[], metavar="STAGE", help=force)
+    override = "a value for this run alone, runs.bbc.prune.ffn=256: works in a worktree and is saved as a DVC experiment"
+    parser.add_argument("--set", nargs="+", action="extend", default=[], dest="overrides", metavar="KEY=VALUE", help=override)
+    parser.add_argument("--revision", default="", metavar="COMMIT", help="run this commit, in a worktree (default: the checkout as it is)")
     wait = "how long to wait for a workspace that another flow holds (default: 0)"
     parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=wait)
+    parser.add_argument("--share", action="store_true", help="fetch from and push to the DVC remote around each stage that runs")
     return parser.parse_args()
 
 
@@ -190,9 +146,12 @@ def main() -> int:
     try:
         check_params(root)
         with workspace.hold(root, given.wait):
-            expand(given.force, select(Graph().stages, given.runs))
+            if not given.revision:
+                expand(given.force, select(Graph().stages, given.runs))
             server.ensure()
-            state = compress(tuple(given.runs), tuple(given.force), return_state=True)
+            state = compress(
+                **{name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}, return_state=True
+            )
     except SlipwayError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -205,13 +164,11 @@ def main() -> int:
         return fault.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    told = _told(state)
-    print(_table(told["outcomes"]) if told.get("outcomes") else state.message)
-    return int(told.get("code", 0 if state.is_completed() else BUG))
+    told: Any = state.result(raise_on_failure=False)
+    outcomes = told.get("outcomes") if isinstance(told, dict) else None
+    print(_table(outcomes) if outcomes else state.message)
+    return int(told.get("code", BUG) if isinstance(told, dict) else 0 if state.is_completed() else BUG)
 
-
-logging.getLogger("prefect.task_runs").addFilter(_told_once)
-logging.getLogger("prefect.task_runner.threadpool").setLevel(logging.ERROR)  # it takes any tag for a limit that one worker may block on
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,30 +1,84 @@
-"""Tells Prefect that a run whose process was killed is over: nobody else would, and it would be Running for ever."""
+"""Tells Prefect which runs are over because their process was killed: nobody else would, and they would be Running for ever.
+
+A flow signs its run with its process, as a label. A run whose process is gone is marked by the flow that finds its workspace, by any
+flow of the same machine, and by a worker when it starts.
+"""
 
 from __future__ import annotations
 
+import socket
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+import psutil
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import PrefectException
-from prefect.states import Crashed
+from prefect.states import Cancelled, Crashed
 
+LABEL = "slipway.process"
 MESSAGE = "its process was killed"
+UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+BEGUN_AFTER = timedelta(minutes=5)
+"""A run that a worker has taken has signed long before that, or its worker was killed."""
+POOLS = ("gpu", "cpu", "control")
+"""Those of prefect.yaml whose runs begin at once; where containers are fetched first, being taken may last."""
+FAULTS = (PrefectException, httpx.HTTPError)
+
+
+def sign(flow_run: str) -> None:
+    """Writes onto the flow run which process is at work on it."""
+    process = psutil.Process()
+    with get_client(sync_client=True) as client:
+        client.update_flow_run_labels(UUID(flow_run), {LABEL: f"{socket.gethostname()} {process.pid} {process.create_time():.2f}"})
 
 
 def mark(flow_run: str) -> bool:
     """Marks the flow run and its unfinished task runs as Crashed. False where the server does not know it, or knows that it ended."""
-    run_id = UUID(flow_run)
     with get_client(sync_client=True) as client:
         try:
-            found = client.read_flow_run(run_id)
-            if found.state is None or found.state.is_final():
-                return False
-            for task_run in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run_id]))):
-                if task_run.state is None or not task_run.state.is_final():
-                    client.set_task_run_state(task_run.id, Crashed(message=MESSAGE), force=True)
-            client.set_flow_run_state(run_id, Crashed(message=MESSAGE), force=True)
-        except (PrefectException, httpx.HTTPError):
+            return _end(client, client.read_flow_run(UUID(flow_run)))
+        except FAULTS:
             return False
+
+
+def sweep() -> list[str]:
+    """Marks the runs of this machine whose process is gone; returns their names."""
+    unfinished = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED)))
+    with get_client(sync_client=True) as client:
+        try:
+            return [run.name for run in client.read_flow_runs(flow_run_filter=unfinished) if _is_dead(run) and _end(client, run)]
+        except FAULTS:
+            return []
+
+
+def _is_dead(run: FlowRun) -> bool:
+    signed = str(run.labels.get(LABEL, "")).split()
+    if signed:
+        host, pid, began = signed
+        return host == socket.gethostname() and not _alive(int(pid), float(began))
+    if run.state is None or run.state.type != StateType.PENDING or run.work_pool_name not in POOLS:
+        return False
+    return bool(run.state.timestamp < datetime.now(UTC) - BEGUN_AFTER)
+
+
+def _alive(pid: int, began: float) -> bool:
+    """Whether the process lives, and is not another of the same number."""
+    try:
+        process = psutil.Process(pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - began) < 1)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _end(client: SyncPrefectClient, run: FlowRun) -> bool:
+    if run.state is None or run.state.is_final():
+        return False
+    over = Cancelled if run.state.is_cancelling() else Crashed
+    for task_run in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))):
+        if task_run.state is None or not task_run.state.is_final():
+            client.set_task_run_state(task_run.id, over(message=MESSAGE), force=True)
+    client.set_flow_run_state(run.id, over(message=MESSAGE), force=True)
     return True

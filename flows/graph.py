@@ -10,6 +10,7 @@ import atexit
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ SAID_OF = {
     },
 }
 GONE = object()
+GPU = "gpu"
+"""A stage's tag, and the name of the limit on how many stages that have it run at once."""
 
 
 class Hints(BaseModel):
@@ -86,11 +89,38 @@ class Graph:
             params = [sentence for entry in stage.deps if isinstance(entry, ParamsDependency) for sentence in _changed_params(entry)]
         return "; ".join(dict.fromkeys([*said, *params])) or ("its stanza in dvc.yaml changed" if status else "")
 
+    @contextmanager
+    def repo(self) -> Iterator[Repo]:
+        """DVC itself, for one thread at a time."""
+        with self._lock:
+            yield self._repo
+
+    def restorable(self, name: str) -> bool:
+        """Whether DVC's run-cache has the stage's result, so that it need not run."""
+        with self._lock:
+            try:
+                stage = self._repo.stage.get_target(name)
+                stage.save_deps(allow_missing=True)
+                self._repo.stage_cache.restore(stage, dry=True)
+            except DvcException:
+                return False
+        return True
+
+    def needs_gpu(self, name: str) -> bool:
+        """Whether its hints say so, and its params do not say `device: cpu`."""
+        with self._lock:
+            deps = self._repo.stage.get_target(name).deps
+            params = {key: value for dep in deps if isinstance(dep, ParamsDependency) for key, value in dep.read_params().items()}
+        on_cpu = any(key.endswith(".device") and value == "cpu" for key, value in params.items())
+        return GPU in self.stages[name].hints.tags and not on_cpu
+
+    def outs(self, name: str) -> list[Any]:
+        with self._lock:
+            return list(self._repo.stage.get_target(name).outs)
+
     def manifest(self, name: str) -> list[dict[str, Any]]:
         """Path, md5 and size in bytes of each output, as dvc.lock has them."""
-        with self._lock:
-            outs = self._repo.stage.get_target(name).outs
-            return [{"path": str(out), "md5": out.hash_info.value, "size": out.meta.size} for out in outs]
+        return [{"path": str(out), "md5": out.hash_info.value, "size": out.meta.size} for out in self.outs(name)]
 
 
 def select(stages: Mapping[str, Stage], runs: Sequence[str]) -> list[Stage]:

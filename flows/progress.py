@@ -1,17 +1,46 @@
-"""Turns a stage's `PROGRESS label k/n` lines into a Prefect progress artifact and, now and then, a line of the log."""
+"""Turns a stage's `PROGRESS label k/n note` lines into a Prefect progress artifact and, now and then, a line of the log.
+
+The note, a training's loss for instance, and the time that is left at the speed so far stand in the artifact's description.
+"""
 
 from __future__ import annotations
 
 import contextvars
 import re
 import threading
+import time
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-LINE = re.compile(r"PROGRESS (?P<label>.*?)\s*(?P<done>\d+)/(?P<total>\d+)\b")
+LINE = re.compile(r"PROGRESS (?P<label>.*?)\s*(?P<done>\d+)/(?P<total>\d+)\b\s*(?P<note>.*)")
 TICK_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Told:
+    """`per_second` is None until a label was told twice."""
+
+    label: str
+    done: int
+    total: int
+    note: str
+    per_second: float | None
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.done / max(self.total, 1)
+
+    def __str__(self) -> str:
+        left = f"{_duration((self.total - self.done) / self.per_second)} left" if self.per_second and self.done < self.total else ""
+        return ", ".join(filter(None, [f"{self.label}: {self.percent:.0f} %", self.note, left]))
+
+
+def _duration(seconds: float) -> str:
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes} min" if minutes < 90 else f"{hours} h"
 
 
 class Progress:
@@ -20,7 +49,8 @@ class Progress:
     def __init__(self, stage: str, logger: Any) -> None:
         self._stage = stage
         self._logger = logger
-        self._latest: tuple[str, float] | None = None
+        self._latest: Told | None = None
+        self._began: dict[str, tuple[float, int]] = {}
         self._artifacts: dict[str, UUID] = {}
         self._closed = threading.Event()
         self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._work,), daemon=True)
@@ -38,7 +68,10 @@ class Progress:
         found = LINE.match(line)
         if found is None:
             return False
-        self._latest = found["label"] or self._stage, 100 * int(found["done"]) / max(int(found["total"]), 1)
+        label, done, now = found["label"] or self._stage, int(found["done"]), time.monotonic()
+        since, first = self._began.setdefault(label, (now, done))
+        speed = (done - first) / (now - since) if done > first else None
+        self._latest = Told(label, done, int(found["total"]), found["note"], speed)
         return True
 
     def _work(self) -> None:
@@ -50,14 +83,14 @@ class Progress:
         latest, self._latest = self._latest, None
         if latest is None:
             return
-        label, percent = latest
         if log:
-            self._logger.info("%s: %.0f %%", label, percent)
+            self._logger.info("%s", latest)
         try:
-            if label in self._artifacts:
-                update_progress_artifact(self._artifacts[label], percent)
+            if latest.label in self._artifacts:
+                update_progress_artifact(self._artifacts[latest.label], latest.percent, description=str(latest))
             else:
-                key = re.sub(r"[^a-z0-9]+", "-", f"{self._stage} {label}".lower()).strip("-")
-                self._artifacts[label] = create_progress_artifact(percent, key=key, description=label)  # type: ignore[assignment]
+                key = re.sub(r"[^a-z0-9]+", "-", f"{self._stage} {latest.label}".lower()).strip("-")
+                made: Any = create_progress_artifact(latest.percent, key=key, description=str(latest))
+                self._artifacts[latest.label] = made
         except Exception as error:  # the picture of the work is not the work
             self._logger.debug("progress was not posted: %s", error)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from flows import child, environment, workspace
+from flows import child, environment, secrets, workspace
 from flows.graph import Stage
 
 USERS_FAULT, BUG, PASSING = 2, 1, 75
@@ -25,21 +25,24 @@ class StageError(Exception):
         self.code = code
 
 
-def reproduce(stage: Stage, force: bool, say: Callable[[str], object], keep: Sequence[int]) -> bool:
+def reproduce(stage: Stage, force: bool, pull: bool, say: Callable[[str], object], keep: Sequence[int], secret: Mapping[str, str]) -> bool:
     """Brings one stage up to date; `say` gets each line it prints. False where its command did not run: DVC restored its outputs.
 
-    Waits while another DVC process is at work on the same artifacts.
+    With `pull` DVC asks its remote for them first. `secret` is in the environment of the child, and in no line. Waits while another DVC
+    process is at work on the same artifacts.
 
     Raises:
         StageError: it failed, or took longer than its hints allow.
     """
-    command = ["--wait-for-lock", "repro", "--single-item", *(["--force"] if force else []), *stage.sources, stage.name]
+    options = [*(["--force"] if force else []), *(["--pull"] if pull else [])]
+    command = ["--wait-for-lock", "repro", "--single-item", *options, *stage.sources, stage.name]
+    mask = secrets.masked(secret)
     while True:
         lines: deque[str] = deque(maxlen=100)
         with tempfile.TemporaryDirectory() as folder:
             fault = Path(folder) / "fault.json"
-            env = environment.of_stage(fault)
-            ran = _Watch(stage.name, lines, say)
+            env = {**environment.of_stage(fault), **secret}
+            ran = _Watch(stage.name, lines, lambda line: say(mask(line)))
             try:
                 status = child.run("dvc", *command, env=env, on_line=ran, timeout=stage.hints.timeout_seconds, keep=keep)
             except TimeoutError as error:
@@ -47,7 +50,8 @@ def reproduce(stage: Stage, force: bool, say: Callable[[str], object], keep: Seq
             if status == 0:
                 return ran.seen
             if not any(BUSY in line for line in lines if line.startswith("ERROR: ")) or child.stopping.is_set():
-                raise _failure(fault, status, lines)
+                failure = _failure(fault, status, lines)
+                raise StageError(failure.code, mask(str(failure)))
         say("waits: another DVC process is at work on it")
         child.stopping.wait(BUSY_SECONDS)
         workspace.mend_locks(Path.cwd())

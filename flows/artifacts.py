@@ -1,0 +1,98 @@
+"""What an operator sees on the page of a run beside its stages: what it was made from, what it made, and the benchmark's report."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.events import emit_event
+from ruamel.yaml import YAML
+
+from flows.graph import Graph
+from flows.taskruns import Outcome
+from tasks.shared import gates
+
+PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<file>[\w./-]+\.png)\)")
+GATE_FAILED = "slipway.gate.failed"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run's code and params come from. `edits` are files that differ from the commit; `changes` what overrides did to params."""
+
+    commit: str | None
+    edits: Sequence[str]
+    changes: Sequence[str] = ()
+    experiment: str | None = None
+
+
+def show_origin(origin: Origin, runs: Sequence[str]) -> None:
+    """The commit, what differs from it, and the params of these runs."""
+    document = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
+    lines = [f"**Commit** `{origin.commit or 'none yet'}`"]
+    if origin.edits:
+        lines.append(f"**Uncommitted edits** {', '.join(f'`{file}`' for file in origin.edits)}")
+    if origin.changes:
+        lines.append("**Overrides**\n\n" + "\n".join(f"* {change}" for change in origin.changes))
+    if origin.experiment:
+        name = origin.experiment
+        lines.append(f"**Experiment** `{name}`, saved if the run completes: `dvc exp show`, `dvc exp apply {name}`")
+    for run in runs:
+        shown = json.dumps(document["runs"].get(run), indent=2, ensure_ascii=False, default=str)
+        lines.append(f"**Params of `{run}`**\n\n```json\n{shown}\n```")
+    create_markdown_artifact("\n\n".join(lines), key="origin", description="commit and params")
+
+
+def show_outputs(graph: Graph, outcomes: Sequence[Outcome]) -> None:
+    """A row per output of the stages that are up to date now."""
+    rows = [
+        {"stage": outcome.stage, "state": outcome.state, "output": out["path"], "md5": out["md5"], "bytes": out["size"]}
+        for outcome in outcomes
+        if outcome.state in ("Cached", "Completed")
+        for out in graph.manifest(outcome.stage)
+    ]
+    if rows:
+        create_table_artifact(rows, key="outputs", description="outputs, as dvc.lock has them")
+
+
+def show_reports(runs: Sequence[str]) -> None:
+    """The report of each run's last benchmark, pictures inside it."""
+    for run in runs:
+        file = Path("data") / run / "benchmark" / "report" / "report.md"
+        if file.is_file():
+            text = file.read_text(encoding="utf-8")
+            create_markdown_artifact(_with_pictures(text, file.parent), key=f"{run}-report", description=f"benchmark of {run}")
+
+
+def _with_pictures(text: str, folder: Path) -> str:
+    """The UI has no files of ours to show: a picture goes along as data."""
+
+    def inline(found: re.Match[str]) -> str:
+        picture = (folder / found["file"]).resolve()
+        if not picture.is_relative_to(folder.resolve()) or not picture.is_file():
+            return found[0]
+        return f"![{found['text']}](data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode()})"
+
+    return PICTURE.sub(inline, text)
+
+
+def tell_gates(outcomes: Sequence[Outcome]) -> list[str]:
+    """What the gates of the benchmarks that just ran say against them; each is also an event that automations can wait for."""
+    said = []
+    for outcome in outcomes:
+        stage, _, run = outcome.stage.partition("@")
+        if stage != "benchmark" or not outcome.ran or not (Path("data") / run / "benchmark" / "timings.json").is_file():
+            continue
+        passed, lines = gates.verdict(Path("data") / run / "benchmark")
+        if not passed:
+            why = "; ".join(line for line in lines if "NOT PASSED" in line)
+            said.append(f"{run} did not pass its gates: {why}")
+            emit_event(
+                GATE_FAILED, resource={"prefect.resource.id": f"slipway.run.{run}", "prefect.resource.name": run}, payload={"why": why}
+            )
+    return said

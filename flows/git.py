@@ -1,0 +1,57 @@
+"""What the flows ask of git: commits, uncommitted edits, worktrees."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+# git tells a hook or an alias where it is by these; a command about another folder must not hear them.
+OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+
+
+class GitError(Exception):
+    """With git's own words."""
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What `git arguments` prints in the folder `root`.
+
+    Raises:
+        GitError: it failed.
+    """
+    env = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER} | {"GIT_TERMINAL_PROMPT": "0"}
+    done = subprocess.run(["git", *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise GitError(" ".join(done.stderr.split()) or f"git {arguments[0]} ended with {done.returncode}")
+    return done.stdout.rstrip("\n")
+
+
+def commit(root: Path) -> str | None:
+    """The full hash of the commit that is checked out; None where there is none yet."""
+    try:
+        return git(root, "rev-parse", "--verify", "--quiet", "HEAD")
+    except GitError:
+        return None
+
+
+def edited(root: Path) -> list[str]:
+    """Tracked files with uncommitted edits, those excepted that stages write: dvc.lock and data/, raw data's pointers apart."""
+    try:
+        lines = git(root, "status", "--porcelain", "--untracked-files=no", "--no-renames").splitlines()
+    except GitError:
+        return []
+    names = sorted(line[3:].strip('"') for line in lines)
+    return [name for name in names if name != "dvc.lock" and (not name.startswith("data/") or name.startswith("data/raw/"))]
+
+
+def find(root: Path, revision: str) -> str | None:
+    """The full hash of a commit, asked of the git remote where the checkout does not have it; None where neither knows it."""
+    for fetch in (False, True):
+        try:
+            if fetch:
+                git(root, "fetch", "--quiet", "--all")
+            return git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        except GitError:
+            continue
+    return None

@@ -1,0 +1,48 @@
+"""What stages and DVC must know and nobody else: keys of remotes and hubs.
+
+They come from the environment of the agent, or from Prefect's Secret block `slipway-environment`, which holds a JSON object of variables:
+`{"AWS_ACCESS_KEY_ID": …, "AWS_SECRET_ACCESS_KEY": …}`. They go into the environment of the children and nowhere else; lines that hold
+one are logged without it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+
+from prefect.blocks.system import Secret
+
+from tasks.shared.errors import ParamsError
+
+BLOCK = "slipway-environment"
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|AUTH_STRING|API_KEY|CREDENTIAL|CONNECTION_STRING", re.IGNORECASE)
+SHORTEST = 6
+"""A shorter value would blacken ordinary words."""
+HIDDEN = "***"
+
+
+def load() -> dict[str, str]:
+    """The variables of the block; none where there is no such block.
+
+    Raises:
+        ParamsError: it holds something else than names and texts.
+    """
+    try:
+        found = Secret.load(BLOCK, validate=False).get()  # type: ignore[union-attr]
+    except ValueError:
+        return {}
+    if not isinstance(found, dict) or not all(NAME.fullmatch(name) and isinstance(value, str) for name, value in found.items()):
+        raise ParamsError(f"block {BLOCK}", 'must hold a JSON object of environment variables and their texts: {"NAME": "value"}')
+    return found
+
+
+def masked(of_block: Mapping[str, str]) -> Callable[[str], str]:
+    """A function that takes the secrets of the block and of the environment out of a line."""
+    of_environment = [value for name, value in os.environ.items() if SECRET.search(name)]
+    values = sorted({value for value in [*of_block.values(), *of_environment] if len(value) >= SHORTEST}, key=len, reverse=True)
+    if not values:
+        return lambda line: line
+    pattern = re.compile("|".join(map(re.escape, values)))
+    return lambda line: pattern.sub(HIDDEN, line)

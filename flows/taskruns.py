@@ -1,0 +1,168 @@
+"""Each stage of the graph as a task run: Cached where DVC finds it up to date or restores it; Completed, with the reason it ran; Failed,
+with the stage's own words.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefect import State, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.concurrency.sync import concurrency
+from prefect.exceptions import MissingResult
+from prefect.states import Completed, Failed
+
+from flows import child, former, share
+from flows.graph import GPU, Graph, Stage
+from flows.progress import Progress
+from flows.reproduce import BUG, PASSING, StageError, reproduce
+from tasks.shared.errors import PassingError
+
+LEASE_SECONDS = 60
+"""After which the slot of a killed holder is free again; Prefect's least."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a stage ended. `code` is 0 where it is up to date or was not reached."""
+
+    stage: str
+    state: str
+    message: str
+    code: int
+
+    @property
+    def ran(self) -> bool:
+        return self.state == "Completed"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a flow lends its task runs. `keep` are descriptors that children hold open too, `secrets` what they alone find in their
+    environment, `owed` where results are noted that the DVC remote is to get; None: it gets none."""
+
+    graph: Graph
+    forced: frozenset[str] = frozenset()
+    keep: tuple[int, ...] = ()
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    owed: share.Owed | None = None
+
+
+def worth_a_retry(_task: object, _run: object, state: State[Any]) -> bool:
+    """A user's fault and a bug come back with every try; a passing fault, or what killed a stage before it could say a word, may not."""
+    return not child.stopping.is_set() and _told(state).get("code") in (PASSING, None)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=worth_a_retry)
+def run_stage(stage: Stage, work: Work) -> State[Any]:
+    """Brings one stage up to date, if it is not."""
+    graph, force = work.graph, stage.name in work.forced
+    why = graph.why(stage.name)
+    if not why and not force:
+        return Completed(name="Cached", message="up to date", data=graph.manifest(stage.name))
+    why = "; ".join(filter(None, ["forced" if force else "", why]))
+    get_run_logger().info("not up to date: %s", why)
+    started = time.monotonic()
+    try:
+        with former.kept(graph, stage.name):
+            ran = _reproduce(stage, work, force)
+            if left := graph.why(stage.name):
+                raise StageError(BUG, f"after it ran DVC still finds it changed: {left}")
+    except StageError as failure:
+        return Failed(message=str(failure), data={"code": failure.code})
+    message = f"{why} (ran {time.monotonic() - started:.1f} s)" if ran else f"restored from DVC's cache, nothing ran: {why}"
+    _share(stage.name, ran, work)
+    return Completed(name=None if ran else "Cached", message=message, data=graph.manifest(stage.name))
+
+
+def _reproduce(stage: Stage, work: Work, force: bool) -> bool:
+    logger = get_run_logger()
+    pull = work.owed is not None
+    if pull:
+        share.fetch(work.graph, logger.warning)
+    runs = force or not work.graph.restorable(stage.name)
+    with _slot(stage, work.graph, runs, logger), Progress(stage.name, logger) as progress:
+        if work.owed is not None:
+            work.owed.add(stage.name)
+        return reproduce(stage, force, pull, lambda line: progress.take(line) or logger.info(line), work.keep, work.secrets)
+
+
+@contextmanager
+def _slot(stage: Stage, graph: Graph, runs: bool, logger: logging.LoggerAdapter[Any] | logging.Logger) -> Iterator[None]:
+    """One of the `gpu` limit's slots, for a stage that really runs, and on a GPU."""
+    if not runs or not graph.needs_gpu(stage.name):
+        yield
+        return
+    logger.info("asks for a slot of the concurrency limit `%s`", GPU)
+    with concurrency(GPU, occupy=1, lease_duration=LEASE_SECONDS, strict=False):
+        logger.info("has the slot")
+        yield
+
+
+def _share(stage: str, ran: bool, work: Work) -> None:
+    """A result that the remote does not take is here all the same: the flow tells at its end what it still owes."""
+    if work.owed is None:
+        return
+    if ran:
+        try:
+            share.push(work.graph, stage, get_run_logger().info, child.stopping)
+        except PassingError:
+            return
+    work.owed.remove(stage)
+
+
+def run_graph(stages: Sequence[Stage], work: Work) -> list[Outcome]:
+    """Brings the stages up to date, upstream first, within a flow that holds the workspace."""
+    futures: dict[str, Any] = {}
+    for stage in stages:
+        hints = stage.hints
+        named = run_stage.with_options(
+            name=stage.name,
+            task_run_name=stage.name,
+            tags=hints.tags,
+            retries=hints.retries,
+            retry_delay_seconds=hints.retry_delay_seconds,
+        )
+        upstream = [futures[name] for name in stage.upstream]
+        futures[stage.name] = named.submit(stage, work, wait_for=upstream)  # type: ignore[call-overload]
+    try:
+        for future in futures.values():
+            future.wait()
+    except BaseException:
+        child.stop_all()
+        raise
+    return [_outcome(stage, futures) for stage in stages]
+
+
+def _outcome(stage: Stage, futures: dict[str, Any]) -> Outcome:
+    state = futures[stage.name].state
+    message = state.message or ""
+    if state.is_completed():
+        return Outcome(stage.name, state.name, message, 0)
+    if state.is_pending():
+        missed = [name for name in stage.upstream if not futures[name].state.is_completed()]
+        return Outcome(stage.name, "Not run", f"{', '.join(missed)} did not complete", 0)
+    return Outcome(stage.name, state.name, message, _told(state).get("code") or BUG)
+
+
+def _told(state: State[Any]) -> dict[str, Any]:
+    """What we gave the state to carry; empty where Prefect made the state or fetched it from its server, which keeps the message only."""
+    try:
+        data: Any = state.result(raise_on_failure=False)
+    except MissingResult:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _told_once(record: logging.LogRecord) -> bool:
+    """Prefect tells a failure twice, the first time with an empty traceback."""
+    return not (record.levelno == logging.ERROR and str(record.msg).startswith("Task run failed with state"))
+
+
+logging.getLogger("prefect.task_runs").addFilter(_told_once)
+logging.getLogger("prefect.task_runner.threadpool").setLevel(logging.ERROR)  # it takes any tag for a limit that one worker may block on

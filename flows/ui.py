@@ -1,0 +1,171 @@
+"""A Prefect server with its UI, a worker for each pool, and the deployments of prefect.yaml, all on this machine: `make ui`
+
+    python -m flows.ui [--port 4200] [--gpus 1]
+
+It keeps them running: what dies is started again, and runs that died with it are marked. Ctrl-C ends all, workers first. The server
+listens on 127.0.0.1 alone; its state is in PREFECT_HOME, by default .prefect/ of the checkout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.workers.process import ProcessWorker
+
+from flows import child, crashed, server, worker
+from flows.graph import GPU
+from tasks.shared.errors import PassingError, SlipwayError
+
+LIMITS = {"gpu": 1, "cpu": 1, "control": 10}
+"""Pool -> how many runs its worker takes at once. Those of `control` only start and watch others."""
+LOOK_SECONDS = 1
+AGAIN_SECONDS = 3
+STOP_SECONDS = 25
+
+
+class Service:
+    """A process that is to live as long as we do."""
+
+    def __init__(self, name: str, start: Callable[[], subprocess.Popen[str]]) -> None:
+        self.name, self._start = name, start
+        self.process = start()
+
+    def revive(self) -> bool:
+        """Starts it again if it died; whether it had."""
+        if self.process.poll() is None:
+            return False
+        print(f"{self.name} ended with {self.process.returncode}; starting it again", flush=True)
+        time.sleep(AGAIN_SECONDS)
+        self.process = self._start()
+        return True
+
+
+def prepare(gpus: int) -> None:
+    """Makes the work pools and the limit `gpu`; what is there already stays as the operator has set it."""
+    with get_client(sync_client=True) as client:
+        for pool in LIMITS:
+            template = ProcessWorker.get_default_base_job_template()
+            _unless_there(lambda: client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template)))  # noqa: B023
+        _unless_there(lambda: client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=gpus)))
+
+
+def _unless_there(create: Callable[[], object]) -> None:
+    try:
+        create()
+    except ObjectAlreadyExists:
+        return
+
+
+def deploy() -> None:
+    """Raises:
+    SlipwayError: with Prefect's words.
+    """
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SlipwayError("prefect.yaml", f"was not deployed: {' '.join((done.stdout + done.stderr).split())[-500:]}")
+
+
+def serve(port: int, gpus: int) -> None:
+    """Until a signal comes.
+
+    Raises:
+        PassingError: the port is taken.
+        SlipwayError: the server does not start, or prefect.yaml cannot be deployed.
+    """
+    _must_be_free(port)
+    url = server.address(port)
+    ui = {"PREFECT_SERVER_UI_API_URL": url, "PREFECT_SERVER_API_HOST": server.HOST, "PREFECT_SERVER_API_PORT": str(port)}
+    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
+    services: list[Service] = []
+    try:
+        services.append(Service("server", lambda: server.start(port, ui)))
+        server.point_at(url)
+        prepare(gpus)
+        deploy()
+        _tell_swept()
+        services += [Service(f"worker of pool {pool}", lambda pool=pool: _worker(pool)) for pool in LIMITS]  # type: ignore[misc]
+        with _announced(url):
+            print(f"Slipway is at http://{server.HOST}:{port}   (logs: {server.home()}; Ctrl-C ends it)", flush=True)
+            _watch(services)
+    finally:
+        _stop(services)
+
+
+def _must_be_free(port: int) -> None:
+    try:
+        socket.create_server((server.HOST, port)).close()
+    except OSError:
+        what = "`make ui` runs in this checkout already" if server.running() == server.address(port) else "another program listens there"
+        raise PassingError(f"port {port}", f"{what}; end it, or name another: make ui PORT=4300") from None
+
+
+def _worker(pool: str) -> subprocess.Popen[str]:
+    with (server.home() / f"worker-{pool}.log").open("a", encoding="utf-8") as output:
+        return child.start("prefect", *worker.command(pool, LIMITS[pool]), env={**os.environ}, output=output)
+
+
+def _tell_swept() -> None:
+    for name in crashed.sweep():
+        print(f"mended: the process of flow run {name} was killed; marked it so", flush=True)
+
+
+@contextmanager
+def _announced(url: str) -> Iterator[None]:
+    file = server.home() / server.WHERE
+    file.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def _watch(services: list[Service]) -> None:
+    while True:
+        revived = [service.revive() for service in services]
+        if any(revived):
+            _tell_swept()
+        time.sleep(LOOK_SECONDS)
+
+
+def _stop(services: list[Service]) -> None:
+    """Workers first: one whose server went away before it may never end."""
+    workers = [service.process for service in services[1:]]
+    for process in workers:
+        process.terminate()
+    for process in [*workers, *(service.process for service in services[:1])]:
+        server.stop(process, STOP_SECONDS)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m flows.ui", description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--port", type=int, default=4200, help="of the UI and its server, on 127.0.0.1 (default: 4200)")
+    parser.add_argument("--gpus", type=int, default=1, help="slots of the limit `gpu`, if there is none yet (default: 1)")
+    given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        serve(given.port, given.gpus)
+    except SlipwayError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""A second working tree of the checkout, at a commit of its own, for a run that must not touch the first. Both share one DVC cache.
+
+It lies in .dvc/tmp/worktrees/. A run that completes clears it away; what a failed or killed one leaves there is gone on with by a run of
+the same commit and overrides, and cleared away by the next of others. The caller holds the checkout's workspace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from flows import child, data, overrides
+from flows.git import GitError, commit, find, git
+from tasks.shared import params, pretrained
+from tasks.shared.errors import ParamsError, PassingError, SlipwayError
+
+PLACE = Path(".dvc") / "tmp" / "worktrees"
+SAVE_SECONDS = 600
+HASH = r"^([0-9a-f]{7,40})?$"
+
+
+@contextmanager
+def at(root: Path, revision: str, changes: Sequence[str], runs: Sequence[str]) -> Iterator[tuple[Path, list[str]]]:
+    """The current directory is a worktree at `revision` (the checkout's own commit, if empty) with `changes` in params.yaml and raw data.
+
+    Yields:
+        Its folder, and what the changes did: `runs.bbc.prune.ffn 512 → 256`.
+    Raises:
+        ParamsError: there is no such commit, or the changes name no params.
+        DataError: the raw data of `runs` cannot be had.
+    """
+    wanted = _resolve(root, revision)
+    name = f"{wanted[:12]}-{hashlib.sha256(repr(sorted(changes)).encode()).hexdigest()[:8]}"
+    folder = root / PLACE / name
+    clear(root, but=folder)
+    _check_out(root, folder, wanted)
+    _share_store(root, folder)
+    said = overrides.apply(folder / "params.yaml", changes) if changes else []
+    data.restore(folder, runs)
+    _bring_checkpoints(root, folder)
+    with contextlib.chdir(folder):
+        yield folder, said
+
+
+def save(experiment: str, say: Callable[[str], object]) -> None:
+    """`dvc exp save` in the current directory, a worktree: the checkout's `dvc exp show` lists it, `dvc exp apply` takes it over.
+
+    Raises:
+        PassingError: DVC did not do it.
+    """
+    lines: list[str] = []
+    new = git(Path.cwd(), "ls-files", "--others", "--exclude-standard").splitlines()
+    untracked = [argument for file in new for argument in ("--include-untracked", file)]
+    command = ["exp", "save", "--name", experiment, "--force", "--message", f"slipway: {experiment}", *untracked]
+
+    def take(line: str) -> None:
+        lines.append(line)
+        say(line)
+
+    if child.run("dvc", *command, env={**os.environ}, on_line=take, timeout=SAVE_SECONDS, keep=()):
+        raise PassingError(f"experiment {experiment}", f"was not saved: {' '.join(lines)[-300:]}")
+
+
+def clear(root: Path, but: Path | None = None) -> None:
+    """Removes the worktrees that lie there, but for one. No run is at work in them: it would hold the checkout's workspace."""
+    place = root / PLACE
+    for folder in place.iterdir() if place.is_dir() else ():
+        if folder != but:
+            shutil.rmtree(folder)
+    git(root, "worktree", "prune")
+
+
+def _resolve(root: Path, revision: str) -> str:
+    wanted = find(root, revision) if revision else commit(root)
+    if wanted is None:
+        what = f"revision {revision}" if revision else "HEAD"
+        raise ParamsError(what, "neither this checkout nor its git remote has this commit; commit and push it")
+    return wanted
+
+
+def _check_out(root: Path, folder: Path, wanted: str) -> None:
+    """The same files as a new worktree, scratch folders of a killed run excepted, which git ignores."""
+    try:
+        if (folder / ".git").exists():
+            (Path(git(folder, "rev-parse", "--absolute-git-dir")) / "index.lock").unlink(missing_ok=True)
+            git(folder, "reset", "--quiet", "--hard", wanted)
+            return
+    except GitError:
+        shutil.rmtree(folder)
+    try:
+        git(root, "worktree", "prune")
+        git(root, "worktree", "add", "--quiet", "--force", "--detach", str(folder), wanted)
+    except GitError as error:
+        raise SlipwayError(folder.name, f"git cannot make a worktree: {error}") from None
+
+
+def _share_store(root: Path, folder: Path) -> None:
+    """DVC's settings there: the checkout's own, its cache and its remotes, whose relative paths start elsewhere now."""
+    local = root / ".dvc" / "config.local"
+    if local.exists():
+        shutil.copyfile(local, folder / ".dvc" / "config.local")
+    repo, new = Repo(str(root)), Repo(str(folder))
+    try:
+        with new.config.edit("local") as config:
+            config["cache"]["dir"] = str(Path(repo.cache.local_cache_dir).resolve())
+            for name, remote in repo.config["remote"].items():
+                config["remote"].setdefault(name, {})["url"] = remote["url"]
+    finally:
+        repo.close()
+        new.close()
+
+
+def _bring_checkpoints(root: Path, folder: Path) -> None:
+    """Pretrained models in folders of the checkout that git does not know, where possible at no cost in space."""
+    for run in params.read(folder / "params.yaml").values():
+        source = run.get("pretrain", {}).get("source", {}) if isinstance(run, dict) else {}
+        named = source.get("folder") if isinstance(source, dict) else None
+        if isinstance(named, str) and not (folder / named).exists() and (root / named).is_dir():
+            shutil.copytree(pretrained.workspace_folder(named, root), folder / named, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another disk, as a mounted volume is
+        shutil.copyfile(source, target)
