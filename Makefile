@@ -19,7 +19,7 @@ quoted = '$(subst ','\'',$(1))'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro add flow gate test check plots lock clean
+.PHONY: help repro add flow ui worker notify gate test check plots lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,15 @@ flow: $(NEEDS) ## install, then run the same pipeline through Prefect
 	@python -m flows.data restore $(RUNS)
 	@python -m flows.compress $(RUNS)
 	@python -m tasks summary $(RUNS)
+
+ui: .venv/ready ## install, then run a Prefect server with its UI, workers and deployments on this machine (PORT=4200, GPUS=1)
+	@python -m flows.ui $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(GPUS),--gpus $(call quoted,$(GPUS)))
+
+worker: .venv/ready ## install, then take runs of POOL (gpu, cpu) from the server at PREFECT_API_URL into this checkout
+	@python -m flows.worker $(call quoted,$(or $(POOL),gpu))
+
+notify: .venv/ready ## have the server tell the webhook SLIPWAY_WEBHOOK when a run fails or a model misses its gates
+	@python -m flows.notify
 
 gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if not
 	@python -m tasks gate $(RUN)

@@ -22,7 +22,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import artifacts, child, git, secrets, server, workspace, worktree
+from flows import artifacts, child, data, git, secrets, server, workspace, worktree
 from flows import share as sharing
 from flows.artifacts import Origin
 from flows.flowrun import check_params, tag, workspace_for_run
@@ -69,7 +69,7 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
     if edits:
         logger.warning("uncommitted edits of the checkout are no part of this run: %s", ", ".join(edits))
     experiment = re.sub(r"[^A-Za-z0-9_-]+", "-", str(flow_run.name)) if overrides else None
-    with worktree.at(root, revision, overrides, runs) as (folder, changes), workspace.hold(folder):
+    with worktree.at(root, revision, overrides) as (folder, changes), workspace.hold(folder):
         if experiment:
             tag(f"experiment:{experiment}")
         state = _run(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, keep)
@@ -87,6 +87,7 @@ def _run(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, kee
     graph = Graph()
     stages = select(graph.stages, runs)
     concerned = tuple(dict.fromkeys(stage.run for stage in stages))
+    _bring_raw_data(root, concerned)
     artifacts.show_origin(origin, concerned)
     owed = sharing.Owed(root) if share and sharing.has_remote(graph) else None
     work = Work(graph, frozenset(expand(force, stages)), (keep,), secrets.load(), owed)
@@ -95,6 +96,14 @@ def _run(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, kee
     artifacts.show_outputs(graph, outcomes)
     artifacts.show_reports(concerned)
     return _verdict(outcomes, artifacts.tell_gates(outcomes), _settle(work))
+
+
+def _bring_raw_data(root: Path, runs: Runs) -> None:
+    """Makes or fetches what a fresh clone lacks."""
+    raw = root / "data" / "raw"
+    missing = [run for run in runs if (raw / f"{run}.dvc").exists() and not (raw / run).exists()]
+    for line in data.restore(root, missing) if missing else ():
+        get_run_logger().info(line)
 
 
 def _settle(work: Work) -> list[str]:
@@ -107,16 +116,16 @@ def _settle(work: Work) -> list[str]:
 def _verdict(outcomes: list[Outcome], gates: list[str], unpushed: list[str]) -> State[Any]:
     codes = {outcome.code for outcome in outcomes} - {0}
     codes |= {PASSING} if unpushed else set()
-    data = {"code": next((code for code in WORST_FIRST if code in codes), 0), "outcomes": [asdict(outcome) for outcome in outcomes]}
+    told = {"code": next((code for code in WORST_FIRST if code in codes), 0), "outcomes": [asdict(outcome) for outcome in outcomes]}
     if codes:
         said = [f"{outcome.stage}: {outcome.message}" for outcome in outcomes if outcome.code]
         said += [f"{stage}: is up to date here, but the DVC remote did not take it; the next run tries again" for stage in unpushed]
-        return Failed(message="\n".join(said), data=data)
+        return Failed(message="\n".join(said), data=told)
     ran = [outcome.stage for outcome in outcomes if outcome.state != "Cached"]
     if not ran:
-        return Completed(name="Cached", message="nothing had to run", data=data)
+        return Completed(name="Cached", message="nothing had to run", data=told)
     said = [f"ran {', '.join(ran)}; {len(outcomes) - len(ran)} of {len(outcomes)} were Cached", *gates]
-    return Completed(message="\n".join(said), data=data)
+    return Completed(message="\n".join(said), data=told)
 
 
 def _table(outcomes: list[dict[str, Any]]) -> str:

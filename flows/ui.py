@@ -156,6 +156,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=4200, help="of the UI and its server, on 127.0.0.1 (default: 4200)")
     parser.add_argument("--gpus", type=int, default=1, help="slots of the limit `gpu`, if there is none yet (default: 1)")
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background has it ignored, and so would the workers have
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         serve(given.port, given.gpus)

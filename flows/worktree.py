@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dvc.repo import Repo
 
-from flows import child, data, overrides
+from flows import child, overrides
 from flows.git import GitError, commit, find, git
 from tasks.shared import params, pretrained
 from tasks.shared.errors import ParamsError, PassingError, SlipwayError
@@ -27,14 +27,13 @@ HASH = r"^([0-9a-f]{7,40})?$"
 
 
 @contextmanager
-def at(root: Path, revision: str, changes: Sequence[str], runs: Sequence[str]) -> Iterator[tuple[Path, list[str]]]:
-    """The current directory is a worktree at `revision` (the checkout's own commit, if empty) with `changes` in params.yaml and raw data.
+def at(root: Path, revision: str, changes: Sequence[str]) -> Iterator[tuple[Path, list[str]]]:
+    """The current directory is a worktree at `revision` (the checkout's own commit, if empty) with `changes` in params.yaml.
 
     Yields:
         Its folder, and what the changes did: `runs.bbc.prune.ffn 512 → 256`.
     Raises:
         ParamsError: there is no such commit, or the changes name no params.
-        DataError: the raw data of `runs` cannot be had.
     """
     wanted = _resolve(root, revision)
     name = f"{wanted[:12]}-{hashlib.sha256(repr(sorted(changes)).encode()).hexdigest()[:8]}"
@@ -43,7 +42,6 @@ def at(root: Path, revision: str, changes: Sequence[str], runs: Sequence[str]) -
     _check_out(root, folder, wanted)
     _share_store(root, folder)
     said = overrides.apply(folder / "params.yaml", changes) if changes else []
-    data.restore(folder, runs)
     _bring_checkpoints(root, folder)
     with contextlib.chdir(folder):
         yield folder, said
