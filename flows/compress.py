@@ -76,7 +76,7 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
         if not state.is_completed():
             return state
         if experiment:
-            worktree.save(experiment, logger.info)
+            worktree.save(experiment, _stages(state), logger.info)
             state.message = f"experiment {experiment}: {state.message}"
     worktree.clear(root)
     return state
@@ -96,6 +96,11 @@ def _run(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, kee
     artifacts.show_outputs(graph, outcomes)
     artifacts.show_reports(concerned)
     return _verdict(outcomes, artifacts.tell_gates(outcomes), _settle(work))
+
+
+def _stages(state: State[Any]) -> list[str]:
+    told: Any = state.data
+    return [outcome["stage"] for outcome in told["outcomes"]]
 
 
 def _bring_raw_data(root: Path, runs: Runs) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ import networkx
 from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc_data.hashfile.hash_info import HashInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.shared.errors import ParamsError, did_you_mean
@@ -33,6 +35,7 @@ SAID_OF = {
     },
 }
 GONE = object()
+logging.getLogger("dvc.stage.cache").setLevel(logging.WARNING)  # it announces a restoration that was only asked about
 GPU = "gpu"
 """A stage's tag, and the name of the limit on how many stages that have it run at once."""
 
@@ -99,8 +102,10 @@ class Graph:
         """Whether DVC's run-cache has the stage's result, so that it need not run."""
         with self._lock:
             try:
-                stage = self._repo.stage.get_target(name)
+                stage = self._repo.stage.load_one("dvc.yaml", name)
                 stage.save_deps(allow_missing=True)
+                for out in stage.outs:
+                    out.hash_info = HashInfo()  # else what was made last would count, from whatever inputs
                 self._repo.stage_cache.restore(stage, dry=True)
             except DvcException:
                 return False

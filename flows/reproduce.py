@@ -34,8 +34,16 @@ def reproduce(stage: Stage, force: bool, pull: bool, say: Callable[[str], object
     Raises:
         StageError: it failed, or took longer than its hints allow.
     """
-    options = [*(["--force"] if force else []), *(["--pull"] if pull else [])]
-    command = ["--wait-for-lock", "repro", "--single-item", *options, *stage.sources, stage.name]
+    forced = ["--force"] if force else []
+    if not pull:
+        return _dvc(stage, [*forced, *stage.sources, stage.name], say, keep, secret)
+    if stage.sources:  # what changed in raw data is recorded first: with --pull DVC would fetch the former files over them
+        _dvc(stage, stage.sources, say, keep, secret)
+    return _dvc(stage, [*forced, "--pull", stage.name], say, keep, secret)
+
+
+def _dvc(stage: Stage, arguments: Sequence[str], say: Callable[[str], object], keep: Sequence[int], secret: Mapping[str, str]) -> bool:
+    command = ["--wait-for-lock", "repro", "--single-item", *arguments]
     mask = secrets.masked(secret)
     while True:
         lines: deque[str] = deque(maxlen=100)

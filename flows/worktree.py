@@ -47,8 +47,8 @@ def at(root: Path, revision: str, changes: Sequence[str]) -> Iterator[tuple[Path
         yield folder, said
 
 
-def save(experiment: str, say: Callable[[str], object]) -> None:
-    """`dvc exp save` in the current directory, a worktree: the checkout's `dvc exp show` lists it, `dvc exp apply` takes it over.
+def save(experiment: str, stages: Sequence[str], say: Callable[[str], object]) -> None:
+    """`dvc exp save` of these stages in the current directory, a worktree; the checkout's `dvc exp show` then lists the experiment.
 
     Raises:
         PassingError: DVC did not do it.
@@ -56,7 +56,7 @@ def save(experiment: str, say: Callable[[str], object]) -> None:
     lines: list[str] = []
     new = git(Path.cwd(), "ls-files", "--others", "--exclude-standard").splitlines()
     untracked = [argument for file in new for argument in ("--include-untracked", file)]
-    command = ["exp", "save", "--name", experiment, "--force", "--message", f"slipway: {experiment}", *untracked]
+    command = ["exp", "save", "--name", experiment, "--force", "--message", f"slipway: {experiment}", *untracked, *stages]
 
     def take(line: str) -> None:
         lines.append(line)

@@ -39,9 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         toy.write(f"data/raw/{run}", f"raw {run}\n")
     toy.dvc("add", "--quiet", "data/raw/a", "data/raw/b")
     toy.dvc("repro", "--quiet")
+    (toy.root / "ran.log").unlink()
     call(toy.root, "git", "add", "-A")
     call(toy.root, "git", "commit", "--quiet", "-m", "all made")
-    (toy.root / "ran.log").unlink()
     return toy.root
 
 

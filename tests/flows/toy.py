@@ -36,6 +36,7 @@ stages:
       deps: [step.py, "data/${key}/ingest/out"]
       params: ["runs.${key}.prune"]
       outs: ["data/${key}/prune/out"]
+      metrics: [{"data/${key}/prune/metrics.json": {cache: false}}]
       meta: {prefect: {tags: [gpu], retries: 1, retry_delay_seconds: 0}}
   distill:
     foreach: ${runs}
@@ -70,6 +71,8 @@ if order.get("times", 1) > 0 and "exit" in order:
     sys.exit(order["exit"])
 out.parent.mkdir(parents=True, exist_ok=True)
 out.write_text(source.read_text() + Path("params.yaml").read_text())
+if stage.startswith("prune"):
+    (out.parent / "metrics.json").write_text(json.dumps({"size": len(out.read_text())}))
 """
 
 

@@ -1,0 +1,214 @@
+"""The second door as operators use it: a real server that wants a password, real workers, the deployments of prefect.yaml."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psutil
+import pytest
+
+from tests.flows.station import ToyStation, copy, processes_in, until
+from tests.flows.toy import Toy, call
+
+
+@pytest.fixture(scope="module")
+def station(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToyStation]:
+    station = ToyStation(copy(made, tmp_path_factory.mktemp("station") / "toy"))
+    with station.open():
+        yield station
+
+
+@pytest.fixture
+def toy(station: ToyStation) -> Iterator[Toy]:
+    """The station's checkout, as committed."""
+    yield station.toy
+    station.toy.order()
+    call(station.toy.root, "git", "checkout", "--quiet", "--force", ".")
+    station.toy.dvc("checkout", "--quiet", "--force")
+    (station.toy.root / "ran.log").unlink(missing_ok=True)
+
+
+def test_server_listens_on_loopback_alone_and_refuses_who_has_no_password(station: ToyStation) -> None:
+    listening = {c.laddr.ip for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port == station.port}
+    assert listening == {"127.0.0.1"}
+    assert httpx.get(f"{station.url}/admin/version").status_code == 401
+    assert httpx.post(f"{station.url}/flow_runs/filter", json={}).status_code == 401
+    assert httpx.get(f"{station.url}/admin/version", auth=("admin", "wrong")).status_code == 401
+    assert station.get("/admin/version").startswith("3.")
+
+
+def test_deployments_carry_commit_form_and_pool(station: ToyStation) -> None:
+    found = {f"{one['name']}": one for one in station.post("/deployments/filter", {})}
+    commit = call(station.toy.root, "git", "rev-parse", "--short=12", "HEAD").strip()
+    assert {name: found[name]["work_pool_name"] for name in ("gpu", "cpu", "agents")} == {"gpu": "gpu", "cpu": "cpu", "agents": "control"}
+    assert {one["version"] for one in found.values()} == {commit}
+    form = found["cpu"]["parameter_openapi_schema"]["properties"]
+    assert set(form) == {"runs", "force", "overrides", "revision", "wait", "share"}
+    assert all(len(field["description"]) > 20 for field in form.values())
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"runs": ["../x"]},
+        {"runs": "a"},
+        {"force": ["prune; rm -rf /"]},
+        {"overrides": ["ffn=3"]},
+        {"overrides": ["runs.a.prune.ffn=1\nruns: {}"]},
+        {"revision": "--upload-pack=touch x"},
+        {"wait": -1},
+    ],
+)
+def test_form_refuses_what_cannot_be(station: ToyStation, parameters: dict[str, Any]) -> None:
+    answer = station.ask("compress/cpu", **parameters)
+    assert answer.status_code in (409, 422), answer.text
+    assert "alidation" in answer.text
+
+
+def test_run_shows_stages_outputs_commit_and_params_and_the_next_is_cached(station: ToyStation, toy: Toy) -> None:
+    toy.replace("params.yaml", "ffn: 512", "ffn: 300")
+    run = station.ended(first := station.start("compress/cpu", runs=["a"]))
+    assert (run["state_name"], run["state"]["message"]) == ("Completed", "ran prune@a, distill@a; 1 of 3 were Cached")
+    assert station.tasks(first) == {"ingest@a": "Cached", "prune@a": "Completed", "distill@a": "Completed"}
+    shown = station.artifacts(first)
+    outputs = json.loads(shown["outputs"]["data"])
+    assert [row["output"] for row in outputs] == [
+        "data/a/ingest/out",
+        "data/a/prune/out",
+        "data/a/prune/metrics.json",
+        "data/a/distill/out",
+    ]
+    assert all(len(row["md5"]) == 32 and row["bytes"] > 0 for row in outputs)
+    assert '"ffn": 300' in shown["origin"]["data"]
+    assert "**Uncommitted edits** `params.yaml`" in shown["origin"]["data"]
+    assert call(toy.root, "git", "rev-parse", "HEAD").strip() in shown["origin"]["data"]
+    again = station.ended(second := station.start("compress/gpu", runs=["a"]))
+    assert again["state_name"] == "Cached"
+    assert set(station.tasks(second).values()) == {"Cached"}
+    assert toy.ran() == ["prune@a", "distill@a"]
+
+
+def test_override_is_an_experiment_and_leaves_the_checkout_as_it_is(station: ToyStation, toy: Toy) -> None:
+    before = {name: (toy.root / name).read_bytes() for name in ("params.yaml", "dvc.lock", "data/a/prune/out")}
+    run = station.ended(flow_run := station.start("compress/cpu", runs=["a"], overrides=["runs.a.prune.ffn=256"]))
+    assert run["state_name"] == "Completed", run["state"]["message"]
+    assert {name: (toy.root / name).read_bytes() for name in before} == before
+    assert f"experiment:{run['name']}" in run["tags"]
+    assert "runs.a.prune.ffn 512 → 256" in station.artifacts(flow_run)["origin"]["data"]
+    assert run["name"] in toy.dvc("exp", "show", "--csv")
+    toy.dvc("exp", "apply", "--quiet", run["name"])
+    assert "ffn: 256" in (toy.root / "params.yaml").read_text()
+    assert toy.dvc("status").strip() == "Data and pipelines are up to date."
+    assert not list((toy.root / ".dvc/tmp/worktrees").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"overrides": ["runs.a.prune.fnn=1"]}, "runs.a.prune.fnn: params.yaml has no such key; did you mean `ffn`?"),
+        ({"runs": ["c"]}, "there is no run `c`"),
+        ({"revision": "0123456789ab"}, "neither this checkout nor its git remote has this commit"),
+    ],
+)
+def test_users_fault_fails_the_run_with_one_message(station: ToyStation, toy: Toy, parameters: dict[str, Any], said: str) -> None:
+    run = station.ended(station.start("compress/cpu", **parameters))
+    assert run["state_type"] == "FAILED"
+    assert said in run["state"]["message"]
+    assert toy.ran() == []
+
+
+def test_cancelling_stops_the_stage_in_seconds_and_puts_its_former_result_back(station: ToyStation, toy: Toy) -> None:
+    toy.order(prune={"sleep": 300})
+    flow_run = station.start("compress/cpu", runs=["a"], force=["prune"])
+    until(lambda: processes_in(toy.root, "step.py"))
+    assert not (toy.root / "data/a/prune/out").exists()
+    asked = time.monotonic()
+    station.post(f"/flow_runs/{flow_run}/set_state", {"state": {"type": "CANCELLING"}})
+    until(lambda: not processes_in(toy.root, "step.py"))
+    stopped = time.monotonic() - asked
+    assert station.ended(flow_run)["state_name"] == "Cancelled"
+    until(lambda: not processes_in(toy.root, "child.py dvc"))
+    assert stopped < 15
+    until((toy.root / "data/a/prune/out").exists)
+    until(lambda: (toy.root / ".dvc/tmp/workspace.lock").read_text() == "")
+    assert toy.dvc("status").strip() == "Data and pipelines are up to date."
+    assert toy.ran() == ["prune@a"]
+
+
+def test_killed_flow_is_marked_and_the_next_run_mends(station: ToyStation, toy: Toy) -> None:
+    toy.replace("params.yaml", "ffn: 512", "ffn: 200")
+    toy.order(prune={"sleep": 300})
+    killed = station.start("compress/cpu", runs=["a"])
+    until(lambda: processes_in(toy.root, "step.py"))
+    pid = json.loads((toy.root / ".dvc/tmp/workspace.lock").read_text())["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not processes_in(toy.root, "step.py"))
+    toy.order()
+    run = station.ended(flow_run := station.start("compress/gpu", runs=["a"]))
+    assert run["state_name"] == "Completed", run["state"]["message"]
+    assert "mended: the run before this one was killed" in station.logs(flow_run)
+    assert station.ended(killed)["state_type"] == "CRASHED"
+    assert toy.dvc("status").strip() == "Data and pipelines are up to date."
+
+
+def test_webhook_hears_of_a_failed_run_and_of_a_missed_gate(station: ToyStation, toy: Toy) -> None:
+    heard: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    receiver = HTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    env = {**station.env, "PREFECT_API_URL": station.url, "SLIPWAY_WEBHOOK": f"http://127.0.0.1:{receiver.server_port}/hook"}
+    command = [sys.executable, "-m", "flows.notify"]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=toy.root, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    time.sleep(3)  # the server reads its automations anew
+    toy.order(prune={"exit": 2, "message": "data/raw/a: has no label"})
+    run = station.ended(station.start("compress/cpu", runs=["a"], force=["prune"]))
+    event = {"resource": {"prefect.resource.id": "slipway.run.a", "prefect.resource.name": "a"}, "payload": {"why": "speed: NOT PASSED"}}
+    station.post("/events", [{"event": "slipway.gate.failed", "id": str(uuid4()), "occurred": datetime.now(UTC).isoformat(), **event}])
+    until(lambda: len(heard) >= 2)
+    by_event = {one["event"]: one for one in heard}
+    assert by_event["prefect.flow-run.Failed"]["run"] == run["name"]
+    assert by_event["prefect.flow-run.Failed"]["why"] == "prune@a: data/raw/a: has no label"
+    assert by_event["slipway.gate.failed"]["why"] == "speed: NOT PASSED"
+    receiver.shutdown()
+    receiver.server_close()
+
+
+def test_what_dies_is_started_again(station: ToyStation, toy: Toy) -> None:
+    (worker,) = processes_in(toy.root, "prefect worker start --pool cpu")
+    (server,) = processes_in(toy.root, "create_app")
+    worker.kill()
+    server.kill()
+    until(lambda: "server ended with -9" in (toy.root / "log-flows.ui").read_text())
+    until(lambda: _answers(station))
+    run = station.ended(station.start("compress/cpu", runs=["a"]))
+    assert run["state_name"] == "Cached"
+
+
+def _answers(station: ToyStation) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", station.port)) == 0
