@@ -31,6 +31,9 @@ class Station:
         self.root, self.port = root, free_port()
         self.env = {name: value for name, value in env.items() if not name.startswith("PREFECT_")}
         self.env |= {"PREFECT_SERVER_API_AUTH_STRING": PASSWORD, "PREFECT_API_AUTH_STRING": PASSWORD}
+        self.connect()
+
+    def connect(self) -> None:
         user, _, password = PASSWORD.partition(":")
         self.api = httpx.Client(base_url=self.url, auth=(user, password), timeout=60)
 
