@@ -102,7 +102,7 @@ def _train_epoch(
     keeper: Keeper,
     label: str,
 ) -> None:
-    todo = track(batches[state.batch :], plan.epochs * per_epoch, label, start=state.step)
+    todo = track(batches[state.batch :], plan.epochs * per_epoch, label, state.step, lambda: f"loss {state.loss / state.batch:.3f}")
     for batch in todo:
         for group in optimizer.param_groups:
             group["lr"] = _learning_rate(plan, state.step, plan.epochs * per_epoch)
