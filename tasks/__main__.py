@@ -24,7 +24,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tasks.shared import params, stages
+from tasks.shared import distributed, params, stages
 from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
 
 ENVIRONMENT = {
@@ -154,7 +154,8 @@ def _unexpected(error: Exception) -> tuple[int, str]:
 
 
 def _fault(code: int, message: str) -> int:
-    print(message, file=sys.stderr, flush=True)
+    if not distributed.is_worker():
+        print(message, file=sys.stderr, flush=True)
     if file := os.environ.get("SLIPWAY_FAULT_FILE"):
         Path(file).write_text(json.dumps({"code": code, "message": message}), encoding="utf-8")
     return code

@@ -21,7 +21,7 @@ from pydantic import Field
 from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ParamsError
-from tasks.shared.params import Device, InputSize, Kind, Options, Seed, Threads, TrainingFields
+from tasks.shared.params import Device, InputSize, Kind, Options, Processes, Seed, Threads, TrainingFields
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Params(TrainingFields):
     options: Options
     seed: Seed
     threads: Threads
+    processes: Processes
     device: Device
     input_size: InputSize
     temperature: float = Field(gt=0, le=100, description="that softens both distributions")
@@ -56,7 +57,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
     from tasks.shared import checkpoint, compute, inference, training
 
-    device = compute.prepare(params.seed, params.threads, params.device)
+    device = compute.prepare(params.seed, params.threads, params.device, params.processes)
     kind = base.load(params.kind)
     options = kind.options.model_validate(params.options)
     processor = kind.load_processor(inputs.student)
@@ -68,9 +69,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     place = inference.places(features)
     teacher_on_validation = torch.from_numpy(inference.read_outputs(inputs.outputs / "validation.safetensors"))
 
-    def loss(rows: list[int]) -> torch.Tensor:
+    def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        return inference.forward(model, kind, processor, [features[row] for row in rows])
+
+    def loss(answer: torch.Tensor, truth: torch.Tensor, rows: list[int]) -> torch.Tensor:
         wanted = teacher[np.concatenate([place[row] for row in rows])].to(device)
-        answer, truth = inference.forward(model, kind, processor, [features[row] for row in rows])
         soft = kind.distillation_loss(answer, wanted, params.temperature)
         labelled = (truth != base.IGNORED).nonzero().flatten()
         if not len(labelled) or not params.label_weight:
@@ -83,8 +86,9 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         divergence = float(kind.distillation_loss(torch.from_numpy(answers), teacher_on_validation, 1.0))
         return {**inference.figures_of(answers, kind, validation, labels), "divergence": divergence}
 
-    sizes = [kind.size(one) for one in features]
-    history = training.fit(model, training.Plan.of(params), sizes, loss, evaluate, _score(params.best_by, kind), scratch, "distill")
+    plan, sizes = training.Plan.of(params), [kind.size(one) for one in features]
+    lesson = training.Lesson(sizes, forward, loss, evaluate, _score(params.best_by, kind))
+    history = training.fit(model, plan, lesson, scratch, "distill")
     training.write_history(history, kind.headline, out / "plots" / "learning.csv")
     checkpoint.save(model, processor, out / "out")
     return Metrics({"transfer_set": len(features), "validation": training.kept_epoch(history)})

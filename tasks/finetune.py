@@ -9,6 +9,7 @@ so that the teacher is a plain checkpoint all the same.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from pydantic import Field
 from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ModelError, ParamsError
-from tasks.shared.params import Device, InputSize, Kind, Options, Seed, Threads, TrainingFields
+from tasks.shared.params import Device, InputSize, Kind, Options, Processes, Seed, Threads, TrainingFields
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Params(TrainingFields):
     options: Options
     seed: Seed
     threads: Threads
+    processes: Processes
     device: Device
     input_size: InputSize
     freeze: Literal["none", "embeddings", "encoder"] = Field(
@@ -70,17 +72,18 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     rows["pool"] = kind.transfer(rows["train"], rows["pool"], params.pool_outputs, options)
     features = {split: kind.encode(processor, listed, labels, params.input_size) for split, listed in rows.items()}
 
-    def loss(rows: list[int]) -> torch.Tensor:
-        seen = kind.augment([features["train"][row] for row in rows], options)
-        answer, truth = inference.forward(model, kind, processor, seen)
+    def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        return inference.forward(model, kind, processor, kind.augment([features["train"][row] for row in rows], options))
+
+    def loss(answer: torch.Tensor, truth: torch.Tensor, rows: list[int]) -> torch.Tensor:
         return kind.loss(answer, truth, params.label_smoothing, options)
 
     def evaluate() -> dict[str, float]:
         return inference.figures(model, kind, processor, features["validation"], labels, params.precision)
 
     plan, sizes = training.Plan.of(params), [kind.size(one) for one in features["train"]]
-    begin_epoch = _hold_encoder(model, params)
-    history = training.fit(model, plan, sizes, loss, evaluate, lambda figures: figures[kind.headline], scratch, "finetune", begin_epoch)
+    begin_epoch, score = _hold_encoder(model, params), operator.itemgetter(kind.headline)
+    history = training.fit(model, plan, training.Lesson(sizes, forward, loss, evaluate, score), scratch, "finetune", begin_epoch)
     if merge is not None:
         merge()
     training.write_history(history, kind.headline, out / "plots" / "learning.csv")
@@ -97,7 +100,7 @@ def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel
 
     if params.lora_rank and params.freeze == "encoder":
         raise ParamsError("params.yaml", "finetune.lora_rank changes the encoder, which finetune.freeze = 'encoder' forbids; take one")
-    device = compute.prepare(params.seed, params.threads, params.device)
+    device = compute.prepare(params.seed, params.threads, params.device, params.processes)
     dropout = checkpoint.dropout_config(inputs.pretrained, params.dropout)
     config = {**checkpoint.label_config(labels), **dropout, "attn_implementation": "eager"}
     model = checkpoint.load_model(inputs.pretrained, base.load(params.kind), device, **config)

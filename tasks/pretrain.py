@@ -94,17 +94,29 @@ def _pretrain_further(
     mask = DataCollatorForLanguageModeling(tokenizer, mlm_probability=params.masked)
     sizes = [len(one["input_ids"]) for one in texts]
 
-    def loss(rows: list[int]) -> torch.Tensor:
-        total, guessed = _loss(model, mask, [texts[row] for row in rows])
+    def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        return _guess(model, mask, [texts[row] for row in rows])
+
+    def loss(scores: torch.Tensor, wanted: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        total, guessed = _loss(scores, wanted)
         return total / max(1, guessed)
 
     def evaluate() -> dict[str, float]:
         return {"held_out_loss": _held_out_loss(model, mask, held_out, params)}
 
+    # One process: the scores of a whole vocabulary, for each piece of a batch, are too much to bring together at every step.
     plan = training.Plan(
-        epochs=1, batch_size=params.batch_size, learning_rate=params.learning_rate, patience=1, precision="fp32", seed=params.seed, **FIXED
-    )  # fmt: skip
-    history = training.fit(model, plan, sizes, loss, evaluate, lambda figures: -figures["held_out_loss"], scratch, "pretrain")
+        epochs=1,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        patience=1,
+        precision="fp32",
+        seed=params.seed,
+        processes=1,
+        **FIXED,
+    )
+    lesson = training.Lesson(sizes, forward, loss, evaluate, lambda figures: -figures["held_out_loss"])
+    history = training.fit(model, plan, lesson, scratch, "pretrain")
     # The model with the language head has no pooler: the encoder keeps its own.
     encoder.load_state_dict(model.base_model.state_dict(), strict=False)
     return training.kept_epoch(history)
@@ -123,14 +135,18 @@ def _texts(tokenizer: PreTrainedTokenizerBase, inputs: Inputs, params: Params) -
     return held_out, [train[at % len(train)] for at in range(params.steps * params.batch_size)]
 
 
-def _loss(model: PreTrainedModel, mask: Any, texts: list[Any]) -> tuple[torch.Tensor, int]:
+def _guess(model: PreTrainedModel, mask: Any, texts: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The scores of the vocabulary at each position, and the piece that stood there, if it is to be guessed."""
+    batch = mask([{"input_ids": text["input_ids"]} for text in texts]).to(model.device)
+    wanted = batch.pop("labels").flatten()
+    return model(**batch).logits.flatten(0, 1).float(), wanted
+
+
+def _loss(scores: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, int]:
     """Summed cross-entropy over the pieces to be guessed, and how many they are: in short texts perhaps none."""
     from torch.nn.functional import cross_entropy
 
-    batch = mask([{"input_ids": text["input_ids"]} for text in texts]).to(model.device)
-    wanted = batch.pop("labels").flatten()
-    logits = model(**batch).logits.flatten(0, 1).float()
-    return cross_entropy(logits, wanted, reduction="sum"), int((wanted != IGNORED).sum())
+    return cross_entropy(scores, wanted, reduction="sum"), int((wanted != IGNORED).sum())
 
 
 def _held_out_loss(model: PreTrainedModel, mask: Any, held_out: list[Any], params: Params) -> float:
@@ -141,5 +157,5 @@ def _held_out_loss(model: PreTrainedModel, mask: Any, held_out: list[Any], param
     batches = [held_out[at : at + params.batch_size] for at in range(0, len(held_out), params.batch_size)]
     with torch.inference_mode(), torch.random.fork_rng():
         torch.manual_seed(params.seed)
-        losses = [_loss(model, mask, batch) for batch in batches]
+        losses = [_loss(*_guess(model, mask, batch)) for batch in batches]
     return float(sum(total.item() for total, _ in losses) / max(1, sum(guessed for _, guessed in losses)))

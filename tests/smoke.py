@@ -30,6 +30,7 @@ runs:
     options: {}
     seed: 0
     threads: 1
+    processes: 1
     device: cpu
     input_size: 32
     ingest:

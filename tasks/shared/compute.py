@@ -6,14 +6,15 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from tasks.shared import distributed
 from tasks.shared.errors import ParamsError
 
 
-def prepare(seed: int, threads: int, device: str) -> torch.device:
-    """Sets thread count and seeds, and resolves `auto`.
+def prepare(seed: int, threads: int, device: str, processes: int = 1) -> torch.device:
+    """Sets thread count and seeds, and resolves `auto`; of several processes each gets a device of its own.
 
     Raises:
-        ParamsError: this machine has no such device.
+        ParamsError: this machine has no such device, or too few of it.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -25,7 +26,7 @@ def prepare(seed: int, threads: int, device: str) -> torch.device:
         raise ParamsError("params.yaml", f"device = {device!r}: this machine has none; usable here: auto, {usable}")
     if device == "cuda":
         torch.use_deterministic_algorithms(True)
-    return torch.device(device)
+    return torch.device(device) if processes == 1 else distributed.join(device, processes)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

@@ -36,6 +36,9 @@ class Section(BaseModel):
 Kind = Annotated[str, Field(description="file in tasks/kinds/ without its ending")]
 Seed = Annotated[int, Field(ge=0, lt=2**31, description="of every random choice")]
 Threads = Annotated[int, Field(ge=1, le=256, description="processor threads; results differ in their last bits between counts")]
+Processes = Annotated[
+    int, Field(ge=1, le=64, description="processes that train together, each on a GPU of its own; on a CPU they share its cores")
+]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|mps)$", description="auto, cpu, cuda or mps")]
 Options = Annotated[dict[str, Any], Field(description="what only this kind asks for, by name; {} if it asks for nothing")]
 InputSize = Annotated[int, Field(ge=8, le=8192, description="largest input the model sees: tokens of a text, pixels of an image's side")]
@@ -48,6 +51,7 @@ class RunFields(Section):
     options: Options
     seed: Seed
     threads: Threads
+    processes: Processes
     device: Device
     input_size: InputSize
 

@@ -1,10 +1,10 @@
-"""Where a long loop is: a bar in a terminal, lines `PROGRESS label k/n` when piped, which the flow turns into an artifact."""
+"""Where a long loop is: a bar in a terminal, lines `PROGRESS label k/n note` when piped, which the flow turns into an artifact."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -13,20 +13,28 @@ T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 2.0
 
 
-def track(iterable: Iterable[T], total: int | None = None, label: str = "", start: int = 0) -> Iterator[T]:
-    """Passes the items on and shows how many of `total` are done; `start` were done before a kill."""
+def track(
+    iterable: Iterable[T], total: int | None = None, label: str = "", start: int = 0, note: Callable[[], str] = lambda: ""
+) -> Iterator[T]:
+    """Passes the items on and shows how many of `total` are done; `start` were done before a kill. `note` is asked when it is shown."""
     if total is None:
         total = len(iterable) if isinstance(iterable, Sized) else None
     if sys.stderr.isatty():
-        yield from tqdm(iterable, total=total, desc=label, initial=start, leave=False)
+        yield from _bar(tqdm(iterable, total=total, desc=label, initial=start, leave=False), note)
         return
-    yield from _lines(iterable, total, label, start)
+    yield from _lines(iterable, total, label, start, note)
 
 
-def _lines(iterable: Iterable[T], total: int | None, label: str, start: int) -> Iterator[T]:
+def _bar(bar: tqdm[T], note: Callable[[], str]) -> Iterator[T]:
+    for item in bar:
+        yield item
+        bar.set_postfix_str(note(), refresh=False)
+
+
+def _lines(iterable: Iterable[T], total: int | None, label: str, start: int, note: Callable[[], str]) -> Iterator[T]:
     said = time.monotonic()
     for done, item in enumerate(iterable, start + 1):
         yield item
         if time.monotonic() - said >= SECONDS_BETWEEN_LINES or done == total:
             said = time.monotonic()
-            print(f"PROGRESS {label} {done}/{total or '?'}", flush=True)
+            print(f"PROGRESS {label} {done}/{total or '?'} {note()}".rstrip(), flush=True)

@@ -30,21 +30,24 @@ class State:
     best: float = -math.inf
     history: list[dict[str, float]] = field(default_factory=list)
 
-    def end_epoch(self, batches: int, figures: Mapping[str, float]) -> None:
-        self.epoch, self.batch = self.epoch + 1, 0
-        self.history.append({"epoch": self.epoch, "step": self.step, "train_loss": self.loss / batches, **figures})
-        self.loss = 0.0
+    def end_epoch(self, figures: Mapping[str, float]) -> None:
+        self.epoch += 1
+        self.history.append({"epoch": self.epoch, "step": self.step, "train_loss": self.loss / self.batch, **figures})
+        self.loss, self.batch = 0.0, 0
 
 
 class Keeper:
     """Keeps in `scratch` what training changes: weights, buffers such as running means, the optimizer's moments, chance, the state."""
 
-    def __init__(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer, scratch: Path) -> None:
-        """Which weights are trained is asked now: later some may be held for a while."""
-        self._model, self._optimizer, self._scratch = model, optimizer, scratch
+    def __init__(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer, scratch: Path, writes: bool) -> None:
+        """Which weights are trained is asked now: later some may be held for a while. Of several processes one `writes` and all read."""
+        self._model, self._optimizer, self._scratch, self._writes = model, optimizer, scratch, writes
+        scratch.mkdir(parents=True, exist_ok=True)
         self._trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
 
     def save(self, state: State) -> None:
+        if not self._writes:
+            return
         tensors = {f"weight:{name}": tensor for name, tensor in self._weights().items()}
         tensors.update(self._moments())
         tensors["random:cpu"] = torch.get_rng_state()
@@ -75,7 +78,8 @@ class Keeper:
         return state
 
     def keep_best(self, state: State) -> None:
-        _write(self._best_file(state), self._weights())
+        if self._writes:
+            _write(self._best_file(state), self._weights())
 
     def restore_best(self, state: State) -> None:
         self._restore(self._best_file(state))

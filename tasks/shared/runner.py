@@ -1,7 +1,8 @@
 """Runs one stage of one run in a workspace: all of its result appears at the end, or nothing.
 
 The stage writes into a staging folder in its scratch folder, data/.scratch/<stage>@<run>/<hash of all it reads>. A kill leaves that
-folder; the next run with the same inputs goes on from it. At the end the result is moved into data/<run>/<stage>/.
+folder; the next run with the same inputs goes on from it. At the end the result is moved into data/<run>/<stage>/. Where several
+processes train together (workers.py) this one starts them and keeps to itself the lock, the staging folder and the result.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tasks.shared import stages
+from tasks.shared import distributed, stages, workers
 from tasks.shared.errors import DataError, PassingError
 from tasks.shared.params import Section
 
@@ -28,12 +29,14 @@ def run_stage(name: str, run: str, params: Section, root: Path) -> None:
 
     Raises:
         DataError: an artifact it reads is missing.
-        PassingError: the same stage of the same run is being run by another process.
+        PassingError: the same stage of the same run is being run by another process, or one of its processes was killed.
     """
     stage = stages.load(name)
-    inputs = stages.inputs(stage, root, run)
     _must_exist(stage, root, run)
     home = root / "data" / ".scratch" / f"{name}@{run}"
+    if distributed.is_worker():
+        _take_part(name, run, params, root, home)
+        return
     with _alone(home):
         scratch = home / _fingerprint(stage, params, root, run)
         staged = scratch / STAGED
@@ -42,12 +45,30 @@ def run_stage(name: str, run: str, params: Section, root: Path) -> None:
                 shutil.rmtree(old)
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
-        metrics = stage.run(inputs, params, staged, scratch)
-        _write(staged / "metrics.json", metrics.figures)
-        if metrics.timings:
-            _write(staged / "timings.json", metrics.timings)
+        processes = getattr(params, "processes", 1)
+        if processes > 1:
+            workers.run_together(name, run, processes, scratch)
+        else:
+            _make(stage, stages.inputs(stage, root, run), params, scratch)
         _publish(staged, root / "data" / run / name)
         shutil.rmtree(scratch)
+
+
+def _make(stage: stages.Stage, inputs: Any, params: Section, scratch: Path) -> None:
+    staged = scratch / STAGED
+    metrics = stage.run(inputs, params, staged, scratch)
+    _write(staged / "metrics.json", metrics.figures)
+    if metrics.timings:
+        _write(staged / "timings.json", metrics.timings)
+
+
+def _take_part(name: str, run: str, params: Section, root: Path, home: Path) -> None:
+    """What the process that started this one has set up must be what this one reads."""
+    stage = stages.load(name)
+    scratch = home / _fingerprint(stage, params, root, run)
+    if not (scratch / STAGED).is_dir():
+        raise PassingError(home.name, "params, data or code were changed while its processes were being started; run again")
+    _make(stage, stages.inputs(stage, root, run), params, scratch)
 
 
 def _must_exist(stage: stages.Stage, root: Path, run: str) -> None:

@@ -1,7 +1,7 @@
 """The training loop: one for further pretraining, fine-tuning and distillation.
 
 It can be killed at any moment: run again with the same scratch folder it goes on where it was (resuming.py) and ends with the same bytes
-as an unbroken run.
+as an unbroken run. Several processes may do it together (distributed.py).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 from transformers import PreTrainedModel
 
 from tasks.shared.compute import autocast
+from tasks.shared.distributed import Forward, Group, Loss
 from tasks.shared.errors import ModelError
 from tasks.shared.progress import track
 from tasks.shared.resuming import Keeper, State
@@ -25,7 +27,6 @@ from tasks.shared.resuming import Keeper, State
 STEPS_BETWEEN_SAVES = 100
 BATCHES_SORTED_TOGETHER = 32
 
-Loss = Callable[[list[int]], torch.Tensor]
 Figures = Mapping[str, float]
 
 
@@ -42,6 +43,7 @@ class Plan:
     patience: int
     precision: str
     seed: int
+    processes: int
 
     @classmethod
     def of(cls, params: Any) -> Plan:
@@ -49,13 +51,26 @@ class Plan:
         return cls(**{one.name: getattr(params, one.name) for one in fields(cls)})
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What is to be learnt."""
+
+    sizes: Sequence[int]
+    """Of each training row; rows of like size share a batch."""
+    forward: Forward
+    """Rows -> what the model answers to them (m, c), and what it should have answered (m,), row after row."""
+    loss: Loss
+    """(answers, what they should be, rows) -> mean loss."""
+    evaluate: Callable[[], Figures]
+    """-> figures on the validation rows."""
+    score: Callable[[Figures], float]
+    """Of these figures; the greatest is the best."""
+
+
 def fit(
     model: PreTrainedModel,
     plan: Plan,
-    sizes: Sequence[int],
-    loss: Loss,
-    evaluate: Callable[[], Figures],
-    score: Callable[[Figures], float],
+    lesson: Lesson,
     scratch: Path,
     label: str,
     begin_epoch: Callable[[int], None] = lambda _: None,
@@ -63,30 +78,27 @@ def fit(
     """Trains `model` in place and leaves it with the weights of its best epoch. What is in `scratch` is gone on with.
 
     Args:
-        sizes: of each training row; rows of like size share a batch.
-        loss: mean loss of these rows.
-        evaluate: figures on the validation rows.
-        score: of these figures; the greatest is the best.
         begin_epoch: called in training mode with the number of done epochs when one begins or is gone on with.
 
     Returns:
         A row per epoch: epoch, step, train_loss, the validation figures, and `kept`, 1 for the epoch whose weights remain.
     Raises:
         ModelError: the loss is no longer finite.
+        ParamsError: several processes cannot train this model together.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    keeper = Keeper(model, optimizer := _optimizer(model, plan), scratch)
-    state, per_epoch = keeper.resume(), math.ceil(len(sizes) / plan.batch_size)
+    group = Group.of(plan.processes, model)
+    keeper = Keeper(model, optimizer := _optimizer(model, plan), scratch, group.leads)
+    state = keeper.resume()
+    group.meet()  # what one has still to read, another must not write anew
     while state.epoch < plan.epochs and state.epoch - state.best_epoch < plan.patience:
         model.train()
         begin_epoch(state.epoch)
-        _train_epoch(model, optimizer, plan, state, _batches(sizes, plan, state.epoch, _fewest(model)), loss, per_epoch, keeper, label)
-        state.end_epoch(per_epoch, figures := dict(evaluate()))
+        batches = _batches(lesson.sizes, plan, state.epoch, _fewest(model))
+        _train_epoch(model, optimizer, plan, state, batches, lesson, keeper, label, group)
+        state.end_epoch(figures := dict(lesson.evaluate()) if group.leads else {})
         _tell(label, plan, state)
-        if _finite(score(figures), plan, state) > state.best:
-            state.best, state.best_epoch = score(figures), state.epoch
-            keeper.keep_best(state)
-        keeper.save(state)
+        _keep(keeper, state, _finite(group.told(partial(lesson.score, figures)), plan, state))
+    group.part()
     keeper.restore_best(state)
     return [{**row, "kept": int(row["epoch"] == state.best_epoch)} for row in state.history]
 
@@ -97,18 +109,21 @@ def _train_epoch(
     plan: Plan,
     state: State,
     batches: list[list[int]],
-    loss: Loss,
-    per_epoch: int,
+    lesson: Lesson,
     keeper: Keeper,
     label: str,
+    group: Group,
 ) -> None:
-    todo = track(batches[state.batch :], plan.epochs * per_epoch, label, start=state.step)
-    for batch in todo:
-        for group in optimizer.param_groups:
-            group["lr"] = _learning_rate(plan, state.step, plan.epochs * per_epoch)
+    todo, steps = batches[state.batch :], plan.epochs * len(batches)
+    shown = track(todo, steps, label, state.step, lambda: f"loss {state.loss / state.batch:.3f}")
+    for batch in shown if group.leads else todo:
+        group.begin_step(plan.seed, state.step)
+        for some in optimizer.param_groups:
+            some["lr"] = _learning_rate(plan, state.step, steps)
         with autocast(model.device, plan.precision):
-            value = loss(batch)
+            value = group.loss(lesson.forward, lesson.loss, batch)
         value.backward()
+        group.add_up_gradients(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -116,6 +131,13 @@ def _train_epoch(
         state.step, state.batch = state.step + 1, state.batch + 1
         if state.step % STEPS_BETWEEN_SAVES == 0:
             keeper.save(state)
+
+
+def _keep(keeper: Keeper, state: State, quality: float) -> None:
+    if quality > state.best:
+        state.best, state.best_epoch = quality, state.epoch
+        keeper.keep_best(state)
+    keeper.save(state)
 
 
 def _tell(label: str, plan: Plan, state: State) -> None:

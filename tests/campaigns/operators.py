@@ -109,9 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 bad += not good
                 print(f"| {number + 1} | {' | '.join(cells)} |", flush=True)
         again = smoke.attempt(scene.root, "dvc", "repro", f"benchmark@{scene.run}").stdout.count("Running stage")
-        print(
-            f"\n{bad} of {len(done)} failed; corrupt objects in the cache: {len(corrupt(scene.root))}; `dvc repro` afterwards ran {again} stages"
-        )
+        print(f"\n{bad} of {len(done)} failed; {len(corrupt(scene.root))} corrupt objects; `dvc repro` afterwards ran {again} stages")
     return 1 if bad else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
     inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
     stage.run("distill", inputs, tmp_path, **QUICK, pool=20, repeats=2)
     assert stage.contents(tmp_path / "out") == stage.contents(tiny_run.distill / "out")
+
+
+def test_progress_tells_the_mean_loss_of_the_epoch_so_far(tiny_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
+    stage.run("distill", inputs, tmp_path, **QUICK, pool=0, repeats=1)
+    *_, last = (line for line in capsys.readouterr().out.splitlines() if line.startswith("PROGRESS distill "))
+    with (tmp_path / "plots" / "learning.csv").open() as stream:
+        *_, epoch = csv.DictReader(stream)
+    assert last == f"PROGRESS distill 16/16 loss {float(epoch['train_loss']):.3f}"
 
 
 @pytest.mark.parametrize(("pool", "repeats", "rows"), [(0, 1, 60), (20, 1, 80), (30, 3, 210)])

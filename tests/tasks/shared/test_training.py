@@ -8,7 +8,7 @@ import pytest
 
 from tasks.shared.training import Plan, _batches
 
-PLAN = Plan(epochs=1, batch_size=8, learning_rate=0.1, warmup=0, weight_decay=0, clip=1, patience=1, precision="fp32", seed=3)
+PLAN = Plan(epochs=1, batch_size=8, learning_rate=0.1, warmup=0, weight_decay=0, clip=1, patience=1, precision="fp32", seed=3, processes=1)
 
 
 @pytest.mark.parametrize(("rows", "fewest", "extra"), [(40, 2, 0), (41, 1, 0), (41, 2, 1), (1, 2, 1)])
