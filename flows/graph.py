@@ -19,10 +19,12 @@ from typing import Any
 import networkx
 from dvc.dependency import ParamsDependency
 from dvc.exceptions import DvcException
+from dvc.lock import LockError
 from dvc.repo import Repo
 from dvc_data.hashfile.hash_info import HashInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from flows import child, workspace
 from tasks.shared.errors import ParamsError, did_you_mean
 
 SAID_OF = {
@@ -35,6 +37,8 @@ SAID_OF = {
     },
 }
 GONE = object()
+BUSY = "is busy, it is being blocked by"
+BUSY_SECONDS = 2
 logging.getLogger("dvc.stage.cache").setLevel(logging.WARNING)  # it announces a restoration that was only asked about
 GPU = "gpu"
 """A stage's tag, and the name of the limit on how many stages that have it run at once."""
@@ -84,13 +88,25 @@ class Graph:
     def why(self, name: str) -> str:
         """Why the stage must run, for a person to read; empty when it is up to date."""
         with self._lock:
-            status = self._repo.status([*self.stages[name].sources, name])
+            status = self._status(name)
             stage = self._repo.stage.get_target(name)
             if status and not any(entry.hash_info for entry in [*stage.deps, *stage.outs]):
                 return "never ran before"
             said = [sentence for entries in status.values() for entry in entries for sentence in _say(entry)]
             params = [sentence for entry in stage.deps if isinstance(entry, ParamsDependency) for sentence in _changed_params(entry)]
         return "; ".join(dict.fromkeys([*said, *params])) or ("its stanza in dvc.yaml changed" if status else "")
+
+    def _status(self, name: str) -> dict[str, list[Any]]:
+        """DVC's own words. Waits while another DVC process is at work on the stage."""
+        while True:
+            try:
+                found: dict[str, list[Any]] = self._repo.status([*self.stages[name].sources, name])
+            except LockError as error:
+                if BUSY not in str(error) or child.stopping.wait(BUSY_SECONDS):
+                    raise
+                workspace.mend_locks(Path.cwd())
+            else:
+                return found
 
     @contextmanager
     def repo(self) -> Iterator[Repo]:

@@ -9,11 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from flows import child, environment, secrets, workspace
-from flows.graph import Stage
+from flows.graph import BUSY, BUSY_SECONDS, Stage
 
 USERS_FAULT, BUG, PASSING = 2, 1, 75
-BUSY = "is busy, it is being blocked by"
-BUSY_SECONDS = 2
 HINTS = ("To track the changes", "To enable auto staging", "\tgit add", "\tdvc config core.autostage", "Use `dvc push`")
 
 

@@ -121,12 +121,9 @@ def run_graph(stages: Sequence[Stage], work: Work) -> list[Outcome]:
     futures: dict[str, Any] = {}
     for stage in stages:
         hints = stage.hints
+        # No tags: for each of them Prefect asks its server for a slot, also where the stage is Cached, which takes up to two seconds.
         named = run_stage.with_options(
-            name=stage.name,
-            task_run_name=stage.name,
-            tags=hints.tags,
-            retries=hints.retries,
-            retry_delay_seconds=hints.retry_delay_seconds,
+            name=stage.name, task_run_name=stage.name, retries=hints.retries, retry_delay_seconds=hints.retry_delay_seconds
         )
         upstream = [futures[name] for name in stage.upstream]
         futures[stage.name] = named.submit(stage, work, wait_for=upstream)  # type: ignore[call-overload]
@@ -165,4 +162,3 @@ def _told_once(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("prefect.task_runs").addFilter(_told_once)
-logging.getLogger("prefect.task_runner.threadpool").setLevel(logging.ERROR)  # it takes any tag for a limit that one worker may block on

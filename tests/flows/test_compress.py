@@ -10,17 +10,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psutil
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.concurrency.sync import concurrency
 
 from flows.compress import compress
-from flows.graph import Graph
+from flows.graph import GPU, Graph
 from tests.flows.toy import REPOSITORY, Toy
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -94,14 +97,13 @@ def test_changed_param_runs_that_stage_and_what_follows_and_says_why(toy: Toy) -
 
 
 @pytest.mark.usefixtures("toy")
-def test_task_runs_are_named_tagged_and_chained_as_the_graph() -> None:
+def test_task_runs_are_named_and_chained_as_the_graph() -> None:
     state, _ = flow("a")
     assert state.state_details.flow_run_id is not None
     flow_run = state.state_details.flow_run_id
     until(lambda: len(task_runs(flow_run)) == 3)
     runs = {run.name: run for run in task_runs(flow_run)}
     assert sorted(runs) == ["distill@a", "ingest@a", "prune@a"]
-    assert runs["prune@a"].tags == ["gpu"]
     assert runs["prune@a"].empirical_policy.retries == 1
     assert [getattr(parent, "id", None) for parent in runs["distill@a"].task_inputs["wait_for"]] == [runs["prune@a"].id]
 
@@ -220,6 +222,78 @@ def test_second_flow_in_a_checkout_is_refused_and_kill_9_leaves_nothing_behind(t
         assert dead is not None
         assert dead.is_crashed()
     assert not [run.name for run in task_runs(UUID(holder["flow_run"])) if run.state and not run.state.is_final()]
+
+
+@pytest.fixture
+def one_gpu() -> Iterator[None]:
+    """The concurrency limit `gpu`, with one slot."""
+    with get_client(sync_client=True) as client:
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=1))
+        yield
+        client.delete_global_concurrency_limit_by_name(GPU)
+
+
+def slots() -> int:
+    with get_client(sync_client=True) as client:
+        return client.read_global_concurrency_limit_by_name(GPU).active_slots
+
+
+@pytest.mark.usefixtures("one_gpu")
+def test_slot_of_the_gpu_is_taken_by_a_stage_that_really_runs_on_it_and_by_no_other(toy: Toy) -> None:
+    with concurrency(GPU, occupy=1):
+        assert flow("a")[0].name == "Cached"
+        (toy.root / "data/a/prune/out").unlink()
+        assert flow("a")[1]["prune@a"][0] == "Cached"
+        assert flow("a", force=("distill",))[0].is_completed()
+        toy.replace("dvc.yaml", 'params: ["runs.${key}.prune"]', 'params: ["runs.${key}.prune", "runs.${key}.device"]')
+        toy.replace("params.yaml", "a: {ingest", "a: {device: cpu, ingest")
+        toy.replace("params.yaml", "b: {ingest", "b: {device: cuda, ingest")
+        assert flow("a")[1]["prune@a"][0] == "Completed"
+        toy.order(prune={"sleep": 3})
+        with command(toy, "b") as waiting:
+            time.sleep(8)
+            assert "prune@b" not in toy.ran()
+            waiting.kill()
+    toy.order(prune={"sleep": 3})
+    with command(toy, "b") as process:
+        until(lambda: slots() == 1)
+        process.communicate(timeout=WAIT_SECONDS)
+    assert slots() == 0
+    assert toy.ran()[-2:] == ["prune@b", "distill@b"]
+
+
+@pytest.mark.parametrize("first", ["dvc", "flow"])
+def test_dvc_by_hand_and_a_flow_at_once_do_the_work_once(toy: Toy, first: str) -> None:
+    toy.replace("params.yaml", "ffn: 512", "ffn: 300")
+    toy.order(prune={"sleep": 4})
+    by_hand = [sys.executable, "-m", "dvc", "repro", "distill@a"]
+    env = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
+    if first == "dvc":
+        with subprocess.Popen(by_hand, cwd=toy.root, env=env) as at_work:
+            until(toy.ran)
+            state, _ = flow("a")
+            assert state.is_completed()
+        assert at_work.returncode == 0
+    else:
+        with command(toy, "a") as process:
+            until(toy.ran)
+            done = subprocess.run(by_hand, cwd=toy.root, env=env, capture_output=True, text=True, check=False)
+            assert "is busy, it is being blocked by" in done.stderr
+            out, err = process.communicate(timeout=WAIT_SECONDS)
+            assert process.returncode == 0, out + err
+    assert toy.ran() == ["prune@a", "distill@a"]
+    toy.dvc("repro")
+    assert toy.ran() == ["prune@a", "distill@a"]
+    assert is_clean()
+
+
+def test_run_that_fails_leaves_the_former_result(toy: Toy) -> None:
+    before = (toy.root / "data/a/prune/metrics.json").read_bytes(), (toy.root / "data/a/prune/out").read_bytes()
+    toy.replace("params.yaml", "ffn: 512", "ffn: 300")
+    toy.order(prune={"exit": 2, "message": "no"})
+    assert flow("a")[0].is_failed()
+    assert ((toy.root / "data/a/prune/metrics.json").read_bytes(), (toy.root / "data/a/prune/out").read_bytes()) == before
+    assert Graph().why("prune@a") == "runs.a.prune.ffn 512 → 300"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

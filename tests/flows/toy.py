@@ -61,6 +61,8 @@ orders = json.loads(control.read_text()) if control.exists() else {}
 order = orders.get(stage, {})
 for number in range(order.get("progress", 0)):
     print(f"PROGRESS {stage} epoch {number + 1}/{order['progress']}", flush=True)
+if "print" in order:
+    print("the variable is", os.environ[order["print"]], flush=True)
 time.sleep(order.get("sleep", 0))
 if order.get("times", 1) > 0 and "exit" in order:
     order["times"] = order.get("times", 1000) - 1

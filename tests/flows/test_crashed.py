@@ -1,0 +1,88 @@
+"""Which runs are over because their process was killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelling, Pending, Running
+
+from flows import crashed
+from tests.flows.toy import REPOSITORY
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@flow(name="of-the-tests")
+def of_the_tests() -> None:
+    return
+
+
+def run_in(state: State[None], signature: str | None) -> UUID:
+    """A flow run that the server takes for unfinished."""
+    with get_client(sync_client=True) as client:
+        run = client.create_flow_run(of_the_tests, state=state)
+        if signature:
+            client.update_flow_run_labels(run.id, {crashed.LABEL: signature})
+        return run.id
+
+
+def state_of(run: UUID) -> str:
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run).state
+        assert state is not None
+        return str(state.name)
+
+
+def signature_of(process: str) -> str:
+    """As `crashed.sign` writes it, in this process or in one that is gone."""
+    run = run_in(Pending(), None)
+    if process == "alive":
+        crashed.sign(str(run))
+    else:
+        subprocess.run([sys.executable, "-c", f"from flows import crashed; crashed.sign('{run}')"], check=True, cwd=REPOSITORY)
+    with get_client(sync_client=True) as client:
+        found = client.read_flow_run(run).labels[crashed.LABEL]
+        client.delete_flow_run(run)
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    ("state", "process", "then"),
+    [
+        (Running(), "gone", "Crashed"),
+        (Pending(), "gone", "Crashed"),
+        (Cancelling(), "gone", "Cancelled"),
+        (Running(), "alive", "Running"),
+        (Running(), "of another machine", "Running"),
+        (Running(), "another of its number", "Crashed"),
+    ],
+)
+def test_run_whose_process_is_gone_is_marked(state: State[None], process: str, then: str) -> None:
+    host, pid, began = signature_of("gone" if process == "gone" else "alive").split()
+    host = "elsewhere" if process == "of another machine" else host
+    began = str(float(began) - 1000) if process == "another of its number" else began
+    run = run_in(state, f"{host} {pid} {began}")
+    swept = crashed.sweep()
+    assert state_of(run) == then
+    assert bool(swept) == (then in ("Crashed", "Cancelled"))
+    with get_client(sync_client=True) as client:
+        client.delete_flow_run(run)
+
+
+def test_run_that_a_dead_worker_took_is_marked_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_in(Pending(), None)
+    crashed.sweep()
+    assert state_of(run) == "Pending"
+    monkeypatch.setattr(crashed, "POOLS", (None,))
+    crashed.sweep()
+    assert state_of(run) == "Pending"
+    monkeypatch.setattr(crashed, "BEGUN_AFTER", timedelta(0))
+    crashed.sweep()
+    assert state_of(run) == "Crashed"
