@@ -24,7 +24,7 @@ DEPLOYMENT = "compress/cpu"
 PATIENCE_SECONDS = 1800
 DELAYS, SHORT_DELAYS = "[30, 300]", "[1, 5]"
 """Between tries of a stage: short ones instead of those of dvc.yaml, so that a campaign ends the same day."""
-WORDS = {"flow": "_workspace_runtime_bootstrap.py engine", "worker": "prefect worker start --pool cpu", "server": "create_app", "all": ""}
+WORDS = {"flow": "-m prefect.engine", "worker": "prefect worker start --pool cpu", "server": "create_app", "all": ""}
 
 
 class Scene:
