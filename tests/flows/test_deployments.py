@@ -212,3 +212,40 @@ def test_what_dies_is_started_again(station: ToyStation, toy: Toy) -> None:
 def _answers(station: ToyStation) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", station.port)) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "code", "said"),
+    [
+        (["flows.ui", "--port", "PORT"], {}, 75, "`make ui` runs in this checkout already; end it, or name another: make ui PORT=4300"),
+        (["flows.worker", "gpu"], {"PREFECT_API_URL": None}, 2, "PREFECT_API_URL: says where the server is, and is not set"),
+        (
+            ["flows.worker", "gpu"],
+            {"PREFECT_API_AUTH_STRING": "admin:wrong"},
+            2,
+            "the server wants a password; set PREFECT_API_AUTH_STRING",
+        ),
+        (["flows.compress"], {"PREFECT_API_AUTH_STRING": None}, 2, "the server wants a password; set PREFECT_API_AUTH_STRING"),
+        (["flows.compress"], {"PREFECT_API_URL": "http://127.0.0.1:9/api"}, 75, "no Prefect server answers at this PREFECT_API_URL"),
+        (["flows.notify"], {}, 2, "SLIPWAY_WEBHOOK: names the webhook and is not set"),
+        (["flows.notify"], {"SLIPWAY_WEBHOOK": "file:///etc/passwd"}, 2, "must be an address that begins with http:// or https://"),
+    ],
+)
+def test_command_that_cannot_go_on_says_why(
+    station: ToyStation, arguments: list[str], env: dict[str, str | None], code: int, said: str
+) -> None:
+    given = {**station.env, "PREFECT_API_URL": station.url, **env}
+    command = [sys.executable, "-m", *(word.replace("PORT", str(station.port)) for word in arguments)]
+    known = {name: value for name, value in given.items() if value is not None}
+    done = subprocess.run(command, cwd=station.toy.root, env=known, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_flow_by_hand_is_seen_in_the_ui_of_the_checkout(station: ToyStation, toy: Toy) -> None:
+    env = {name: value for name, value in station.env.items() if name != "PREFECT_API_URL"}
+    done = subprocess.run([sys.executable, "-m", "flows.compress", "a"], cwd=toy.root, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (last,) = station.post("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    assert (last["deployment_id"], last["state_name"], last["parameters"]["runs"]) == (None, "Cached", ["a"])
