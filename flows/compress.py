@@ -57,6 +57,7 @@ def compress(
     try:
         with workspace_for_run(root, wait) as keep:
             if not overrides and not revision:
+                check_params(root)
                 return _run(root, Origin(git.commit(root), git.edited(root)), runs, force, share, keep)
             return _run_elsewhere(root, runs, force, overrides, revision, share, keep)
     except SlipwayError as error:
@@ -72,6 +73,8 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
     with worktree.at(root, revision, overrides) as (folder, changes), workspace.hold(folder):
         if experiment:
             tag(f"experiment:{experiment}")
+        if not revision:  # another commit may have other params: its stages check them themselves
+            check_params(folder)
         state = _run(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, keep)
         if not state.is_completed():
             return state
@@ -83,7 +86,6 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
 
 
 def _run(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, keep: int) -> State[Any]:
-    check_params(root)
     graph = Graph()
     stages = select(graph.stages, runs)
     concerned = tuple(dict.fromkeys(stage.run for stage in stages))
