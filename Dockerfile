@@ -46,5 +46,5 @@ ENV HOME=/home/slipway
 RUN python -c "import flows.worker, flows.compress, tasks.__main__" && mkdir ~/checkout ~/cache
 WORKDIR /home/slipway
 # Whether an agent lives is seen at the server, to which it reports every 30 seconds; hence no HEALTHCHECK. tini reaps what runs leave.
-ENTRYPOINT ["tini", "--", "slipway-entrypoint"]
+ENTRYPOINT ["tini", "-s", "--", "slipway-entrypoint"]
 CMD ["python", "-m", "flows.worker", "gpu"]
