@@ -160,7 +160,13 @@ def test_the_password_of_the_server_stands_in_no_job(monkeypatch: pytest.MonkeyP
 
     asyncio.run(submit())
     assert PASSWORD not in json.dumps(sent)
-    assert POOL["variables"]["properties"]["secret"]["default"] in json.dumps(sent)
+    reference = {"name": POOL["variables"]["properties"]["secret"]["default"], "key": "PREFECT_API_AUTH_STRING"}
+    assert {"name": "PREFECT_API_AUTH_STRING", "valueFrom": {"secretKeyRef": reference}} in environment_of(sent[0])
+
+
+def environment_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    environment: list[dict[str, Any]] = manifest["spec"]["template"]["spec"]["containers"][0]["env"]
+    return environment
 
 
 def in_container(environment: dict[str, str]) -> bool:
