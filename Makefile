@@ -8,6 +8,8 @@ BIN := .venv/bin
 LOCKS := requirements/tasks.lock requirements/flows.lock
 # What recipes other than the embedded run need beyond that.
 EXTRAS := requirements/ner.lock requirements/images.lock
+# The tests speak with the workers of Docker and Kubernetes, without either.
+DEV := requirements/agents.lock requirements/dev.lock
 PIP := -m pip install --quiet --disable-pip-version-check
 # `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
 RUNS = $(filter-out all,$(RUN))
@@ -82,6 +84,6 @@ clean: ## remove the environment and what killed runs left; data and figures sta
 	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) $(EXTRAS))
 	@touch $@
 
-.venv/ready-dev: .venv/ready-extras requirements/dev.lock
-	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) $(EXTRAS) requirements/dev.lock)
+.venv/ready-dev: .venv/ready-extras $(DEV)
+	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) $(EXTRAS) $(DEV))
 	@touch $@

@@ -12,7 +12,7 @@ import errno
 import re
 import signal
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,14 @@ from tasks.shared.errors import DataError, SlipwayError
 
 NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 WORST_FIRST = (USERS_FAULT, BUG, PASSING)
+
+
+class Ended(Exception):  # noqa: N818
+    """What a flow run says to who called it: exit status and stages. Prefect takes nothing but an exception with a failed state."""
+
+    def __init__(self, code: int, outcomes: Sequence[Outcome] = ()) -> None:
+        super().__init__(code)
+        self.code, self.outcomes = code, tuple(outcomes)
 
 
 # One stage at a time, as `dvc repro` does: two at once would spoil each other's timings, and each uses all the threads it was given.
@@ -61,7 +69,7 @@ def compress(
                 return _run(root, Origin(git.commit(root), git.edited(root)), runs, force, share, keep)
             return _run_elsewhere(root, runs, force, overrides, revision, share, keep)
     except SlipwayError as error:
-        return Failed(message=str(error), data={"code": error.exit_code, "outcomes": []})
+        return Failed(message=str(error), data=Ended(error.exit_code))
 
 
 def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, revision: Revision, share: bool, keep: int) -> State[Any]:
@@ -79,7 +87,8 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
         if not state.is_completed():
             return state
         if experiment:
-            worktree.save(experiment, _stages(state), logger.info)
+            ended: Any = state.data
+            worktree.save(experiment, [outcome.stage for outcome in ended.outcomes], logger.info)
             state.message = f"experiment {experiment}: {state.message}"
     worktree.clear(root)
     return state
@@ -100,11 +109,6 @@ def _run(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, kee
     return _verdict(outcomes, artifacts.tell_gates(outcomes), _settle(work))
 
 
-def _stages(state: State[Any]) -> list[str]:
-    told: Any = state.data
-    return [outcome["stage"] for outcome in told["outcomes"]]
-
-
 def _bring_raw_data(root: Path, runs: Runs) -> None:
     """Makes or fetches what a fresh clone lacks."""
     raw = root / "data" / "raw"
@@ -123,7 +127,7 @@ def _settle(work: Work) -> list[str]:
 def _verdict(outcomes: list[Outcome], gates: list[str], unpushed: list[str]) -> State[Any]:
     codes = {outcome.code for outcome in outcomes} - {0}
     codes |= {PASSING} if unpushed else set()
-    told = {"code": next((code for code in WORST_FIRST if code in codes), 0), "outcomes": [asdict(outcome) for outcome in outcomes]}
+    told = Ended(next((code for code in WORST_FIRST if code in codes), 0), outcomes)
     if codes:
         said = [f"{outcome.stage}: {outcome.message}" for outcome in outcomes if outcome.code]
         said += [f"{stage}: is up to date here, but the DVC remote did not take it; the next run tries again" for stage in unpushed]
@@ -135,10 +139,10 @@ def _verdict(outcomes: list[Outcome], gates: list[str], unpushed: list[str]) -> 
     return Completed(message="\n".join(said), data=told)
 
 
-def _table(outcomes: list[dict[str, Any]]) -> str:
-    name, state = (max(len(outcome[column]) for outcome in outcomes) for column in ("stage", "state"))
+def _table(outcomes: Sequence[Outcome]) -> str:
+    name, state = max(len(outcome.stage) for outcome in outcomes), max(len(outcome.state) for outcome in outcomes)
     indent = "\n" + " " * (name + state + 4)
-    return "\n".join(f"{o['stage']:{name}}  {o['state']:{state}}  {o['message'].replace(chr(10), indent)}" for o in outcomes)
+    return "\n".join(f"{one.stage:{name}}  {one.state:{state}}  {one.message.replace(chr(10), indent)}" for one in outcomes)
 
 
 def _arguments() -> argparse.Namespace:
@@ -180,10 +184,12 @@ def main() -> int:
         return fault.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    told: Any = state.result(raise_on_failure=False)
-    outcomes = told.get("outcomes") if isinstance(told, dict) else None
-    print(_table(outcomes) if outcomes else state.message)
-    return int(told.get("code", BUG) if isinstance(told, dict) else 0 if state.is_completed() else BUG)
+    ended: Any = state.result(raise_on_failure=False)
+    if not isinstance(ended, Ended):
+        print(state.message)
+        return BUG
+    print(_table(ended.outcomes) if ended.outcomes else state.message)
+    return ended.code
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Work:
 
 def worth_a_retry(_task: object, _run: object, state: State[Any]) -> bool:
     """A user's fault and a bug come back with every try; a passing fault, or what killed a stage before it could say a word, may not."""
-    return not child.stopping.is_set() and _told(state).get("code") in (PASSING, None)
+    return not child.stopping.is_set() and _code(state) in (PASSING, None)
 
 
 @task(cache_policy=NO_CACHE, persist_result=False, retry_condition_fn=worth_a_retry)
@@ -74,7 +74,7 @@ def run_stage(stage: Stage, work: Work) -> State[Any]:
             if left := graph.why(stage.name):
                 raise StageError(BUG, f"after it ran DVC still finds it changed: {left}")
     except StageError as failure:
-        return Failed(message=str(failure), data={"code": failure.code})
+        return Failed(message=str(failure), data=failure)
     message = f"{why} (ran {time.monotonic() - started:.1f} s)" if ran else f"restored from DVC's cache, nothing ran: {why}"
     _share(stage.name, ran, work)
     return Completed(name=None if ran else "Cached", message=message, data=graph.manifest(stage.name))
@@ -144,16 +144,16 @@ def _outcome(stage: Stage, futures: dict[str, Any]) -> Outcome:
     if state.is_pending():
         missed = [name for name in stage.upstream if not futures[name].state.is_completed()]
         return Outcome(stage.name, "Not run", f"{', '.join(missed)} did not complete", 0)
-    return Outcome(stage.name, state.name, message, _told(state).get("code") or BUG)
+    return Outcome(stage.name, state.name, message, _code(state) or BUG)
 
 
-def _told(state: State[Any]) -> dict[str, Any]:
-    """What we gave the state to carry; empty where Prefect made the state or fetched it from its server, which keeps the message only."""
+def _code(state: State[Any]) -> int | None:
+    """That of the error we gave the state; None where Prefect made it, or fetched it from its server, which keeps the message only."""
     try:
-        data: Any = state.result(raise_on_failure=False)
+        error: Any = state.result(raise_on_failure=False)
     except MissingResult:
-        return {}
-    return data if isinstance(data, dict) else {}
+        return None
+    return getattr(error, "code", None)
 
 
 def _told_once(record: logging.LogRecord) -> bool:

@@ -18,12 +18,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
+from ruamel.yaml import YAML
 
 from flows import child, crashed, server, worker
 from flows.graph import GPU
@@ -69,11 +71,18 @@ def _unless_there(create: Callable[[], object]) -> None:
         return
 
 
+def deployments() -> list[str]:
+    """Those of prefect.yaml whose pool has a worker here, as `compress/gpu`."""
+    said = YAML(typ="safe").load(Path("prefect.yaml"))["deployments"]
+    return [f"{one['entrypoint'].rpartition(':')[2].replace('_', '-')}/{one['name']}" for one in said if one["work_pool"]["name"] in LIMITS]
+
+
 def deploy() -> None:
     """Raises:
     SlipwayError: with Prefect's words.
     """
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+    names = [part for name in deployments() for part in ("--name", name)]
+    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", *names]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SlipwayError("prefect.yaml", f"was not deployed: {' '.join((done.stdout + done.stderr).split())[-500:]}")

@@ -1,6 +1,6 @@
-"""Writes {tasks,flows,dev}.lock from the packages installed in this environment: `make lock`.
+"""Writes one *.lock for each list of pyproject.toml from the packages installed in this environment: `make lock`.
 
-Each file pins what its list in pyproject.toml needs, directly and indirectly, and what no earlier file has pinned. No addresses, no
+Each file pins what its list needs, directly and indirectly, and what no file of an earlier list has pinned. No addresses, no
 hashes: a machine's own index, mirror or wheel folder decides where the bytes come from.
 """
 

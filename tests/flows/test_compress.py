@@ -36,12 +36,12 @@ def flow(*runs: str, **given: Any) -> tuple[State[Any], dict[str, tuple[str, str
     """The flow's state, and of each stage its state and message."""
     state = compress(runs, return_state=True, **given)
     told: Any = state.result(raise_on_failure=False)
-    return state, {outcome["stage"]: (outcome["state"], outcome["message"]) for outcome in told["outcomes"]}
+    return state, {outcome.stage: (outcome.state, outcome.message) for outcome in told.outcomes}
 
 
 def told_code(state: State[Any]) -> int:
     told: Any = state.result(raise_on_failure=False)
-    return int(told["code"])
+    return int(told.code)
 
 
 def command(toy: Toy, *arguments: str) -> subprocess.Popen[str]:

@@ -47,7 +47,7 @@ def flow(toy: Toy, *runs: str, **given: Any) -> tuple[Any, dict[str, str]]:
     os.chdir(toy.root)
     state = compress(runs, share=True, return_state=True, **given)
     told: Any = state.result(raise_on_failure=False)
-    return state, {outcome["stage"]: outcome["state"] for outcome in told["outcomes"]}
+    return state, {outcome.stage: outcome.state for outcome in told.outcomes}
 
 
 def retuned(toy: Toy) -> None:
