@@ -35,6 +35,7 @@ def closure(requirements: list[str]) -> dict[str, str]:
         for text in found.requires or []:
             needed = Requirement(text)
             if _applies(needed, wanted.extras):
+                needed.marker = None  # asked and answered; of an extra it would be asked in vain later
                 waiting.append(needed)
     return pinned
 
