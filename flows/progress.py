@@ -89,8 +89,14 @@ class Progress:
             if latest.label in self._artifacts:
                 update_progress_artifact(self._artifacts[latest.label], latest.percent, description=str(latest))
             else:
-                key = re.sub(r"[^a-z0-9]+", "-", f"{self._stage} {latest.label}".lower()).strip("-")
-                made: Any = create_progress_artifact(latest.percent, key=key, description=str(latest))
+                made: Any = create_progress_artifact(latest.percent, key=self._key(latest.label), description=str(latest))
                 self._artifacts[latest.label] = made
         except Exception as error:  # the picture of the work is not the work
             self._logger.debug("progress was not posted: %s", error)
+
+    def _key(self, label: str) -> str:
+        """Words and dashes, as Prefect wants it: those of the stage, and those of the label that do not begin by saying them again."""
+        stage, said = (re.findall("[a-z0-9]+", text.lower()) for text in (self._stage, label))
+        while said and said[0] in stage:
+            del said[0]
+        return "-".join([*stage, *said])
