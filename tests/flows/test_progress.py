@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 
 import pytest
 from prefect import flow
@@ -34,6 +35,23 @@ def test_artifact_has_percent_the_note_and_the_time_left() -> None:
     (found,) = artifacts("finetune-x")
     assert found.data == 50
     assert re.fullmatch(r"finetune: 50 %, loss 0\.5000, \d+ s left", found.description or "")
+
+
+def test_artifact_gets_its_last_word_although_the_stage_went_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.progress.TICK_SECONDS", 1)
+
+    @flow(persist_result=False)
+    def told() -> None:
+        with Progress("finetune@y", logging.getLogger()) as progress:
+            progress.take("PROGRESS finetune 20/40")
+            time.sleep(2.5)
+            for line in ("PROGRESS finetune 40/40", "PROGRESS passing 1/1", "PROGRESS teacher on pool 1/2"):
+                progress.take(line)
+
+    told()
+    assert [found.description for found in artifacts("finetune-y")] == ["finetune: 100 %"]
+    assert [found.description for found in artifacts("finetune-y-teacher-on-pool")] == ["teacher on pool: 50 %"]
+    assert artifacts("finetune-y-passing") == []
 
 
 @pytest.mark.parametrize(
