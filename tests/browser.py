@@ -28,7 +28,7 @@ VIEW = {"width": 1280, "height": 800}
 START_SECONDS = 120
 STOP_SECONDS = 40
 PATIENCE_SECONDS = 30
-RUN_SECONDS = 400
+RUN_SECONDS = 900
 """How long a run may take until it is in the state we wait for."""
 TRIES = 5
 FINAL = re.compile("Completed|Cached|Failed|Crashed|Cancelled")
@@ -207,21 +207,21 @@ class Operator:
 
     def artifacts(self, *expected: str) -> dict[str, str]:
         """The key of each artifact of the run and its stages, and what its card says, once the expected ones are there."""
-        self.open_tab("Artifacts")
         for key in expected:
-            self.page.mouse.wheel(0, 3000)
-            expect(self._card(key)).to_be_visible()
+            assert self.has_artifact(key, PATIENCE_SECONDS), f"there is no artifact {key}"
         return {
             card.locator(".artifact-card__title").inner_text(): card.locator(".artifact-card__description").inner_text()
             for card in self.page.locator(".artifact-card").all()
         }
 
-    def has_artifact(self, key: str) -> bool:
-        """Whether it is there by now."""
+    def has_artifact(self, key: str, seconds: float = 2) -> bool:
+        """Whether it is there within that time. The cards of stages come only where one scrolls down to them."""
         self.open_tab("Artifacts")
-        self.page.mouse.wheel(0, 3000)
-        self.page.wait_for_timeout(1500)
-        return self._card(key).count() > 0
+        deadline = time.monotonic() + seconds
+        while not (found := self._card(key).count() > 0) and time.monotonic() < deadline:
+            self.page.mouse.wheel(0, 3000)
+            self.page.wait_for_timeout(300)
+        return found
 
     def says(self, key: str, text: str) -> bool:
         """Opens the artifact; whether its description has the text."""
