@@ -35,7 +35,7 @@ class Told:
 
     def __str__(self) -> str:
         left = f"{_duration((self.total - self.done) / self.per_second)} left" if self.per_second and self.done < self.total else ""
-        return ", ".join(filter(None, [f"{self.label}: {self.percent:.0f} %", self.note, left]))
+        return ", ".join(filter(None, [f"{self.label}: {int(self.percent)} %", self.note, left]))
 
 
 def _duration(seconds: float) -> str:
