@@ -49,7 +49,7 @@ def show_origin(origin: Origin, runs: Sequence[str]) -> None:
 
 
 def show_outputs(graph: Graph, outcomes: Sequence[Outcome]) -> None:
-    """A row per output of the stages that are up to date now."""
+    """A row per output of the stages that are up to date now; above it which of them ran, and why: else only the log tells."""
     rows = [
         {"stage": outcome.stage, "state": outcome.state, "output": out["path"], "md5": out["md5"], "bytes": out["size"]}
         for outcome in outcomes
@@ -57,7 +57,8 @@ def show_outputs(graph: Graph, outcomes: Sequence[Outcome]) -> None:
         for out in graph.manifest(outcome.stage)
     ]
     if rows:
-        create_table_artifact(rows, key="outputs", description="outputs, as dvc.lock has them")
+        ran = [f"* **{outcome.stage}** ran: {outcome.message}" for outcome in outcomes if outcome.ran]
+        create_table_artifact(rows, key="outputs", description="\n".join(["outputs, as dvc.lock has them", *ran]))
 
 
 def show_reports(runs: Sequence[str]) -> None:

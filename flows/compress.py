@@ -57,7 +57,8 @@ def compress(
         overrides: Values of params.yaml for this run alone, as `runs.bbc.prune.ffn=256`. The checkout stays as it is: the run works
             in a git worktree at the checkout's commit and is saved as a DVC experiment: `dvc exp show` lists it, `dvc exp apply`
             takes it over.
-        revision: Commit to run, by its hash; empty: the checkout as it is. It works in a worktree too, and is fetched from the git remote.
+        revision: Commit to run, by its hash; empty: the checkout as it is. The run works in a worktree, too. A commit that is
+            not here is fetched from the git remote.
         wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
         share: Fetch from the DVC remote what other agents made, and push what this run makes. Without a remote it changes nothing.
     """

@@ -35,7 +35,7 @@ class Told:
 
     def __str__(self) -> str:
         left = f"{_duration((self.total - self.done) / self.per_second)} left" if self.per_second and self.done < self.total else ""
-        return ", ".join(filter(None, [f"{self.label}: {self.percent:.0f} %", self.note, left]))
+        return ", ".join(filter(None, [f"{self.label}: {int(self.percent)} %", self.note, left]))
 
 
 def _duration(seconds: float) -> str:
@@ -44,12 +44,13 @@ def _duration(seconds: float) -> str:
 
 
 class Progress:
-    """Posts from a thread of its own, and only the latest: a slow or lost server must not hold up the stage."""
+    """Posts from a thread of its own, and only the latest, for a slow or lost server must not hold up the stage: what is told between two
+    ticks is left out, but not the last word on what was shown before."""
 
     def __init__(self, stage: str, logger: Any) -> None:
         self._stage = stage
         self._logger = logger
-        self._latest: Told | None = None
+        self._latest: dict[str, Told] = {}
         self._began: dict[str, tuple[float, int]] = {}
         self._artifacts: dict[str, UUID] = {}
         self._closed = threading.Event()
@@ -71,7 +72,8 @@ class Progress:
         label, done, now = found["label"] or self._stage, int(found["done"]), time.monotonic()
         since, first = self._began.setdefault(label, (now, done))
         speed = (done - first) / (now - since) if done > first else None
-        self._latest = Told(label, done, int(found["total"]), found["note"], speed)
+        shown = {other: told for other, told in self._latest.items() if other in self._artifacts}
+        self._latest = {**shown, label: Told(label, done, int(found["total"]), found["note"], speed)}
         return True
 
     def _work(self) -> None:
@@ -80,17 +82,25 @@ class Progress:
         self._post(log=False)
 
     def _post(self, log: bool) -> None:
-        latest, self._latest = self._latest, None
-        if latest is None:
-            return
-        if log:
-            self._logger.info("%s", latest)
-        try:
-            if latest.label in self._artifacts:
-                update_progress_artifact(self._artifacts[latest.label], latest.percent, description=str(latest))
-            else:
-                key = re.sub(r"[^a-z0-9]+", "-", f"{self._stage} {latest.label}".lower()).strip("-")
-                made: Any = create_progress_artifact(latest.percent, key=key, description=str(latest))
-                self._artifacts[latest.label] = made
-        except Exception as error:  # the picture of the work is not the work
-            self._logger.debug("progress was not posted: %s", error)
+        latest, self._latest = self._latest, {}
+        for told in latest.values():
+            if log:
+                self._logger.info("%s", told)
+            try:
+                self._show(told)
+            except Exception as error:  # the picture of the work is not the work
+                self._logger.debug("progress was not posted: %s", error)
+
+    def _show(self, told: Told) -> None:
+        if told.label in self._artifacts:
+            update_progress_artifact(self._artifacts[told.label], told.percent, description=str(told))
+        else:
+            made: Any = create_progress_artifact(told.percent, key=self._key(told.label), description=str(told))
+            self._artifacts[told.label] = made
+
+    def _key(self, label: str) -> str:
+        """Words and dashes, as Prefect wants it: those of the stage, and those of the label that do not begin by saying them again."""
+        stage, said = (re.findall("[a-z0-9]+", text.lower()) for text in (self._stage, label))
+        while said and said[0] in stage:
+            del said[0]
+        return "-".join([*stage, *said])

@@ -186,7 +186,7 @@ def test_progress_lines_become_a_progress_artifact(toy: Toy) -> None:
     toy.order(prune={"progress": 4})
     flow("a", force=("prune",))
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["prune-a-prune-a-epoch"])))
+        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["prune-a-epoch"])))
     assert [artifact.data for artifact in found] == [100.0]
 
 
