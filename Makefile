@@ -21,7 +21,7 @@ quoted = '$(subst ','\'',$(1))'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro add flow ui worker notify gate test check plots lock clean
+.PHONY: help repro add flow ui worker notify gate test browser check plots lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,8 +57,15 @@ gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if 
 plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index.html, without the network
 	dvc plots show
 
-test: .venv/ready-dev ## install, then run the tests
+test: .venv/ready-dev browser ## install, then run the tests
 	python -m pytest --numprocesses 2 --dist loadfile
+
+# For the tests of the UI: the system's, else Debian's package where we may install it, else they are skipped and say so.
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
+		sudo=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+		{ command -v apt-get && $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium; } > /dev/null 2>&1 \
+		|| echo "no Chromium here, and none could be installed: the tests of the UI are skipped"
 
 check: .venv/ready-dev ## install, then ruff and mypy --strict
 	ruff check .
