@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
 from prefect import State, flow, get_run_logger
@@ -29,6 +29,7 @@ from flows.flowrun import check_params, tag, workspace_for_run
 from flows.graph import Graph, expand, select
 from flows.parameters import Overrides, Revision, Runs, Seconds, Stages
 from flows.reproduce import BUG, PASSING, USERS_FAULT
+from flows.secrets import Mask
 from flows.taskruns import Outcome, Work, run_graph
 from tasks.shared.errors import DataError, SlipwayError
 
@@ -42,6 +43,13 @@ class Ended(Exception):  # noqa: N818
     def __init__(self, code: int, outcomes: Sequence[Outcome] = ()) -> None:
         super().__init__(code)
         self.code, self.outcomes = code, tuple(outcomes)
+
+
+class Lent(NamedTuple):
+    """For the length of the run: the descriptor of the workspace's lock, and what takes secrets out of a line."""
+
+    lock: int
+    mask: Mask
 
 
 # One stage at a time, as `dvc repro` does: two at once would spoil each other's timings, and each uses all the threads it was given.
@@ -64,16 +72,16 @@ def compress(
     """
     root = Path.cwd()
     try:
-        with workspace_for_run(root, wait) as keep:
+        with secrets.given() as mask, workspace_for_run(root, wait) as keep:
             if not overrides and not revision:
                 check_params(root)
-                return _run(root, Origin(git.commit(root), git.edited(root)), runs, force, share, keep)
-            return _run_elsewhere(root, runs, force, overrides, revision, share, keep)
+                return _run(root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask))
+            return _run_elsewhere(root, runs, force, overrides, revision, share, Lent(keep, mask))
     except SlipwayError as error:
         return Failed(message=str(error), data=Ended(error.exit_code))
 
 
-def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, revision: Revision, share: bool, keep: int) -> State[Any]:
+def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, revision: Revision, share: bool, lent: Lent) -> State[Any]:
     """The same in a worktree of its own; with overrides it is saved as an experiment that has the flow run's name."""
     logger, edits = get_run_logger(), git.edited(root)
     if edits:
@@ -84,7 +92,7 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
             tag(f"experiment:{experiment}")
         if not revision:  # another commit may have other params: its stages check them themselves
             check_params(folder)
-        state = _run(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, keep)
+        state = _run(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, lent)
         if not state.is_completed():
             return state
         if experiment:
@@ -95,14 +103,14 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
     return state
 
 
-def _run(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, keep: int) -> State[Any]:
+def _run(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, lent: Lent) -> State[Any]:
     graph = Graph()
     stages = select(graph.stages, runs)
     concerned = tuple(dict.fromkeys(stage.run for stage in stages))
     _bring_raw_data(root, concerned)
     artifacts.show_origin(origin, concerned)
     owed = sharing.Owed(root) if share and sharing.has_remote(graph) else None
-    work = Work(graph, frozenset(expand(force, stages)), (keep,), secrets.load(), owed)
+    work = Work(graph, lent.mask, frozenset(expand(force, stages)), (lent.lock,), owed)
     _settle(work)
     outcomes = run_graph(stages, work)
     artifacts.show_outputs(graph, outcomes)
@@ -122,7 +130,8 @@ def _settle(work: Work) -> list[str]:
     """Pushes results that the DVC remote did not take so far, those included that a killed run left; names what it still lacks."""
     if work.owed is None:
         return []
-    return sharing.settle(work.graph, work.owed, get_run_logger().info, child.stopping)
+    logger = get_run_logger()
+    return sharing.settle(work.graph, work.owed, lambda line: logger.info(work.mask(line)), child.stopping)
 
 
 def _verdict(outcomes: list[Outcome], gates: list[str], unpushed: list[str]) -> State[Any]:

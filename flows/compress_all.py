@@ -6,6 +6,7 @@ checkout's own dvc.lock from the shared run-cache. It is deployed in a pool of i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from flows import share as sharing
 from flows.flowrun import workspace_for_run
 from flows.graph import Graph, Stage, select
 from flows.parameters import Deployment, Runs, Seconds, Stages
+from flows.secrets import Mask
 from tasks.shared.errors import ParamsError, PassingError, SlipwayError
 
 POLL_SECONDS = 5
@@ -53,8 +55,8 @@ def compress_all(runs: Runs = (), force: Stages = (), deployment: Deployment = "
         stages = select(graph.stages, runs)
         failed = _fan_out(stages, {"force": list(force), "revision": commit, "wait": wait, "share": True}, deployment)
         done = [stage.name for stage in stages if stage.run not in failed]
-        with workspace_for_run(root, wait):
-            ran = _collect(done) if done else []
+        with secrets.given() as mask, workspace_for_run(root, wait):
+            ran = _collect(done, mask) if done else []
     except SlipwayError as error:
         return Failed(message=str(error))
     message = f"{len(done)} of {len(stages)} stages are up to date here" + (f"; had to run here: {', '.join(ran)}" if ran else "")
@@ -112,20 +114,19 @@ def _cancel_children() -> None:
                 client.set_flow_run_state(run.id, Cancelling(message="the run that started it was cancelled"))
 
 
-def _collect(stages: Sequence[str]) -> list[str]:
+def _collect(stages: Sequence[str], mask: Mask) -> list[str]:
     """`dvc repro --pull`; the stages that it had to run after all.
 
     Raises:
         PassingError: DVC did not end well.
     """
-    logger, lines, secret = get_run_logger(), list[str](), secrets.load()
-    mask = secrets.masked(secret)
+    logger, lines = get_run_logger(), list[str]()
 
     def take(line: str) -> None:
         lines.append(mask(line))
         logger.info(mask(line))
 
-    env = {**environment.of_stage(Path("/dev/null")), **secret}
+    env = environment.of_stage(Path(os.devnull))
     status = child.run("dvc", "--wait-for-lock", "repro", "--pull", *stages, env=env, on_line=take, timeout=None, keep=())
     if status:
         raise PassingError("dvc repro --pull", f"ended with {status}: {' '.join(lines[-3:])}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flows import child, environment, secrets, workspace
+from flows import child, environment, workspace
 from flows.graph import BUSY, BUSY_SECONDS, Stage
+from flows.secrets import Mask
 
 USERS_FAULT, BUG, PASSING = 2, 1, 75
 HINTS = ("To track the changes", "To enable auto staging", "\tgit add", "\tdvc config core.autostage", "Use `dvc push`")
@@ -23,31 +24,29 @@ class StageError(Exception):
         self.code = code
 
 
-def reproduce(stage: Stage, force: bool, pull: bool, say: Callable[[str], object], keep: Sequence[int], secret: Mapping[str, str]) -> bool:
+def reproduce(stage: Stage, force: bool, pull: bool, say: Callable[[str], object], keep: Sequence[int], mask: Mask) -> bool:
     """Brings one stage up to date; `say` gets each line it prints. False where its command did not run: DVC restored its outputs.
 
-    With `pull` DVC asks its remote for them first. `secret` is in the environment of the child, and in no line. Waits while another DVC
-    process is at work on the same artifacts.
+    With `pull` DVC asks its remote for them first. Waits while another DVC process is at work on the same artifacts.
 
     Raises:
         StageError: it failed, or took longer than its hints allow.
     """
     forced = ["--force"] if force else []
     if not pull:
-        return _dvc(stage, [*forced, *stage.sources, stage.name], say, keep, secret)
+        return _dvc(stage, [*forced, *stage.sources, stage.name], say, keep, mask)
     if stage.sources:  # what changed in raw data is recorded first: with --pull DVC would fetch the former files over them
-        _dvc(stage, stage.sources, say, keep, secret)
-    return _dvc(stage, [*forced, "--pull", stage.name], say, keep, secret)
+        _dvc(stage, stage.sources, say, keep, mask)
+    return _dvc(stage, [*forced, "--pull", stage.name], say, keep, mask)
 
 
-def _dvc(stage: Stage, arguments: Sequence[str], say: Callable[[str], object], keep: Sequence[int], secret: Mapping[str, str]) -> bool:
+def _dvc(stage: Stage, arguments: Sequence[str], say: Callable[[str], object], keep: Sequence[int], mask: Mask) -> bool:
     command = ["--wait-for-lock", "repro", "--single-item", *arguments]
-    mask = secrets.masked(secret)
     while True:
         lines: deque[str] = deque(maxlen=100)
         with tempfile.TemporaryDirectory() as folder:
             fault = Path(folder) / "fault.json"
-            env = {**environment.of_stage(fault), **secret}
+            env = environment.of_stage(fault)
             ran = _Watch(stage.name, lines, lambda line: say(mask(line)))
             try:
                 status = child.run("dvc", *command, env=env, on_line=ran, timeout=stage.hints.timeout_seconds, keep=keep)

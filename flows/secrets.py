@@ -1,15 +1,16 @@
 """What stages and DVC must know and nobody else: keys of remotes and hubs.
 
 They come from the environment of the agent, or from Prefect's Secret block `slipway-environment`, which holds a JSON object of variables:
-`{"AWS_ACCESS_KEY_ID": …, "AWS_SECRET_ACCESS_KEY": …}`. They go into the environment of the children and nowhere else; lines that hold
-one are logged without it.
+`{"AWS_ACCESS_KEY_ID": …, "AWS_SECRET_ACCESS_KEY": …}`. For the length of a flow they are in the environment of its process, which pulls and
+pushes, and so of its children; they go nowhere else, and lines that hold one are logged without it.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from prefect.blocks.system import Secret
 
@@ -21,6 +22,26 @@ SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|AUTH_STRING|API_KEY|CREDENTIAL|CONNE
 SHORTEST = 6
 """A shorter value would blacken ordinary words."""
 HIDDEN = "***"
+
+
+Mask = Callable[[str], str]
+
+
+@contextmanager
+def given() -> Iterator[Mask]:
+    """The block's variables in the environment; yields what takes secrets out of a line.
+
+    Raises:
+        ParamsError: the block holds something else than names and texts.
+    """
+    of_block, before = load(), dict(os.environ)
+    os.environ.update(of_block)
+    try:
+        yield masked(of_block)
+    finally:
+        for name in of_block:
+            del os.environ[name]
+        os.environ.update({name: before[name] for name in of_block if name in before})
 
 
 def load() -> dict[str, str]:
@@ -38,7 +59,7 @@ def load() -> dict[str, str]:
     return found
 
 
-def masked(of_block: Mapping[str, str]) -> Callable[[str], str]:
+def masked(of_block: Mapping[str, str]) -> Mask:
     """A function that takes the secrets of the block and of the environment out of a line."""
     of_environment = [value for name, value in os.environ.items() if SECRET.search(name)]
     values = sorted({value for value in [*of_block.values(), *of_environment] if len(value) >= SHORTEST}, key=len, reverse=True)

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import State, get_run_logger, task
@@ -21,6 +21,7 @@ from flows import child, former, share
 from flows.graph import GPU, Graph, Stage
 from flows.progress import Progress
 from flows.reproduce import BUG, PASSING, StageError, reproduce
+from flows.secrets import Mask
 from tasks.shared.errors import PassingError
 
 LEASE_SECONDS = 60
@@ -43,13 +44,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Work:
-    """What a flow lends its task runs. `keep` are descriptors that children hold open too, `secrets` what they alone find in their
-    environment, `owed` where results are noted that the DVC remote is to get; None: it gets none."""
+    """What a flow lends its task runs. `keep` are descriptors that children hold open too, `mask` takes secrets out of a line, `owed` is
+    where results are noted that the DVC remote is to get; None: it gets none."""
 
     graph: Graph
+    mask: Mask
     forced: frozenset[str] = frozenset()
     keep: tuple[int, ...] = ()
-    secrets: Mapping[str, str] = field(default_factory=dict)
     owed: share.Owed | None = None
 
 
@@ -84,12 +85,12 @@ def _reproduce(stage: Stage, work: Work, force: bool) -> bool:
     logger = get_run_logger()
     pull = work.owed is not None
     if pull:
-        share.fetch(work.graph, logger.warning)
+        share.fetch(work.graph, lambda line: logger.warning(work.mask(line)))
     runs = force or not work.graph.restorable(stage.name)
     with _slot(stage, work.graph, runs, logger), Progress(stage.name, logger) as progress:
         if work.owed is not None:
             work.owed.add(stage.name)
-        return reproduce(stage, force, pull, lambda line: progress.take(line) or logger.info(line), work.keep, work.secrets)
+        return reproduce(stage, force, pull, lambda line: progress.take(line) or logger.info(line), work.keep, work.mask)
 
 
 @contextmanager
@@ -110,7 +111,7 @@ def _share(stage: str, ran: bool, work: Work) -> None:
         return
     if ran:
         try:
-            share.push(work.graph, stage, get_run_logger().info, child.stopping)
+            share.push(work.graph, stage, lambda line: get_run_logger().info(work.mask(line)), child.stopping)
         except PassingError:
             return
     work.owed.remove(stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_secrets_of_block_and_environment_are_masked(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "short")
     mask = secrets.masked({"STORE_KEY": KEY, "LONGER": f"{KEY}-and-more"})
     assert mask(f"x {KEY}-and-more y {KEY} z hf_abcdefgh short") == "x *** y *** z *** short"
+
+
+@pytest.mark.usefixtures("block")
+def test_variables_are_in_the_environment_for_the_length_of_a_flow(monkeypatch: pytest.MonkeyPatch) -> None:
+    with secrets.given() as mask:
+        assert (os.environ["STORE_KEY"], mask(KEY)) == (KEY, "***")
+    assert "STORE_KEY" not in os.environ
+    monkeypatch.setenv("STORE_KEY", "of the agent")
+    with secrets.given():
+        assert os.environ["STORE_KEY"] == KEY
+    assert os.environ["STORE_KEY"] == "of the agent"
 
 
 @pytest.mark.usefixtures("block")
