@@ -1,7 +1,7 @@
 """Tells Prefect which runs are over because their process was killed: nobody else would, and they would be Running for ever.
 
 A flow signs its run with its process, as a label. A run whose process is gone is marked by the flow that finds its workspace, by any
-flow of the same machine, and by a worker when it starts.
+flow of the same machine, by a worker when it starts, and by `make ui` all the time.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Crashed
 
 LABEL = "slipway.process"
+WORKER = "prefect.worker.name"
+"""Prefect's own label; the names of our workers begin with their machine's."""
 MESSAGE = "its process was killed"
 UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 BEGUN_AFTER = timedelta(minutes=5)
@@ -61,6 +63,8 @@ def _is_dead(run: FlowRun) -> bool:
         return host == socket.gethostname() and not _alive(int(pid), float(began))
     if run.state is None or run.state.type != StateType.PENDING or run.work_pool_name not in POOLS:
         return False
+    if run.infrastructure_pid and str(run.labels.get(WORKER, "")).startswith(f"{socket.gethostname()} "):
+        return not _is_of_prefect(int(run.infrastructure_pid))
     return bool(run.state.timestamp < datetime.now(UTC) - BEGUN_AFTER)
 
 
@@ -69,6 +73,13 @@ def _alive(pid: int, began: float) -> bool:
     try:
         process = psutil.Process(pid)
         return bool(process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - began) < 1)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _is_of_prefect(pid: int) -> bool:
+    try:
+        return "prefect" in " ".join(psutil.Process(pid).cmdline())
     except psutil.NoSuchProcess:
         return False
 

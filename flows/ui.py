@@ -34,6 +34,7 @@ from tasks.shared.errors import PassingError, SlipwayError
 LIMITS = {"gpu": 1, "cpu": 1, "control": 10}
 """Pool -> how many runs its worker takes at once. Those of `control` only start and watch others."""
 LOOK_SECONDS = 1
+SWEEP_SECONDS = 30
 AGAIN_SECONDS = 3
 STOP_SECONDS = 25
 
@@ -144,10 +145,12 @@ def _announced(url: str) -> Iterator[None]:
 
 
 def _watch(services: list[Service]) -> None:
+    swept = time.monotonic()
     while True:
         revived = [service.revive() for service in services]
-        if any(revived):
+        if any(revived) or time.monotonic() - swept > SWEEP_SECONDS:
             _tell_swept()
+            swept = time.monotonic()
         time.sleep(LOOK_SECONDS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from datetime import timedelta
@@ -72,6 +73,28 @@ def test_run_whose_process_is_gone_is_marked(state: State[None], process: str, t
     swept = crashed.sweep()
     assert state_of(run) == then
     assert bool(swept) == (then in ("Crashed", "Cancelled"))
+    with get_client(sync_client=True) as client:
+        client.delete_flow_run(run)
+
+
+@pytest.mark.parametrize(
+    ("host", "alive", "then"), [("here", False, "Crashed"), ("here", True, "Pending"), ("elsewhere", False, "Pending")]
+)
+def test_run_whose_process_a_worker_started_is_marked_when_that_is_gone(
+    host: str, alive: bool, then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crashed, "POOLS", (None,))
+    with subprocess.Popen([sys.executable, "-c", "input('prefect')"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        run = run_in(Pending(), None)
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(run, infrastructure_pid=str(process.pid))
+            client.update_flow_run_labels(run, {crashed.WORKER: f"{socket.gethostname() if host == 'here' else host} toy cpu 1"})
+        if not alive:
+            process.kill()
+            process.wait()
+        crashed.sweep()
+        assert state_of(run) == then
+        process.kill()
     with get_client(sync_client=True) as client:
         client.delete_flow_run(run)
 
