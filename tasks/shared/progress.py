@@ -11,6 +11,8 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 2.0
+_said: dict[str, float] = {}
+"""When each label had its last line: the next epoch of a training goes on where the one before was, however short they are."""
 
 
 def track(
@@ -32,9 +34,9 @@ def _bar(bar: tqdm[T], note: Callable[[], str]) -> Iterator[T]:
 
 
 def _lines(iterable: Iterable[T], total: int | None, label: str, start: int, note: Callable[[], str]) -> Iterator[T]:
-    said = time.monotonic()
+    _said.setdefault(label, time.monotonic())
     for done, item in enumerate(iterable, start + 1):
         yield item
-        if time.monotonic() - said >= SECONDS_BETWEEN_LINES or done == total:
-            said = time.monotonic()
+        if time.monotonic() - _said[label] >= SECONDS_BETWEEN_LINES or done == total:
+            _said[label] = time.monotonic()
             print(f"PROGRESS {label} {done}/{total or '?'} {note()}".rstrip(), flush=True)

@@ -31,7 +31,17 @@ def test_the_flow_reads_label_and_count_whatever_the_note(capsys: pytest.Capture
     list(progress.track("ab", 2, label, note=lambda: "loss 0.312, rows 7/8"))
     found = LINE.match(capsys.readouterr().out)
     assert found is not None
-    assert found.groupdict() == {"label": label, "done": "2", "total": "2"}
+    assert found.groupdict() == {"label": label, "done": "2", "total": "2", "note": "loss 0.312, rows 7/8"}
+
+
+def test_short_epochs_of_one_training_are_told_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.3)
+    for epoch in range(5):
+        for _ in progress.track(range(2), 10, "short epochs", start=2 * epoch):
+            time.sleep(0.05)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) >= 2
+    assert lines[-1] == "PROGRESS short epochs 10/10"
 
 
 def test_a_terminal_shows_the_note_behind_the_bar(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
