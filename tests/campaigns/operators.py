@@ -35,11 +35,11 @@ BEGIN_SECONDS = 8.0
 
 
 def kill(scene: Scene, stage: str, victim: str, share: float) -> tuple[list[str], bool]:
-    """One kill, `share` of the stage's time after it began, or of the run's for what is not the stage; then a second run."""
+    """One kill, `share` of the stage's time after it began, or of the run's, from the flow's beginning or the asking on; then a second run."""
     kills.forget(scene.project, stage)
     first = scene.start()
-    if victim == "stage":
-        until(lambda: scene.processes("stage", stage) or scene.is_over(first), PATIENCE_SECONDS)
+    if victim in ("stage", "flow"):
+        until(lambda: scene.processes(victim, stage) or scene.is_over(first), PATIENCE_SECONDS)
     after = share * (scene.project.seconds[stage] + (0.0 if victim == "stage" else BEGIN_SECONDS))
     time.sleep(after)
     killed = scene.kill(victim, stage)
