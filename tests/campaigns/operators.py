@@ -35,7 +35,7 @@ BEGIN_SECONDS = 8.0
 
 
 def kill(scene: Scene, stage: str, victim: str, share: float) -> tuple[list[str], bool]:
-    """One kill, `share` of the stage's time after it began, or of the run's, from the flow's beginning or the asking on; then a second run."""
+    """One kill, `share` of the stage's time after it began, or of the run's after the flow began or was asked for; then a second run."""
     kills.forget(scene.project, stage)
     first = scene.start()
     if victim in ("stage", "flow"):
