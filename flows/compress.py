@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import argparse
 import errno
-import re
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
 from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import TypeAdapter, ValidationError
 
 from flows import artifacts, child, data, git, secrets, server, workspace, worktree
 from flows import share as sharing
@@ -31,7 +31,7 @@ from flows.parameters import Overrides, Revision, Runs, Seconds, Stages
 from flows.reproduce import BUG, PASSING, USERS_FAULT
 from flows.secrets import Mask
 from flows.taskruns import Outcome, Work, run_graph
-from tasks.shared.errors import DataError, SlipwayError
+from tasks.shared.errors import DataError, ParamsError, SlipwayError
 
 NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 WORST_FIRST = (USERS_FAULT, BUG, PASSING)
@@ -70,7 +70,7 @@ def compress(
         wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
         share: Fetch from the DVC remote what other agents made, and push what this run makes. Without a remote it changes nothing.
     """
-    root = Path.cwd()
+    root, mask = Path.cwd(), secrets.masked({})
     try:
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
             if not overrides and not revision:
@@ -78,7 +78,7 @@ def compress(
                 return _run(root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask))
             return _run_elsewhere(root, runs, force, overrides, revision, share, Lent(keep, mask))
     except SlipwayError as error:
-        return Failed(message=str(error), data=Ended(error.exit_code))
+        return Failed(message=mask(str(error)), data=Ended(error.exit_code))
 
 
 def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, revision: Revision, share: bool, lent: Lent) -> State[Any]:
@@ -86,18 +86,16 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
     logger, edits = get_run_logger(), git.edited(root)
     if edits:
         logger.warning("uncommitted edits of the checkout are no part of this run: %s", ", ".join(edits))
-    experiment = re.sub(r"[^A-Za-z0-9_-]+", "-", str(flow_run.name)) if overrides else None
+    experiment = worktree.free_name(root, str(flow_run.name), str(flow_run.id)) if overrides else None
     with worktree.at(root, revision, overrides) as (folder, changes), workspace.hold(folder):
         if experiment:
             tag(f"experiment:{experiment}")
-        if not revision:  # another commit may have other params: its stages check them themselves
-            check_params(folder)
         state = _run(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, lent)
         if not state.is_completed():
             return state
         if experiment:
             ended: Any = state.data
-            worktree.save(experiment, [outcome.stage for outcome in ended.outcomes], logger.info)
+            worktree.save(experiment, [outcome.stage for outcome in ended.outcomes], lambda line: logger.info(lent.mask(line)))
             state.message = f"experiment {experiment}: {state.message}"
     worktree.clear(root)
     return state
@@ -169,19 +167,35 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _check(asked: dict[str, Any]) -> None:
+    """What Prefect's server checks of a form, for the command line.
+
+    Raises:
+        ParamsError: with every fault.
+    """
+    faults = []
+    for name, value in asked.items():
+        try:
+            TypeAdapter(get_type_hints(compress.fn, include_extras=True)[name]).validate_python(value)
+        except ValidationError as error:
+            faults += [f"{name}: {detail['input']!r}: {detail['msg'].lower()}" for detail in error.errors()]
+    if faults:
+        raise ParamsError("python -m flows.compress", *faults)
+
+
 def main() -> int:
     given = _arguments()
+    asked = {**vars(given), "runs": tuple(given.runs), "force": tuple(given.force), "overrides": tuple(given.overrides)}
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     root = Path.cwd()
     try:
+        _check(asked)
         check_params(root)
         with workspace.hold(root, given.wait):
             if not given.revision:
                 expand(given.force, select(Graph().stages, given.runs))
             server.ensure()
-            state = compress(
-                **{name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}, return_state=True
-            )
+            state = compress(**asked, return_state=True)
     except SlipwayError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -7,6 +7,7 @@ checkout's own dvc.lock from the shared run-cache. It is deployed in a pool of i
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows import child, environment, git, secrets
 from flows import share as sharing
 from flows.flowrun import workspace_for_run
-from flows.graph import Graph, Stage, select
+from flows.graph import BUSY, BUSY_SECONDS, Graph, Stage, expand, select
 from flows.parameters import Deployment, Runs, Seconds, Stages
 from flows.secrets import Mask
 from tasks.shared.errors import ParamsError, PassingError, SlipwayError
@@ -46,17 +47,20 @@ def compress_all(runs: Runs = (), force: Stages = (), deployment: Deployment = "
     """
     root = Path.cwd()
     try:
-        commit = _shared_commit(root)
         graph = Graph()
         if not sharing.has_remote(graph):
             raise ParamsError(
                 ".dvc/config", "names no default DVC remote, by which agents share results: `dvc remote add --default NAME URL`"
             )
         stages = select(graph.stages, runs)
+        expand(force, stages)
+        commit = _shared_commit(root, graph, stages)
         failed = _fan_out(stages, {"force": list(force), "revision": commit, "wait": wait, "share": True}, deployment)
         done = [stage.name for stage in stages if stage.run not in failed]
-        with secrets.given() as mask, workspace_for_run(root, wait):
-            ran = _collect(done, mask) if done else []
+        with secrets.given() as mask, workspace_for_run(root, wait) as keep:
+            if _shared_commit(root, Graph(), stages) != commit:
+                raise ParamsError(str(root), f"another commit was checked out meanwhile; the results are of {commit}")
+            ran = _collect(done, mask, keep) if done else []
     except SlipwayError as error:
         return Failed(message=str(error))
     message = f"{len(done)} of {len(stages)} stages are up to date here" + (f"; had to run here: {', '.join(ran)}" if ran else "")
@@ -65,9 +69,11 @@ def compress_all(runs: Runs = (), force: Stages = (), deployment: Deployment = "
     return Completed(message=message)
 
 
-def _shared_commit(root: Path) -> str:
+def _shared_commit(root: Path, graph: Graph, stages: Sequence[Stage]) -> str:
     """The commit that agents are to run: this checkout's, which must be all there is to it."""
-    if edits := git.edited(root):
+    sources = {source for stage in stages for source in stage.sources}
+    changed = [source.removesuffix(".dvc") for source in sorted(sources) if graph.is_changed(source)]
+    if edits := [*git.edited(root), *changed]:
         raise ParamsError(", ".join(edits), "has uncommitted edits, which no agent would see; commit and push them")
     commit = git.commit(root)
     if commit is None:
@@ -79,10 +85,12 @@ def _fan_out(stages: Sequence[Stage], parameters: Mapping[str, Any], deployment:
     """Waits for all; what failed, and why. A run whose stages read another's waits for that one."""
     needs: dict[str, set[str]] = {}
     for stage in stages:
-        others = {name.partition("@")[2] for name in stage.upstream} - {stage.run}
+        others = {name.partition("@")[2] for name in stage.upstream} - {stage.run, ""}
         needs.setdefault(stage.run, set()).update(others)
     futures: dict[str, Any] = {}
     for run, others in needs.items():  # the stages come upstream first, and so do the runs
+        if not run:  # a stage of no run: whichever run needs it brings it up to date
+            continue
         asked = {**parameters, "runs": [run], "force": [name for name in parameters["force"] if name.partition("@")[2] in ("", run)]}
         named = on_agent.with_options(name=run, task_run_name=run)
         futures[run] = named.submit(deployment, asked, wait_for=[futures[name] for name in others if name in futures])  # type: ignore[call-overload]
@@ -90,7 +98,10 @@ def _fan_out(stages: Sequence[Stage], parameters: Mapping[str, Any], deployment:
         for future in futures.values():
             future.wait()
     except BaseException:
-        _cancel_children()
+        child.stop_all()
+        for _ in range(2):  # one may just have been asked for
+            _cancel_children()
+            time.sleep(POLL_SECONDS / 2)
         raise
     return {run: future.state.message or future.state.name for run, future in futures.items() if not future.state.is_completed()}
 
@@ -98,6 +109,8 @@ def _fan_out(stages: Sequence[Stage], parameters: Mapping[str, Any], deployment:
 @task(cache_policy=NO_CACHE, persist_result=False)
 def on_agent(deployment: str, parameters: dict[str, Any]) -> State[Any]:
     """One run, on whichever agent of the pool takes it."""
+    if child.stopping.is_set():
+        return Failed(message="not started: the run that was to start it was cancelled")
     ended: Any = run_deployment(deployment, parameters=parameters, poll_interval=POLL_SECONDS, timeout=None)
     state: State[Any] = ended.state
     if not state.is_completed():
@@ -114,7 +127,7 @@ def _cancel_children() -> None:
                 client.set_flow_run_state(run.id, Cancelling(message="the run that started it was cancelled"))
 
 
-def _collect(stages: Sequence[str], mask: Mask) -> list[str]:
+def _collect(stages: Sequence[str], mask: Mask, keep: int) -> list[str]:
     """`dvc repro --pull`; the stages that it had to run after all.
 
     Raises:
@@ -127,7 +140,9 @@ def _collect(stages: Sequence[str], mask: Mask) -> list[str]:
         logger.info(mask(line))
 
     env = environment.of_stage(Path(os.devnull))
-    status = child.run("dvc", "--wait-for-lock", "repro", "--pull", *stages, env=env, on_line=take, timeout=None, keep=())
-    if status:
+    command = ("--wait-for-lock", "repro", "--pull", *stages)
+    while status := child.run("dvc", *command, env=env, on_line=take, timeout=None, keep=(keep,)):
+        if any(BUSY in line for line in lines[-10:]) and not child.stopping.wait(BUSY_SECONDS):
+            continue
         raise PassingError("dvc repro --pull", f"ended with {status}: {' '.join(lines[-3:])}")
     return [line.split("'")[1] for line in lines if line.startswith("Running stage '")]

@@ -6,8 +6,11 @@ flow of the same machine, by a worker when it starts, and by `make ui` all the t
 
 from __future__ import annotations
 
+import os
 import socket
+import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import httpx
@@ -23,8 +26,8 @@ WORKER = "prefect.worker.name"
 """Prefect's own label; the names of our workers begin with their machine's."""
 MESSAGE = "its process was killed"
 UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
-BEGUN_AFTER = timedelta(minutes=5)
-"""A run that a worker has taken has signed long before that, or its worker was killed."""
+SIGNED_AFTER, BEGUN_AFTER = timedelta(minutes=1), timedelta(minutes=5)
+"""A run that a worker has taken has signed by then, if its process lives; and long before the second, or its worker was killed."""
 POOLS = ("gpu", "cpu", "control")
 """Those of prefect.yaml whose runs begin at once; where containers are fetched first, being taken may last."""
 FAULTS = (PrefectException, httpx.HTTPError)
@@ -32,9 +35,26 @@ FAULTS = (PrefectException, httpx.HTTPError)
 
 def sign(flow_run: str) -> None:
     """Writes onto the flow run which process is at work on it."""
-    process = psutil.Process()
     with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(UUID(flow_run), {LABEL: f"{socket.gethostname()} {process.pid} {process.create_time():.2f}"})
+        client.update_flow_run_labels(UUID(flow_run), {LABEL: " ".join([*machine(), str(os.getpid()), began(os.getpid())])})
+
+
+def machine() -> tuple[str, str, str]:
+    """Which machine this is, since when it runs, and in which namespace it numbers its processes: containers may have one of their own."""
+    node = uuid.getnode()
+    card = 0 if node >> 40 & 1 else node  # without a network card it is a random number, with this bit set
+    boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    there = boot.exists() and namespace.exists()
+    host = f"{socket.gethostname()}-{card:x}"
+    return (host, boot.read_text(encoding="ascii").strip(), str(namespace.stat().st_ino)) if there else (host, "-", "-")
+
+
+def began(pid: int) -> str:
+    """When the process began, in ticks since the machine did: unlike a time of day no clock that is set moves it."""
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.exists():
+        return stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+    return f"{psutil.Process(pid).create_time():.0f}"
 
 
 def mark(flow_run: str) -> bool:
@@ -59,21 +79,25 @@ def sweep() -> list[str]:
 def _is_dead(run: FlowRun) -> bool:
     signed = str(run.labels.get(LABEL, "")).split()
     if signed:
-        host, pid, began = signed
-        return host == socket.gethostname() and not _alive(int(pid), float(began))
+        host, boot, namespace, pid, since = signed
+        here = machine()
+        if host != here[0]:
+            return False
+        return boot != here[1] or (namespace == here[2] and not _alive(int(pid), since))
     if run.state is None or run.state.type != StateType.PENDING or run.work_pool_name not in POOLS:
+        return False
+    if run.state.timestamp > datetime.now(UTC) - SIGNED_AFTER:
         return False
     if run.infrastructure_pid and str(run.labels.get(WORKER, "")).startswith(f"{socket.gethostname()} "):
         return not _is_of_prefect(int(run.infrastructure_pid))
     return bool(run.state.timestamp < datetime.now(UTC) - BEGUN_AFTER)
 
 
-def _alive(pid: int, began: float) -> bool:
+def _alive(pid: int, since: str) -> bool:
     """Whether the process lives, and is not another of the same number."""
     try:
-        process = psutil.Process(pid)
-        return bool(process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - began) < 1)
-    except psutil.NoSuchProcess:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and began(pid) == since
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return False
 
 

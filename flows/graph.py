@@ -11,10 +11,10 @@ import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import networkx
 from dvc.dependency import ParamsDependency
@@ -49,7 +49,7 @@ class Hints(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tags: tuple[str, ...] = ()
+    tags: tuple[Literal["gpu"], ...] = ()
     retries: int = Field(default=0, ge=0, le=20)
     retry_delay_seconds: float | list[float] = 0
     timeout_seconds: float | None = Field(default=None, gt=0)
@@ -108,32 +108,37 @@ class Graph:
             else:
                 return found
 
+    def is_changed(self, source: str) -> bool:
+        """Whether raw data differ from their .dvc file; data that are not there do not."""
+        with self._lock:
+            return any(out.exists and out.workspace_status() for stage in self._repo.stage.load_file(source) for out in stage.outs)
+
     @contextmanager
     def repo(self) -> Iterator[Repo]:
         """DVC itself, for one thread at a time."""
         with self._lock:
             yield self._repo
 
-    def restorable(self, name: str) -> bool:
-        """Whether DVC's run-cache has the stage's result, so that it need not run."""
-        with self._lock:
+    def restorable(self, name: str, pull: bool) -> bool:
+        """Whether DVC's run-cache has the stage's result, so that it need not run. With `pull` what only the remote has is fetched."""
+        with self._lock, self._repo.lock if pull else nullcontext():
             try:
                 stage = self._repo.stage.load_one("dvc.yaml", name)
                 stage.save_deps(allow_missing=True)
                 for out in stage.outs:
                     out.hash_info = HashInfo()  # else what was made last would count, from whatever inputs
-                self._repo.stage_cache.restore(stage, dry=True)
+                self._repo.stage_cache.restore(stage, pull=pull, dry=not pull)
             except DvcException:
                 return False
         return True
 
-    def needs_gpu(self, name: str) -> bool:
-        """Whether its hints say so, and its params do not say `device: cpu`."""
+    def gpus(self, name: str) -> int:
+        """How many it uses: none, unless its hints say so and its params do not say `device: cpu`; else one for each of its processes."""
         with self._lock:
             deps = self._repo.stage.get_target(name).deps
             params = {key: value for dep in deps if isinstance(dep, ParamsDependency) for key, value in dep.read_params().items()}
-        on_cpu = any(key.endswith(".device") and value == "cpu" for key, value in params.items())
-        return GPU in self.stages[name].hints.tags and not on_cpu
+        own = {key.rpartition(".")[2]: value for key, value in params.items()}
+        return 0 if GPU not in self.stages[name].hints.tags or own.get("device") == "cpu" else int(own.get("processes", 1))
 
     def outs(self, name: str) -> list[Any]:
         with self._lock:

@@ -51,6 +51,8 @@ def _set(document: Any, override: str) -> str:
         place = _below(place, name, key)
     before = _below(place, last, key)
     try:
+        if any(getattr(event, "anchor", None) for event in YAML(typ="safe", pure=True).parse(text)):
+            raise ParamsError("overrides", f"{key}: the value {text!r} has anchors or aliases of YAML, which are not taken here")
         value = YAML(typ="safe", pure=True).load(text)
     except YAMLError:
         raise ParamsError("overrides", f"{key}: the value {text!r} is no YAML; texts with special signs need quotes") from None

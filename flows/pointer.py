@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
@@ -73,7 +72,7 @@ class Pointer:
             with self._repo() as repo:
                 remotes = ", ".join(repo.config["remote"]) or "no remote, for none is configured"
                 repo.pull(targets=[str(self.path)])
-        except DvcException as error:
+        except Exception as error:  # each kind of remote has errors of its own
             if not existed and self.folder.exists() and not files(self.folder):
                 self.folder.rmdir()
             why = " ".join(str(error).split())[:200]

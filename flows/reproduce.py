@@ -13,6 +13,8 @@ from flows.graph import BUSY, BUSY_SECONDS, Stage
 from flows.secrets import Mask
 
 USERS_FAULT, BUG, PASSING = 2, 1, 75
+KILLED = ", exited with -"
+"""What DVC says of a command that a signal ended."""
 HINTS = ("To track the changes", "To enable auto staging", "\tgit add", "\tdvc config core.autostage", "Use `dvc push`")
 
 
@@ -85,4 +87,5 @@ def _failure(fault: Path, status: int, lines: deque[str]) -> StageError:
         return StageError(int(found["code"]), str(found["message"]))
     except (OSError, ValueError, KeyError, TypeError):
         ended = f"ended by signal {-status}" if status < 0 else f"dvc ended with {status}"
-        return StageError(None, "\n".join([*list(lines)[-2:], ended]) if lines else ended)
+        killed = status < 0 or any(KILLED in line for line in lines)
+        return StageError(None if killed else BUG, "\n".join([*list(lines)[-2:], ended]) if lines else ended)

@@ -7,10 +7,12 @@ pushes, and so of its children; they go nowhere else, and lines that hold one ar
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from prefect.blocks.system import Secret
 
@@ -18,7 +20,8 @@ from tasks.shared.errors import ParamsError
 
 BLOCK = "slipway-environment"
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-SECRET = re.compile(r"SECRET|TOKEN|PASSWORD|AUTH_STRING|API_KEY|CREDENTIAL|CONNECTION_STRING", re.IGNORECASE)
+SECRET = re.compile(r"SECRET|TOKEN|PASS|AUTH_STRING|CREDENTIAL|CONNECTION_STRING|PRIVATE|_KEY", re.IGNORECASE)
+"""Names of variables, and of settings of a DVC remote, whose values are nobody's affair."""
 SHORTEST = 6
 """A shorter value would blacken ordinary words."""
 HIDDEN = "***"
@@ -61,9 +64,21 @@ def load() -> dict[str, str]:
 
 def masked(of_block: Mapping[str, str]) -> Mask:
     """A function that takes the secrets of the block and of the environment out of a line."""
-    of_environment = [value for name, value in os.environ.items() if SECRET.search(name)]
-    values = sorted({value for value in [*of_block.values(), *of_environment] if len(value) >= SHORTEST}, key=len, reverse=True)
+    named = [*os.environ.items(), *_of_dvc(Path(".dvc") / "config.local")]
+    found = [*of_block.values(), *(value for name, value in named if SECRET.search(name))]
+    lines = {line.strip() for value in found for line in value.splitlines()}
+    values = sorted((line for line in lines if len(line) >= SHORTEST), key=len, reverse=True)
     if not values:
         return lambda line: line
     pattern = re.compile("|".join(map(re.escape, values)))
     return lambda line: pattern.sub(HIDDEN, line)
+
+
+def _of_dvc(file: Path) -> list[tuple[str, str]]:
+    """What `dvc remote modify --local` wrote."""
+    config = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        config.read_string("\n".join(line.strip() for line in file.read_text(encoding="utf-8").splitlines()))
+    except (OSError, configparser.Error):
+        return []
+    return [setting for section in config.sections() for setting in config.items(section)]

@@ -89,7 +89,7 @@ def start(port: int, env: dict[str, str]) -> subprocess.Popen[str]:
     """
     log = home() / "server.log"
     place = ["--host", HOST, "--port", str(port), "--log-level", "error", "--lifespan", "on"]
-    with log.open("w", encoding="utf-8") as output:
+    with log.open("a", encoding="utf-8") as output:
         process = child.start(
             "uvicorn", "--factory", "prefect.server.api.server:create_app", *place, env={**os.environ, **env}, output=output
         )

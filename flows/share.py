@@ -12,15 +12,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
 from flows.graph import Graph
 from tasks.shared.errors import PassingError
 
 TRIES_AFTER_SECONDS = (0, 5, 30)
-FAULTS = (DvcException, OSError, RuntimeError, ValueError)
-"""Of DVC, of a file system, and of the libraries behind a remote."""
 OWED = Path(".dvc") / "tmp" / "unpushed"
 
 
@@ -64,13 +61,17 @@ def settle(graph: Graph, owed: Owed, say: Callable[[str], object], stop: threadi
     return left
 
 
-def fetch(graph: Graph, say: Callable[[str], object]) -> None:
-    """Learns of the results that others pushed. Where the remote cannot be reached, DVC itself will say so when it asks for one."""
+def fetch(graph: Graph) -> None:
+    """Learns of the results that others pushed.
+
+    Raises:
+        PassingError: the remote cannot be read.
+    """
     with graph.repo() as repo:
         try:
             repo.stage_cache.pull(None)
-        except FAULTS as error:
-            say(f"the run-cache of the DVC remote was not read: {_line(error)}")
+        except Exception as error:  # each kind of remote has errors of its own
+            raise PassingError("DVC remote", f"cannot be read: {_line(error)}") from None
 
 
 def push(graph: Graph, stage: str, say: Callable[[str], object], stop: threading.Event) -> None:
@@ -86,7 +87,7 @@ def push(graph: Graph, stage: str, say: Callable[[str], object], stop: threading
         try:
             with graph.repo() as repo:
                 count = _push(repo, stage)
-        except FAULTS as error:
+        except Exception as error:  # each kind of remote has errors of its own
             why = _line(error)
             say(f"{stage}: not pushed yet: {why}")
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from flows.reproduce import BUG, PASSING, StageError, reproduce
 from flows.secrets import Mask
 from tasks.shared.errors import PassingError
 
+ASK_SECONDS = 5
+"""How long one asks before looking whether the flow was stopped meanwhile."""
 LEASE_SECONDS = 60
 """After which the slot of a killed holder is free again; Prefect's least."""
 
@@ -77,7 +79,7 @@ def run_stage(stage: Stage, work: Work) -> State[Any]:
     except StageError as failure:
         return Failed(message=str(failure), data=failure)
     message = f"{why} (ran {time.monotonic() - started:.1f} s)" if ran else f"restored from DVC's cache, nothing ran: {why}"
-    _share(stage.name, ran, work)
+    _share(stage.name, work)
     return Completed(name=None if ran else "Cached", message=message, data=graph.manifest(stage.name))
 
 
@@ -85,35 +87,50 @@ def _reproduce(stage: Stage, work: Work, force: bool) -> bool:
     logger = get_run_logger()
     pull = work.owed is not None
     if pull:
-        share.fetch(work.graph, lambda line: logger.warning(work.mask(line)))
-    runs = force or not work.graph.restorable(stage.name)
+        _fetch(work)
+    runs = force or not work.graph.restorable(stage.name, pull)
     with _slot(stage, work.graph, runs, logger), Progress(stage.name, logger) as progress:
         if work.owed is not None:
             work.owed.add(stage.name)
         return reproduce(stage, force, pull, lambda line: progress.take(line) or logger.info(line), work.keep, work.mask)
 
 
+def _fetch(work: Work) -> None:
+    try:
+        share.fetch(work.graph)
+    except PassingError as error:
+        raise StageError(PASSING, work.mask(str(error))) from None
+
+
 @contextmanager
 def _slot(stage: Stage, graph: Graph, runs: bool, logger: logging.LoggerAdapter[Any] | logging.Logger) -> Iterator[None]:
-    """One of the `gpu` limit's slots, for a stage that really runs, and on a GPU."""
-    if not runs or not graph.needs_gpu(stage.name):
+    """The slots of the limit `gpu` that it needs, for a stage that really runs, and on GPUs."""
+    count = graph.gpus(stage.name) if runs else 0
+    if not count:
         yield
         return
-    logger.info("asks for a slot of the concurrency limit `%s`", GPU)
-    with concurrency(GPU, occupy=1, lease_duration=LEASE_SECONDS, strict=False):
-        logger.info("has the slot")
+    logger.info("asks for %d of the slots of the concurrency limit `%s`", count, GPU)
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(concurrency(GPU, occupy=count, timeout_seconds=ASK_SECONDS, lease_duration=LEASE_SECONDS, strict=False))
+                break
+            except TimeoutError:
+                if child.stopping.is_set():
+                    raise StageError(None, "stopped while it waited for a GPU") from None
+        logger.info("has it")
         yield
 
 
-def _share(stage: str, ran: bool, work: Work) -> None:
-    """A result that the remote does not take is here all the same: the flow tells at its end what it still owes."""
+def _share(stage: str, work: Work) -> None:
+    """Sends also what was restored: a kill may have come before its push. A result that the remote does not take is here all the same: the
+    flow tells at its end what it still owes."""
     if work.owed is None:
         return
-    if ran:
-        try:
-            share.push(work.graph, stage, lambda line: get_run_logger().info(work.mask(line)), child.stopping)
-        except PassingError:
-            return
+    try:
+        share.push(work.graph, stage, lambda line: get_run_logger().info(work.mask(line)), child.stopping)
+    except PassingError:
+        return
     work.owed.remove(stage)
 
 
@@ -149,12 +166,12 @@ def _outcome(stage: Stage, futures: dict[str, Any]) -> Outcome:
 
 
 def _code(state: State[Any]) -> int | None:
-    """That of the error we gave the state; None where Prefect made it, or fetched it from its server, which keeps the message only."""
+    """That of the error we gave the state; a bug's, where another came; None where all is lost but the message the server keeps."""
     try:
         error: Any = state.result(raise_on_failure=False)
     except MissingResult:
         return None
-    return getattr(error, "code", None)
+    return error.code if isinstance(error, StageError) else BUG
 
 
 def _told_once(record: logging.LogRecord) -> bool:

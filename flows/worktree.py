@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from flows import child, overrides
+from flows.flowrun import check_params
 from flows.git import GitError, commit, find, git
 from tasks.shared import params, pretrained
 from tasks.shared.errors import ParamsError, PassingError, SlipwayError
@@ -42,6 +44,8 @@ def at(root: Path, revision: str, changes: Sequence[str]) -> Iterator[tuple[Path
     _check_out(root, folder, wanted)
     _share_store(root, folder)
     said = overrides.apply(folder / "params.yaml", changes) if changes else []
+    if changes or not revision:  # another commit may have other params: its stages check them themselves
+        check_params(folder)
     _bring_checkpoints(root, folder)
     with contextlib.chdir(folder):
         yield folder, said
@@ -56,7 +60,7 @@ def save(experiment: str, stages: Sequence[str], say: Callable[[str], object]) -
     lines: list[str] = []
     new = git(Path.cwd(), "ls-files", "--others", "--exclude-standard").splitlines()
     untracked = [argument for file in new for argument in ("--include-untracked", file)]
-    command = ["exp", "save", "--name", experiment, "--force", "--message", f"slipway: {experiment}", *untracked, *stages]
+    command = ["exp", "save", f"--name={experiment}", "--message", f"slipway: {experiment}", *untracked, *stages]
 
     def take(line: str) -> None:
         lines.append(line)
@@ -64,6 +68,13 @@ def save(experiment: str, stages: Sequence[str], say: Callable[[str], object]) -
 
     if child.run("dvc", *command, env={**os.environ}, on_line=take, timeout=SAVE_SECONDS, keep=()):
         raise PassingError(f"experiment {experiment}", f"was not saved: {' '.join(lines)[-300:]}")
+
+
+def free_name(root: Path, wanted: str, run_id: str) -> str:
+    """A name for an experiment that none has yet: what is wanted, in signs that DVC takes, if need be with the flow run's id."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", wanted).strip("-") or run_id
+    taken = git(root, "for-each-ref", "--format=%(refname:lstrip=-1)", "refs/exps").splitlines()
+    return f"{name}-{run_id[:8]}" if name in taken else name
 
 
 def clear(root: Path, but: Path | None = None) -> None:
@@ -89,12 +100,14 @@ def _check_out(root: Path, folder: Path, wanted: str) -> None:
         if (folder / ".git").exists():
             (Path(git(folder, "rev-parse", "--absolute-git-dir")) / "index.lock").unlink(missing_ok=True)
             git(folder, "reset", "--quiet", "--hard", wanted)
+            git(folder, "clean", "--quiet", "--force", "-d")
             return
     except GitError:
-        shutil.rmtree(folder)
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
     try:
         git(root, "worktree", "prune")
-        git(root, "worktree", "add", "--quiet", "--force", "--detach", str(folder), wanted)
+        git(root, "worktree", "add", "--quiet", "--force", "--force", "--detach", str(folder), wanted)
     except GitError as error:
         raise SlipwayError(folder.name, f"git cannot make a worktree: {error}") from None
 
@@ -108,8 +121,9 @@ def _share_store(root: Path, folder: Path) -> None:
     try:
         with new.config.edit("local") as config:
             config["cache"]["dir"] = str(Path(repo.cache.local_cache_dir).resolve())
-            for name, remote in repo.config["remote"].items():
-                config["remote"].setdefault(name, {})["url"] = remote["url"]
+            config["remote"] = {name: dict(remote) for name, remote in repo.config["remote"].items()}
+            if "remote" in repo.config["core"]:
+                config["core"]["remote"] = repo.config["core"]["remote"]
     finally:
         repo.close()
         new.close()
@@ -121,7 +135,8 @@ def _bring_checkpoints(root: Path, folder: Path) -> None:
         source = run.get("pretrain", {}).get("source", {}) if isinstance(run, dict) else {}
         named = source.get("folder") if isinstance(source, dict) else None
         if isinstance(named, str) and not (folder / named).exists() and (root / named).is_dir():
-            shutil.copytree(pretrained.workspace_folder(named, root), folder / named, copy_function=_link)
+            found = pretrained.workspace_folder(named, root)
+            shutil.copytree(found, folder / found.relative_to(root.resolve()), copy_function=_link)
 
 
 def _link(source: str, target: str) -> None:

@@ -2,78 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import psutil
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import State, TaskRun
-from prefect.concurrency.sync import concurrency
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from flows.compress import compress
-from flows.graph import GPU, Graph
+from flows.graph import Graph
+from tests.flows.running import WAIT_SECONDS, command, flow, is_clean, processes_in, task_runs, told_code, until
 from tests.flows.toy import REPOSITORY, Toy
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 ALL = ["ingest@a", "ingest@b", "prune@a", "prune@b", "distill@a", "distill@b"]
-WAIT_SECONDS = 60
-
-
-def flow(*runs: str, **given: Any) -> tuple[State[Any], dict[str, tuple[str, str]]]:
-    """The flow's state, and of each stage its state and message."""
-    state = compress(runs, return_state=True, **given)
-    told: Any = state.result(raise_on_failure=False)
-    return state, {outcome.stage: (outcome.state, outcome.message) for outcome in told.outcomes}
-
-
-def told_code(state: State[Any]) -> int:
-    told: Any = state.result(raise_on_failure=False)
-    return int(told.code)
-
-
-def command(toy: Toy, *arguments: str) -> subprocess.Popen[str]:
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    line = [sys.executable, "-m", "flows.compress", *arguments]
-    return subprocess.Popen(line, cwd=toy.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def task_runs(flow_run: UUID) -> list[TaskRun]:
-    with get_client(sync_client=True) as client:
-        return client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run])))
-
-
-def until(true: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (found := true()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
-
-
-def processes_in(toy: Toy) -> Iterator[psutil.Process]:
-    """Those at work in the toy project, ourselves excepted."""
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and process.cwd() == str(toy.root) and process.status() != psutil.STATUS_ZOMBIE:
-                yield process
-
-
-def is_clean() -> bool:
-    graph = Graph()
-    return not any(graph.why(name) for name in graph.stages)
 
 
 def test_all_is_cached_after_dvc_repro(toy: Toy) -> None:
@@ -148,7 +96,8 @@ def test_raw_data_that_changed_is_recorded_as_dvc_repro_would(toy: Toy) -> None:
         ({"exit": 2, "message": "data/raw/a: has no label"}, 1, "data/raw/a: has no label", 2),
         ({"exit": 1, "message": "a bug of ours"}, 1, "a bug of ours", 1),
         ({"exit": 75, "message": "no network"}, 2, "no network", 75),
-        ({"exit": 3}, 2, "these are my last words", 1),
+        ({"exit": 3}, 1, "these are my last words", 1),
+        ({"kill": 9}, 2, "exited with -9", 1),
     ],
 )
 def test_failure_carries_the_stages_words_and_only_a_passing_one_is_retried(
@@ -224,69 +173,6 @@ def test_second_flow_in_a_checkout_is_refused_and_kill_9_leaves_nothing_behind(t
     assert not [run.name for run in task_runs(UUID(holder["flow_run"])) if run.state and not run.state.is_final()]
 
 
-@pytest.fixture
-def one_gpu() -> Iterator[None]:
-    """The concurrency limit `gpu`, with one slot."""
-    with get_client(sync_client=True) as client:
-        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=1))
-        yield
-        client.delete_global_concurrency_limit_by_name(GPU)
-
-
-def slots() -> int:
-    with get_client(sync_client=True) as client:
-        return client.read_global_concurrency_limit_by_name(GPU).active_slots
-
-
-@pytest.mark.usefixtures("one_gpu")
-def test_slot_of_the_gpu_is_taken_by_a_stage_that_really_runs_on_it_and_by_no_other(toy: Toy) -> None:
-    with concurrency(GPU, occupy=1):
-        assert flow("a")[0].name == "Cached"
-        (toy.root / "data/a/prune/out").unlink()
-        assert flow("a")[1]["prune@a"][0] == "Cached"
-        assert flow("a", force=("distill",))[0].is_completed()
-        toy.replace("dvc.yaml", 'params: ["runs.${key}.prune"]', 'params: ["runs.${key}.prune", "runs.${key}.device"]')
-        toy.replace("params.yaml", "a: {ingest", "a: {device: cpu, ingest")
-        toy.replace("params.yaml", "b: {ingest", "b: {device: cuda, ingest")
-        assert flow("a")[1]["prune@a"][0] == "Completed"
-        toy.order(prune={"sleep": 3})
-        with command(toy, "b") as waiting:
-            time.sleep(8)
-            assert "prune@b" not in toy.ran()
-            waiting.kill()
-    toy.order(prune={"sleep": 3})
-    with command(toy, "b") as process:
-        until(lambda: slots() == 1)
-        process.communicate(timeout=WAIT_SECONDS)
-    assert slots() == 0
-    assert toy.ran()[-2:] == ["prune@b", "distill@b"]
-
-
-@pytest.mark.parametrize("first", ["dvc", "flow"])
-def test_dvc_by_hand_and_a_flow_at_once_do_the_work_once(toy: Toy, first: str) -> None:
-    toy.replace("params.yaml", "ffn: 512", "ffn: 300")
-    toy.order(prune={"sleep": 4})
-    by_hand = [sys.executable, "-m", "dvc", "repro", "distill@a"]
-    env = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
-    if first == "dvc":
-        with subprocess.Popen(by_hand, cwd=toy.root, env=env) as at_work:
-            until(toy.ran)
-            state, _ = flow("a")
-            assert state.is_completed()
-        assert at_work.returncode == 0
-    else:
-        with command(toy, "a") as process:
-            until(toy.ran)
-            done = subprocess.run(by_hand, cwd=toy.root, env=env, capture_output=True, text=True, check=False)
-            assert "is busy, it is being blocked by" in done.stderr
-            out, err = process.communicate(timeout=WAIT_SECONDS)
-            assert process.returncode == 0, out + err
-    assert toy.ran() == ["prune@a", "distill@a"]
-    toy.dvc("repro")
-    assert toy.ran() == ["prune@a", "distill@a"]
-    assert is_clean()
-
-
 def test_run_that_fails_leaves_the_former_result(toy: Toy) -> None:
     before = (toy.root / "data/a/prune/metrics.json").read_bytes(), (toy.root / "data/a/prune/out").read_bytes()
     toy.replace("params.yaml", "ffn: 512", "ffn: 300")
@@ -315,6 +201,8 @@ def test_stopping_the_flow_stops_the_stage_at_once_without_a_retry(toy: Toy, num
     ("spoil", "arguments", "code", "said"),
     [
         (lambda _toy: None, ["c"], 2, "dvc.yaml: there is no run `c`; allowed: a, b\n"),
+        (lambda _toy: None, ["--set", "ffn=3", "--wait", "-1"], 2, "python -m flows.compress: 2 faults"),
+        (lambda _toy: None, ["--revision", "main"], 2, "revision: 'main': string should match pattern"),
         (lambda _toy: None, ["--force", "prun"], 2, "there is no stage `prun` to force"),
         (lambda toy: toy.write("tasks/x", ""), [], 2, "params.yaml: "),
     ],

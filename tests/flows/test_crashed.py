@@ -63,13 +63,17 @@ def signature_of(process: str) -> str:
         (Running(), "alive", "Running"),
         (Running(), "of another machine", "Running"),
         (Running(), "another of its number", "Crashed"),
+        (Running(), "gone, in another container", "Running"),
+        (Running(), "before the machine was started again", "Crashed"),
     ],
 )
 def test_run_whose_process_is_gone_is_marked(state: State[None], process: str, then: str) -> None:
-    host, pid, began = signature_of("gone" if process == "gone" else "alive").split()
+    host, boot, namespace, pid, began = signature_of("gone" if process.startswith("gone") else "alive").split()
     host = "elsewhere" if process == "of another machine" else host
-    began = str(float(began) - 1000) if process == "another of its number" else began
-    run = run_in(state, f"{host} {pid} {began}")
+    boot = "another" if process.startswith("before the machine") else boot
+    namespace = "another" if process.endswith("container") else namespace
+    began = str(int(began) - 1000) if process == "another of its number" else began
+    run = run_in(state, f"{host} {boot} {namespace} {pid} {began}")
     swept = crashed.sweep()
     assert state_of(run) == then
     assert bool(swept) == (then in ("Crashed", "Cancelled"))
@@ -84,6 +88,7 @@ def test_run_whose_process_a_worker_started_is_marked_when_that_is_gone(
     host: str, alive: bool, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crashed, "POOLS", (None,))
+    monkeypatch.setattr(crashed, "SIGNED_AFTER", timedelta(0))
     with subprocess.Popen([sys.executable, "-c", "input('prefect')"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         run = run_in(Pending(), None)
         with get_client(sync_client=True) as client:
@@ -107,5 +112,6 @@ def test_run_that_a_dead_worker_took_is_marked_after_a_while(monkeypatch: pytest
     crashed.sweep()
     assert state_of(run) == "Pending"
     monkeypatch.setattr(crashed, "BEGUN_AFTER", timedelta(0))
+    monkeypatch.setattr(crashed, "SIGNED_AFTER", timedelta(0))
     crashed.sweep()
     assert state_of(run) == "Crashed"

@@ -41,6 +41,7 @@ def test_value_is_yaml(file: Path, text: str, value: str) -> None:
         ("runs.smoke.prune.ffn.x=1", "runs.smoke.prune.ffn.x: params.yaml has no such key"),
         ("prune.ffn=1", "must be KEY=VALUE"),
         ("runs.smoke.prune.ffn", "must be KEY=VALUE"),
+        ("runs.smoke.prune.ffn=[&a [1, 2], *a]", "has anchors or aliases"),
         ("runs.smoke.prune.ffn=[", "the value '[' is no YAML"),
         ("runs.smoke.prune.ffn=!!python/object/apply:os.system [ls]", "is no YAML"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,10 +51,15 @@ def test_block_that_holds_something_else_is_a_users_fault(value: Any) -> None:
         Secret.delete(secrets.BLOCK)
 
 
-def test_secrets_of_block_and_environment_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_of_block_and_environment_and_dvc_are_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_abcdefgh")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "short")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc" / "config.local").write_text("['remote \"s\"']\n    url = s3://bucket\n    secret_access_key = of-dvc-itself\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SIGNING_KEY", "-----BEGIN-----\nsecond line")
     mask = secrets.masked({"STORE_KEY": KEY, "LONGER": f"{KEY}-and-more"})
+    assert mask("of-dvc-itself s3://bucket second line") == "*** s3://bucket ***"
     assert mask(f"x {KEY}-and-more y {KEY} z hf_abcdefgh short") == "x *** y *** z *** short"
 
 

@@ -10,10 +10,14 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.concurrency.sync import concurrency
 
 from flows import share
 from flows.compress import compress
-from flows.graph import Graph
+from flows.graph import GPU, Graph
+from flows.server import free_port
 from tests.flows.station import clone, share_remote
 from tests.flows.toy import Toy, call
 
@@ -119,6 +123,35 @@ def test_result_that_the_remote_does_not_take_is_owed_and_told_and_pushed_later(
     assert len(made) == 3
     assert [md5 for md5 in made if not (blocked / "store" / "files" / "md5" / md5[:2] / md5[2:]).exists()] == []
     assert toy.ran() == ["prune@a", "distill@a"]
+
+
+def test_s3_that_is_down_is_a_passing_fault_and_nothing_ran(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "a secret", "AWS_MAX_ATTEMPTS": "1"}.items():
+        monkeypatch.setenv(name, value)
+    shared(toy, f"s3://{BUCKET}/x", f"http://127.0.0.1:{free_port()}")
+    toy.replace("dvc.yaml", "retries: 1", "retries: 0")
+    retuned(toy)
+    state, stages = flow(toy, "a")
+    assert (state.type.value, stages["prune@a"]) == ("FAILED", "Failed")
+    assert "prune@a: DVC remote: cannot be read:" in str(state.message)
+    assert "Could not connect" in str(state.message)
+    assert toy.ran() == []
+
+
+def test_result_that_only_the_remote_has_needs_no_slot(toy: Toy, tmp_path: Path) -> None:
+    share_remote(toy, str(tmp_path / "remote"))
+    toy.dvc("push", "--quiet")
+    retuned(toy)
+    flow(toy, "a")
+    second = clone(toy, tmp_path / "second")
+    share_remote(second, str(tmp_path / "remote"))
+    with get_client(sync_client=True) as client:
+        client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=1))
+        try:
+            with concurrency(GPU, occupy=1):
+                assert flow(second, "a")[0].name == "Cached"
+        finally:
+            client.delete_global_concurrency_limit_by_name(GPU)
 
 
 def test_without_a_remote_nothing_changes(toy: Toy) -> None:

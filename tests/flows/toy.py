@@ -64,6 +64,8 @@ for number in range(order.get("progress", 0)):
 if "print" in order:
     print("the variable is", os.environ[order["print"]], flush=True)
 time.sleep(order.get("sleep", 0))
+if "kill" in order:
+    os.kill(os.getpid(), order["kill"])
 if order.get("times", 1) > 0 and "exit" in order:
     order["times"] = order.get("times", 1000) - 1
     control.write_text(json.dumps(orders))
