@@ -19,7 +19,7 @@ DEFAULTS = {
     "PREFECT_RUNNER_AUTO_INSTALL_DEPENDENCIES": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",  # several workers write into one SQLite file
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "30",  # several workers write into one SQLite file
     "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
     "PREFECT_SERVER_UI_V2_ENABLED": "false",
     "PREFECT_WORKER_QUERY_SECONDS": "5",

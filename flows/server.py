@@ -16,6 +16,7 @@ from pathlib import Path
 
 from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
 from flows import child
@@ -52,8 +53,13 @@ def ensure() -> None:
     with get_client(sync_client=True) as client:
         if (fault := client.api_healthcheck()) is not None:
             raise PassingError(url, f"no Prefect server answers at this PREFECT_API_URL ({fault}); start it, or unset the variable")
-        if client.request("GET", "/admin/version").status_code == http.HTTPStatus.UNAUTHORIZED:
-            raise ParamsError(url, "the server wants a password; set PREFECT_API_AUTH_STRING as its PREFECT_SERVER_API_AUTH_STRING is")
+        try:
+            client.request("GET", "/admin/version")
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != http.HTTPStatus.UNAUTHORIZED:
+                raise
+            remedy = "set PREFECT_API_AUTH_STRING as its PREFECT_SERVER_API_AUTH_STRING is"
+            raise ParamsError(url, f"the server wants a password; {remedy}") from None
 
 
 def point_at(url: str) -> None:
