@@ -30,9 +30,9 @@ STAGE = """\
     foreach: ${{runs}}
     do:
       cmd: python -S -c "import sys; open(sys.argv[1], 'w').write('{number}')" data/${{key}}/s{number}
-      deps: [{source}]
-      params: [runs.${{key}}.s{number}]
-      outs: [data/${{key}}/s{number}]
+      deps: ["{source}"]
+      params: ["runs.${{key}}.s{number}"]
+      outs: ["data/${{key}}/s{number}"]
 """
 PARAMS = "runs:\n  a: {{{values}}}\n"
 
