@@ -113,14 +113,12 @@ def _check_out(root: Path, folder: Path, wanted: str) -> None:
 
 
 def _share_store(root: Path, folder: Path) -> None:
-    """DVC's settings there: the checkout's own, its cache and its remotes, whose relative paths start elsewhere now."""
-    local = root / ".dvc" / "config.local"
-    if local.exists():
-        shutil.copyfile(local, folder / ".dvc" / "config.local")
+    """DVC's settings there: the checkout's cache and remotes, as the commit, uncommitted edits and its own settings have them together."""
+    (folder / ".dvc" / "config.local").unlink(missing_ok=True)
     repo, new = Repo(str(root)), Repo(str(folder))
     try:
         with new.config.edit("local") as config:
-            config["cache"]["dir"] = str(Path(repo.cache.local_cache_dir).resolve())
+            config["cache"] = {**repo.config["cache"], "dir": str(Path(repo.cache.local_cache_dir).resolve())}
             config["remote"] = {name: dict(remote) for name, remote in repo.config["remote"].items()}
             if "remote" in repo.config["core"]:
                 config["core"]["remote"] = repo.config["core"]["remote"]
