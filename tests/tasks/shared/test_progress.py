@@ -12,6 +12,11 @@ from flows.progress import LINE
 from tasks.shared import progress
 
 
+@pytest.fixture(autouse=True)
+def _nothing_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_said", {})
+
+
 def test_the_note_follows_what_the_flow_reads(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
     done: Counter[str] = Counter()
