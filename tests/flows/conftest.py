@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.project import CSV
-from tests.flows.toy import GRAPH, PARAMS, STEP, Toy, call
+from tests.flows.toy import Toy, call, new
 
 HOME = Path(tempfile.mkdtemp(prefix="slipway-flows-"))
 
@@ -28,16 +28,7 @@ for _name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    toy = Toy(tmp_path_factory.mktemp("made"))
-    call(toy.root, "git", "init", "--quiet")
-    toy.dvc("init", "--quiet")
-    toy.dvc("config", "core.analytics", "false")
-    toy.write("params.yaml", PARAMS)
-    toy.write("dvc.yaml", GRAPH)
-    toy.write("step.py", STEP)
-    for run in "ab":
-        toy.write(f"data/raw/{run}", f"raw {run}\n")
-    toy.dvc("add", "--quiet", "data/raw/a", "data/raw/b")
+    toy = new(tmp_path_factory.mktemp("made"))
     toy.dvc("repro", "--quiet")
     (toy.root / "ran.log").unlink()
     call(toy.root, "git", "add", "-A")

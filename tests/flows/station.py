@@ -71,6 +71,12 @@ class Station:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
+    def is_up(self) -> bool:
+        try:
+            return self.api.get("/health").status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
     def get(self, path: str) -> Any:
         return self.send("GET", path).raise_for_status().json()
 

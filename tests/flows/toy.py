@@ -108,6 +108,19 @@ class Toy:
         return call(self.root, "dvc", *arguments)
 
 
+def new(root: Path) -> Toy:
+    """A toy project of which nothing was run yet; nothing is committed."""
+    toy = Toy(root)
+    root.mkdir(exist_ok=True)
+    call(root, "git", "init", "--quiet")
+    toy.dvc("init", "--quiet")
+    toy.dvc("config", "core.analytics", "false")
+    for name, text in {"params.yaml": PARAMS, "dvc.yaml": GRAPH, "step.py": STEP, "data/raw/a": "raw a\n", "data/raw/b": "raw b\n"}.items():
+        toy.write(name, text)
+    toy.dvc("add", "--quiet", "data/raw/a", "data/raw/b")
+    return toy
+
+
 def call(root: Path, *command: str) -> str:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(command, cwd=root, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
