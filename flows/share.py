@@ -1,8 +1,8 @@
 """Results go to the DVC remote as they are made, so that another agent fetches them where it would have trained.
 
 `dvc push --run-cache` sends which result belongs to which inputs, and `dvc repro --pull` takes it. But it leaves out what DVC does not
-cache, metrics and plots, and without them the other side's DVC refuses the result and trains; so they are sent here too, and first: who
-finds the entry finds all it names.
+cache, metrics and plots, and without them the other side's DVC refuses the result and trains; so they are sent here too, and before the
+entry that names them.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def _resolve(root: Path, revision: str) -> str:
 
 
 def _check_out(root: Path, folder: Path, wanted: str) -> None:
-    """The same files as a new worktree, scratch folders of a killed run excepted, which git ignores."""
+    """The files of the commit; of what a killed run left only what git ignores stays, its scratch folders among it."""
     try:
         if (folder / ".git").exists():
             (Path(git(folder, "rev-parse", "--absolute-git-dir")) / "index.lock").unlink(missing_ok=True)

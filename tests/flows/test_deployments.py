@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -204,14 +203,9 @@ def test_what_dies_is_started_again(station: ToyStation, toy: Toy) -> None:
     worker.kill()
     server.kill()
     until(lambda: "server ended with -9" in (toy.root / "log-flows.ui").read_text())
-    until(lambda: _answers(station))
+    until(station.is_up)
     run = station.ended(station.start("compress/cpu", runs=["a"]))
     assert run["state_name"] == "Cached"
-
-
-def _answers(station: ToyStation) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", station.port)) == 0
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,17 @@ def retuned(toy: Toy) -> None:
     call(toy.root, "git", "commit", "--quiet", "--all", "--message", "retuned")
 
 
+def agent_beside(toy: Toy, folder: Path) -> Toy:
+    """A second clone, whose remote has what the first has just made for other params."""
+    share_remote(toy, str(folder / "remote"))
+    toy.dvc("push", "--quiet")
+    retuned(toy)
+    flow(toy, "a")
+    second = clone(toy, folder / "second")
+    share_remote(second, str(folder / "remote"))
+    return second
+
+
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_second_agent_gets_the_result_of_the_first_without_a_run(toy: Toy, tmp_path: Path, kind: str, s3: str) -> None:
     where, endpoint = (str(tmp_path / "remote"), None) if kind == "folder" else (f"s3://{BUCKET}/{tmp_path.name}", s3)
@@ -77,12 +88,7 @@ def test_second_agent_gets_the_result_of_the_first_without_a_run(toy: Toy, tmp_p
 
 
 def test_plain_dvc_repro_pull_takes_it_too(toy: Toy, tmp_path: Path) -> None:
-    share_remote(toy, str(tmp_path / "remote"))
-    toy.dvc("push", "--quiet")
-    retuned(toy)
-    flow(toy, "a")
-    second = clone(toy, tmp_path / "second")
-    share_remote(second, str(tmp_path / "remote"))
+    second = agent_beside(toy, tmp_path)
     second.dvc("repro", "--pull", "distill@a")
     assert second.ran() == []
 
@@ -139,12 +145,7 @@ def test_s3_that_is_down_is_a_passing_fault_and_nothing_ran(toy: Toy, monkeypatc
 
 
 def test_result_that_only_the_remote_has_needs_no_slot(toy: Toy, tmp_path: Path) -> None:
-    share_remote(toy, str(tmp_path / "remote"))
-    toy.dvc("push", "--quiet")
-    retuned(toy)
-    flow(toy, "a")
-    second = clone(toy, tmp_path / "second")
-    share_remote(second, str(tmp_path / "remote"))
+    second = agent_beside(toy, tmp_path)
     with get_client(sync_client=True) as client:
         client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=1))
         try:
