@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,8 +14,8 @@ from flows.graph import BUSY, BUSY_SECONDS, Stage
 from flows.secrets import Mask
 
 USERS_FAULT, BUG, PASSING = 2, 1, 75
-KILLED = ", exited with -"
-"""What DVC says of a command that a signal ended."""
+KILLED = re.compile(r", exited with (-\d|12[89]\b|1[3-5]\d\b)")
+"""What DVC says of a command that a signal ended; a shell that stands between tells of signal 9 as 137."""
 HINTS = ("To track the changes", "To enable auto staging", "\tgit add", "\tdvc config core.autostage", "Use `dvc push`")
 
 
@@ -87,5 +88,5 @@ def _failure(fault: Path, status: int, lines: deque[str]) -> StageError:
         return StageError(int(found["code"]), str(found["message"]))
     except (OSError, ValueError, KeyError, TypeError):
         ended = f"ended by signal {-status}" if status < 0 else f"dvc ended with {status}"
-        killed = status < 0 or any(KILLED in line for line in lines)
+        killed = status < 0 or any(KILLED.search(line) for line in lines)
         return StageError(None if killed else BUG, "\n".join([*list(lines)[-2:], ended]) if lines else ended)

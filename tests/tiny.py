@@ -49,7 +49,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "broken": "repair",
         "span_end": "exclusive",
         "longest": 50,
-        "outside_weight": 0.5,
+        "outside_weight": 0.05,
         "subwords": "first",
     },
 }

@@ -97,7 +97,8 @@ def test_raw_data_that_changed_is_recorded_as_dvc_repro_would(toy: Toy) -> None:
         ({"exit": 1, "message": "a bug of ours"}, 1, "a bug of ours", 1),
         ({"exit": 75, "message": "no network"}, 2, "no network", 75),
         ({"exit": 3}, 1, "these are my last words", 1),
-        ({"kill": 9}, 2, "exited with -9", 1),
+        ({"kill": 9}, 2, "exited with ", 1),
+        ({"exit": 137}, 2, "exited with 137", 1),
     ],
 )
 def test_failure_carries_the_stages_words_and_only_a_passing_one_is_retried(
