@@ -1,0 +1,60 @@
+"""What shippable folders answer to rows, in one numbering of labels, whatever labels each of them knows.
+
+Opened as their users open them, with ONNX Runtime and without torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tasks.kinds import base
+from tasks.kinds.base import Kind, Row
+from tasks.shared import serving
+from tasks.shared.metrics import Truth
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A model of the kind, as it ships. `labels` are its own, in the order of its numbers."""
+
+    folder: Path
+    kind: Kind
+    labels: Sequence[str]
+
+    def ask(self, rows: Sequence[Row]) -> list[np.ndarray]:
+        """Probabilities (decisions, labels) for each row."""
+        graph, request = serving.session(self.folder / serving.GRAPH, threads=1), self.kind.request(self.folder)
+        return [serving.softmax(serving.logits(graph, request, self.kind.raw_input(row))) for row in rows]
+
+
+def shipped(folder: Path, kind: str) -> Shipped:
+    """Raises:
+    FileNotFoundError: there is no such folder.
+    """
+    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    return Shipped(folder, base.load(kind), labels)
+
+
+def names_of(models: Sequence[Shipped], rows: Sequence[Row]) -> list[str]:
+    """All labels that the models know or the rows have, in the kind's order."""
+    kind = models[0].kind
+    return kind.label_names([*(row["label"] for row in rows), *(label for model in models for label in model.labels)])
+
+
+def numbered(probabilities: Sequence[np.ndarray], own: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """The likeliest label of each decision (m,), as its number among `names`."""
+    place = np.array([list(names).index(label) for label in own])
+    chosen: np.ndarray = place[np.concatenate(probabilities).argmax(1)]
+    return chosen
+
+
+def truth_of(labels: Sequence[str], names: Sequence[str]) -> Truth:
+    """The right answers from the `label` columns of rows: the name of one label, or several with spaces between them."""
+    number = {name: at for at, name in enumerate(names)}
+    decided = [[label] if label in number else label.split() for label in labels]
+    return Truth(np.array([number[one] for each in decided for one in each]), [len(each) for each in decided], list(names))

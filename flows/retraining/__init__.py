@@ -1,0 +1,1 @@
+"""What a night of retraining is made of; flows/retrain.py puts it together."""
