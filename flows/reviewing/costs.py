@@ -42,6 +42,10 @@ class Costs:
     def timing(self, *path: str, variant: str = SHIPPED) -> tuple[Any, Any]:
         return _pair(self.timings, variant, *path)
 
+    def hardware(self, *path: str) -> tuple[Any, Any]:
+        """What timings tell of the machine: `hardware` or `load`, and a key of it."""
+        return _pair(self.timings, *path)
+
     @property
     def headline(self) -> str:
         """Its name."""
@@ -79,19 +83,20 @@ def _told(gates: Mapping[str, Any], name: str) -> str:
 
 def _warnings(figures: Sequence[Figures], timings: Sequence[Figures]) -> list[str]:
     said = []
-    machines = [_at(one, "hardware") for one in timings]
-    if all(machines) and (differ := [key for key in MACHINE if machines[0].get(key) != machines[1].get(key)]):
-        told = "; ".join(f"{key}: {_plain(machines[0].get(key))} and {_plain(machines[1].get(key))}" for key in differ)
+    machines = [[_at(one, "hardware", key) for key in MACHINE] for one in timings]
+    if all(any(each) for each in machines) and machines[0] != machines[1]:
+        pairs = zip(MACHINE, *machines, strict=True)
+        told = "; ".join(f"{key}: {_plain(old)} and {_plain(new)}" for key, old, new in pairs if old != new)
         said.append(f"Timed on unlike machines ({told}). Ratios to a side's own teacher can be compared, milliseconds cannot.")
     for name, one in zip("AB", timings, strict=True):
-        load, cores = _at(one, "load") or {}, _at(one, "hardware", "cores")
-        others = load.get("others") if load.get("others") is not None else (load.get("before") or 0) / 2
-        if isinstance(others, int | float) and isinstance(cores, int) and others > cores / 4:
+        before, others, cores = _at(one, "load", "before"), _at(one, "load", "others"), _at(one, "hardware", "cores")
+        busy = others if isinstance(others, int | float) else before / 2 if isinstance(before, int | float) else 0
+        if isinstance(cores, int) and busy > cores / 4:
             said.append(
-                f"{name} was timed on a busy machine (about {others:.1f} of {cores} processors at other work): distrust its milliseconds."
+                f"{name} was timed on a busy machine (about {busy:.1f} of {cores} processors at other work): distrust its milliseconds."
             )
     teachers = [_at(one, TEACHER, "parameters") for one in figures]
-    if all(teachers) and teachers[0] != teachers[1]:
+    if all(isinstance(one, int) for one in teachers) and teachers[0] != teachers[1]:
         said.append(
             f"The teachers differ in size ({teachers[0]:,} and {teachers[1]:,} parameters): ratios to them cannot be compared either."
         )

@@ -160,15 +160,13 @@ def speed(one: RunReview) -> Iterator[Block]:
 
 
 def _machine(one: RunReview, at: int) -> list[Line]:
-    timings = one.costs.timings[at]
-    hardware, load = (timings.get(name) or {} for name in ("hardware", "load"))
-    parts = [f"{hardware.get('cpu', ABSENT)}, {hardware.get('system', ABSENT)}", f"torch {hardware.get('torch', ABSENT)}"]
-    told = ", ".join([*parts, f"onnxruntime {hardware.get('onnxruntime', ABSENT)}"])
-    return [
-        foreign(told),
-        str(hardware.get("cores", ABSENT)),
-        *(number(load.get(key), lambda one: f"{one:.2f}") for key in ("before", "others")),
-    ]
+    def told(*path: str) -> Any:
+        return one.costs.hardware(*path)[at]
+
+    machine = [f"{told('hardware', key)}" for key in ("cpu", "system") if told("hardware", key)]
+    versions = [f"{key} {told('hardware', key)}" for key in ("torch", "onnxruntime") if told("hardware", key)]
+    load = [number(told("load", key), lambda busy: f"{busy:.2f}") for key in ("before", "others")]
+    return [foreign(", ".join([*machine, *versions]) or ABSENT), number(told("hardware", "cores"), lambda cores: f"{cores:.0f}"), *load]
 
 
 def code(one: RunReview) -> Iterator[Block]:
