@@ -23,9 +23,9 @@ def of(one: RunReview) -> Iterator[Block]:
             f"{one.run}-categories.png", "what changed: the headline figure and F1 by category, with intervals", _categories(one.quality)
         )
     if all(one.costs.timings) and all(one.costs.figures):
-        yield Picture(f"{one.run}-quality-latency.png", "quality against latency, A and B", _quality_latency(one))
+        yield Picture(f"{one.run}-quality-latency.png", "quality against latency, A and B", _quality_latency(one), half=True)
     if any(one.reliability):
-        yield Picture(f"{one.run}-reliability.png", "reliability of the model that ships, A and B", _reliability(one))
+        yield Picture(f"{one.run}-reliability.png", "reliability of the model that ships, A and B", _reliability(one), half=True)
 
 
 def _categories(quality: Quality) -> bytes:
@@ -55,7 +55,7 @@ def _name(name: str) -> str:
 
 
 def _quality_latency(one: RunReview) -> bytes:
-    figure, axes = _sheet(7.6, 3.8)
+    figure, axes = _sheet(5.6, 4.2)
     headline, places = one.costs.headline, {}
     for at, (side, colour) in enumerate((("A", A), ("B", B))):
         for variant in VARIANTS:
@@ -73,7 +73,7 @@ def _quality_latency(one: RunReview) -> bytes:
     axes.set_xscale("log")
     _plain_ticks(axes)
     axes.margins(x=0.12, y=0.15)
-    axes.set(xlabel="median ms per input (log; batch 1, 1 thread, preparation included)", ylabel=f"{headline}, 95 % interval")
+    axes.set(xlabel="median ms per input (log; batch 1, 1 thread)", ylabel=f"{headline}, 95 % interval")
     if places:
         axes.legend(frameon=False, labelcolor=INK, loc="lower right", title=None)
     return _png(figure)
@@ -88,17 +88,19 @@ def _plain_ticks(axes: Any) -> None:
 
 
 def _reliability(one: RunReview) -> bytes:
-    figure, axes = _sheet(4.8, 3.8)
+    figure, axes = _sheet(5.6, 4.2)
     axes.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1, label="as sure as right")
     for side, colour, points in zip("AB", (A, B), one.reliability, strict=True):
         if points:
             rows = sum(point["rows"] for point in points) or 1
             sizes = [12 + 260 * point["rows"] / rows for point in points]
             x, y = [point["confidence"] for point in points], [point["accuracy"] for point in points]
-            axes.plot(x, y, color=colour, linewidth=1.4, label=side)
-            axes.scatter(x, y, s=sizes, color=colour, alpha=0.65, linewidths=0)
+            axes.plot(x, y, color=colour, linewidth=1, alpha=0.45)
+            axes.scatter(x, y, s=sizes, color=colour, alpha=0.75, linewidths=0, label=side)
     axes.set(xlabel="probability of the answer given (area: rows)", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.04))
-    axes.legend(frameon=False, labelcolor=INK, loc="upper left")
+    key = axes.legend(frameon=False, labelcolor=INK, loc="upper left")
+    for handle in key.legend_handles[1:]:
+        handle.set_sizes([40])
     return _png(figure)
 
 

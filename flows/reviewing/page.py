@@ -57,9 +57,12 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
+    """Two that are `half` stand side by side where there is room."""
+
     name: str
     alt: str
     png: bytes = field(repr=False)
+    half: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from flows.reviewing.sides import Side
 from tasks.kinds.base import Kind, Row
 
 if TYPE_CHECKING:
-    from tasks.shared.metrics import Truth
+    from tasks.shared.truth import Truth
 
 SHIPPED = "final"
 WORST = 20

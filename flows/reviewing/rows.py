@@ -140,4 +140,4 @@ def _shown(split: str, rows: Rows, keys: Sequence[str], kind: Kind, before: Mapp
 
 
 def readable(kind: Kind, row: Row) -> str:
-    return kind.content(row) if kind.picture is None else ""
+    return str(kind.raw_input(row)) if kind.picture is None else ""
