@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,17 +63,23 @@ def _named(root: Path, repo: Repo, name: str, side: str, faults: list[str]) -> R
 
 
 def _find(root: Path, repo: Repo, name: str) -> str | None:
-    """Here, else where the clone came from: what a shallow clone lacks is fetched, and no more."""
-    for fetch in (None, *_fetches(root, name)):
-        try:
-            if fetch:
-                git.git(root, "fetch", "--quiet", *fetch)
-            if fetch and fetch[-1] == name:
-                return git.git(root, "rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}")
-            return str(resolve_rev(repo.scm, name))
-        except (GitError, RevError):
-            continue
+    """Here, else where the clone came from: what a shallow clone lacks is fetched, and no more. DVC is asked for names of experiments."""
+    if found := _commit(root, name):
+        return found
+    with suppress(RevError):
+        return str(resolve_rev(repo.scm, name))
+    for fetch in _fetches(root, name):
+        with suppress(GitError):
+            git.git(root, "fetch", "--quiet", *fetch)
+            return _commit(root, "FETCH_HEAD" if fetch[-1] == name else name)
     return None
+
+
+def _commit(root: Path, name: str) -> str | None:
+    try:
+        return git.git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    except GitError:
+        return None
 
 
 def _fetches(root: Path, name: str) -> list[list[str]]:
