@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         found = review(Path.cwd(), given.a, given.b, given.run)
         page = content.page(found)
-        said = _write(found, page, form, out, given.pictures)
+        said = _write(found, page, form, out, None if given.pictures == "none" else given.pictures or "")
     except SlipwayError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -65,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", action="append", default=[], metavar="RUN", help="only this run; may be given more than once")
     parser.add_argument("--format", default=None, metavar="|".join(FORMATS), help="by default what the ending of --out says, else markdown")
     parser.add_argument("--out", metavar="PATH", help="file, or folder for all formats and pictures")
-    parser.add_argument("--pictures", default=None, metavar="URL", help="put before the names of pictures in Markdown")
+    parser.add_argument(
+        "--pictures", default=None, metavar="URL", help="put before the names of pictures in Markdown; `none` leaves them out"
+    )
     parser.add_argument("--fail-on", action="append", nargs="+", metavar="MARK", help="what ends with status 1; `never` for nothing")
     return parser
 
@@ -105,7 +107,7 @@ def _write(found: Any, page: Any, form: str | None, out: Path | None, pictures: 
     from flows.reviewing import as_json, markdown, web
 
     if out is None:
-        return (as_json.written(found) if form == "json" else markdown.written(page, pictures or "")).rstrip("\n")
+        return (as_json.written(found) if form == "json" else markdown.written(page, pictures)).rstrip("\n")
     folder = out if form is None or out.is_dir() or not out.suffix else None
     wanted = {
         (folder or out.parent) / f"review{suffix}" if folder else out: name for name, suffix in FORMATS.items() if form in (None, name)
@@ -115,7 +117,7 @@ def _write(found: Any, page: Any, form: str | None, out: Path | None, pictures: 
         if name == "markdown":
             for picture in _pictures(page.chapters):
                 (file.parent / picture.name).write_bytes(picture.png)
-        text = as_json.written(found) if name == "json" else web.written(page) if name == "html" else markdown.written(page, pictures or "")
+        text = as_json.written(found) if name == "json" else web.written(page) if name == "html" else markdown.written(page, pictures)
         file.write_text(text, encoding="utf-8")
     return "\n".join(file.as_posix() for file in wanted)
 

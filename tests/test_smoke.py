@@ -26,7 +26,7 @@ from tests.smoke import RUN, attempt, call, commit, md5s
 
 CLEAN = "Data and pipelines are up to date."
 STAGES = ["ingest", "pretrain", "finetune", "prune", "distill", "quantize", "benchmark"]
-CLOCK = {"benchmark/timings.json", "benchmark/report"}
+CLOCK = {"benchmark/timings.json", "benchmark/speed.json", "benchmark/report"}
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,8 @@ OWN = re.compile(r"[\\`*<>&|~@#]|(?<!\w)_|_(?!\w)")
 SIGNS = {"good": "🟢 ", "bad": "🔴 "}
 
 
-def written(page: Page, pictures: str = "") -> str:
-    """`pictures` is put before the name of each picture's file: a folder or an address."""
+def written(page: Page, pictures: str | None = "") -> str:
+    """`pictures` is put before the name of each picture's file: a folder or an address. None leaves them out."""
     for folded in range(_folds(page.chapters) + 1):
         text = (
             "\n\n".join([MARK, f"## {_line(page.title)}", *_blocks(page.short, pictures), *_chapters(page.chapters, pictures, folded)])
@@ -37,7 +37,7 @@ def _folds(chapters: Sequence[Section]) -> int:
     return sum(isinstance(block, Section) for chapter in chapters for block in chapter.blocks)
 
 
-def _chapters(chapters: Sequence[Section], pictures: str, dropped: int) -> Iterator[str]:
+def _chapters(chapters: Sequence[Section], pictures: str | None, dropped: int) -> Iterator[str]:
     """Without so many of the folded parts, the last first."""
     kept = _folds(chapters) - dropped
     for chapter in chapters:
@@ -50,12 +50,12 @@ def _chapters(chapters: Sequence[Section], pictures: str, dropped: int) -> Itera
         yield LEFT_OUT
 
 
-def _blocks(blocks: Sequence[Block], pictures: str) -> Iterator[str]:
+def _blocks(blocks: Sequence[Block], pictures: str | None) -> Iterator[str]:
     for block in blocks:
         yield from _block(block, pictures)
 
 
-def _block(block: Block, pictures: str) -> Iterator[str]:
+def _block(block: Block, pictures: str | None) -> Iterator[str]:
     match block:
         case Paragraph(line):
             yield _line(line)
@@ -64,7 +64,7 @@ def _block(block: Block, pictures: str) -> Iterator[str]:
         case Table(heads, rows, left):
             marks = ["---" if at < left else "---:" for at in range(len(heads))]
             yield "\n".join(f"| {' | '.join(cells)} |" for cells in [[*map(_line, heads)], marks, *([*map(_line, row)] for row in rows)])
-        case Picture(name, alt):
+        case Picture(name, alt) if pictures is not None:
             yield f"![{_referenced(alt, FOREIGN)}]({pictures}{name})"
         case Section(title, parts, aside):
             yield f"<details>\n<summary>{_line(title)}</summary>" if aside else f"#### {_line(title)}"
