@@ -22,7 +22,7 @@ MARKS = {
 
 
 def page(review: Review) -> Page:
-    title: Line = ["Review: ", foreign(review.a.told), " → ", foreign(review.b.told)]
+    title: Line = ["Review: A ", foreign(review.a.told), " → B ", foreign(review.b.told)]
     short: list[Block] = (
         [Table(["run", "verdict", "what it rests on", "look at"], [_in_short(one) for one in review.runs], left=4)] if review.runs else []
     )

@@ -43,6 +43,7 @@ details { border-top: 1px solid var(--line); margin-top: 14px; padding-top: 10px
 summary { cursor: pointer; font-weight: 600; }
 img { max-width: 100%; height: auto; margin: 12px 0; vertical-align: top; }
 @media (min-width: 900px) { .half { width: 49.5%; } }
+h1 .words, h1 code, h2 code { font: inherit; background: none; padding: 0; }
 """
 
 
