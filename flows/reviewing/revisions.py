@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from tasks.shared.errors import ParamsError, did_you_mean
 
 WORKSPACE = "workspace"
 MAIN = ("main", "origin/main", "master", "origin/master")
+MOST = 20
+"""Names that a message lists."""
 REACH = 50
 """How many commits a shallow clone is deepened by to find one that is named by its distance."""
 
@@ -56,7 +59,7 @@ def _named(root: Path, repo: Repo, name: str, side: str, faults: list[str]) -> R
     commit = None if name.startswith("-") or not name.strip() else _find(root, repo, name)
     if commit is None:
         shallow = "; this clone is shallow: `git fetch --unshallow` brings the rest" if _shallow(root) else ""
-        known = did_you_mean(name, [WORKSPACE, *_names(root, repo)])
+        known = did_you_mean(name, [WORKSPACE, *_names(root, repo, name)])
         faults.append(f"{side} = {name!r}: is no commit, tag, branch or experiment that is known here{shallow or known}")
         return None
     return Revision(name, commit)
@@ -96,9 +99,10 @@ def _shallow(root: Path) -> bool:
     return git.git(root, "rev-parse", "--is-shallow-repository") == "true"
 
 
-def _names(root: Path, repo: Repo) -> list[str]:
+def _names(root: Path, repo: Repo, wrong: str) -> list[str]:
     refs = git.git(root, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes").splitlines()
-    return [*refs, *(ref.name for ref in exp_refs(repo.scm))]
+    names = [*refs, *(ref.name for ref in exp_refs(repo.scm))]
+    return names if len(names) <= MOST else difflib.get_close_matches(wrong, names) or names[:MOST]
 
 
 def _base(root: Path, other: Revision | None, faults: list[str]) -> Revision | None:

@@ -59,10 +59,6 @@ class DataChange:
     twins: dict[str, str] = field(default_factory=dict)
     lacking: list[str] = field(default_factory=list)
 
-    @property
-    def any(self) -> bool:
-        return any(one.added or one.removed or one.relabelled or one.touched or one.moved_in for one in self.splits)
-
 
 def place(run: str, split: str) -> str:
     return f"data/{run}/ingest/out/{split}.parquet"
