@@ -53,7 +53,7 @@ def retrain(runs: Runs = (), wait: Seconds = 0) -> State[Any]:
     return _flow(wait, lambda root, lent: [line for run in runs or policy.read_all(root) for line in _night(root, run, lent)])
 
 
-@flow(name="rollback", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
+@flow(name="roll-back", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
 def roll_back(run: Run, version: Version = 0, keep_rows: bool = False, wait: Seconds = 0) -> State[Any]:
     """Brings a former champion back, bit for bit.
 
