@@ -53,12 +53,8 @@ def _what(facts: Facts) -> list[str]:
         ["task", literal(str(facts.settings.get("kind")).replace("_", " "))],
         ["labels", _labels(facts)],
         ["model", f"{code(facts.shipped())}, md5 {code(facts.md5() or '')}"],
-        [
-            "size",
-            f"{megabytes(made.get('bytes'))}, {final['parameters']:,} parameters"
-            if "parameters" in final
-            else megabytes(made.get("bytes")),
-        ],
+        ["size", megabytes(made.get("bytes"))],
+        ["parameters", f"{final['parameters']:,}" if "parameters" in final else NOT_KNOWN],
         ["number format", literal(facts.settings.get("quantize", {}).get("format", NOT_KNOWN))],
         ["largest input", f"{literal(size)} (tokens of a text, pixels of a picture's side)"],
         ["made from", named(facts.settings.get("pretrain", {}).get("source", {})) or NOT_KNOWN],

@@ -7,13 +7,15 @@ and prints tables in Markdown. With `--models 0` nothing is trained and what is 
 
 *A/A*: two models of one recipe; whoever calls one better or worse errs. *Planted, alone*: the challenger is the champion with answers
 flipped both ways, as many as differ between real pairs, so that its true loss is the drop. *Planted, on a pair*: the challenger is another
-model of the recipe, and loses the drop besides. As in life the spread comes from a few other models of the recipe, drawn anew for each
-pair, on the same rows as the pair. The margin is 0, so that every interval which leaves out 0 is called.
+model of the recipe, and loses the drop besides. *Further apart*: as if the seeds had moved each model more than they did. As in life the
+spread comes from a few other models of the recipe, drawn anew for each pair, on the same rows as the pair. The margin is 0, so that every
+interval which leaves out 0 is called.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ import numpy as np
 from flows.judging import verdict
 from flows.judging.verdict import Comparison, Spread
 from tasks.kinds import base
+from tasks.shared import bootstrap
 from tasks.shared.metrics import Truth
 from tests import tiny
 from tests.campaigns import alike
@@ -31,8 +34,9 @@ from tests.campaigns.alike import Alike
 
 KIND = base.load(alike.KIND)
 ROWS, SEEDS, DROPS = (650, 1500, 3000, 5500), (3, 5), (0.005, 0.01, 0.02, 0.03, 0.04)
+WIDER = (0.003, 0.006, 0.012)
 USUAL_ROWS, USUAL_SEEDS, MARGIN = 3000, 5, 0.01
-RESAMPLES = 300
+RESAMPLES = 1000
 PLANTED = "planted, alone", "planted, on a pair"
 
 
@@ -51,6 +55,16 @@ class Pair:
     def judged(self, spread: Spread, challenger: np.ndarray | None = None, margin: float = 0.0) -> Comparison:
         other = self.challenger if challenger is None else challenger
         return verdict.compare(KIND, self.champion, other, self.truth, spread, margin, RESAMPLES, 2)
+
+
+@functools.cache
+def _draws(rows: int, resamples: int, seed: int) -> np.ndarray:
+    return bootstrap.resampled_sums([np.eye(rows)], resamples, seed)[0]
+
+
+def remembered_sums(statistics: Sequence[np.ndarray], resamples: int, seed: int) -> list[np.ndarray]:
+    """What `bootstrap.resampled_sums` gives; but thousands of verdicts draw with the same seed, and drawing is what takes time."""
+    return [_draws(len(statistics[0]), resamples, seed) @ values for values in statistics]
 
 
 def paired(models: int, pairs: int) -> list[tuple[int, int]]:
@@ -138,6 +152,28 @@ def power(alike: Alike, pairs: int, differing: float) -> dict[tuple[str, int, fl
     return found
 
 
+def apart(pair: Pair, deviation: float, chance: np.random.Generator) -> Pair:
+    """The same models as if their seeds had moved each up or down by so much more."""
+    moved = []
+    for guess in (pair.champion, pair.challenger, *pair.others):
+        luck = deviation * chance.standard_normal()
+        moved.append(flipped(guess, pair.truth.labels, max(0.0, -luck), max(0.0, luck), chance))
+    return Pair(moved[0], moved[1], moved[2:], pair.truth)
+
+
+def wider(alike: Alike, pairs: int) -> Iterator[list[str]]:
+    """By how much further apart the seeds lie, in points: how often a pair is called different, and how often a drop of 2 points worse."""
+    for deviation in WIDER:
+        chance = np.random.default_rng(5)
+        each = [apart(pair, deviation, chance) for pair in drawn(alike, pairs, USUAL_ROWS)]
+        spreads = [[pair.spread(seeds) for seeds in SEEDS] for pair in each]
+        same = [share(called([pair.judged(one[at]) for pair, one in zip(each, spreads, strict=True)])) for at in range(len(SEEDS))]
+        fallen = [flipped(pair.challenger, pair.truth.labels, 0.02, 0.0, chance) for pair in each]
+        found = [pair.judged(one[-1], guess) for pair, one, guess in zip(each, spreads, fallen, strict=True)]
+        half = 100 * np.median([one.difference.visible for one in found])
+        yield [f"{100 * deviation:g}", *same, share([one.verdict == "worse" for one in found]), f"{half:.2f}"]
+
+
 def draw(found: dict[tuple[str, int, float], list[bool]], file: Path) -> None:
     from matplotlib.figure import Figure
 
@@ -169,6 +205,8 @@ def tell(alike: Alike, pairs: int, picture: Path | None) -> None:
     table(["rows", "rows' part (sd)", f"seeds' part (sd, {USUAL_SEEDS} seeds)", *real], parts(alike, pairs))
     judges = ["raw: any", f"raw: > {100 * MARGIN:g} point", "rows alone", *(f"verdict, {seeds} seeds" for seeds in SEEDS)]
     table(["rows", *judges], same(alike, pairs))
+    seen = [f"2 points, on a pair, {USUAL_SEEDS} seeds: called worse", "median half width"]
+    table(["seeds further apart by (sd)", *(f"A/A, {seeds} seeds" for seeds in SEEDS), *seen], wider(alike, pairs))
     found = power(alike, pairs, differing)
     for way in PLANTED:
         print(f"\n{way}: called worse, by the drop in points")
@@ -187,6 +225,7 @@ def main() -> int:
     given = parser.parse_args()
     for seed in alike.train(given.folder, given.models):
         print(f"model {seed} is trained", file=sys.stderr, flush=True)
+    vars(verdict)["resampled_sums"] = remembered_sums
     tell(alike.load(given.folder), given.pairs, given.picture)
     return 0
 

@@ -93,7 +93,7 @@ def test_same_checkout_gives_the_same_bytes_wherever_it_lies(checkout: Path, tmp
     text = card.markdown(checkout, RUN)
     assert text == card.markdown(other, RUN)
     assert str(checkout) not in text
-    assert re.findall(r"\d{4}-\d\d-\d\d\S*", text) == ["2026-11-24T02:00:00Z."]
+    assert re.findall(r"\d{4}-\d\d-\d\d\S*", text) == ["2026-11-24T02:00:00Z,"]
 
 
 def test_card_says_what_was_never_promoted_stated_or_run(checkout: Path) -> None:
