@@ -1,26 +1,32 @@
 """Turns raw data into frozen splits.
 
-Reads the raw folder. Writes `out/`: train, validation and test.parquet (id, the kind's roles, group, file, line; by id), pool.parquet
-(unlabelled texts of training rows), labels.json, rejected.parquet (file, line, reason, excerpt), report.json and report.md.
+Reads the raw folder. Writes `out/`: train, validation and test.parquet (id, the kind's roles, group, file, line; by id), and fresh.parquet
+if rows arrived after the start; pool.parquet (unlabelled texts of training rows), labels.json, rejected.parquet (file, line, reason,
+excerpt), report.json and report.md.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from tasks.kinds import base
+from tasks.shared import arrivals
 from tasks.shared.attachments import attached
+from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, check_columns, check_enough, check_roles, clean
 from tasks.shared.params import Kind, Options, Section
-from tasks.shared.records import Row, rejected
-from tasks.shared.split import KEEPS_ITS_ROWS, SIDES, Record, assign_given, assign_sticky, separate_twins, share
+from tasks.shared.records import Rejected, Row, rejected
+from tasks.shared.split import FRESH, KEEPS_ITS_ROWS, SIDES, Record, assign_arrived, assign_given, assign_sticky, share
 from tasks.shared.stages import Metrics, artifact
+
+if TYPE_CHECKING:
+    from tasks.shared.duplicates import Likeness
 
 
 class Params(Section):
@@ -41,6 +47,11 @@ class Params(Section):
     )
     validation: float = Field(gt=0, le=0.4, description="share of rows; of the training rows where a given split lacks it")
     test: float = Field(gt=0, le=0.5, description="share of rows; unused where the split is given")
+    fresh: float = Field(
+        ge=0,
+        le=0.5,
+        description="share of the rows below arrived/, which came after the test split was frozen, that become the fresh test set",
+    )
     pool_words: int = Field(ge=4, le=10_000, description="words a text of the pool has at most; about as long as what the model will see")
     min_rows_per_class: int = Field(ge=3, le=1_000_000, description="rows a class needs in all splits together")
     min_test_rows: int = Field(ge=2, le=10_000_000, description="rows the test split needs")
@@ -66,11 +77,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
     reject_empty(intake)
     assign_sides(intake, kind, params)
-    collapse_duplicates(intake)
-    set_conflicts_aside(intake)
+    set_copies_and_conflicts_aside(intake)
     separate_near_duplicates(intake, kind, params.near_duplicates)
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
-    splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in SIDES}
+    sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
+    splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides}
     further = [{"pool": clean(line, intake.cleaned, keep_lines=False)} for line in raw.unlabelled]
     pool = pool_of(kind, splits, further, params)
     return Metrics(figures=ingest_report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
@@ -114,6 +125,9 @@ def reject_empty(intake: Intake) -> None:
 def assign_sides(intake: Intake, kind: base.Kind, params: Params) -> None:
     for record in intake.records:
         record.fingerprint, record.content = kind.fingerprint(record.values), kind.content(record.values)
+    intake.arrived = [record for record in intake.records if is_arrived(record.file)]
+    intake.records = [record for record in intake.records if not is_arrived(record.file)]
+    assign_arrived(intake.arrived, params.split_seed, params.validation, params.fresh)
     if params.split == "sticky":
         assign_sticky(intake.records, params.split_seed, params.validation, params.test)
     else:
@@ -121,61 +135,67 @@ def assign_sides(intake: Intake, kind: base.Kind, params: Params) -> None:
         intake.records = [record for record in intake.records if record.side]
 
 
-def collapse_duplicates(intake: Intake) -> None:
-    """Of equal rows one stays: the first on the side that measures."""
+def set_copies_and_conflicts_aside(intake: Intake) -> None:
+    """First among the rows of the start, as if nothing had arrived; what arrived yields to all of them, then to its own kind."""
+    arrived, known = arrivals.set_known_aside(intake.arrived, originals(intake.records), intake.records)
+    intake.records, aside = settle(intake.records)
+    intake.arrived, later = settle(arrived)
+    intake.rejected += [*aside, *known, *later]
+
+
+def settle(records: Sequence[Record]) -> tuple[list[Record], list[Rejected]]:
+    """Without copies, and without rows that contradict each other."""
+    single, copies = collapse_duplicates(records)
+    kept, conflicts = set_conflicts_aside(single)
+    return kept, [*copies, *conflicts]
+
+
+def originals(records: Sequence[Record]) -> dict[tuple[str, str], Record]:
+    """Of equal rows the one that stays: the first on the side that measures."""
     first: dict[tuple[str, str], Record] = {}
-    for record in sorted(intake.records, key=lambda record: KEEPS_ITS_ROWS[record.side]):
-        first.setdefault((record.fingerprint, record.values["label"]), record)
-    kept = []
-    for record in intake.records:
-        one = first[record.fingerprint, record.values["label"]]
-        if one is record:
-            kept.append(record)
-        else:
-            intake.rejected.append(record.set_aside(f"duplicate of {one.at}"))
-    intake.records = kept
+    for record in sorted(records, key=lambda record: KEEPS_ITS_ROWS[record.side]):
+        first.setdefault(record.identity, record)
+    return first
 
 
-def set_conflicts_aside(intake: Intake) -> None:
+def collapse_duplicates(records: Sequence[Record]) -> tuple[list[Record], list[Rejected]]:
+    first = originals(records)
+    kept = [record for record in records if first[record.identity] is record]
+    aside = [(record, first[record.identity]) for record in records if first[record.identity] is not record]
+    return kept, [record.set_aside(f"duplicate of {one.at}") for record, one in aside]
+
+
+def set_conflicts_aside(records: Sequence[Record]) -> tuple[list[Record], list[Rejected]]:
     """Rows that look the same to the model and have different labels: none of them can be trusted."""
-    alike: defaultdict[str, list[Record]] = defaultdict(list)
-    for record in intake.records:
-        alike[record.content].append(record)
-    kept = []
-    for record in intake.records:
-        other = next((one for one in alike[record.content] if one.values["label"] != record.values["label"]), None)
-        if other is None:
-            kept.append(record)
+    alike = arrivals.by_content(records)
+    kept, aside = [], []
+    for record in records:
+        conflict = arrivals.conflict(record, alike[record.content])
+        if conflict:
+            aside.append(record.set_aside(conflict))
         else:
-            intake.rejected.append(
-                record.set_aside(f"label conflict: {record.values['label']} here, {other.values['label']} at {other.at}")
-            )
-    intake.records = kept
+            kept.append(record)
+    return kept, aside
 
 
 def separate_near_duplicates(intake: Intake, kind: base.Kind, threshold: float) -> None:
-    from tasks.shared.duplicates import Union
-
-    records = intake.records
-    united = Union(len(records))
-    first: dict[str, int] = {}
-    for index, group in enumerate(alike([kind.alike(record.values) for record in records], threshold)):
-        united.join(index, group)
-        united.join(index, first.setdefault(records[index].content, index))
-    intake.records, aside = separate_twins(records, [united.root(index) for index in range(len(records))])
+    records = [*intake.records, *intake.arrived]
+    found = likeness([kind.alike(record.values) for record in records], threshold)
+    intake.records, aside = arrivals.separate(intake.records, intake.arrived, found)
+    intake.arrived = []
     intake.rejected += aside
 
 
-def alike(found: Sequence[Any], threshold: float) -> list[int]:
-    """Of texts or of thumbnails: for each the smallest index of its group."""
+def likeness(found: Sequence[Any], threshold: float) -> Likeness:
+    """Of texts or of thumbnails."""
     from tasks.shared import duplicates, twins
 
-    return duplicates.groups(found, threshold) if all(isinstance(one, str) for one in found) else twins.groups(found, threshold)
+    return duplicates.likeness(found, threshold) if all(isinstance(one, str) for one in found) else twins.likeness(found, threshold)
 
 
 def pool_of(kind: base.Kind, splits: Mapping[str, Sequence[Record]], further: Sequence[base.Row], params: Params) -> list[str]:
     """Unlabelled texts of training rows and further ones, none of which measures; in an order that makes every beginning a fair sample."""
-    measure = [record for side in SIDES if side != "train" for record in splits[side]]
+    measure = [record for side, records in splits.items() if side != "train" for record in records]
     measuring = {record.content for record in measure}
     if further:  # it may hold them whole, of which pieces would be left
         pieces = (piece for record in measure for piece in kind.pool({"pool": record.values.get("text", "")}, params.pool_words))

@@ -41,6 +41,7 @@ runs:
       split_seed: 0
       validation: 0.15
       test: 0.25
+      fresh: 0.2
       pool_words: 12
       min_rows_per_class: 20
       min_test_rows: 40

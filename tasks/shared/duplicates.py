@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,25 +20,38 @@ SLACK = 0.1
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
-def groups(texts: Sequence[str], threshold: float) -> list[int]:
-    """For each text the smallest index of its group. Whether two texts are alike depends on these two alone.
+@dataclass(frozen=True)
+class Likeness:
+    """What resembles what, by index."""
+
+    first: list[int]
+    """For each the first that is equal to it, which may be itself."""
+    pairs: Iterator[tuple[int, int]]
+    """(later, earlier) of those first ones that are alike. Can be gone through once."""
+
+    def groups(self) -> list[int]:
+        """For each the smallest index of its group: groups are what is equal, and what such pairs link."""
+        united = Union(len(self.first))
+        for pair in (*enumerate(self.first), *self.pairs):
+            united.join(*pair)
+        return [united.root(index) for index in range(len(self.first))]
+
+
+def likeness(texts: Sequence[str], threshold: float) -> Likeness:
+    """Whether two texts are alike depends on these two alone.
 
     Args:
-        threshold: 0.5 to 1, the overlap from which on two texts belong together; groups are what such pairs link.
+        threshold: 0.5 to 1, the overlap from which on two texts belong together.
     """
-    from tasks.shared.progress import track
-
     normal = [" ".join(text.casefold().split()) for text in texts]
-    united = Union(len(normal))
     first: dict[str, int] = {}
-    for index, text in enumerate(normal):
-        united.join(index, first.setdefault(text, index))
-    if threshold < 1:
-        lsh = _index(threshold)
-        for index in track(list(first.values()), label="near duplicates"):
-            for other in _alike(lsh, index, normal, threshold):
-                united.join(index, other)
-    return [united.root(index) for index in range(len(normal))]
+    equal = [first.setdefault(text, index) for index, text in enumerate(normal)]
+    return Likeness(equal, _pairs(normal, list(first.values()), threshold))
+
+
+def groups(texts: Sequence[str], threshold: float) -> list[int]:
+    """For each text the smallest index of its group."""
+    return likeness(texts, threshold).groups()
 
 
 class Union:
@@ -55,6 +69,17 @@ class Union:
     def join(self, one: int, other: int) -> None:
         low, high = sorted((self.root(one), self.root(other)))
         self._parent[high] = low
+
+
+def _pairs(normal: Sequence[str], distinct: Sequence[int], threshold: float) -> Iterator[tuple[int, int]]:
+    from tasks.shared.progress import track
+
+    if threshold >= 1:
+        return
+    lsh = _index(threshold)
+    for index in track(distinct, label="near duplicates"):
+        for other in _alike(lsh, index, normal, threshold):
+            yield index, other
 
 
 def _index(threshold: float) -> MinHashLSH:

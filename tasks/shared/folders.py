@@ -12,6 +12,7 @@ from tasks.shared.records import UNREADABLE, Rejected, Row, lines, rejected
 
 TEXT = ".txt"
 UNLABELLED = "unlabelled"
+ARRIVED = "arrived"
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 
 Reader = Callable[[str, Iterable[Path]], tuple[list[Row], list[Rejected], str]]
@@ -24,6 +25,11 @@ def is_image(name: str) -> bool:
 def is_unlabelled(name: str) -> bool:
     """Whether this relative path is `unlabelled/<name>.txt`."""
     return PurePosixPath(name).suffix.lower() == TEXT and name.startswith(f"{UNLABELLED}/")
+
+
+def is_arrived(name: str) -> bool:
+    """Whether this relative path lies below the folder `arrived`: its rows came after the start."""
+    return name.startswith(f"{ARRIVED}/")
 
 
 def is_class_text(name: str) -> bool:
@@ -61,7 +67,8 @@ def sort_out(files: Mapping[str, Path], tabled: bool) -> Found:
 
 
 def _in_folder(name: str) -> bool:
-    return "/" in name
+    """Whether the file's folder may be named after its label."""
+    return "/" in name and str(PurePosixPath(name).parent) != ARRIVED
 
 
 def texts(folder: str, paths: Iterable[Path]) -> tuple[list[Row], list[Rejected], str]:

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.kinds.base import Kind
+from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, reason_kind
 from tasks.shared.readers import Raw
 from tasks.shared.records import Rejected
-from tasks.shared.split import SIDES, Record
+from tasks.shared.split import FRESH, Record
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 99, 100)
 EXAMPLES = 3
@@ -44,24 +45,31 @@ def write(
     aside = sorted(intake.rejected, key=lambda one: (one.file, one.line, one.reason))
     _table(out / "rejected.parquet", ["file", "line", "reason", "excerpt"], ([r.file, r.line, r.reason, r.excerpt] for r in aside))
     reasons = Counter(reason_kind(one.reason) for one in aside)
-    rows = {side: len(splits[side]) for side in SIDES}
+    rows = {side: len(records) for side, records in splits.items()}
     figures = {"rows": rows, "pool": len(pool), "rejected": dict(sorted(reasons.items())), "labels": len(labels)}
     report = {
         **figures,
         "read": intake.read,
+        **_arrived(splits),
         "classes": _classes(kind, splits),
         "columns": dict(columns),
         "files": [{"file": n.file, "encoding": n.encoding, "rows": n.rows, "rescued": n.rescued} for n in raw.notes],
         "ignored": raw.ignored,
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
         "extent_of": kind.extent_of,
-        "extent": {side: _quantiles(kind.extent(record.values) for record in splits[side]) for side in SIDES},
+        "extent": {side: _quantiles(kind.extent(record.values) for record in records) for side, records in splits.items() if records},
         "examples": {reason: _examples(aside, reason) for reason in sorted(reasons)},
     }
     _json(out / "labels.json", labels)
     _json(out / "report.json", report)
     (out / "report.md").write_text("\n".join(_markdown(report)) + "\n", encoding="utf-8")
     return figures
+
+
+def _arrived(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
+    """How many rows of each side arrived after the start; nothing if nothing did."""
+    counts = {side: sum(is_arrived(record.file) for record in records) for side, records in splits.items() if side != "test"}
+    return {"arrived": counts} if FRESH in splits else {}
 
 
 def _cells(record: Record, roles: Sequence[str]) -> list[Any]:
@@ -82,8 +90,10 @@ def _json(path: Path, value: Any) -> None:
 
 def _classes(kind: Kind, splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
     """How many rows of each side hold each class."""
-    counts = {side: Counter(name for record in splits[side] for name in kind.classes(record.values["label"])) for side in SIDES}
-    return {name: {side: counts[side][name] for side in SIDES} for name in sorted(set().union(*counts.values()))}
+    counts = {
+        side: Counter(name for record in records for name in kind.classes(record.values["label"])) for side, records in splits.items()
+    }
+    return {name: {side: counts[side][name] for side in splits} for name in sorted(set().union(*counts.values()))}
 
 
 def _quantiles(lengths: Iterable[int]) -> dict[str, int]:
@@ -101,14 +111,16 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     yield "# What ingest made of the raw data\n"
     aside = sum(report["rejected"].values())
     yield f"{report['read']:,} rows read, {total:,} kept, {aside:,} set aside; {report['pool']:,} unlabelled texts in the pool."
+    if "arrived" in report:
+        yield f"Arrived after the start and kept: {', '.join(f'{count:,} {side}' for side, count in report['arrived'].items())}."
     yield f"Columns: {', '.join(f'{role} = `{column}`' for role, column in report['columns'].items())}.\n"
     yield "## Rows by class\n"
     table = [
-        [_cell(label), *(sides[side] for side in SIDES), f"{sum(sides.values()) / total:.1%}"] for label, sides in report["classes"].items()
+        [_cell(label), *(sides[side] for side in rows), f"{sum(sides.values()) / total:.1%}"] for label, sides in report["classes"].items()
     ]
-    yield from _grid(["class", *SIDES, "share"], [*table, ["**all**", *(rows[side] for side in SIDES), ""]])
+    yield from _grid(["class", *rows, "share"], [*table, ["**all**", *rows.values(), ""]])
     yield f"\n## {report['extent_of'].capitalize()}\n"
-    yield from _grid(["", *report["extent"]["train"]], [[side, *report["extent"][side].values()] for side in SIDES])
+    yield from _grid(["", *report["extent"]["train"]], [[side, *extent.values()] for side, extent in report["extent"].items()])
     yield "\n## Files\n"
     yield from _grid(
         ["file", "encoding", "rows", "rescued from quotes"],

@@ -13,7 +13,7 @@ from tasks.kinds.base import Kind
 from tasks.shared import folders
 from tasks.shared.errors import DataError, ParamsError, did_you_mean
 from tasks.shared.records import Rejected, Row
-from tasks.shared.split import SIDES, Record
+from tasks.shared.split import FRESH, SIDES, Record
 
 NO_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 LINE_ENDS = re.compile(r"\s*\n\s*")
@@ -25,6 +25,8 @@ class Intake:
     """The rows as they stand after each step, and what was set aside on the way."""
 
     records: list[Record] = field(default_factory=list)
+    arrived: list[Record] = field(default_factory=list)
+    """Those that came after the start, while they are kept apart."""
     rejected: list[Rejected] = field(default_factory=list)
     cleaned: Counter[str] = field(default_factory=Counter)
     read: int = 0
@@ -59,7 +61,7 @@ def check_roles(roles: Mapping[str, str], columns: Mapping[str, str], split_give
 
 
 def check_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
-    """Every file must have every column; single JSON rows may leave some out.
+    """Every file must have every column; single JSON rows may leave some out, and what arrived needs no split.
 
     Raises:
         DataError: with the columns that are there.
@@ -67,12 +69,13 @@ def check_columns(rows: Sequence[Row], columns: Mapping[str, str]) -> None:
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for row in rows:
         found[_source(row.file)].update(dict.fromkeys(row.values))
-    alike: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
+    alike: defaultdict[tuple[bool, tuple[str, ...]], list[str]] = defaultdict(list)
     for file, has in found.items():
-        alike[tuple(has)].append(file)
+        alike[folders.is_arrived(file), tuple(has)].append(file)
     faults = []
-    for names, files in alike.items():
-        missing = [f"`{column}` (role {role}{_guess(column, names)})" for role, column in columns.items() if column not in names]
+    for (arrived, names), files in alike.items():
+        needed = {role: column for role, column in columns.items() if not (arrived and role == "split")}
+        missing = [f"`{column}` (role {role}{_guess(column, names)})" for role, column in needed.items() if column not in names]
         if missing:
             faults.append(f"{_some(files, 3)}: no column {' and '.join(missing)}; found: {', '.join(names)[:300]}")
     if faults:
@@ -123,7 +126,8 @@ def _lacks(label: str, sides: Counter[str], absent: Sequence[str], least: int) -
     rows = f"{sides.total()} row{'' if sides.total() == 1 else 's'}"
     if sides.total() < least:
         return f"class `{label}` has {rows}, fewer than ingest.min_rows_per_class = {least}; bring more rows of it or take it out"
-    missing = [side for side in SIDES if not sides[side] and side not in absent]
+    # A class that only arrived has no row in the frozen test split; then the fresh one measures it.
+    missing = [side for side in SIDES if not sides[side] and side not in absent and not (side == "test" and sides[FRESH])]
     return f"class `{label}` has {rows} but none in {' and '.join(missing)}; bring more rows of it or take it out" if missing else ""
 
 

@@ -63,7 +63,9 @@ def read(raw: Path, header: bool) -> Raw:
             faults += [f"{name} has no images beside it"] if idx.lacks_images(path) else []
         else:
             faults += _take(result, path, name, header)
-    _take_folders(result, {name: path for name, path in files.items() if name not in tables}, bool(tables))
+    for arrived in (False, True):  # what arrives changes nothing in how the rest is read
+        others = {name: path for name, path in files.items() if name not in tables and folders.is_arrived(name) == arrived}
+        _take_folders(result, others, any(folders.is_arrived(name) == arrived for name in tables))
     if not faults and not result.notes:
         unused = sorted([*result.ignored, *(one.file for one in result.rejected)])
         found = f"only {_some(unused)}" if unused else "no file"
@@ -85,7 +87,7 @@ def is_data(name: str) -> bool:
 
 def _take_folders(result: Raw, files: dict[str, Path], tabled: bool) -> None:
     found = folders.sort_out(files, tabled)
-    result.ignored = found.ignored
+    result.ignored += found.ignored
     result.rejected += map(folders.homeless, found.homeless)
     for folder, paths in sorted(found.classes.items()):
         rows, bad, stated = found.reader(folder, paths)

@@ -18,7 +18,9 @@ from tasks.shared.errors import DataError
 from tasks.shared.records import Rejected, rejected
 
 SIDES = ("train", "validation", "test")
-KEEPS_ITS_ROWS = {"test": 0, "validation": 1, "train": 2}
+FRESH = "fresh"
+"""The test rows among those that arrived after the start."""
+KEEPS_ITS_ROWS = {"test": 0, FRESH: 1, "validation": 2, "train": 3}
 GIVEN = {
     "train": re.compile(r"train(ing)?(?![a-z])", re.IGNORECASE),
     "validation": re.compile(r"(dev(elopment)?|val(id(ation|ate)?)?)(?![a-z])", re.IGNORECASE),
@@ -41,6 +43,11 @@ class Record:
     @property
     def at(self) -> str:
         return f"{self.file}:{self.line}"
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Rows equal in it are the same."""
+        return self.fingerprint, self.values["label"]
 
     @property
     def id(self) -> str:
@@ -83,6 +90,13 @@ def assign_given(records: Sequence[Record], seed: int, validation: float) -> lis
             if record.side == "train" and share(seed, record.fingerprint) < validation:
                 record.side = "validation"
     return [record.set_aside(f"unknown split: {record.values['split']!r}") for record in nameless]
+
+
+def assign_arrived(records: Iterable[Record], seed: int, validation: float, fresh: float) -> None:
+    """Never test: that split is frozen."""
+    for record in records:
+        place = share(seed, record.fingerprint)
+        record.side = FRESH if place < fresh else "validation" if place < fresh + validation else "train"
 
 
 def side_named(name: str) -> str | None:

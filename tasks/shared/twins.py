@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tasks.shared.duplicates import Union
+from tasks.shared.duplicates import Likeness
 from tasks.shared.images import THUMBNAIL
 from tasks.shared.progress import track
 
@@ -22,27 +22,31 @@ SLACK = 1e-3
 CHECKED_AT_ONCE = 4_096
 
 
-def groups(thumbnails: Sequence[np.ndarray], threshold: float) -> list[int]:
-    """For each thumbnail the smallest index of its group. Whether two are alike depends on these two alone.
+def likeness(thumbnails: Sequence[np.ndarray], threshold: float) -> Likeness:
+    """Whether two thumbnails are alike depends on these two alone.
 
     Args:
         thumbnails: as images.thumbnail makes them.
-        threshold: 0.5 to 1, the correlation from which on two belong together; groups are what such pairs link. At 1 none are alike: equal
-            thumbnails are no equal pictures.
+        threshold: 0.5 to 1, the correlation from which on two belong together. At 1 none are alike: equal thumbnails are no equal pictures.
     """
     if threshold >= 1:
-        return list(range(len(thumbnails)))
-    united = Union(len(thumbnails))
+        return Likeness(list(range(len(thumbnails))), iter(()))
     first: dict[bytes, int] = {}
-    for index, one in enumerate(thumbnails):
-        united.join(index, first.setdefault(_identity(one), index))
-    distinct = np.array(list(first.values()), dtype=np.int64)
+    equal = [first.setdefault(_identity(one), index) for index, one in enumerate(thumbnails)]
+    return Likeness(equal, _pairs(thumbnails, list(first.values()), threshold))
+
+
+def groups(thumbnails: Sequence[np.ndarray], threshold: float) -> list[int]:
+    """For each thumbnail the smallest index of its group."""
+    return likeness(thumbnails, threshold).groups()
+
+
+def _pairs(thumbnails: Sequence[np.ndarray], first: Sequence[int], threshold: float) -> Iterator[tuple[int, int]]:
+    distinct = np.array(first, dtype=np.int64)
     if len(distinct):
         small = np.stack([thumbnails[index][:THUMBNAIL] for index in distinct])
         for ones, others in _alike(small, threshold):
-            for one, other in zip(distinct[ones].tolist(), distinct[others].tolist(), strict=True):
-                united.join(one, other)
-    return [united.root(index) for index in range(len(thumbnails))]
+            yield from zip(distinct[ones].tolist(), distinct[others].tolist(), strict=True)
 
 
 def _identity(thumbnail: np.ndarray) -> bytes:

@@ -68,6 +68,7 @@ def params(**changed: Any) -> ingest.Params:
         "split": "sticky",
         "validation": 0.2,
         "test": 0.3,
+        "fresh": 0.2,
         "pool_words": 40,
         "min_rows_per_class": 3,
         "min_test_rows": 2,
