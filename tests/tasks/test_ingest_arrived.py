@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from collections import Counter
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from tasks import ingest
 from tasks.kinds import text_classification
@@ -26,6 +28,12 @@ OLD = 200
 THRESHOLD = 0.8
 FEW_COLUMNS = {"text": "text", "label": "label"}
 FEW: dict[str, Any] = {"columns": FEW_COLUMNS, "min_rows_per_class": 3, "min_test_rows": 5, "near_duplicates": THRESHOLD}
+PICTURES: dict[str, Any] = {
+    "kind": "image_classification",
+    "options": tiny.OPTIONS["image_classification"],
+    "near_duplicates": 0.98,
+    "columns": {"image": "image", "label": "label"},
+}
 SHARES = {"validation": 0.12, "test": 0.30, "fresh": 0.2}
 Rows = list[dict[str, Any]]
 
@@ -227,14 +235,12 @@ def test_pictures_in_class_folders_stay_the_rows_of_the_start_when_a_table_arriv
     for row in digits[:400]:
         (raw / row["label"]).mkdir(parents=True, exist_ok=True)
         (raw / row["label"] / f"{row['id']}.png").write_bytes(row["image"])
-    given: dict[str, Any] = {"kind": "image_classification", "options": tiny.OPTIONS["image_classification"], "near_duplicates": 0.98}
-    given["columns"] = {"image": "image", "label": "label"}
-    take_in(raw, tmp_path / "before", **given)
+    take_in(raw, tmp_path / "before", **PICTURES)
     (raw / "arrived").mkdir()
     later = [*digits[400:550], *({**row, "label": "0"} for row in digits[:50])]
     pq.write_table(pa.table({key: [row[key] for row in later] for key in ("image", "label")}), raw / "arrived/a.parquet")
     (raw / "arrived" / "stray.png").write_bytes(digits[0]["image"])
-    figures = take_in(raw, tmp_path / "o", **given)
+    figures = take_in(raw, tmp_path / "o", **PICTURES)
     assert (tmp_path / "o/out/test.parquet").read_bytes() == (tmp_path / "before/out/test.parquet").read_bytes()
     assert old_rows(tmp_path / "o") == old_rows(tmp_path / "before")
     assert figures["rows"]["fresh"] > 10
@@ -343,6 +349,44 @@ def test_a_row_that_closes_a_chain_to_an_old_one_takes_no_fresh_row_away(raw: Pa
     take_in(raw, tmp_path / "p")
     assert placed(tmp_path / "o")[fresh] == placed(tmp_path / "p")[fresh] == "fresh"
     assert reasons(tmp_path / "p")["arrived/a.jsonl:1"] == "near duplicate of a fresh row arrived/b.jsonl:1"
+
+
+def test_no_chain_runs_through_a_row_that_is_set_aside(raw: Path, tmp_path: Path) -> None:
+    middle, one, other = both_sides_of_it()
+    words = middle.split()
+    inside = " ".join([*words[:20], *(f"z{n}" for n in range(len(middle) // 20)), *words[20:]])
+    ends = {variant(one, True, "train"): "train", variant(other, True, "fresh"): "fresh"}
+    put(raw, "more.jsonl", [{"text": variant(inside, False, "test"), "label": "tech"}])
+    put(raw, "arrived/a.jsonl", [{"text": text, "label": "tech"} for text in [variant(middle, True, "train"), *ends]])
+    take_in(raw, tmp_path / "o")
+    assert [reason for at, reason in reasons(tmp_path / "o").items() if at.startswith("arrived/")] == [
+        "near duplicate of a test row more.jsonl:1"
+    ]
+    assert ends.items() <= placed(tmp_path / "o").items()
+
+
+def test_pictures_that_arrived_and_look_the_same_do_not_straddle(tmp_path: Path) -> None:
+    digits = tiny.digits()
+    larger = [{**row, "image": _twice_as_large(row["image"])} for row in digits[400:550]]
+    for name, rows in {"raw/a.parquet": digits[:400], "raw/arrived/b.parquet": [*digits[400:550], *larger]}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table({key: [row[key] for row in rows] for key in ("image", "label")}), tmp_path / name)
+    figures = take_in(tmp_path / "raw", tmp_path / "o", **PICTURES)
+    assert figures["rejected"]["near duplicate"] > 20
+    lines: dict[int, set[str]] = {}
+    for side in ("train", "validation", "fresh"):
+        for row in table(tmp_path / "o", side):
+            if row["file"] == "arrived/b.parquet":
+                lines.setdefault((row["line"] - 1) % 150, set()).add(side)
+    assert len(lines) > 100
+    assert [sides for sides in lines.values() if len(sides) > 1] == []
+
+
+def _twice_as_large(picture: bytes) -> bytes:
+    file = io.BytesIO()
+    image = Image.open(io.BytesIO(picture))
+    image.resize((32, 32), Image.Resampling.NEAREST).save(file, "PNG")
+    return file.getvalue()
 
 
 # -- as more and more arrives --
