@@ -39,6 +39,7 @@ from tasks.shared.errors import SlipwayError
 
 TRIES = 3
 """How often a night is begun again because somebody committed to its branch while it was at work."""
+PULL_REQUEST = ".dvc/tmp/pull-request-{run}.md"
 Work = Callable[[Night, Path], Entry]
 
 
@@ -133,6 +134,8 @@ def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
             _show(folder, run, entry)
         if publish.publish(root, run, rule, made, _say(lent)):
             worktree.clear(root)
+            if rule.publish == "branch":
+                _offer(root, run, entry, lent)
             _announce(entry)
             return [history.headline(entry)]
         get_run_logger().warning("somebody committed meanwhile; the night begins again from there")
@@ -166,9 +169,18 @@ def _message(entry: Entry) -> str:
 
 
 def _show(folder: Path, run: str, entry: Entry) -> None:
+    """The page of the night: an artifact of the run."""
     place = folder / history.folder(run)
     text = history.page(entry, history.read(folder, run))
     create_markdown_artifact(artifacts.with_pictures(text, place), key=f"{run}-night", description=history.headline(entry)[:200])
+
+
+def _offer(root: Path, run: str, entry: Entry, lent: Lent) -> None:
+    """The text of a pull request, where commits go to a branch."""
+    file = root / PULL_REQUEST.format(run=run)
+    picture = f"(`{history.folder(run).as_posix()}/quality.png` shows quality over time.)"
+    file.write_text(history.page(entry, [entry]).replace(history.PICTURE, picture), encoding="utf-8")
+    _say(lent)(f"branch retrain/{run} is ready for review; {file.relative_to(root)} holds the text of the pull request")
 
 
 def _announce(entry: Entry) -> None:

@@ -15,9 +15,9 @@ from flows.retraining.history import Entry
 from flows.retraining.inbox import Drop
 from flows.retraining.night import Night
 from flows.retraining.steps import written
-from flows.retraining.store import ARRIVED
 from tasks.kinds import base
 from tasks.shared.errors import ParamsError
+from tasks.shared.folders import ARRIVED
 
 
 def back_to(night: Night, version: int, keep_rows: bool) -> Entry:

@@ -18,9 +18,9 @@ from flows.retraining import arrived
 from flows.retraining.drops import Rules
 from flows.retraining.inbox import Drop
 from tasks.shared.errors import DataError
+from tasks.shared.folders import ARRIVED
 from tasks.shared.records import Rejected, Row
 
-ARRIVED = "arrived"
 REASONS = "reasons.jsonl"
 SHORT = 16
 
@@ -79,16 +79,16 @@ class Store:
                 pointer.path.unlink(missing_ok=True)
 
     def collect(self, rows: Sequence[Row], rules: Rules, staging: Path) -> None:
-        arrived.write(rows, self.collected.folder, staging, rules.file_columns)
+        arrived.write(rows, self.collected.folder, staging, rules.file_columns, rules.needed)
 
     def learn(self, rows: Sequence[Row], rules: Rules) -> None:
         """Collected rows become rows that ingest reads."""
-        arrived.write(rows, self.raw.folder / ARRIVED, self.collected.folder, rules.file_columns)
+        arrived.write(rows, self.raw.folder / ARRIVED, self.collected.folder, rules.file_columns, rules.needed)
 
     def keep_collected(self, rows: Sequence[Row], rules: Rules) -> None:
         """Of the collected rows only these stay; the others were learned from."""
         before = files(self.collected.folder)
-        kept = arrived.write(rows, self.collected.folder, self.collected.folder, rules.file_columns)
+        kept = arrived.write(rows, self.collected.folder, self.collected.folder, rules.file_columns, rules.needed)
         for name in before:
             if kept is None or self.collected.folder / name != kept:
                 (self.collected.folder / name).unlink()
