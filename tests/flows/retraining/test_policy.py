@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from flows.retraining import policy as reading
 from tasks.shared.errors import ParamsError
@@ -24,6 +26,13 @@ def test_policy_is_read(tmp_path: Path) -> None:
 
 def test_committed_params_have_one_for_the_embedded_run() -> None:
     assert reading.read(Path(__file__).resolve().parents[3], "bbc").publish == "main"
+
+
+def test_manual_shows_the_committed_one() -> None:
+    root = Path(__file__).resolve().parents[3]
+    shown = re.search(r"<!-- policy -->\n```yaml\n(.*?)```", (root / "docs" / "retraining.md").read_text(), re.DOTALL)
+    assert shown is not None
+    assert YAML(typ="safe").load(shown[1])["retrain"] == YAML(typ="safe").load((root / "params.yaml").read_text())["retrain"]
 
 
 def test_run_without_one_is_told_so(tmp_path: Path) -> None:
