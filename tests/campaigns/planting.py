@@ -12,18 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows import sources
+from tasks.kinds import base
 from tasks.shared.intake import clean
 from tasks.shared.split import share
-from tasks.kinds import base
 from tests.campaigns.nightly import json_lines
 
 Row = dict[str, str]
 COLUMNS = ["headline", "desk", "body"]
 WRONG_SHARE = 0.3
 NEW_DESK = "games"
-MALFORMED = ['{"headline": "half a row", "desk"', "no JSON at all", '["a", "list"]', '{"headline": "", "desk": "tech", "body": "no headline"}',
-             '{"headline": "Nobody knows my desk", "desk": "", "body": "..."}', '{"headline": "NUL \0 byte", "desk": "tech", "body": ""}',
-             '{"headline": "cut'] * 2  # fmt: skip
+MALFORMED = [
+    '{"headline": "half a row", "desk"',
+    "no JSON at all",
+    '["a", "list"]',
+    '{"headline": "", "desk": "tech", "body": "no headline"}',
+    '{"headline": "Nobody knows my desk", "desk": "", "body": "..."}',
+    '{"headline": "NUL \0 byte", "desk": "tech", "body": ""}',
+    '{"headline": "cut',
+] * 2
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,9 @@ def quarter(later: Sequence[Row], desks: Sequence[str], seed: int) -> list[Drop]
     ]
 
 
-def as_json_lines(name: str, what: str, rows: Sequence[Row], bad: Callable[[int], str] = lambda _at: "", being_written: bool = False) -> Drop:
+def as_json_lines(
+    name: str, what: str, rows: Sequence[Row], bad: Callable[[int], str] = lambda _at: "", being_written: bool = False
+) -> Drop:
     planted = [Planted(at + 1, row, bad(at)) for at, row in enumerate(rows)]
     return Drop(name, what, json_lines(rows).encode(), planted, being_written)
 
@@ -127,9 +135,8 @@ def as_csv(name: str, what: str, rows: Sequence[Row], encoding: str = "utf-8", b
 
 def wrong_labels(name: str, rows: Sequence[Row], desks: Sequence[str], chance: random.Random) -> Drop:
     wrong = set(chance.sample(range(len(rows)), round(WRONG_SHARE * len(rows))))
-    changed = [
-        {**row, "desk": chance.choice([desk for desk in desks if desk != row["desk"]])} if at in wrong else row for at, row in enumerate(rows)
-    ]
+    changed = [{**row, "desk": chance.choice([desk for desk in desks if desk != row["desk"]])} for row in rows]
+    changed = [changed[at] if at in wrong else row for at, row in enumerate(rows)]
     return as_json_lines(name, f"{len(wrong)} wrong labels", changed, lambda at: "wrong label" if at in wrong else "")
 
 
