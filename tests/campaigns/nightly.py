@@ -15,11 +15,11 @@ from tests import smoke
 
 CLEAN = "Data and pipelines are up to date."
 LIGHT: dict[str, dict[str, Any]] = {
-    "finetune": {"pool_outputs": 8000},
-    "distill": {"pool": 8000},
+    "finetune": {"pool_outputs": 4000},
+    "distill": {"pool": 4000},
     "benchmark": {
         "resamples": 1000,
-        "latency_inputs": 10,
+        "latency_inputs": 5,
         "rounds": 5,
         "gates": {"min_quality_ratio": 0.9, "min_speedup": 3.0, "max_bytes": 4570000},
     },
