@@ -215,9 +215,7 @@ def trial(done: Trial, folder: Path, run: str, drop: Drop, usual: Reference, sha
     done.recovery = time.monotonic() - started
     done.faults += [f"orphan: {one}" for one in _orphans(folder)]
     now = left(project, drop)
-    done.faults += [
-        f"{name}: {_short(now[name])} instead of {_short(was)}" for name, was in unbroken_night.left.items() if now[name] != was
-    ]
+    done.faults += [f"{name}: {_short(now[name])} instead of {_short(was)}" for name, was in usual.left.items() if now[name] != was]
     return done
 
 
