@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 
 from flows import data
@@ -93,10 +94,14 @@ class Store:
             if kept is None or self.collected.folder / name != kept:
                 (self.collected.folder / name).unlink()
 
+    def _free_place(self, name: str) -> Path:
+        """A file that comes twice has two places: neither its reasons nor its name may be lost."""
+        numbered = (self.quarantine.folder / (name if number == 1 else f"{name}-{number}") for number in count(1))
+        return next(place for place in numbered if not place.exists())
+
     def set_aside(self, drop: Drop, fault: str, rejected: Iterable[Rejected]) -> None:
         """The whole drop as it came, and a line for each row that was not taken, or one for all of it."""
-        place = self.quarantine.folder / drop.sha256[:SHORT]
-        shutil.rmtree(place, ignore_errors=True)
+        place = self._free_place(drop.sha256[:SHORT])
         place.mkdir(parents=True)
         reasons = [asdict(one) for one in rejected] or [{"file": drop.name, "line": 0, "reason": fault, "excerpt": ""}]
         if fault:
