@@ -130,7 +130,7 @@ def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
         ):
             night = Night(folder, run, rule, _train(folder, rule, lent), _say(lent), target.base)
             entry = work(night, Path(scratch))
-            made = publish.prepare(root, folder, run, _message(entry), rule.start == "champion")
+            made = publish.prepare(root, folder, run, _message(entry))
             _show(folder, run, entry)
         if publish.publish(root, run, rule, made, _say(lent)):
             worktree.clear(root)

@@ -45,8 +45,13 @@ class Store:
     def quarantine(self) -> Pointer:
         return Pointer(self.root, self.root / "data" / "quarantine" / self.run)
 
+    @property
+    def teacher(self) -> Pointer:
+        """The champion's teacher, from which a challenger's began; only with `start: champion`."""
+        return Pointer(self.root, self.root / "models" / f"champion-{self.run}")
+
     def pointers(self) -> list[Pointer]:
-        return [self.raw, self.collected, self.quarantine]
+        return [self.raw, self.collected, self.quarantine, self.teacher]
 
     def restore(self) -> None:
         """Brings the folders to what their .dvc files say. What is in them beyond that is lost: look at `changed` first.
@@ -54,7 +59,7 @@ class Store:
         Raises:
             DataError: their files can be had nowhere.
         """
-        for pointer in (self.collected, self.quarantine):
+        for pointer in self.pointers()[1:]:
             if not pointer.path.exists():
                 shutil.rmtree(pointer.folder, ignore_errors=True)
             elif not pointer.matches():

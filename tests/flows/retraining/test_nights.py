@@ -24,7 +24,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything made, committed and pushed."""
     home = tmp_path_factory.mktemp("nights")
     project = smoke.make_project(home)
-    section = "".join(f"    {line}\n" for line in POLICY.splitlines())
+    section = "".join(f"    {line}\n" for line in POLICY.replace("start: pretrained", "start: champion").splitlines())
     with (project / "params.yaml").open("a") as file:
         file.write(f"retrain:\n  {RUN}:\n{section}")
     call(project, "dvc", "remote", "add", "--default", "store", str(home / "store"))
@@ -98,8 +98,10 @@ def test_enough_rows_make_a_challenger_and_bad_drops_go_to_quarantine(project: P
     assert call(project, "git", "tag").split() == [f"{RUN}@v1", f"{RUN}@v2"][: 1 + promoted]
     assert (project / "data" / RUN / "retrain" / "quality.png").stat().st_size > 1000
     committed = set(call(project, "git", "show", "--name-only", "--format=", "HEAD").split())
-    allowed = ("dvc.lock", f"data/{RUN}/", "data/raw/", "data/collected/", "data/quarantine/", "registry/")
+    allowed = ("dvc.lock", "params.yaml", f"data/{RUN}/", "data/raw/", "data/collected/", "data/quarantine/", "models/", "registry/")
     assert [name for name in committed if not name.startswith(allowed)] == []
+    assert ("models/champion-smoke" in (project / "params.yaml").read_text()) == promoted
+    assert (project / "models" / f"champion-{RUN}" / "model.safetensors").exists() == promoted
     assert call(project, "dvc", "status", "--cloud").strip() == "Cache and remote 'store' are in sync."
 
 

@@ -55,7 +55,7 @@ def spend(root: Path, rule: Policy, decision: str = "promoted", version: int = 1
         entry: dict[str, Any] = {"run": RUN, "decision": decision, "why": "so", "version": version, "files": files}
         history.append(folder, RUN, entry)
         registry.write(folder, registry.Champion(RUN, version, "2026-11-25T00:00:00+00:00", None, "data/a/quantize/out", "0" * 32, None))
-        return publish.prepare(root, folder, RUN, f"Promote a to v{version}", warm=False)
+        return publish.prepare(root, folder, RUN, f"Promote a to v{version}")
 
 
 def nothing(_line: str) -> None:
