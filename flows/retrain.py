@@ -94,12 +94,12 @@ def _flow(wait: float, work: Callable[[Path, Lent], Sequence[str]]) -> State[Any
 def _night(root: Path, run: str, lent: Lent) -> list[str]:
     """Finishes what a killed night left, then takes in what there is; cheap if that is nothing."""
     said, rule = _finished(root, run, lent), policy.read(root, run)
-    if not registry.commit_of(root, run, publish.target(root, run, rule).base):
-        said += _spent(root, run, lent, _enroll)
     drops, left = inbox.look(inbox.folder(root, run), rule.settle_seconds)
     writing = f"; left alone, as being written: {', '.join(left)}" if left else ""
     if not drops:
         return [*said, f"{run}: nothing new{writing}"]
+    if not registry.commit_of(root, run, publish.target(root, run, rule).base):
+        said += _spent(root, run, lent, _enroll)
     return [*said, *(line + writing for line in _spent(root, run, lent, lambda night, scratch: steps.spend(night, drops, scratch)))]
 
 

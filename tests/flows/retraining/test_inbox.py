@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.retraining import inbox
+from tasks.shared.errors import DataError
 
 
 def names(found: tuple[list[inbox.Drop], list[str]]) -> tuple[list[str], list[str]]:
@@ -19,6 +20,12 @@ def names(found: tuple[list[inbox.Drop], list[str]]) -> tuple[list[str], list[st
 
 def test_no_inbox_is_an_empty_one(tmp_path: Path) -> None:
     assert inbox.look(tmp_path / "none", 0) == ([], [])
+
+
+def test_inbox_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "inbox").symlink_to("/etc")
+    with pytest.raises(DataError, match="the inbox is a link; mount or make the folder itself there"):
+        inbox.look(tmp_path / "inbox", 0)
 
 
 def test_files_and_folders_are_drops_and_unfinished_ones_are_left_alone(tmp_path: Path) -> None:
