@@ -67,10 +67,10 @@ def show_reports(runs: Sequence[str]) -> None:
         file = Path("data") / run / "benchmark" / "report" / "report.md"
         if file.is_file():
             text = file.read_text(encoding="utf-8")
-            create_markdown_artifact(_with_pictures(text, file.parent), key=f"{run}-report", description=f"benchmark of {run}")
+            create_markdown_artifact(with_pictures(text, file.parent), key=f"{run}-report", description=f"benchmark of {run}")
 
 
-def _with_pictures(text: str, folder: Path) -> str:
+def with_pictures(text: str, folder: Path) -> str:
     """The UI has no files of ours to show: a picture goes along as data."""
 
     def inline(found: re.Match[str]) -> str:

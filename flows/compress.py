@@ -75,7 +75,7 @@ def compress(
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
             if not overrides and not revision:
                 check_params(root)
-                return _run(root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask))
+                return bring_up_to_date(root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask))
             return _run_elsewhere(root, runs, force, overrides, revision, share, Lent(keep, mask))
     except SlipwayError as error:
         return Failed(message=mask(str(error)), data=Ended(error.exit_code))
@@ -90,7 +90,7 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
     with worktree.at(root, revision, overrides) as (folder, changes), workspace.hold(folder):
         if experiment:
             tag(f"experiment:{experiment}")
-        state = _run(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, lent)
+        state = bring_up_to_date(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, lent)
         if not state.is_completed():
             return state
         if experiment:
@@ -101,7 +101,8 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
     return state
 
 
-def _run(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, lent: Lent) -> State[Any]:
+def bring_up_to_date(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, lent: Lent) -> State[Any]:
+    """In the current directory, `root`, which the flow run holds. The state's data are an `Ended`."""
     graph = Graph()
     stages = select(graph.stages, runs)
     concerned = tuple(dict.fromkeys(stage.run for stage in stages))

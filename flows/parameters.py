@@ -12,9 +12,11 @@ from tasks.shared.params import RUN_NAME
 
 RUN = RUN_NAME.pattern
 
-Runs = Annotated[tuple[Annotated[str, Field(pattern=f"^{RUN}$")], ...], Field(max_length=1000)]
+Run = Annotated[str, Field(pattern=f"^{RUN}$")]
+Runs = Annotated[tuple[Run, ...], Field(max_length=1000)]
 Stages = Annotated[tuple[Annotated[str, Field(pattern=f"^[a-z][a-z0-9_-]*(@{RUN})?$")], ...], Field(max_length=1000)]
 Overrides = Annotated[tuple[Annotated[str, Field(pattern=PATTERN, max_length=500)], ...], Field(max_length=100)]
 Revision = Annotated[str, Field(pattern=HASH)]
 Seconds = Annotated[float, Field(ge=0, le=30 * 24 * 3600)]
 Deployment = Literal["compress/gpu", "compress/cpu"]
+Version = Annotated[int, Field(ge=0, le=1_000_000)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
@@ -62,6 +63,18 @@ class Pointer:
         with written.open("w", encoding="utf-8") as file:
             YAML().dump(document, file)
         written.replace(self.path)
+
+    def check_out(self) -> None:
+        """Makes the folder what the .dvc file says, whatever is in it.
+
+        Raises:
+            DataError: neither DVC's cache nor a remote has the files.
+        """
+        try:
+            with self._repo() as repo:
+                repo.checkout(targets=[str(self.path)], force=True)
+        except DvcException:
+            self.pull()
 
     def pull(self) -> None:
         """Raises:

@@ -134,7 +134,7 @@ EMBEDDED: dict[str, Callable[[Path], None]] = {
 def _bring_file(path: Path, into: Path) -> None:
     if not is_table(path.name):
         raise DataError(path.name, f"this kind of file cannot be read; what can: {FORMATS}")
-    if fault := _bad_name(path.name):
+    if fault := bad_name(path.name):
         raise DataError(path.name, fault)
     if path.stat().st_size == 0:
         raise DataError(path.name, "is empty")
@@ -152,7 +152,7 @@ def _bring_folder(folder: Path, into: Path) -> None:
             faults.append(f"{name!r} is a link that leads out of the folder or nowhere; put the file itself there")
         elif path.is_file() and is_data(name):
             chosen.append(path)
-            if fault := _bad_name(name):
+            if fault := bad_name(name):
                 faults.append(f"{name!r} {fault}")
     if not chosen and not faults:
         faults.append(f"holds no data; what can be read: {FORMATS}")
@@ -164,7 +164,7 @@ def _bring_folder(folder: Path, into: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def _bad_name(name: str) -> str:
+def bad_name(name: str) -> str:
     if "\\" in name or ":" in name or not name.isprintable() or name.startswith((".", "-")):
         return "has a name with signs that are not safe in a file's name; rename it"
     return ""

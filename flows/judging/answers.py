@@ -20,11 +20,15 @@ from tasks.shared.truth import Truth
 
 @dataclass(frozen=True)
 class Shipped:
-    """A model of the kind, as it ships. `labels` are its own, in the order of its numbers."""
+    """A model as it ships. `labels` are its own, in the order of its numbers."""
 
     folder: Path
-    kind: Kind
+    kind_name: str
     labels: Sequence[str]
+
+    @property
+    def kind(self) -> Kind:
+        return base.load(self.kind_name)
 
     def ask(self, rows: Sequence[Row]) -> list[np.ndarray]:
         """Probabilities (decisions, labels) for each row."""
@@ -37,7 +41,7 @@ def shipped(folder: Path, kind: str) -> Shipped:
     FileNotFoundError: there is no such folder.
     """
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
-    return Shipped(folder, base.load(kind), labels)
+    return Shipped(folder, kind, labels)
 
 
 def names_of(models: Sequence[Shipped], rows: Sequence[Row]) -> list[str]:
@@ -50,6 +54,12 @@ def numbered(probabilities: Sequence[np.ndarray], own: Sequence[str], names: Seq
     """The likeliest label of each decision (m,), as its number among `names`."""
     place = np.array([list(names).index(label) for label in own])
     chosen: np.ndarray = place[np.concatenate(probabilities).argmax(1)]
+    return chosen
+
+
+def likeliest(kept: Sequence[Sequence[float]], labels: int) -> np.ndarray:
+    """The likeliest label of each decision (m,), from each row's probabilities as predictions.parquet keeps them, one after another."""
+    chosen: np.ndarray = np.concatenate([np.asarray(row) for row in kept]).reshape(-1, labels).argmax(1)
     return chosen
 
 

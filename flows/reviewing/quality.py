@@ -97,11 +97,15 @@ def _number(tree: Any, *keys: str) -> float | None:
 
 
 def spread_of(side: Side, run: str) -> Spread | None:
-    """How far models of this recipe lie apart by their seed alone, where that was measured."""
-    found = side.json(f"data/{run}/retrain/spread.json")
+    """How far models of this recipe lie apart by their seed alone, where that was measured, and of the recipe that the side has."""
+    from flows.retraining import spread
+
+    found = side.json(spread.file(run).as_posix())
     if found is None:
         return None
     try:
+        if "recipe" in found and found["recipe"] != spread.recipe(side.run(run)):
+            return None
         categories = {str(name): float(value) for name, value in found["categories"].items()}
         return Spread(int(found["seeds"]), float(found["deviation"]), categories)
     except (KeyError, TypeError, ValueError, AttributeError):

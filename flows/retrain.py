@@ -1,0 +1,247 @@
+"""Retraining on new data, as a Prefect flow: what lies in data/inbox/<run>/ is taken in, a challenger trained and judged, promoted or not.
+
+    python -m flows.retrain night [RUN ...]       what the schedule does; `make retrain RUN=bbc`
+    python -m flows.retrain rollback RUN [--to N] the former champion comes back; `make rollback RUN=bbc`
+    python -m flows.retrain enroll RUN            what dvc.lock holds becomes the champion, unjudged
+    python -m flows.retrain history RUN           the page of the last night
+
+How a run is retrained stands in params.yaml under `retrain`. docs/retraining.md tells all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
+from prefect import State, flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+from prefect.events import emit_event
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows import artifacts, git, secrets, server, workspace, worktree
+from flows.artifacts import Origin
+from flows.compress import Lent, bring_up_to_date
+from flows.flowrun import check_params, workspace_for_run
+from flows.parameters import Run, Runs, Seconds, Version
+from flows.reproduce import BUG
+from flows.retraining import history, inbox, policy, publish, registry, rollback, steps
+from flows.retraining.history import Entry
+from flows.retraining.night import Night, NotTrainedError
+from flows.retraining.policy import Policy
+from tasks.shared.errors import SlipwayError
+
+TRIES = 3
+"""How often a night is begun again because somebody committed to its branch while it was at work."""
+PULL_REQUEST = ".dvc/tmp/pull-request-{run}.md"
+Work = Callable[[Night, Path], Entry]
+
+
+@flow(name="retrain", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
+def retrain(runs: Runs = (), wait: Seconds = 0) -> State[Any]:
+    """Takes in what lies in the inboxes; trains, judges and promotes where enough has come together.
+
+    Args:
+        runs: Runs with a section under `retrain` in params.yaml; none: all of them.
+        wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
+    """
+    return _flow(wait, lambda root, lent: [line for run in runs or policy.read_all(root) for line in _night(root, run, lent)])
+
+
+@flow(name="roll-back", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
+def roll_back(run: Run, version: Version = 0, keep_rows: bool = False, wait: Seconds = 0) -> State[Any]:
+    """Brings a former champion back, bit for bit.
+
+    Args:
+        run: Run with a section under `retrain` in params.yaml.
+        version: Number of the champion that comes back; 0: the one before this one.
+        keep_rows: Rows that the champions since have learned from are collected again, for the next challenger; else they go to quarantine.
+        wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
+    """
+
+    def work(night: Night, _scratch: Path) -> Entry:
+        return rollback.back_to(night, version, keep_rows)
+
+    return _flow(wait, lambda root, lent: _finished(root, run, lent) + _spent(root, run, lent, work))
+
+
+@flow(name="enroll", persist_result=False)
+def enroll(run: Run, wait: Seconds = 0) -> State[Any]:
+    """Makes what dvc.lock holds the champion, unjudged, whatever it was before."""
+    return _flow(wait, lambda root, lent: _finished(root, run, lent) + _spent(root, run, lent, _enroll))
+
+
+def _flow(wait: float, work: Callable[[Path, Lent], Sequence[str]]) -> State[Any]:
+    root, mask = Path.cwd(), secrets.masked({})
+    try:
+        with secrets.given() as mask, workspace_for_run(root, wait) as keep:
+            check_params(root)
+            policy.read_all(root)
+            said = work(root, Lent(keep, mask))
+    except SlipwayError as error:
+        return Failed(message=mask(str(error)), data=error.exit_code)
+    except NotTrainedError as error:
+        return Failed(message=mask(str(error)), data=error.code)
+    return Completed(message="\n".join(said) or "params.yaml names no run under `retrain`", data=0)
+
+
+def _night(root: Path, run: str, lent: Lent) -> list[str]:
+    """Finishes what a killed night left, then takes in what there is; cheap if that is nothing."""
+    said, rule = _finished(root, run, lent), policy.read(root, run)
+    drops, left = inbox.look(inbox.folder(root, run), rule.settle_seconds)
+    writing = f"; left alone, as being written: {', '.join(left)}" if left else ""
+    if not drops:
+        return [*said, f"{run}: nothing new{writing}"]
+    if not registry.commit_of(root, run, publish.target(root, run, rule).base):
+        said += _spent(root, run, lent, _enroll)
+    return [*said, *(line + writing for line in _spent(root, run, lent, lambda night, scratch: steps.spend(night, drops, scratch)))]
+
+
+def _enroll(night: Night, _scratch: Path) -> Entry:
+    return steps.enroll(night)
+
+
+def _finished(root: Path, run: str, lent: Lent) -> list[str]:
+    made = publish.prepared(root, run)
+    if made is None:
+        return []
+    get_run_logger().warning("resuming: the night that was killed had made %s", made[:12])
+    rule = policy.read(root, run)
+    if not publish.publish(root, run, rule, made, _say(lent)):
+        return []
+    return [f"finished the night that was killed: {_told(root, run, made)}"]
+
+
+def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
+    """Does the work in a worktree at the head of the run's branch, and publishes what it leaves."""
+    rule = policy.read(root, run)
+    for _ in range(TRIES):
+        target = publish.target(root, run, rule)
+        with (
+            worktree.at(root, target.base, ()) as (folder, _changes),
+            workspace.hold(folder),
+            tempfile.TemporaryDirectory(prefix="slipway-night-") as scratch,
+        ):
+            night = Night(folder, run, rule, _train(folder, rule, lent), _say(lent), target.base)
+            entry = work(night, Path(scratch))
+            made = publish.prepare(root, folder, run, _message(entry))
+            _show(folder, run, entry)
+        if publish.publish(root, run, rule, made, _say(lent)):
+            worktree.clear(root)
+            if rule.publish == "branch":
+                _offer(root, run, entry, lent)
+            _announce(entry)
+            return [history.headline(entry)]
+        get_run_logger().warning("somebody committed meanwhile; the night begins again from there")
+    raise SlipwayError(run, f"the branch moved on {TRIES} times while the night was at work")
+
+
+def _train(folder: Path, rule: Policy, lent: Lent) -> Callable[[str], None]:
+    def train(run: str) -> None:
+        state = bring_up_to_date(folder, Origin(git.commit(folder), git.edited(folder)), (run,), (), rule.push, lent)
+        if not state.is_completed():
+            raise NotTrainedError(getattr(state.data, "code", BUG), f"{run}: no challenger: {state.message}")
+
+    return train
+
+
+def _say(lent: Lent) -> Callable[[str], None]:
+    return lambda line: get_run_logger().info(lent.mask(line))
+
+
+def _message(entry: Entry) -> str:
+    """Of the commit, and as it stands of a pull request."""
+    subject = {
+        "promoted": f"Promote {entry['run']} to v{entry['version']}",
+        "refused": f"Refuse a challenger of {entry['run']} v{entry['version']}",
+        "collected": f"Collect rows for {entry['run']}",
+        "enrolled": f"Make what is there the champion {entry['run']} v{entry['version']}",
+        "rolled back": f"Roll {entry['run']} back to v{entry['version']}",
+    }[entry["decision"]]
+    rows = entry["rows"]
+    return f"{subject}\n\n{entry['why']}\n\n{rows['arrived']} rows arrived, {rows['taken']} taken, {rows['set_aside']} set aside.\n"
+
+
+def _show(folder: Path, run: str, entry: Entry) -> None:
+    """The page of the night: an artifact of the run."""
+    place = folder / history.folder(run)
+    text = history.page(entry, history.read(folder, run))
+    create_markdown_artifact(artifacts.with_pictures(text, place), key=f"{run}-night", description=history.headline(entry)[:200])
+
+
+def _offer(root: Path, run: str, entry: Entry, lent: Lent) -> None:
+    """The text of a pull request, where commits go to a branch."""
+    file = root / PULL_REQUEST.format(run=run)
+    picture = f"(`{history.folder(run).as_posix()}/quality.png` shows quality over time.)"
+    file.write_text(history.page(entry, [entry]).replace(history.PICTURE, picture), encoding="utf-8")
+    _say(lent)(f"branch retrain/{run} is ready for review; {file.relative_to(root)} holds the text of the pull request")
+
+
+def _announce(entry: Entry) -> None:
+    emit_event(
+        f"slipway.retrain.{entry['decision'].replace(' ', '-')}",
+        resource={"prefect.resource.id": f"slipway.run.{entry['run']}", "prefect.resource.name": entry["run"]},
+        payload={"why": entry["why"], "version": entry["version"]},
+    )
+
+
+def _told(root: Path, run: str, made: str) -> str:
+    return history.headline(history.parsed(git.git(root, "show", f"{made}:{history.file(run).as_posix()}"))[-1])
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flows.retrain", description="Retraining on new data.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    night = commands.add_parser("night", help="take in what arrived; train, judge and promote if enough has come together")
+    night.add_argument("runs", nargs="*", metavar="RUN", help="with a section under `retrain` in params.yaml (default: all)")
+    back = commands.add_parser("rollback", help="bring a former champion back, bit for bit")
+    back.add_argument("--to", type=int, default=0, metavar="N", help="its number (default: the one before this one)")
+    back.add_argument("--keep-rows", action="store_true", help="collect again what the champions since had learned from")
+    enrolling = commands.add_parser("enroll", help="make what dvc.lock holds the champion, unjudged")
+    told = commands.add_parser("history", help="print the page of the last night")
+    for one in (back, enrolling, told):
+        one.add_argument("run", metavar="RUN")
+    for one in (night, back, enrolling):
+        one.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="for a workspace that another holds (default: 0)")
+    return parser.parse_args()
+
+
+def _asked(given: argparse.Namespace) -> State[Any]:
+    if given.command == "night":
+        return retrain(tuple(given.runs), given.wait, return_state=True)
+    if given.command == "rollback":
+        return roll_back(given.run, given.to, given.keep_rows, given.wait, return_state=True)
+    return enroll(given.run, given.wait, return_state=True)
+
+
+def main() -> int:
+    given, root = _arguments(), Path.cwd()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        if given.command == "history":
+            entries = history.read(root, given.run)
+            print(history.page(entries[-1], entries) if entries else f"{given.run}: no night yet")
+            return 0
+        check_params(root)
+        policy.read_all(root)
+        with workspace.hold(root, given.wait):
+            server.ensure()
+            state = _asked(given)
+    except SlipwayError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    code: Any = state.result(raise_on_failure=False)
+    print(state.message, file=sys.stdout if state.is_completed() else sys.stderr)
+    return code if isinstance(code, int) else BUG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

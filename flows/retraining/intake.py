@@ -1,0 +1,143 @@
+"""Takes the inbox in: of each drop the rows that may be learned from are collected, everything else goes to quarantine with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flows.judging import answers
+from flows.judging.answers import Shipped
+from flows.pointer import files
+from flows.retraining import drift, drops, sifting
+from flows.retraining.drift import Shift
+from flows.retraining.drops import Reading, Rules
+from flows.retraining.inbox import Drop
+from flows.retraining.policy import Policy
+from flows.retraining.sifting import Known, Sifted
+from flows.retraining.store import Store
+from tasks.kinds.base import Row as Values
+from tasks.shared import tables
+from tasks.shared.records import Row
+
+CLASS = "label"
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What drops are held against: the champion as it ships, what its ingest made, which decisions of the frozen test rows it misses, and
+    how large drops usually are."""
+
+    champion: Shipped
+    ingest: Path
+    missed: np.ndarray
+    usual_bytes: float
+
+
+@dataclass
+class Taken:
+    """What became of a drop; all its rows are in `taken` or `aside`, unless it could not be read at all (`rows` is None then)."""
+
+    drop: Drop
+    rows: int | None
+    taken: int = 0
+    aside: dict[str, int] = field(default_factory=dict)
+    fault: str = ""
+    shifts: Sequence[Shift] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.drop.name,
+            "sha256": self.drop.sha256,
+            "bytes": self.drop.bytes,
+            "rows": self.rows,
+            "taken": self.taken,
+            "set_aside": self.aside,
+            "fault": self.fault,
+            "shifts": [one.as_json() for one in self.shifts],
+        }
+
+
+def take_in(found: Sequence[Drop], store: Store, rules: Rules, policy: Policy, baseline: Baseline) -> list[Taken]:
+    """Fills the store's folders; the drops themselves stay where they are."""
+    known = sifting.known_of(baseline.ingest, rules.kind)
+    if files(store.collected.folder):
+        for records in drops.read_folder(store.collected.folder, rules).records:
+            for record in records:
+                known.add(record)
+    return [_take(drop, store, rules, policy, baseline, known) for drop in found]
+
+
+def _take(drop: Drop, store: Store, rules: Rules, policy: Policy, baseline: Baseline, known: Known) -> Taken:
+    with drops.staging() as staging:
+        reading = drops.read(drop, rules, policy.largest_file * baseline.usual_bytes, Path(staging))
+        if reading.fault:
+            return _refuse(store, Taken(drop, reading.count, fault=reading.fault))
+        before = set(known.ids), dict(known.learned)
+        sifted = sifting.sift(reading, known, rules.kind, policy.unseen_labels)
+        shifts = _shifts(sifted, rules, policy, baseline) if not sifted.fault else []
+        beyond = [one.told() for one in shifts if one.exceeds]
+        fault = sifted.fault or ("; ".join(beyond) if policy.on_shift == "refuse" else "")
+        if fault or not sifted.rows:
+            known.ids, known.learned = before
+            fault = fault or "holds no row that is new and of use"
+            return _refuse(store, Taken(drop, reading.count, aside=sifted.reasons(), fault=fault, shifts=shifts), sifted)
+        store.collect(sifted.rows, rules, Path(staging))
+        if sifted.aside:
+            store.set_aside(drop, "", sifted.aside)
+        return Taken(drop, reading.count, len(sifted.rows), sifted.reasons(), shifts=shifts)
+
+
+def _refuse(store: Store, taken: Taken, sifted: Sifted | None = None) -> Taken:
+    store.set_aside(taken.drop, taken.fault, sifted.aside if sifted else ())
+    return taken
+
+
+def _shifts(sifted: Sifted, rules: Rules, policy: Policy, baseline: Baseline) -> list[Shift]:
+    new = [record.values for records in sifted.records for record in records]
+    found = drift.shifts(rules.kind, new, tables.read(baseline.ingest / "train.parquet"), policy)
+    if not found:
+        return []
+    known = [values for values in new if _is_known(values, baseline.champion)]
+    return [*found, drift.surprise(missed(baseline.champion, known), baseline.missed, policy.max_surprise)] if known else found
+
+
+def missed(champion: Shipped, rows: Sequence[Values]) -> np.ndarray:
+    """Which decisions the champion gets wrong."""
+    names = answers.names_of([champion], rows)
+    truth = answers.truth_of([row[CLASS] for row in rows], names)
+    wrong: np.ndarray = answers.numbered(champion.ask(rows), champion.labels, names) != truth.labels
+    return wrong
+
+
+def _is_known(values: Mapping[str, Any], champion: Shipped) -> bool:
+    """Whether the champion could have answered right."""
+    kind = champion.kind
+    classes = {name for label in champion.labels for name in kind.classes(label)}
+    return set(kind.classes(values[CLASS])) <= classes
+
+
+def ready(store: Store, rules: Rules, known: Known, min_rows_per_class: int) -> tuple[list[Row], list[Row]]:
+    """Of the collected rows those to learn from, and those that wait until their new class is large enough for ingest."""
+    if not files(store.collected.folder):
+        return [], []
+    reading = drops.read_folder(store.collected.folder, rules)
+    counts: dict[str, int] = {}
+    for name in _new_classes(reading, rules, known):
+        counts[name] = counts.get(name, 0) + 1
+    small = {name for name, count in counts.items() if count < min_rows_per_class}
+    use: list[Row] = []
+    wait: list[Row] = []
+    for row, records in zip(reading.rows, reading.records, strict=True):
+        classes = {name for record in records for name in rules.kind.classes(record.values[CLASS])}
+        (wait if classes & small else use).append(row)
+    return use, wait
+
+
+def _new_classes(reading: Reading, rules: Rules, known: Known) -> Iterator[str]:
+    for records in reading.records:
+        for record in records:
+            yield from (name for name in rules.kind.classes(record.values[CLASS]) if name not in known.classes)

@@ -1,0 +1,99 @@
+"""A former champion comes back: its artifacts, figures and data pointers, as they stood in the commit that brought it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from flows import overrides
+from flows.git import git
+from flows.pointer import files
+from flows.retraining import drops, history, registry
+from flows.retraining.history import Entry
+from flows.retraining.inbox import Drop
+from flows.retraining.night import Night
+from flows.retraining.steps import written
+from tasks.kinds import base
+from tasks.shared.errors import ParamsError
+from tasks.shared.folders import ARRIVED
+
+
+def back_to(night: Night, version: int, keep_rows: bool) -> Entry:
+    """Raises:
+    ParamsError: there is no such champion.
+    """
+    champion, commit = _former(night, version)
+    now = registry.read(night.root, night.run)
+    night.store.restore()
+    learned = _learned(night)
+    _bring(night, commit)
+    night.store.restore()
+    unlearned = sorted(set(learned) - set(_learned(night)))
+    rows = _keep(night, commit_rows=learned, names=unlearned, collect=keep_rows, of=now.version if now else 0)
+    registry.write(night.root, champion)
+    where = "are collected again" if keep_rows else "went to quarantine"
+    told = f"; {rows} rows that the champions since had learned from {where}" if rows else ""
+    entry = night.entry("rolled back", f"by hand, from v{now.version if now else 0}{told}", champion.version)
+    if keep_rows:
+        entry["collected"] += rows
+        entry["waiting"] += rows
+    return written(night, entry)
+
+
+def _former(night: Night, version: int) -> tuple[registry.Champion, str]:
+    now = registry.read(night.root, night.run)
+    wanted = version or (now.former if now else None)
+    commit = registry.find(night.root, night.run, wanted, night.base) if wanted else None
+    if wanted is None or commit is None:
+        known = ", ".join(sorted({f"v{entry['version']}" for entry in history.read(night.root, night.run)})) or "none"
+        what = f"v{wanted}" if wanted else "a champion before this one"
+        raise ParamsError(f"run {night.run}", f"there is no {what}; champions so far: {known}")
+    return registry.parsed(git(night.root, "show", f"{commit}:{registry.file(night.run).as_posix()}"), commit), commit
+
+
+def _bring(night: Night, commit: str) -> None:
+    """The run's own part of dvc.lock, its figures, its raw data's pointer and what its teacher began from; other runs keep theirs."""
+    yaml = YAML()
+    lock = yaml.load((night.root / "dvc.lock").read_text(encoding="utf-8"))
+    former = yaml.load(git(night.root, "show", f"{commit}:dvc.lock"))
+    ours = {name: stage for name, stage in former["stages"].items() if name.endswith(f"@{night.run}")}
+    others = {name: stage for name, stage in lock["stages"].items() if not name.endswith(f"@{night.run}")}
+    order = dict.fromkeys([*lock["stages"], *ours])
+    lock["stages"] = {name: (ours | others)[name] for name in order if name in ours or name in others}
+    with (night.root / "dvc.lock").open("w", encoding="utf-8") as file:
+        yaml.dump(lock, file)
+    source = YAML(typ="safe").load(git(night.root, "show", f"{commit}:params.yaml"))["runs"][night.run]["pretrain"]["source"]
+    if source != night.params["pretrain"]["source"]:
+        overrides.apply(night.root / "params.yaml", [f"runs.{night.run}.pretrain.source={json.dumps(source)}"])
+    night.take_pointer(commit)
+    kept = f"{history.folder(night.run).as_posix()}/"
+    named = git(night.root, "ls-tree", "-r", "--name-only", commit, "--", f"data/{night.run}", f"data/raw/{night.run}.dvc").splitlines()
+    git(night.root, "checkout", "--quiet", commit, "--", *(name for name in named if not name.startswith(kept)))
+
+
+def _learned(night: Night) -> dict[str, bytes]:
+    """The files of rows that arrived, by name."""
+    folder = night.store.raw.folder / ARRIVED
+    return {name.as_posix(): (folder / name).read_bytes() for name in files(folder)}
+
+
+def _keep(night: Night, commit_rows: dict[str, bytes], names: list[str], collect: bool, of: int) -> int:
+    """Rows that are in no raw data any more are collected, or set aside; how many."""
+    rules = drops.rules_of(base.load(night.params["kind"]), night.params, night.policy)
+    count = 0
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / name
+            file.write_bytes(commit_rows[name])
+            count += len(drops.read_folder(Path(folder), rules).rows)
+            if collect:
+                night.store.collected.folder.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, night.store.collected.folder / name)
+            else:
+                drop = Drop(file, name.partition(".")[0], file.stat().st_size, "")
+                night.store.set_aside(drop, f"learned by v{of}, which was rolled back", ())
+    return count
