@@ -16,6 +16,7 @@ Exit status: 0 nothing that was asked about was found, 1 something was (--fail-o
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         found = review(Path.cwd(), given.a, given.b, given.run)
         page = content.page(found)
-        said = _write(found, page, form, out, None if given.pictures == "none" else given.pictures or "")
+        said = _write(found, page, form, out, _place(given.pictures, out))
     except SlipwayError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -102,6 +103,13 @@ def _terms(given: argparse.Namespace) -> tuple[str | None, Path | None, list[str
     return form or ending, out, asked
 
 
+def _place(asked: str | None, out: Path | None) -> str | None:
+    """What stands before the names of pictures; None where there are none, as on a terminal."""
+    if asked == "none" or (asked is None and out is None):
+        return None
+    return asked or ""
+
+
 def _write(found: Any, page: Any, form: str | None, out: Path | None, pictures: str | None) -> str:
     """Returns what the terminal shows."""
     from flows.reviewing import as_json, markdown, web
@@ -133,4 +141,5 @@ def _pictures(blocks: Sequence[Any]) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no fault
     sys.exit(main())

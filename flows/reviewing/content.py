@@ -113,7 +113,8 @@ def judged(quality: Quality) -> Iterator[Line]:
         "no difference": f"The whole interval lies within {margin}.",
         "not enough data": f"The interval holds 0 and reaches beyond {margin}: these rows cannot tell.",
     }[found.verdict]
-    yield f"{meaning} A true difference smaller than {gap.visible:.4f} could not have been seen."
+    seen = f" A true difference smaller than {gap.visible:.4f} could not have been seen." if gap.visible else ""
+    yield meaning + seen
     yield _seeds(quality)
     if told := _left_out(quality):
         yield told

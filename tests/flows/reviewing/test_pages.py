@@ -66,12 +66,12 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Planted:
 
 
 def test_markdown_shows_hostile_rows_as_they_are_and_they_do_nothing(hostile: Planted) -> None:
-    done = hostile.diff("--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never")
+    done = hostile.diff("--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--pictures", "beside/")
     assert done.returncode == 0, done.stderr
     rendered = Elements(MarkdownIt("commonmark").enable("table").render(done.stdout))
     pictures = [one for one in rendered.addresses if one]
     assert pictures
-    assert all(one.startswith(f"{RUN}-") and one.endswith(".png") for one in pictures)
+    assert all(one.startswith(f"beside/{RUN}-") and one.endswith(".png") for one in pictures)
     assert not {"script", "a", "em", "strong", "del"} & set(rendered.tags)
     shown = "".join(rendered.words)
     assert "<script>alert(1)</script>" in shown
@@ -109,6 +109,7 @@ def test_a_browser_shows_the_page_without_asking_any_host(hostile: Planted, tmp_
 def test_pictures_get_the_address_that_is_given(hostile: Planted) -> None:
     said = hostile.diff("--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--pictures", "https://example.com/at/").stdout
     assert f"](https://example.com/at/{RUN}-categories.png)" in said
+    assert "![" not in hostile.diff("--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--pictures", "none").stdout
 
 
 @pytest.mark.parametrize("text", HOSTILE)
