@@ -122,7 +122,7 @@ def _smoke(folder: Path) -> tuple[Project, Drop]:
 
 def _clone(folder: Path, run: str) -> tuple[Project, Drop]:
     folder.mkdir()
-    corpus = planting.corpus(params.read(smoke.REPOSITORY / "params.yaml")[run], seed=0)
+    corpus = planting.corpus(params.read(smoke.REPOSITORY / "params.yaml")[run], nightly.LIGHT["ingest"], seed=0)
     project = nightly.clone(folder, run, corpus.start, {**COMMON, "seeds": 1})
     smoke.commit(project.root, "how it is retrained")
     return project, planting.malformed("drop.jsonl", corpus.later[:150], random.Random(0))

@@ -135,7 +135,7 @@ def shifts(done: Sequence[Night]) -> list[str]:
 def play(folder: Path, given: argparse.Namespace) -> tuple[list[str], bool]:
     """The page, and whether all claims hold."""
     run = params.read(smoke.REPOSITORY / "params.yaml")[given.run]
-    corpus = planting.corpus(run, given.seed)
+    corpus = planting.corpus(run, nightly.LIGHT["ingest"], given.seed)
     desks = sorted({one["desk"] for one in corpus.start})
     drops = planting.quarter(corpus.later, desks, given.seed)[: given.nights]
     project = nightly.clone(folder, given.run, corpus.start, {"settle_seconds": SETTLE_SECONDS})
