@@ -26,8 +26,8 @@ LIGHT: dict[str, dict[str, Any]] = {
         "gates": {"min_quality_ratio": 0.8, "min_speedup": 2.0, "max_bytes": 4570000},
     },
 }
-"""What makes the committed recipe lighter, so that a night takes minutes, with gates as wide as that needs, and the frozen test split larger,
-so that it can see what a quarter brings."""
+"""What makes the committed recipe lighter, so that a night takes minutes, with wider gates; and the frozen test split larger, so that it
+can see what a quarter brings."""
 
 
 @dataclass(frozen=True)
