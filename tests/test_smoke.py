@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests import smoke
+from tests import smoke, tiny
 from tests.smoke import RUN, attempt, call, commit, md5s
 
 CLEAN = "Data and pipelines are up to date."
@@ -180,6 +180,16 @@ def test_changed_file_makes_stale_the_stages_that_import_it(made: Path, files: l
         for file, content in before.items():
             (made / file).write_bytes(content)
     assert set(status) == {f"{stage}@{RUN}" for stage in stale}
+
+
+def test_model_card_tells_of_the_run_and_its_lines_load_the_model(made: Path) -> None:
+    text = call(made, "python", "-m", "flows.retraining.card", RUN)
+    assert [path for path, md5 in md5s(made).items() if f"| `{path}` | `{md5}` |" not in text] == []
+    assert re.search(r"^\| business \| \d+ \| \d+ \| \d+ \|$", text, re.MULTILINE)
+    assert "| rows.csv | utf-8 | 300 |" in text
+    lines = text.split("```python\n")[1].split("```", maxsplit=1)[0]
+    assert call(made, "python", "-I", "-c", lines).strip() in tiny.LABELS
+    assert changed_in_git(made) == ""
 
 
 # -- a parameter changed --

@@ -2,9 +2,14 @@
 
 Two sources of chance stand between two figures: other rows would have been asked, and the same recipe trained with another seed would have
 come out otherwise. The first is estimated by the paired bootstrap over rows (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-chapter 13), the second from models of one recipe that differ by their seed alone (`spread_of`). Both variances are added; the quantile is
-that of a t distribution with as many degrees of freedom as their sum has (Welch, The Generalization of Student's Problem, 1947), for a
-spread of few seeds is itself uncertain.
+chapter 13), the second from models of one recipe that differ by their seed alone (`spread_of`). Both variances are added.
+
+A spread of few seeds is itself uncertain, so the quantile is that of a t distribution. The spread is what the figures vary over seeds less
+what rows explain of that; with the rows' variance added again, the sum is as uncertain as the figures' own variance and has its
+`seeds - 1` degrees of freedom (Gaylor and Hopper, Estimating the Degrees of Freedom for Linear Combinations of Mean Squares by
+Satterthwaite's Formula, 1969). That holds if the spread was measured on about as many rows as are compared, and is on the safe side if on
+more. Where rows explain all the variation over seeds, theirs is the only variance and the quantile is the normal one. How often such
+verdicts err: docs/results/calibration.md.
 
 "No difference" is a claim, too: the whole interval lies within the margin (Schuirmann, two one-sided tests, 1987; here with the 95 %
 interval, which is stricter than the usual 90 %).
@@ -141,19 +146,16 @@ def _difference(values: Sequence[np.ndarray], deviation: float, seeds: int, conf
     """From champion's and challenger's figure and the resampled figures of each."""
     champion, challenger, *sampled = values
     of_rows, of_seeds = float(np.var(sampled[1] - sampled[0])), 2 * deviation**2
-    half = _quantile(of_rows, of_seeds, seeds, confidence) * np.sqrt(of_rows + of_seeds)
+    half = _quantile(of_seeds, seeds, confidence) * np.sqrt(of_rows + of_seeds)
     middle = float(challenger - champion)
     return Difference(float(champion), float(challenger), float(middle - half), float(middle + half))
 
 
-def _quantile(of_rows: float, of_seeds: float, seeds: int, confidence: float) -> float:
+def _quantile(of_seeds: float, seeds: int, confidence: float) -> float:
     from scipy.stats import norm, t
 
     at = 1 - (1 - confidence) / 2
-    if of_seeds == 0:
-        return float(norm.ppf(at))
-    freedom = (of_rows + of_seeds) ** 2 / (of_seeds**2 / max(1, seeds - 1))
-    return float(t.ppf(at, freedom))
+    return float(norm.ppf(at) if of_seeds == 0 else t.ppf(at, max(1, seeds - 1)))
 
 
 def _verdict(difference: Difference, margin: float, rows: int) -> Verdict:

@@ -19,9 +19,9 @@ from flows.retraining import arrived
 from flows.retraining.drops import Rules
 from flows.retraining.inbox import Drop
 from tasks.shared.errors import DataError
+from tasks.shared.folders import ARRIVED
 from tasks.shared.records import Rejected, Row
 
-ARRIVED = "arrived"
 REASONS = "reasons.jsonl"
 SHORT = 16
 
@@ -45,8 +45,13 @@ class Store:
     def quarantine(self) -> Pointer:
         return Pointer(self.root, self.root / "data" / "quarantine" / self.run)
 
+    @property
+    def teacher(self) -> Pointer:
+        """The champion's teacher, from which a challenger's began; only with `start: champion`."""
+        return Pointer(self.root, self.root / "models" / f"champion-{self.run}")
+
     def pointers(self) -> list[Pointer]:
-        return [self.raw, self.collected, self.quarantine]
+        return [self.raw, self.collected, self.quarantine, self.teacher]
 
     def restore(self) -> None:
         """Brings the folders to what their .dvc files say. What is in them beyond that is lost: look at `changed` first.
@@ -54,7 +59,7 @@ class Store:
         Raises:
             DataError: their files can be had nowhere.
         """
-        for pointer in (self.collected, self.quarantine):
+        for pointer in self.pointers()[1:]:
             if not pointer.path.exists():
                 shutil.rmtree(pointer.folder, ignore_errors=True)
             elif not pointer.matches():
@@ -80,16 +85,16 @@ class Store:
                 pointer.path.unlink(missing_ok=True)
 
     def collect(self, rows: Sequence[Row], rules: Rules, staging: Path) -> None:
-        arrived.write(rows, self.collected.folder, staging, rules.file_columns)
+        arrived.write(rows, self.collected.folder, staging, rules.file_columns, rules.needed)
 
     def learn(self, rows: Sequence[Row], rules: Rules) -> None:
         """Collected rows become rows that ingest reads."""
-        arrived.write(rows, self.raw.folder / ARRIVED, self.collected.folder, rules.file_columns)
+        arrived.write(rows, self.raw.folder / ARRIVED, self.collected.folder, rules.file_columns, rules.needed)
 
     def keep_collected(self, rows: Sequence[Row], rules: Rules) -> None:
         """Of the collected rows only these stay; the others were learned from."""
         before = files(self.collected.folder)
-        kept = arrived.write(rows, self.collected.folder, self.collected.folder, rules.file_columns)
+        kept = arrived.write(rows, self.collected.folder, self.collected.folder, rules.file_columns, rules.needed)
         for name in before:
             if kept is None or self.collected.folder / name != kept:
                 (self.collected.folder / name).unlink()

@@ -80,6 +80,19 @@ def test_spread_is_found_again_and_rows_noise_is_not_taken_for_it() -> None:
     assert apart.seeds == 30
 
 
+@pytest.mark.parametrize(("seeds", "most"), [(3, 0.09), (5, 0.065)])
+@pytest.mark.parametrize("ratio", [0.0, 1.0, 4.0])
+def test_models_of_one_recipe_are_seldom_told_apart_however_far_its_seeds_lie_apart(seeds: int, most: float, ratio: float) -> None:
+    """`ratio`: the variance of seeds, in the rows' share of a model's. Figures and spreads are drawn, as `spread_of` would find them."""
+    generator, pairs, of_rows = np.random.default_rng(4), 3000, 0.01
+    figures = of_rows * np.sqrt((1 + ratio) / 2) * generator.standard_normal((pairs, seeds + 2))
+    spreads = np.sqrt(np.maximum(0, figures[:, 2:].var(1, ddof=1) - of_rows**2 / 2))
+    sampled = [np.zeros(2), np.array([-of_rows, of_rows])]
+    found = [verdict._difference([*pair, *sampled], spread, seeds, 0.95) for pair, spread in zip(figures[:, :2], spreads, strict=True)]
+    called = np.mean([one.low > 0 or one.high < 0 for one in found])
+    assert 0.02 < called < most
+
+
 def test_class_that_falls_is_named_and_one_that_falls_within_noise_is_not() -> None:
     truth = truth_of(3000)
     of_a = np.flatnonzero(truth.labels == 0)
