@@ -52,7 +52,7 @@ SMOKE: dict[str, Any] = {
     **{"max_length_shift": 0.4, "max_content_shift": 0.85, "max_surprise": 0.15, "start": "pretrained", "seeds": 1},
     **{"max_growth": 2.0, "publish": "main", "push": True, "card": CARD},
 }
-LAX = {
+LAX: dict[str, dict[str, Any]] = {
     "pretrain": {"steps": 0},
     "finetune": {"epochs": 1, "patience": 1},
     "distill": {"epochs": 1, "patience": 1},
