@@ -31,7 +31,7 @@ from flows.compress import Lent, bring_up_to_date
 from flows.flowrun import check_params, workspace_for_run
 from flows.parameters import Run, Runs, Seconds, Version
 from flows.reproduce import BUG
-from flows.retraining import history, inbox, policy, publish, registry, rollback, steps
+from flows.retraining import history, inbox, mending, policy, publish, registry, rollback, steps
 from flows.retraining.history import Entry
 from flows.retraining.night import Night, NotTrainedError
 from flows.retraining.policy import Policy
@@ -108,9 +108,12 @@ def _enroll(night: Night, _scratch: Path) -> Entry:
 
 
 def _finished(root: Path, run: str, lent: Lent) -> list[str]:
+    for name in mending.drop_locks(root):
+        get_run_logger().warning("removed %s, a lock of git whose holder was killed", name)
     made = publish.prepared(root, run)
     if made is None:
         return []
+    mending.finish_files(root, made)
     get_run_logger().warning("resuming: the night that was killed had made %s", made[:12])
     rule = policy.read(root, run)
     if not publish.publish(root, run, rule, made, _say(lent)):

@@ -140,7 +140,7 @@ def check_out(root: Path, run: str) -> None:
 
 
 def _push_artifacts(root: Path, run: str, made: str, say: Say) -> None:
-    repo = Repo(str(root), _wait_for_lock=True)
+    repo = Repo(str(root), config={"remote": _remotes(root)}, _wait_for_lock=True)
     try:
         if not repo.config["core"].get("remote"):
             say("there is no default DVC remote: artifacts stay here")
@@ -153,6 +153,15 @@ def _push_artifacts(root: Path, run: str, made: str, say: Say) -> None:
     except Exception as error:  # each kind of remote has errors of its own
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise PassingError("DVC remote", f"did not take the night's artifacts: {why}; the next night tries again") from None
+    finally:
+        repo.close()
+
+
+def _remotes(root: Path) -> dict[str, Any]:
+    """As the checkout resolves them: of another commit DVC would take a folder named relative to the project for one below `/`."""
+    repo = Repo(str(root))
+    try:
+        return {name: dict(remote) for name, remote in repo.config["remote"].items()}
     finally:
         repo.close()
 

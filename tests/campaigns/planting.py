@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from flows import sources
 from tasks.kinds import base
@@ -64,11 +66,11 @@ class Corpus:
     later: list[Row] = field(default_factory=list)
 
 
-def corpus(run: dict[str, dict[str, float]], seed: int) -> Corpus:
-    """All rows of the frozen test split at the start, and a third of the others."""
-    kind, rows = base.load(str(run["kind"])), articles("bbc-news")
+def corpus(run: Mapping[str, Any], ingest: Mapping[str, Any], seed: int) -> Corpus:
+    """All rows of the frozen test split at the start, and a third of the others. `ingest` is what the run's params there are changed to."""
+    kind, rows, of_ingest = base.load(run["kind"]), articles("bbc-news"), {**run["ingest"], **ingest}
     random.Random(seed).shuffle(rows)
-    test = [row for row in rows if _place(row, kind, int(run["ingest"]["split_seed"])) < run["ingest"]["test"]]
+    test = [row for row in rows if _place(row, kind, of_ingest["split_seed"]) < of_ingest["test"]]
     rest = [row for row in rows if row not in test]
     third = len(rest) // 3
     found = Corpus([*test, *rest[:third]], rest[third:])
@@ -83,8 +85,6 @@ def _place(row: Row, kind: base.Kind, split_seed: int) -> float:
 
 
 def articles(source: str) -> list[Row]:
-    import json
-
     with tempfile.TemporaryDirectory() as folder:
         sources.bring(source, Path(folder))
         return [json.loads(line) for line in (Path(folder) / "articles.jsonl").read_text(encoding="utf-8").splitlines()]

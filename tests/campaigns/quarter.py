@@ -1,6 +1,6 @@
 """A simulated quarter: twelve nightly drops, good ones and bad ones, taken in and learned from night by night; and whether all was right.
 
-    python -m tests.campaigns.quarter [--run bbc] [--seed 0] [--nights 12] [--folder FOLDER] [--out docs/results/quarter.md]
+    python -m tests.campaigns.quarter [--run bbc] [--seed 0] [--nights 12] [--out docs/results/quarter.md]
 
 Works in a scratch clone of this repository's last commit, whose first champion is made by `dvc repro` on the rows of the start: all that
 fall on the frozen test split, and a third of the others. Each night is `python -m flows.retrain night`. Prints Markdown; exit status 1 if
@@ -28,6 +28,8 @@ from tests.campaigns.nightly import Project
 from tests.campaigns.planting import Drop
 
 SETTLE_SECONDS = 2.0
+POLICY = {"settle_seconds": SETTLE_SECONDS, "min_new_rows": 150, "seeds": 3}
+"""Other than committed: a challenger every second night or so, and fewer trainings for the spread, so that a quarter takes an hour."""
 WRITER = """
 import pathlib, sys, time
 with open(sys.argv[1], "ab", buffering=0) as file:
@@ -135,10 +137,12 @@ def shifts(done: Sequence[Night]) -> list[str]:
 def play(folder: Path, given: argparse.Namespace) -> tuple[list[str], bool]:
     """The page, and whether all claims hold."""
     run = params.read(smoke.REPOSITORY / "params.yaml")[given.run]
-    corpus = planting.corpus(run, given.seed)
+    corpus = planting.corpus(run, nightly.LIGHT["ingest"], given.seed)
     desks = sorted({one["desk"] for one in corpus.start})
     drops = planting.quarter(corpus.later, desks, given.seed)[: given.nights]
-    project = nightly.clone(folder, given.run, corpus.start, {"settle_seconds": SETTLE_SECONDS})
+    project = nightly.clone(folder, given.run, corpus.start, POLICY)
+    if given.cache:
+        shutil.copytree(given.cache, project.root / ".dvc" / "cache", dirs_exist_ok=True)
     seconds = nightly.make_champion(project)
     lines = [_line(HEADS), _line(["---"] * len(HEADS))]
     print("\n".join(lines), flush=True)
@@ -169,6 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", default="bbc", help="of the committed params.yaml")
     parser.add_argument("--seed", type=int, default=0, help="of which rows arrive when, and which are spoiled")
     parser.add_argument("--nights", type=int, default=12, help="to stop after so many")
+    parser.add_argument("--cache", type=Path, help="a DVC cache of an earlier quarter, to train nothing twice")
     parser.add_argument("--folder", type=Path, help="to keep the project in (default: a temporary one)")
     parser.add_argument("--out", type=Path, help="file for the page (default: printed alone)")
     given = parser.parse_args(arguments)
