@@ -33,7 +33,7 @@ from tests.campaigns import alike
 from tests.campaigns.alike import Alike
 
 KIND = base.load(alike.KIND)
-ROWS, SEEDS, DROPS = (650, 1500, 3000, 5500), (3, 5, 10), (0.005, 0.01, 0.02, 0.03, 0.04)
+ROWS, SEEDS, DROPS = (650, 1500, 3000, 5500), (3, 5), (0.005, 0.01, 0.02, 0.03, 0.04)
 WIDER = (0.003, 0.006, 0.012)
 USUAL_ROWS, USUAL_SEEDS, MARGIN = 3000, 5, 0.01
 RESAMPLES = 500
