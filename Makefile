@@ -21,7 +21,7 @@ quoted = '$(subst ','\'',$(1))'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro add flow ui worker notify gate test browser check plots lock clean
+.PHONY: help repro add flow ui worker notify retrain rollback gate test browser check plots lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ worker: .venv/ready ## install, then take runs of POOL (gpu, cpu) from the serve
 
 notify: .venv/ready ## have the server tell the webhook SLIPWAY_WEBHOOK when a run fails or a model misses its gates
 	@python -m flows.notify
+
+retrain: .venv/ready ## take in what lies in data/inbox/RUN; train, judge and promote if enough has come together
+	@python -m flows.retrain night $(call quoted,$(RUN))
+
+rollback: .venv/ready ## bring the former champion of RUN back, bit for bit (TO=its number)
+	@python -m flows.retrain rollback $(call quoted,$(RUN)) $(if $(TO),--to $(call quoted,$(TO)))
 
 gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if not
 	@python -m tasks gate $(RUN)

@@ -20,11 +20,21 @@ def git(root: Path, *arguments: str) -> str:
     Raises:
         GitError: it failed.
     """
-    env = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER} | {"GIT_TERMINAL_PROMPT": "0"}
-    done = subprocess.run(["git", *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = _asked(root, *arguments)
     if done.returncode:
-        raise GitError(" ".join(done.stderr.split()) or f"git {arguments[0]} ended with {done.returncode}")
-    return done.stdout.rstrip("\n")
+        raise GitError(" ".join(done.stderr.decode(errors="replace").split()) or f"git {arguments[0]} ended with {done.returncode}")
+    return done.stdout.decode().rstrip("\n")
+
+
+def content(root: Path, revision: str, path: str) -> bytes | None:
+    """A file as a commit has it; None where it has none."""
+    done = _asked(root, "cat-file", "blob", f"{revision}:{path}")
+    return None if done.returncode else done.stdout
+
+
+def _asked(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    env = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER} | {"GIT_TERMINAL_PROMPT": "0"}
+    return subprocess.run(["git", *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def commit(root: Path) -> str | None:

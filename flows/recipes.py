@@ -68,7 +68,7 @@ def add(root: Path, name: str, source: str | None = None, checkpoint: str | None
         return [data.add(root, name, wanted)]
     with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
         new = Path(folder) / "params.yaml"
-        new.write_text(before.rstrip("\n") + "\n\n" + _section(name, text), encoding="utf-8")
+        new.write_text(_with_run(before, _section(name, text)), encoding="utf-8")
         _check(new)
         said = data.add(root, name, wanted)
         new.replace(root / "params.yaml")
@@ -117,6 +117,17 @@ def _section(name: str, text: str) -> str:
     comment = [line for line in text.splitlines() if line.startswith("#")]
     run = text.split("\nrun:\n", 1)[1].splitlines()
     return "\n".join(f"  {line}".rstrip() for line in [*comment, f"{name}:", *run]) + "\n"
+
+
+def _with_run(before: str, section: str) -> str:
+    """The section at the end of `runs`, before what else stands in the file, with the comment above that."""
+    lines = before.splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.startswith("runs:"))
+    end = next((number for number in range(first + 1, len(lines)) if lines[number][0] not in " #\n"), len(lines))
+    while end < len(lines) and lines[end - 1].startswith("#"):
+        end -= 1
+    rest = "".join(lines[end:])
+    return "".join(lines[:end]).rstrip("\n") + "\n\n" + section + ("\n" + rest if rest else "")
 
 
 def _check(file: Path) -> None:

@@ -31,7 +31,7 @@ from flows.compress import Lent, bring_up_to_date
 from flows.flowrun import check_params, workspace_for_run
 from flows.parameters import Run, Runs, Seconds, Version
 from flows.reproduce import BUG
-from flows.retraining import history, inbox, policy, publish, registry, rollback, steps
+from flows.retraining import history, inbox, mending, policy, publish, registry, rollback, steps
 from flows.retraining.history import Entry
 from flows.retraining.night import Night, NotTrainedError
 from flows.retraining.policy import Policy
@@ -39,6 +39,7 @@ from tasks.shared.errors import SlipwayError
 
 TRIES = 3
 """How often a night is begun again because somebody committed to its branch while it was at work."""
+PULL_REQUEST = ".dvc/tmp/pull-request-{run}.md"
 Work = Callable[[Night, Path], Entry]
 
 
@@ -53,7 +54,7 @@ def retrain(runs: Runs = (), wait: Seconds = 0) -> State[Any]:
     return _flow(wait, lambda root, lent: [line for run in runs or policy.read_all(root) for line in _night(root, run, lent)])
 
 
-@flow(name="rollback", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
+@flow(name="roll-back", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
 def roll_back(run: Run, version: Version = 0, keep_rows: bool = False, wait: Seconds = 0) -> State[Any]:
     """Brings a former champion back, bit for bit.
 
@@ -93,12 +94,12 @@ def _flow(wait: float, work: Callable[[Path, Lent], Sequence[str]]) -> State[Any
 def _night(root: Path, run: str, lent: Lent) -> list[str]:
     """Finishes what a killed night left, then takes in what there is; cheap if that is nothing."""
     said, rule = _finished(root, run, lent), policy.read(root, run)
-    if not registry.commit_of(root, run, publish.target(root, run, rule).base):
-        said += _spent(root, run, lent, _enroll)
     drops, left = inbox.look(inbox.folder(root, run), rule.settle_seconds)
     writing = f"; left alone, as being written: {', '.join(left)}" if left else ""
     if not drops:
         return [*said, f"{run}: nothing new{writing}"]
+    if not registry.commit_of(root, run, publish.target(root, run, rule).base):
+        said += _spent(root, run, lent, _enroll)
     return [*said, *(line + writing for line in _spent(root, run, lent, lambda night, scratch: steps.spend(night, drops, scratch)))]
 
 
@@ -107,9 +108,12 @@ def _enroll(night: Night, _scratch: Path) -> Entry:
 
 
 def _finished(root: Path, run: str, lent: Lent) -> list[str]:
+    for name in mending.drop_locks(root):
+        get_run_logger().warning("removed %s, a lock of git whose holder was killed", name)
     made = publish.prepared(root, run)
     if made is None:
         return []
+    mending.finish_files(root, made)
     get_run_logger().warning("resuming: the night that was killed had made %s", made[:12])
     rule = policy.read(root, run)
     if not publish.publish(root, run, rule, made, _say(lent)):
@@ -129,10 +133,12 @@ def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
         ):
             night = Night(folder, run, rule, _train(folder, rule, lent), _say(lent), target.base)
             entry = work(night, Path(scratch))
-            made = publish.prepare(root, folder, run, _message(entry), rule.start == "champion")
+            made = publish.prepare(root, folder, run, _message(entry))
             _show(folder, run, entry)
         if publish.publish(root, run, rule, made, _say(lent)):
             worktree.clear(root)
+            if rule.publish == "branch":
+                _offer(root, run, entry, lent)
             _announce(entry)
             return [history.headline(entry)]
         get_run_logger().warning("somebody committed meanwhile; the night begins again from there")
@@ -166,9 +172,18 @@ def _message(entry: Entry) -> str:
 
 
 def _show(folder: Path, run: str, entry: Entry) -> None:
+    """The page of the night: an artifact of the run."""
     place = folder / history.folder(run)
     text = history.page(entry, history.read(folder, run))
     create_markdown_artifact(artifacts.with_pictures(text, place), key=f"{run}-night", description=history.headline(entry)[:200])
+
+
+def _offer(root: Path, run: str, entry: Entry, lent: Lent) -> None:
+    """The text of a pull request, where commits go to a branch."""
+    file = root / PULL_REQUEST.format(run=run)
+    picture = f"(`{history.folder(run).as_posix()}/quality.png` shows quality over time.)"
+    file.write_text(history.page(entry, [entry]).replace(history.PICTURE, picture), encoding="utf-8")
+    _say(lent)(f"branch retrain/{run} is ready for review; {file.relative_to(root)} holds the text of the pull request")
 
 
 def _announce(entry: Entry) -> None:

@@ -27,7 +27,7 @@ from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 from ruamel.yaml import YAML
 
-from flows import child, crashed, server, worker
+from flows import child, crashed, server, watch, worker
 from flows.graph import GPU
 from tasks.shared.errors import PassingError, SlipwayError
 
@@ -134,6 +134,14 @@ def _tell_swept() -> None:
         print(f"mended: the process of flow run {name} was killed; marked it so", flush=True)
 
 
+def _look_into(inboxes: watch.Watch) -> None:
+    try:
+        for run in inboxes.look():
+            print(f"something new in data/inbox/{run}: told the server", flush=True)
+    except SlipwayError as error:  # somebody is at work on params.yaml
+        print(error, flush=True)
+
+
 @contextmanager
 def _announced(url: str) -> Iterator[None]:
     file = server.home() / server.WHERE
@@ -145,11 +153,12 @@ def _announced(url: str) -> Iterator[None]:
 
 
 def _watch(services: list[Service]) -> None:
-    swept = time.monotonic()
+    swept, inboxes = time.monotonic(), watch.Watch(Path.cwd())
     while True:
         revived = [service.revive() for service in services]
         if any(revived) or time.monotonic() - swept > SWEEP_SECONDS:
             _tell_swept()
+            _look_into(inboxes)
             swept = time.monotonic()
         time.sleep(LOOK_SECONDS)
 

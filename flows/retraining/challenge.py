@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dvc.repo import Repo
-
 from flows import overrides
 from flows.judging import answers
 from flows.judging.verdict import Spread
@@ -117,14 +115,9 @@ def _spread(night: Night) -> Spread:
 
 def _start_warm(night: Night) -> None:
     """The champion's teacher becomes the pretrained model, pinned by its content."""
-    place = Path("models") / f"champion-{night.run}"
-    shutil.rmtree(night.root / place, ignore_errors=True)
-    night.fetch(TEACHER, night.champions_commit(), night.root / place)
-    repo = Repo(str(night.root), _wait_for_lock=True)
-    try:
-        repo.scm_context.quiet = True
-        repo.add(targets=[str(night.root / place)])
-    finally:
-        repo.close()
-    pinned = f"{{folder: {place.as_posix()}, sha256: {pretrained.content_hash(night.root / place)}}}"
+    teacher = night.store.teacher
+    shutil.rmtree(teacher.folder, ignore_errors=True)
+    night.fetch(TEACHER, night.champions_commit(), teacher.folder)
+    teacher.version()
+    pinned = f"{{folder: {teacher.name}, sha256: {pretrained.content_hash(teacher.folder)}}}"
     overrides.apply(night.root / "params.yaml", [f"runs.{night.run}.pretrain.source={pinned}"])

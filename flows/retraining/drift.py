@@ -118,7 +118,8 @@ def _seen(kind: Kind, row: Row) -> str | np.ndarray:
 
 def _features(seen: Sequence[str | np.ndarray]) -> Any:
     if not isinstance(seen[0], str):
-        return np.stack([np.asarray(one) for one in seen])
+        pixels = np.stack([np.asarray(one) for one in seen])
+        return (pixels - pixels.mean(0)) / (pixels.std(0) + 1e-6)
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     return TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=50_000).fit_transform(seen)

@@ -40,6 +40,11 @@ class Rules:
         return check_roles(self.kind.roles, self.ingest["columns"], split_given=self.ingest["split"] == "given")
 
     @property
+    def needed(self) -> list[str]:
+        """Columns that ingest wants of every file, also of one whose rows leave them empty."""
+        return [column for role, column in self.columns.items() if role != "split"]
+
+    @property
     def file_columns(self) -> list[str]:
         """Columns that name files, as of pictures."""
         return [column for role, column in self.columns.items() if role in self.kind.files]

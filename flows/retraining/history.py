@@ -10,6 +10,7 @@ from typing import Any
 from tasks.shared.report import escaped
 
 Entry = dict[str, Any]
+PICTURE = "![quality over time](quality.png)"
 
 
 def folder(run: str) -> Path:
@@ -142,7 +143,7 @@ def _nights(entries: Sequence[Entry]) -> list[str]:
         counts = [str(rows[key]) for key in ("arrived", "taken", "set_aside")]
         lines.append([entry["at"][:16].replace("T", " "), *counts, entry["decision"], *told, f"v{entry['version']}"])
     heads = ["night", "arrived", "taken", "set aside", "decision", "frozen", "fresh", "champion"]
-    return ["## The nights so far", "![quality over time](quality.png)", _table(heads, lines)]
+    return ["## The nights so far", PICTURE, _table(heads, lines)]
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 from flows import sources
+from tasks.shared.errors import DataError
 from tasks.shared.readers import FORMATS, is_data
 
 UNFINISHED = re.compile(r"^\.|~$|\.(tmp|temp|part|partial|crdownload|download|filepart|swp)$", re.IGNORECASE)
@@ -42,17 +43,26 @@ def folder(root: Path, run: str) -> Path:
 
 
 def look(inbox: Path, settle_seconds: float) -> tuple[list[Drop], list[str]]:
-    """The drops that are whole, by name, and the names of those that are left alone."""
-    found = sorted(inbox.iterdir()) if inbox.is_dir() and not inbox.is_symlink() else []
+    """The drops that are whole, by name, and the names of those that are left alone: they are being written, or cannot be read yet.
+
+    Raises:
+        DataError: the inbox is a link.
+    """
+    if inbox.is_symlink():
+        raise DataError(inbox.name, "the inbox is a link; mount or make the folder itself there")
+    found = sorted(inbox.iterdir()) if inbox.is_dir() else []
     written = _open_for_writing(inbox) if found else set()
-    whole: list[Path] = []
+    whole: list[Drop] = []
     left: list[str] = []
     for path in found:
-        if _is_unfinished(path, settle_seconds, written):
-            left.append(path.name)
-        else:
-            whole.append(path)
-    return [_drop(path) for path in whole], left
+        try:
+            if _is_unfinished(path, settle_seconds, written):
+                left.append(path.name)
+            else:
+                whole.append(_drop(path))
+        except OSError as error:  # gone meanwhile, or not ours to read
+            left.append(f"{path.name} ({(error.strerror or str(error)).lower()})")
+    return whole, left
 
 
 def remove(inbox: Path, name: str, sha256: str) -> bool:

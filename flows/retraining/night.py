@@ -81,12 +81,21 @@ class Night:
 
     def back_to_champion(self) -> None:
         """Params, lock, figures and raw data are those of the base again. What was collected, set aside or measured of seeds stays."""
-        git(self.root, "checkout", "--quiet", self.base, "--", "params.yaml", "dvc.lock", f"data/raw/{self.run}.dvc")
+        git(self.root, "checkout", "--quiet", self.base, "--", "params.yaml", "dvc.lock", f"{self.store.raw.name}.dvc")
+        self.take_pointer(self.base)
         kept = f"{history.folder(self.run).as_posix()}/"
         for path in git(self.root, "ls-tree", "-r", "--name-only", self.base, "--", f"data/{self.run}").splitlines():
             if not path.startswith(kept):
                 git(self.root, "checkout", "--quiet", self.base, "--", path)
         self.store.restore()
+
+    def take_pointer(self, commit: str) -> None:
+        """The pointer of the teacher that a commit's champion began from, if it has one."""
+        teacher = self.store.teacher
+        if git(self.root, "ls-tree", "--name-only", commit, "--", f"{teacher.name}.dvc"):
+            git(self.root, "checkout", "--quiet", commit, "--", f"{teacher.name}.dvc")
+        else:
+            teacher.path.unlink(missing_ok=True)
 
     def entry(self, decision: str, why: str, version: int, taken: Sequence[Taken] = (), **more: Any) -> Entry:
         """A line of the history; rows that could not even be counted are not counted."""

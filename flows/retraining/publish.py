@@ -31,11 +31,12 @@ class Target:
     base: str
 
 
-def owned(run: str, warm: bool = False) -> list[str]:
-    """The paths that a night's commit may hold."""
-    folders = [f"data/{place}/{name}" for place in ("raw", "collected", "quarantine") for name in (f"{run}.dvc", ".gitignore")]
-    more = ["params.yaml", "models/.gitignore", f"models/champion-{run}.dvc"] if warm else []
-    return ["dvc.lock", f"data/{run}", *folders, registry.folder(run).as_posix(), *more]
+def owned(root: Path, run: str) -> list[str]:
+    """The paths that a night's commit may hold. params.yaml is one of them for a pin that retraining itself writes."""
+    pointers = [pointer.path.relative_to(root) for pointer in Store(root, run).pointers()]
+    ignored = [path.with_name(".gitignore") for path in pointers]
+    named = [path.as_posix() for path in (*pointers, *ignored, registry.folder(run))]
+    return ["dvc.lock", "params.yaml", f"data/{run}", *named]
 
 
 def target(root: Path, run: str, policy: Policy) -> Target:
@@ -46,7 +47,7 @@ def target(root: Path, run: str, policy: Policy) -> Target:
     if head is None:
         raise ParamsError(str(root), "has no commit yet; retraining builds on one")
     if policy.publish == "main":
-        edits = git(root, "status", "--porcelain", "--no-renames", "--", *owned(run, policy.start == "champion")).splitlines()
+        edits = git(root, "status", "--porcelain", "--no-renames", "--", *_overwritten(root, run, policy)).splitlines()
         if edits:
             named = ", ".join(line[3:] for line in edits[:5])
             raise ParamsError(named, "has uncommitted edits, which this would have to overwrite; commit or undo them first")
@@ -63,10 +64,15 @@ def target(root: Path, run: str, policy: Policy) -> Target:
     raise ParamsError(f"branch {branch}", "and the checkout have diverged; merge the branch, or delete it, and run again")
 
 
-def prepare(root: Path, folder: Path, run: str, message: str, warm: bool) -> str:
+def _overwritten(root: Path, run: str, policy: Policy) -> list[str]:
+    """An edit of params.yaml is in the way only where retraining writes there, too."""
+    return [path for path in owned(root, run) if path != "params.yaml" or policy.start == "champion"]
+
+
+def prepare(root: Path, folder: Path, run: str, message: str) -> str:
     """Commits what the night wrote in the worktree `folder`; a line of the history at least."""
-    known = set(git(folder, "ls-files", "--", *owned(run, warm)).splitlines())
-    paths = [path for path in owned(run, warm) if (folder / path).exists() or any(_within(one, path) for one in known)]
+    known = set(git(folder, "ls-files", "--", *owned(folder, run)).splitlines())
+    paths = [path for path in owned(folder, run) if (folder / path).exists() or any(_within(one, path) for one in known)]
     git(folder, "add", "--all", "--", *paths)
     who = () if _has_identity(folder) else NOBODY
     git(folder, *who, "commit", "--quiet", "--no-verify", "--message", message)
@@ -134,12 +140,12 @@ def check_out(root: Path, run: str) -> None:
 
 
 def _push_artifacts(root: Path, run: str, made: str, say: Say) -> None:
-    repo = Repo(str(root), _wait_for_lock=True)
+    repo = Repo(str(root), config={"remote": _remotes(root)}, _wait_for_lock=True)
     try:
         if not repo.config["core"].get("remote"):
             say("there is no default DVC remote: artifacts stay here")
             return
-        pointers = [f"data/{place}/{run}.dvc" for place in ("raw", "collected", "quarantine")]
+        pointers = [pointer.path.relative_to(root).as_posix() for pointer in Store(root, run).pointers()]
         held = set(git(root, "ls-tree", "-r", "--name-only", made, "--", *pointers).splitlines())
         stages = [stage.addressing for stage in repo.index.stages if stage.addressing.endswith(f"@{run}")]
         count = repo.push(targets=[*stages, *sorted(held)], revs=[made], run_cache=True)
@@ -147,6 +153,15 @@ def _push_artifacts(root: Path, run: str, made: str, say: Say) -> None:
     except Exception as error:  # each kind of remote has errors of its own
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise PassingError("DVC remote", f"did not take the night's artifacts: {why}; the next night tries again") from None
+    finally:
+        repo.close()
+
+
+def _remotes(root: Path) -> dict[str, Any]:
+    """As the checkout resolves them: of another commit DVC would take a folder named relative to the project for one below `/`."""
+    repo = Repo(str(root))
+    try:
+        return {name: dict(remote) for name, remote in repo.config["remote"].items()}
     finally:
         repo.close()
 
@@ -190,7 +205,7 @@ def _is_ancestor(root: Path, one: str, other: str) -> bool:
 
 def _same(root: Path, run: str, one: str, other: str) -> bool:
     """Whether a branch was merged as one commit of another name."""
-    return not git(root, "diff", "--name-only", one, other, "--", *owned(run))
+    return not git(root, "diff", "--name-only", one, other, "--", *owned(root, run))
 
 
 def _within(path: str, folder: str) -> bool:

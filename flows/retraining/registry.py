@@ -1,6 +1,6 @@
 """Which model of a run serves: registry/<run>/champion.json, a number that grows. The commit that brought it has the tag `<run>@v<number>`.
 
-Beside it stand MODEL_CARD.md and a dvc.yaml whose `artifacts:` names the model for DVC: `dvc artifacts get . registry/bbc:bbc`.
+Beside it stand MODEL_CARD.md and a dvc.yaml whose `artifacts:` names the model for DVC and what reads its projects.
 """
 
 from __future__ import annotations

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from flows import overrides
 from flows.git import git
 from flows.pointer import files
 from flows.retraining import drops, history, registry
@@ -15,9 +17,9 @@ from flows.retraining.history import Entry
 from flows.retraining.inbox import Drop
 from flows.retraining.night import Night
 from flows.retraining.steps import written
-from flows.retraining.store import ARRIVED
 from tasks.kinds import base
 from tasks.shared.errors import ParamsError
+from tasks.shared.folders import ARRIVED
 
 
 def back_to(night: Night, version: int, keep_rows: bool) -> Entry:
@@ -54,7 +56,7 @@ def _former(night: Night, version: int) -> tuple[registry.Champion, str]:
 
 
 def _bring(night: Night, commit: str) -> None:
-    """The run's own part of dvc.lock, its figures and the pointer of its raw data; other runs keep theirs."""
+    """The run's own part of dvc.lock, its figures, its raw data's pointer and what its teacher began from; other runs keep theirs."""
     yaml = YAML()
     lock = yaml.load((night.root / "dvc.lock").read_text(encoding="utf-8"))
     former = yaml.load(git(night.root, "show", f"{commit}:dvc.lock"))
@@ -64,6 +66,10 @@ def _bring(night: Night, commit: str) -> None:
     lock["stages"] = {name: (ours | others)[name] for name in order if name in ours or name in others}
     with (night.root / "dvc.lock").open("w", encoding="utf-8") as file:
         yaml.dump(lock, file)
+    source = YAML(typ="safe").load(git(night.root, "show", f"{commit}:params.yaml"))["runs"][night.run]["pretrain"]["source"]
+    if source != night.params["pretrain"]["source"]:
+        overrides.apply(night.root / "params.yaml", [f"runs.{night.run}.pretrain.source={json.dumps(source)}"])
+    night.take_pointer(commit)
     kept = f"{history.folder(night.run).as_posix()}/"
     named = git(night.root, "ls-tree", "-r", "--name-only", commit, "--", f"data/{night.run}", f"data/raw/{night.run}.dvc").splitlines()
     git(night.root, "checkout", "--quiet", commit, "--", *(name for name in named if not name.startswith(kept)))

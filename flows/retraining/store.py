@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 
 from flows import data
@@ -18,9 +19,9 @@ from flows.retraining import arrived
 from flows.retraining.drops import Rules
 from flows.retraining.inbox import Drop
 from tasks.shared.errors import DataError
+from tasks.shared.folders import ARRIVED
 from tasks.shared.records import Rejected, Row
 
-ARRIVED = "arrived"
 REASONS = "reasons.jsonl"
 SHORT = 16
 
@@ -44,8 +45,13 @@ class Store:
     def quarantine(self) -> Pointer:
         return Pointer(self.root, self.root / "data" / "quarantine" / self.run)
 
+    @property
+    def teacher(self) -> Pointer:
+        """The champion's teacher, from which a challenger's began; only with `start: champion`."""
+        return Pointer(self.root, self.root / "models" / f"champion-{self.run}")
+
     def pointers(self) -> list[Pointer]:
-        return [self.raw, self.collected, self.quarantine]
+        return [self.raw, self.collected, self.quarantine, self.teacher]
 
     def restore(self) -> None:
         """Brings the folders to what their .dvc files say. What is in them beyond that is lost: look at `changed` first.
@@ -53,7 +59,7 @@ class Store:
         Raises:
             DataError: their files can be had nowhere.
         """
-        for pointer in (self.collected, self.quarantine):
+        for pointer in self.pointers()[1:]:
             if not pointer.path.exists():
                 shutil.rmtree(pointer.folder, ignore_errors=True)
             elif not pointer.matches():
@@ -79,24 +85,28 @@ class Store:
                 pointer.path.unlink(missing_ok=True)
 
     def collect(self, rows: Sequence[Row], rules: Rules, staging: Path) -> None:
-        arrived.write(rows, self.collected.folder, staging, rules.file_columns)
+        arrived.write(rows, self.collected.folder, staging, rules.file_columns, rules.needed)
 
     def learn(self, rows: Sequence[Row], rules: Rules) -> None:
         """Collected rows become rows that ingest reads."""
-        arrived.write(rows, self.raw.folder / ARRIVED, self.collected.folder, rules.file_columns)
+        arrived.write(rows, self.raw.folder / ARRIVED, self.collected.folder, rules.file_columns, rules.needed)
 
     def keep_collected(self, rows: Sequence[Row], rules: Rules) -> None:
         """Of the collected rows only these stay; the others were learned from."""
         before = files(self.collected.folder)
-        kept = arrived.write(rows, self.collected.folder, self.collected.folder, rules.file_columns)
+        kept = arrived.write(rows, self.collected.folder, self.collected.folder, rules.file_columns, rules.needed)
         for name in before:
             if kept is None or self.collected.folder / name != kept:
                 (self.collected.folder / name).unlink()
 
+    def _free_place(self, name: str) -> Path:
+        """A file that comes twice has two places: neither its reasons nor its name may be lost."""
+        numbered = (self.quarantine.folder / (name if number == 1 else f"{name}-{number}") for number in count(1))
+        return next(place for place in numbered if not place.exists())
+
     def set_aside(self, drop: Drop, fault: str, rejected: Iterable[Rejected]) -> None:
         """The whole drop as it came, and a line for each row that was not taken, or one for all of it."""
-        place = self.quarantine.folder / drop.sha256[:SHORT]
-        shutil.rmtree(place, ignore_errors=True)
+        place = self._free_place(drop.sha256[:SHORT])
         place.mkdir(parents=True)
         reasons = [asdict(one) for one in rejected] or [{"file": drop.name, "line": 0, "reason": fault, "excerpt": ""}]
         if fault:

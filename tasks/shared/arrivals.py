@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from tasks.shared.duplicates import Likeness, Union
 from tasks.shared.records import Rejected
@@ -45,23 +46,14 @@ def set_known_aside(
 
 @dataclass
 class Links:
-    """What resembles what, by index: `old` rows first, then those that arrived."""
+    """What resembles what, by index: old rows first, then those that arrived."""
 
-    old: int
+    old: Union
     first: Sequence[int]
     """As in Likeness."""
-    among_old: list[tuple[int, int]] = field(default_factory=list)
     to_old: defaultdict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     """Index of one that arrived -> old ones it is alike to itself, not through others."""
     among_arrived: list[tuple[int, int]] = field(default_factory=list)
-
-    def add(self, later: int, earlier: int) -> None:
-        if later < self.old:
-            self.among_old.append((later, earlier))
-        elif earlier < self.old:
-            self.to_old[later].add(earlier)
-        else:
-            self.among_arrived.append((later, earlier))
 
     def touched(self, index: int) -> list[int]:
         """The old rows that one that arrived resembles."""
@@ -75,8 +67,7 @@ def separate(old: Sequence[Record], arrived: Sequence[Record], likeness: Likenes
     later could close a chain between an earlier one and an old row, and take the earlier one away.
     """
     links = _links([*old, *arrived], len(old), likeness)
-    united = _united(len(old), links.among_old)
-    kept, aside = separate_twins(old, [united.root(index) for index in range(len(old))])
+    kept, aside = separate_twins(old, [links.old.root(index) for index in range(len(old))])
     measuring = {record.group: record for record in reversed(kept)}
     joined: dict[int, str] = {}
     for index, record in enumerate(arrived, len(old)):
@@ -92,21 +83,28 @@ def separate(old: Sequence[Record], arrived: Sequence[Record], likeness: Likenes
 
 
 def _links(records: Sequence[Record], old: int, likeness: Likeness) -> Links:
-    """Equal ones are linked here if one of them is old; those that arrived, once it is known which of them are left."""
-    links = Links(old, likeness.first)
+    links = Links(Union(old), likeness.first)
+    for later, earlier in chain(_equal_to_old(records, old, likeness.first), likeness.pairs):
+        if later < old:
+            links.old.join(later, earlier)
+        elif earlier < old:
+            links.to_old[later].add(earlier)
+        else:
+            links.among_arrived.append((later, earlier))
+    return links
+
+
+def _equal_to_old(records: Sequence[Record], old: int, first: Sequence[int]) -> Iterator[tuple[int, int]]:
     content: dict[str, int] = {}
     for index, record in enumerate(records):
-        for earlier in (likeness.first[index], content.setdefault(record.content, index)):
-            if earlier < old:
-                links.add(index, earlier)
-    for later, earlier in likeness.pairs:
-        links.add(later, earlier)
-    return links
+        yield from ((index, one) for one in (first[index], content.setdefault(record.content, index)) if one < old)
 
 
 def _separate_arrived(records: Mapping[int, Record], joined: Mapping[int, str], links: Links) -> tuple[list[Record], list[Rejected]]:
     """Among those that are left, with the groups of old rows that they joined; what follows from one joins that group too."""
-    united = _united(len(links.first), _among(records, links))
+    united = Union(len(links.first))
+    for pair in _among(records, links):
+        united.join(*pair)
     kept, aside = separate_twins(list(records.values()), [united.root(index) for index in records])
     groups = {record.id: joined[index] for index, record in records.items() if joined[index]}
     leads: dict[str, str] = {}
@@ -126,10 +124,3 @@ def _among(records: Mapping[int, Record], links: Links) -> Iterator[tuple[int, i
         yield index, content.setdefault(record.content, index)
     left = {links.first[index] for index in records}
     yield from (pair for pair in links.among_arrived if left.issuperset(pair))
-
-
-def _united(size: int, pairs: Iterable[tuple[int, int]]) -> Union:
-    united = Union(size)
-    for pair in pairs:
-        united.join(*pair)
-    return united

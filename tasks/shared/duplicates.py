@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ class Likeness:
     def groups(self) -> list[int]:
         """For each the smallest index of its group: groups are what is equal, and what such pairs link."""
         united = Union(len(self.first))
-        for pair in (*enumerate(self.first), *self.pairs):
+        for pair in chain(enumerate(self.first), self.pairs):
             united.join(*pair)
         return [united.root(index) for index in range(len(self.first))]
 

@@ -20,6 +20,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.flows.retraining.conftest import POLICY
 from tests.flows.station import ToyStation, copy, processes_in, until
 from tests.flows.toy import Toy, call
 
@@ -195,6 +196,22 @@ def test_webhook_hears_of_a_failed_run_and_of_a_missed_gate(station: ToyStation,
     assert by_event["slipway.gate.failed"]["why"] == "speed: NOT PASSED"
     receiver.shutdown()
     receiver.server_close()
+
+
+def test_what_arrives_in_an_inbox_starts_a_night(station: ToyStation, toy: Toy) -> None:
+    night = station.get("/deployments/name/retrain/nightly")
+    assert [one["schedule"]["cron"] for one in night["schedules"]] == ["0 2 * * *"]
+    section = "".join(f"    {line}\n" for line in POLICY.splitlines())
+    (toy.root / "params.yaml").write_text((toy.root / "params.yaml").read_text() + f"retrain:\n  a:\n{section}")
+    (toy.root / "data" / "inbox" / "a").mkdir(parents=True)
+    (toy.root / "data" / "inbox" / "a" / "x.csv").write_text("text,label\nx,y\n")
+    asked = {"deployments": {"id": {"any_": [night["id"]]}}, "flow_runs": {"state": {"type": {"not_any_": ["SCHEDULED"]}}}}
+    (started,) = until(lambda: station.post("/flow_runs/filter", asked))
+    run = station.ended(started["id"])
+    # The toy has no model that could be a champion; the night says so, and the drop stays.
+    assert run["state"]["message"].startswith("dvc.lock: has no model of `a` yet; make one with `dvc repro benchmark@a`")
+    assert "something new in data/inbox/a: told the server" in (toy.root / "log-flows.ui").read_text()
+    assert (toy.root / "data" / "inbox" / "a" / "x.csv").exists()
 
 
 def test_what_dies_is_started_again(station: ToyStation, toy: Toy) -> None:

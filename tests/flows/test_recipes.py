@@ -34,9 +34,13 @@ def test_recipe_is_added_below_what_was_there_and_is_in_order(root: Path, name: 
     before, named = (root / "params.yaml").read_text(), NAMED.get(name, {})
     said = recipes.add(root, name, **named)
     after = (root / "params.yaml").read_text()
-    assert after.startswith(before.rstrip("\n"))
-    assert f"\n  {name}:\n" in after
-    assert "\n  # " in after.removeprefix(before.rstrip("\n"))
+    runs, mark, rest = before.partition("\n# How runs are retrained")
+    assert mark
+    assert after.startswith(runs.rstrip("\n"))
+    assert after.endswith(mark + rest)
+    added = after.removeprefix(runs.rstrip("\n")).removesuffix(mark + rest)
+    assert f"\n  {name}:\n" in added
+    assert "\n  # " in added
     checked = params.check(params.read(root / "params.yaml"), {n: s.Params for n, s in stages.load_all().items()}, stages.kinds())
     assert name in checked
     assert said[1].endswith(f"dvc repro benchmark@{name}")

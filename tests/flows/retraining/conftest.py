@@ -1,0 +1,74 @@
+"""What the tests of retraining have in common: a policy that asks little, the rules of a run on headlines, drops to be read."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from flows.retraining import drops, inbox
+from flows.retraining.drops import Rules
+from flows.retraining.policy import Policy
+from tasks.kinds import base
+from tests import smoke, tiny
+
+POLICY = """\
+settle_seconds: 0
+min_new_rows: 20
+largest_file: 10.0
+unseen_labels: refuse
+map_labels: {}
+on_shift: refuse
+max_label_shift: 0.4
+max_length_shift: 0.4
+max_content_shift: 0.9
+max_surprise: 0.3
+start: pretrained
+seeds: 1
+margin: 0.01
+promote_if: better
+max_class_fall: 1.0
+max_slowdown: 100
+max_growth: 2.0
+publish: main
+push: true
+card: {intended_use: tests, limits: everything, data_licence: as the corpus, model_licence: none}
+"""
+SHUFFLED = 7
+"""A step through the articles, which stand in the order of their headlines' letters, that is prime to their number."""
+
+
+def policy(**changed: Any) -> Policy:
+    return Policy.model_validate({**YAML(typ="safe").load(POLICY), **changed})
+
+
+def articles(start: int, count: int) -> list[dict[str, str]]:
+    """Some of the corpus, in no order; no two calls with ranges apart share one."""
+    found = tiny.articles()
+    return [found[number * SHUFFLED % len(found)] for number in range(start, start + count)]
+
+
+def write_csv(file: Path, rows: Sequence[dict[str, str]]) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, ["headline", "desk", "body"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return file
+
+
+@pytest.fixture
+def rules() -> Rules:
+    run = YAML(typ="safe").load(smoke.PARAMS)["runs"]["smoke"]
+    return drops.rules_of(base.load(run["kind"]), run, policy())
+
+
+def reading_of(path: Path, rules: Rules, tmp_path: Path, largest: float = 1e9) -> drops.Reading:
+    (drop,), _ = inbox.look(path.parent, 0)
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    return drops.read(drop, rules, largest, staging)

@@ -1,0 +1,218 @@
+"""A night's commit becomes the project's once, exactly, whatever happens in between; and holds nothing that is somebody else's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import git as flows_git
+from flows import worktree
+from flows.retraining import history, inbox, publish, registry
+from flows.retraining.policy import Policy
+from flows.retraining.store import Store
+from tasks.shared.errors import ParamsError, PassingError
+from tests.flows.project import dvc
+from tests.flows.retraining.conftest import policy
+
+RUN = "a"
+PARAMS = "runs:\n  a: {kind: x, pretrain: {source: {package: x, version: '1'}}}\n"
+
+
+def git(*arguments: str) -> str:
+    return flows_git.git(Path.cwd(), *arguments)
+
+
+@pytest.fixture
+def root(project: Path) -> Path:
+    """A project with raw data of the run, committed, on the branch `main`."""
+    (project / "params.yaml").write_text(PARAMS)
+    (project / ".gitignore").write_text("/data/inbox/\n")
+    (project / "readme").write_text("hello\n")
+    raw = project / "data" / "raw" / RUN
+    raw.mkdir(parents=True)
+    (raw / "rows.jsonl").write_text('{"text": "x"}\n')
+    dvc("add", "--quiet", "data/raw/a")
+    git("checkout", "--quiet", "-b", "main")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "start")
+    return project
+
+
+def spend(root: Path, rule: Policy, decision: str = "promoted", version: int = 1, drop: str = "") -> str:
+    """What a night would leave: a collected row, a line of history, a champion; prepared, not published."""
+    target = publish.target(root, RUN, rule)
+    with worktree.at(root, target.base, ()) as (folder, _):
+        store = Store(folder, RUN)
+        store.restore()
+        store.collected.folder.mkdir(parents=True, exist_ok=True)
+        (store.collected.folder / f"{version}.jsonl").write_text(f'{{"text": "{version}"}}\n')
+        store.version()
+        files = [] if not drop else [{"name": drop, "sha256": inbox.look(inbox.folder(root, RUN), 0)[0][0].sha256}]
+        entry: dict[str, Any] = {"run": RUN, "decision": decision, "why": "so", "version": version, "files": files}
+        history.append(folder, RUN, entry)
+        registry.write(folder, registry.Champion(RUN, version, "2026-11-25T00:00:00+00:00", None, "data/a/quantize/out", "0" * 32, None))
+        return publish.prepare(root, folder, RUN, f"Promote a to v{version}")
+
+
+def nothing(_line: str) -> None:
+    return
+
+
+def state(root: Path) -> tuple[Any, ...]:
+    refs = git("for-each-ref", "--format=%(refname)", "refs/slipway")
+    return git("log", "--format=%s"), git("tag"), refs, git("status", "--porcelain"), len(history.read(root, RUN))
+
+
+def test_commit_is_taken_over_tagged_and_its_drop_removed(root: Path) -> None:
+    folder = inbox.folder(root, RUN)
+    folder.mkdir(parents=True)
+    (folder / "x.jsonl").write_text('{"text": "1"}\n')
+    made = spend(root, policy(), drop="x.jsonl")
+    (folder / "later.jsonl").write_text('{"text": "2"}\n')
+    assert git("log", "--format=%s") == "start"
+    assert publish.publish(root, RUN, policy(), made, nothing)
+    assert state(root) == ("Promote a to v1\nstart", "a@v1", "", "", 1)
+    assert (root / "data/collected/a/1.jsonl").read_text() == '{"text": "1"}\n'
+    assert [path.name for path in folder.iterdir()] == ["later.jsonl"]
+    assert "data/collected/a.dvc" in git("show", "--name-only", "--format=", "HEAD")
+    assert git("rev-parse", "a@v1^{commit}") == made
+    assert json.loads(git("show", "HEAD:registry/a/champion.json"))["tag"] == "a@v1"
+    assert "data/a/quantize/out" in git("show", "HEAD:registry/a/dvc.yaml")
+
+
+@pytest.mark.parametrize("step", ["push", "merge", "checkout", "tag", "inbox"])
+def test_kill_between_any_two_steps_is_gone_on_from(root: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that no handler of ours takes stands for the kill; the real ones are in tests/campaigns/nights.py."""
+
+    class KilledError(BaseException):
+        pass
+
+    def kill(*_: object, **__: object) -> None:
+        raise KilledError
+
+    made = spend(root, policy())
+    inner, names = flows_git.git, {"push": "_push_artifacts", "checkout": "check_out", "tag": "tag", "inbox": "_push_commits"}
+    with monkeypatch.context() as patch:
+        if step == "merge":
+            patch.setattr(publish, "git", lambda at, *words: kill() if "merge" in words else inner(at, *words))
+        else:
+            patch.setattr(publish, names[step], kill)
+        with pytest.raises(KilledError):
+            publish.publish(root, RUN, policy(), made, nothing)
+    assert publish.prepared(root, RUN) == made
+    assert publish.publish(root, RUN, policy(), made, nothing)
+    assert state(root) == ("Promote a to v1\nstart", "a@v1", "", "", 1)
+    assert (root / "data/collected/a/1.jsonl").exists()
+
+
+def test_edits_of_others_stay_theirs(root: Path) -> None:
+    (root / "readme").write_text("edited\n")
+    (root / "new").write_text("new\n")
+    assert publish.publish(root, RUN, policy(), spend(root, policy()), nothing)
+    assert git("status", "--porcelain").split() == ["M", "readme", "??", "new"]
+    assert "readme" not in git("show", "--name-only", "--format=", "HEAD")
+
+
+@pytest.mark.parametrize("name", ["data/raw/a.dvc", "registry/a/champion.json", "dvc.lock"])
+def test_edits_of_what_retraining_writes_are_not_overwritten(root: Path, name: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    with (root / name).open("a") as file:
+        file.write("\n")
+    with pytest.raises(ParamsError, match="has uncommitted edits, which this would have to overwrite"):
+        publish.target(root, RUN, policy())
+
+
+def test_raw_data_that_are_in_no_commit_are_not_overwritten(root: Path) -> None:
+    (root / "data/raw/a/more.jsonl").write_text('{"text": "mine"}\n')
+    with pytest.raises(ParamsError, match="data/raw/a: holds data that are in no commit"):
+        publish.target(root, RUN, policy())
+
+
+def test_night_begins_again_if_somebody_committed_meanwhile(root: Path) -> None:
+    made = spend(root, policy())
+    (root / "readme").write_text("theirs\n")
+    git("commit", "--quiet", "--all", "--message", "theirs")
+    assert not publish.publish(root, RUN, policy(), made, nothing)
+    assert publish.prepared(root, RUN) is None
+    assert publish.publish(root, RUN, policy(), spend(root, policy()), nothing)
+    assert state(root)[:2] == ("Promote a to v1\ntheirs\nstart", "a@v1")
+
+
+def test_branch_gets_the_commit_and_the_checkout_stays_as_it_is(root: Path) -> None:
+    rule = policy(publish="branch")
+    (root / "dvc.lock").write_text("{}\n")
+    assert publish.publish(root, RUN, rule, spend(root, rule), nothing)
+    assert publish.publish(root, RUN, rule, spend(root, rule, version=2), nothing)
+    assert git("log", "--format=%s", "main") == "start"
+    assert git("log", "--format=%s", "retrain/a") == "Promote a to v2\nPromote a to v1\nstart"
+    assert not (root / "data/collected").exists()
+    (root / "dvc.lock").unlink()
+    git("merge", "--quiet", "--squash", "retrain/a")
+    git("commit", "--quiet", "--message", "merged as one")
+    assert publish.target(root, RUN, rule).base == git("rev-parse", "HEAD")
+    (root / "readme").write_text("theirs\n")
+    git("commit", "--quiet", "--all", "--message", "theirs")
+    assert publish.target(root, RUN, rule).base == git("rev-parse", "HEAD")
+
+
+def test_branch_that_diverged_is_told(root: Path) -> None:
+    rule = policy(publish="branch")
+    assert publish.publish(root, RUN, rule, spend(root, rule), nothing)
+    (root / "readme").write_text("theirs\n")
+    git("commit", "--quiet", "--all", "--message", "theirs")
+    with pytest.raises(ParamsError, match="branch retrain/a: and the checkout have diverged; merge the branch, or delete it"):
+        publish.target(root, RUN, rule)
+
+
+@pytest.fixture
+def remotes(root: Path, tmp_path: Path) -> Path:
+    subprocess.run(["git", "init", "--quiet", "--bare", str(tmp_path / "git")], check=True)
+    git("remote", "add", "origin", str(tmp_path / "git"))
+    dvc("remote", "add", "--quiet", "--default", "--local", "store", str(tmp_path / "store"))
+    assert root == Path.cwd()
+    return tmp_path
+
+
+@pytest.mark.parametrize("relative", [False, True])
+def test_remotes_get_commit_tag_and_data(root: Path, remotes: Path, relative: bool) -> None:
+    if relative:  # to the configuration, in the commit
+        dvc("remote", "remove", "--local", "store")
+        dvc("remote", "add", "--quiet", "--default", "store", "../store")
+        git("commit", "--quiet", "--all", "--message", "a remote")
+    said: list[str] = []
+    assert publish.publish(root, RUN, policy(), spend(root, policy()), said.append)
+    assert [line.split("\t")[1] for line in git("ls-remote", "origin").splitlines()] == [
+        "HEAD",
+        "refs/heads/main",
+        "refs/tags/a@v1",
+        "refs/tags/a@v1^{}",
+    ][int("HEAD" not in git("ls-remote", "origin")) :]
+    assert "pushed main, a@v1 to origin" in said
+    subprocess.run(["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(remotes / "clone")], check=True)
+    config = "[core]\n    remote = store\n['remote \"store\"']\n    url = " + str(remotes / "store") + "\n"
+    (remotes / "clone/.dvc/config.local").write_text(config)
+    subprocess.run(["dvc", "pull", "--quiet"], cwd=remotes / "clone", check=True)
+    assert (remotes / "clone/data/collected/a/1.jsonl").exists()
+
+
+@pytest.mark.parametrize(("broken", "said"), [("git", "git remote origin: did not take"), ("store", "DVC remote: did not take")])
+def test_remote_that_is_away_gets_it_the_next_time(root: Path, remotes: Path, broken: str, said: str) -> None:
+    if broken == "git":
+        (remotes / "git").rename(remotes / "away")
+    else:
+        (remotes / "store").write_text("no folder")
+    made = spend(root, policy())
+    with pytest.raises(PassingError, match=said):
+        publish.publish(root, RUN, policy(), made, nothing)
+    if broken == "git":
+        (remotes / "away").rename(remotes / "git")
+    else:
+        (remotes / "store").unlink()
+    assert publish.prepared(root, RUN) == made
+    assert publish.publish(root, RUN, policy(), made, nothing)
+    assert "refs/tags/a@v1" in git("ls-remote", "origin")
+    assert state(root)[:3] == ("Promote a to v1\nstart", "a@v1", "")
