@@ -35,7 +35,7 @@ from tests import smoke, tiny
 from tests.campaigns import claims, nightly, planting
 from tests.campaigns.kills import BY_ITSELF_SECONDS
 from tests.campaigns.nightly import Project
-from tests.campaigns.planting import Drop
+from tests.campaigns.planting import Corpus, Drop
 
 HEAD = ("no.", "ends as", "killed", "aimed at", "after s", "phase", "found", "runs until done", "recovery s", "faults")
 AIMS = ("anywhere", "anywhere", "publishing", "anywhere", "judging")
@@ -50,7 +50,8 @@ CARD = {"intended_use": "tests", "limits": "-", "data_licence": "-", "model_lice
 SMOKE: dict[str, Any] = {
     **{"min_new_rows": 60, "largest_file": 10.0, "unseen_labels": "refuse", "map_labels": {}, "max_label_shift": 0.4},
     **{"max_length_shift": 0.4, "max_content_shift": 0.85, "max_surprise": 0.15, "start": "pretrained", "seeds": 1},
-    **{"max_growth": 2.0, "publish": "main", "push": True, "card": CARD},
+    **{"max_growth": 2.0, "publish": "main", "push": True, "card": CARD, "settle_seconds": 1.0, "on_shift": "refuse"},
+    **{"margin": 0.01, "promote_if": "better", "max_class_fall": 0.1, "max_slowdown": 1.25},
 }
 LAX: dict[str, dict[str, Any]] = {
     "pretrain": {"steps": 0},
@@ -99,14 +100,17 @@ class Trial:
 
 def prepare(folder: Path, run: str) -> tuple[dict[str, Path], Drop]:
     """A folder for each policy, with a project whose champion is enrolled and in whose inbox a drop lies."""
-    folder.mkdir(parents=True)
-    project, drop = _smoke(folder / "made") if run == smoke.RUN else _clone(folder / "made", run)
-    nightly.make_champion(project)
-    enrolled = project.call("enroll", run)
-    assert enrolled.code == 0, enrolled.said
+    drop = _drop(run)
+    if not (folder / "made").exists():
+        (folder / "made").mkdir(parents=True)
+        project = _smoke(folder / "made") if run == smoke.RUN else _clone(folder / "made", run)
+        nightly.make_champion(project)
+        enrolled = project.call("enroll", run)
+        assert enrolled.code == 0, enrolled.said
     made = {}
     for policy, values in POLICIES.items():
         made[policy] = folder / policy
+        shutil.rmtree(made[policy], ignore_errors=True)
         shutil.copytree(folder / "made", made[policy], symlinks=True)
         one = Project(made[policy] / "project", run)
         nightly.with_params(one.root, run, {}, {**COMMON, **values})
@@ -117,22 +121,28 @@ def prepare(folder: Path, run: str) -> tuple[dict[str, Path], Drop]:
     return made, drop
 
 
-def _smoke(folder: Path) -> tuple[Project, Drop]:
-    folder.mkdir()
+def _drop(run: str) -> Drop:
+    rows = tiny.articles()[smoke.ROWS : smoke.ROWS + 100] if run == smoke.RUN else _corpus(run).later[:150]
+    return planting.malformed("drop.jsonl", rows, random.Random(0))
+
+
+def _corpus(run: str) -> Corpus:
+    return planting.corpus(params.read(smoke.REPOSITORY / "params.yaml")[run], nightly.LIGHT["ingest"], seed=0)
+
+
+def _smoke(folder: Path) -> Project:
     root = smoke.make_project(folder)
     smoke.call(root, "git", "branch", "--move", "main")
-    nightly.with_params(root, smoke.RUN, LAX, {**SMOKE, **COMMON, **POLICIES["promoted"]})
+    nightly.with_params(root, smoke.RUN, LAX, SMOKE)
     nightly.with_remotes(root)
     smoke.commit(root, "how it is retrained")
-    return Project(root, smoke.RUN), planting.malformed("drop.jsonl", tiny.articles()[smoke.ROWS : smoke.ROWS + 100], random.Random(0))
+    return Project(root, smoke.RUN)
 
 
-def _clone(folder: Path, run: str) -> tuple[Project, Drop]:
-    folder.mkdir()
-    corpus = planting.corpus(params.read(smoke.REPOSITORY / "params.yaml")[run], nightly.LIGHT["ingest"], seed=0)
-    project = nightly.clone(folder, run, corpus.start, {**COMMON, "seeds": 1})
+def _clone(folder: Path, run: str) -> Project:
+    project = nightly.clone(folder, run, _corpus(run).start, {"seeds": 1})
     smoke.commit(project.root, "how it is retrained")
-    return project, planting.malformed("drop.jsonl", corpus.later[:150], random.Random(0))
+    return project
 
 
 def left(project: Project, drop: Drop) -> dict[str, Any]:
@@ -296,6 +306,7 @@ def play(folder: Path, given: argparse.Namespace) -> int:
     references: dict[str, Reference] = {}
     for policy, place in made.items():
         copy = folder / "unbroken"
+        shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(place, copy, symlinks=True)
         references[policy] = unbroken(copy, given.run, drop)
         print(_told(policy, references[policy]), flush=True)
@@ -306,6 +317,7 @@ def play(folder: Path, given: argparse.Namespace) -> int:
         policy = list(POLICIES)[(number // 2) % 2]
         one = Trial(number, policy, VICTIMS[number % 2], AIMS[number % 5])
         copy = folder / f"trial-{number}"
+        shutil.rmtree(copy, ignore_errors=True)
         shutil.copytree(made[policy], copy, symlinks=True)
         trial(one, copy, given.run, drop, references[policy], random.Random(f"{given.seed} {number}").random())
         failed += bool(one.faults)
@@ -331,7 +343,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", default=smoke.RUN, help="smoke, or a run of the committed params.yaml")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     parser.add_argument("--only", type=int, nargs="+", metavar="N", help="these trials alone, by their numbers from 1 on")
-    parser.add_argument("--folder", type=Path, help="to work in (default: a temporary one); copies of trials that failed stay there")
+    parser.add_argument("--folder", type=Path, help="to work in; what was made there before is used again (default: a temporary one)")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="slipway-nights-") as scratch:
         return play((given.folder or Path(scratch) / "nights").resolve(), given)
