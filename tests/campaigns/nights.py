@@ -41,7 +41,7 @@ from tests.campaigns.planting import Corpus, Drop
 HEAD = ("night", "ends as", "killed", "aimed at", "after s", "last told", "found", "seconds to the end", "faults")
 AIMED = ("publishing", "judging", "publishing")
 TOGETHER = 3
-MOST = 0.5
+MOST = 1 / 3
 """Of an unbroken night's time, until a kill that falls anywhere: what was done before the kill before it is not done again."""
 ANYWHERE = "anywhere"
 VICTIMS = ("all", "flow")
