@@ -21,7 +21,7 @@ quoted = '$(subst ','\'',$(1))'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro add flow ui worker notify retrain rollback gate test browser check plots lock clean
+.PHONY: help repro add flow ui worker notify retrain rollback gate diff test browser check plots lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ rollback: .venv/ready ## bring the former champion of RUN back, bit for bit (TO=
 
 gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if not
 	@python -m tasks gate $(RUN)
+
+diff: .venv/ready ## install, then review revision B (the workspace) beside A (where the branch left main): page in OUT (review/); RUN= for one run
+	@python -m flows.diff --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
+		$(if $(filter command line,$(origin RUN)),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES)))
 
 plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index.html, without the network
 	dvc plots show

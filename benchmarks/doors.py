@@ -1,8 +1,9 @@
 """What the second door costs beside plain `dvc repro`, in seconds and side by side:  python -m benchmarks.doors [--rounds 5]
 
 In a scratch project of seven stages whose commands do nothing, against a running server: all cached (the flow alone by the server's
-clock, and the whole process), and all seven forced. Then the same with a server of the command's own, the first time and later. The
-two doors take turns within a round. Prints medians and the range over the rounds; the machine's load stands beside them.
+clock, and the whole process), all seven forced, and a night of retraining with nothing new. Then all cached with a server of the
+command's own, the first time and later. The two doors take turns within a round. Prints medians and the range over the rounds; the
+machine's load stands beside them.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests import smoke
+from tests.flows.retraining.conftest import POLICY
 from tests.flows.station import Station
 
 STAGES = 7
@@ -34,7 +37,7 @@ STAGE = """\
       params: ["runs.${{key}}.s{number}"]
       outs: ["data/${{key}}/s{number}"]
 """
-PARAMS = "runs:\n  a: {{{values}}}\n"
+PARAMS = "runs:\n  a: {{{values}}}\nretrain:\n  a:\n{policy}"
 
 
 def project(folder: Path) -> Path:
@@ -44,7 +47,8 @@ def project(folder: Path) -> Path:
     sources = ["flows-source", *(f"data/${{key}}/s{number}" for number in range(1, STAGES))]
     stages = "".join(STAGE.format(number=number, source=source) for number, source in enumerate(sources, 1))
     (root / "dvc.yaml").write_text(GRAPH.format(stages=stages), encoding="utf-8")
-    (root / "params.yaml").write_text(PARAMS.format(values=", ".join(f"s{n}: 1" for n in range(1, STAGES + 1))), encoding="utf-8")
+    values, policy = ", ".join(f"s{n}: 1" for n in range(1, STAGES + 1)), textwrap.indent(POLICY, " " * 4)
+    (root / "params.yaml").write_text(PARAMS.format(values=values, policy=policy), encoding="utf-8")
     (root / "flows-source").write_text("raw\n", encoding="utf-8")
     for name in ("flows", "prefect.yaml"):
         (root / name).symlink_to(smoke.REPOSITORY / name)
@@ -65,7 +69,9 @@ def timed(root: Path, env: dict[str, str], *command: str) -> float:
 
 def of_the_last_run(station: Station) -> float:
     """Seconds from its beginning to its end by the server's clock."""
-    (last,) = station.post("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    (last,) = station.post(
+        "/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}, "sort": "END_TIME_DESC", "limit": 1}
+    )
     return float(last["total_run_time"])
 
 
@@ -107,6 +113,8 @@ def against_running_server(root: Path, env: dict[str, str], count: int) -> None:
         plain, through = rounds(count, lambda: timed(root, env, "dvc", "repro", "--force"), run)
         told("`dvc repro --force`, 7 stages", plain)
         told("flow, 7 stages forced, by the server's clock", through)
+        night = [sys.executable, "-m", "flows.retrain", "night", "a"]
+        told("night with nothing new, whole process", [timed(root, env, *night) for _ in range(count)])
         told("per executed stage, over `dvc repro`", [(b - a) / STAGES for a, b in zip(plain, through, strict=True)])
 
 

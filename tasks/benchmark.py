@@ -1,14 +1,16 @@
 """Measures every variant of a model side by side: quality with intervals, speed, memory, size. Records the gates and never fails on them.
 
 Reads ingest/out, finetune/out (teacher), prune/out, distill/out and quantize/out (final).
-Writes out/predictions.parquet, plots/ (tables behind the pictures) and report/ (report.md with pictures; it holds timings).
+Writes out/predictions.parquet, plots/ (tables behind the pictures), quality.json and speed.json (the figures that are compared first) and
+report/ (report.md with pictures; it holds timings).
 
-metrics.json and all of out/ and plots/ are the same for the same inputs; timings.json and report/ are of the day.
+metrics.json, quality.json and all of out/ and plots/ are the same for the same inputs; timings.json, speed.json and report/ are of the day.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +26,7 @@ from tasks.shared.stages import Metrics, artifact
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.shared.metrics import Truth
+    from tasks.shared.truth import Truth
     from tasks.shared.variants import Setting, Source, Variant
 
 PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled"}
@@ -66,7 +68,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     import numpy as np
 
     from tasks.kinds import base
-    from tasks.shared import checkpoint, compute, tables
+    from tasks.shared import checkpoint, compute, short, tables
     from tasks.shared.variants import Setting, open_variant
 
     device = compute.prepare(params.seed, params.threads, params.device)
@@ -82,17 +84,19 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     timings = _timings(
         sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, rows, params
     )
+    timings["points"] = short.points(figures, timings)
     _write(out, base.load(params.kind), figures, timings, answers, truth, rows)
     return Metrics(figures, timings)
 
 
 def _truth(inputs: Inputs, params: Params, rows: Sequence[Row], labels: Sequence[str]) -> Truth:
     from tasks.kinds import base
-    from tasks.shared import inference, metrics
+    from tasks.shared import inference
+    from tasks.shared.truth import Truth
 
     kind = base.load(params.kind)
     features = kind.encode(kind.load_processor(inputs.teacher), rows, labels, params.input_size)
-    return metrics.Truth(inference.truth_of(features), [base.decisions(one) for one in features], labels)
+    return Truth(inference.truth_of(features), [base.decisions(one) for one in features], labels)
 
 
 def _sources(inputs: Inputs, int8_teacher: Path) -> list[Source]:
@@ -130,13 +134,15 @@ def _int8_teacher(inputs: Inputs, params: Params, labels: Sequence[str], scratch
 
 def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: Truth, params: Params) -> dict[str, Any]:
     from tasks.kinds import base
-    from tasks.shared import gates, metrics
+    from tasks.shared import gates, metrics, short
 
     kind = base.load(params.kind)
     figures: dict[str, Any] = dict(metrics.quality(kind, answers, truth, params.resamples, params.seed))
     parameters = {variant.name: variant.parameters for variant in variants}
     for variant in variants:
         figures[variant.name] |= {"parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)], "bytes": variant.bytes}
+    scores = metrics.per_category(kind, answers["final"], truth)
+    figures["categories"] = short.categories(kind.categories(truth.names), scores)
     figures["final"]["size_ratio"] = round(figures["teacher"]["bytes"] / figures["final"]["bytes"], 6)
     figures["measured"] = {"split": params.split, "rows": len(truth.decisions), "resamples": params.resamples, "headline": kind.headline}
     figures["gates"] = gates.of_figures(figures["final"], kind.headline, params.gates.min_quality_ratio, params.gates.max_bytes)
@@ -179,7 +185,7 @@ def _write(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from tasks.shared import metrics, pictures, report
+    from tasks.shared import metrics, pictures, report, short
 
     for name in ("out", "plots", "report"):
         (out / name).mkdir()
@@ -194,10 +200,10 @@ def _write(
     _csv(out / "plots" / "confusion.csv", pairs)
     bins = {name: metrics.reliability(answers[name], truth.labels) for name in ("teacher", "final")}
     _csv(out / "plots" / "reliability.csv", ({"variant": name, **_rounded(one)} for name, each in bins.items() for one in each))
-    points = _points(figures, timings)
-    _csv(out / "report" / "quality_latency.csv", points)
+    _json(out / "quality.json", short.quality(figures))
+    _json(out / "speed.json", short.speed(timings))
 
-    pictures.quality_and_latency(points, figures["measured"]["headline"], out / "report" / "quality_latency.png")
+    pictures.quality_and_latency(timings["points"], figures["measured"]["headline"], out / "report" / "quality_latency.png")
     pictures.confusion(counts, names, out / "report" / "confusion.png")
     pictures.reliability(bins, out / "report" / "reliability.png")
     teacher, final = (metrics.per_category(kind, answers[name], truth) for name in ("teacher", "final"))
@@ -219,23 +225,6 @@ def _mistakes(folder: Path, kind: Seam, answers: np.ndarray, truth: Truth, rows:
     return listed
 
 
-def _points(figures: Mapping[str, Any], timings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    from tasks.shared import latency, report
-
-    headline = figures["measured"]["headline"]
-    return [
-        {
-            "name": name,
-            "milliseconds": timings[name]["latency_ms"][latency.HEADLINE]["p50"],
-            "quality": figures[name][headline],
-            "low": figures[name][f"{headline}_low"],
-            "high": figures[name][f"{headline}_high"],
-            "bytes": figures[name]["bytes"],
-        }
-        for name in report.variants(figures)
-    ]
-
-
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:
     return {name: round(value, 6) for name, value in values.items()}
 
@@ -246,3 +235,7 @@ def _csv(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         writer = csv.DictWriter(stream, list(listed[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(listed)
+
+
+def _json(file: Path, figures: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 RUN = "smoke"
 ROWS = 300
 LEFT_OUT = "data/", "dvc.lock"
-OF_THE_DAY = "benchmark/timings.json", "benchmark/report"
+OF_THE_DAY = "benchmark/timings.json", "benchmark/speed.json", "benchmark/report"
 
 PARAMS = """\
 runs:

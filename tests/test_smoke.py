@@ -26,7 +26,7 @@ from tests.smoke import RUN, attempt, call, commit, md5s
 
 CLEAN = "Data and pipelines are up to date."
 STAGES = ["ingest", "pretrain", "finetune", "prune", "distill", "quantize", "benchmark"]
-CLOCK = {"benchmark/timings.json", "benchmark/report"}
+CLOCK = {"benchmark/timings.json", "benchmark/speed.json", "benchmark/report"}
 
 
 @pytest.fixture(scope="session")
@@ -206,8 +206,25 @@ def test_flow_runs_the_changed_stage_and_what_follows_and_says_why(retuned: tupl
 def test_dvc_shows_and_compares_figures_and_params(retuned: tuple[Path, str]) -> None:
     project, _ = retuned
     assert "final" in call(project, "dvc", "metrics", "show")
-    assert "prune" in call(project, "dvc", "metrics", "diff")
+    figures = call(project, "dvc", "metrics", "diff").splitlines()
+    assert len(figures) < 40
+    assert any(line.startswith(f"data/{RUN}/prune/metrics.json") for line in figures)
+    assert {line.split()[0].rpartition("/")[2] for line in figures if "/benchmark/" in line} == {"quality.json", "speed.json"}
     assert re.search(rf"runs\.{RUN}\.prune\.ffn\s+64\s+48", call(project, "dvc", "params", "diff"))
+
+
+def test_review_of_the_change_says_what_the_benchmarks_say_and_runs_nothing(retuned: tuple[Path, str]) -> None:
+    project, _ = retuned
+    told = json.loads(call(project, "python", "-m", "flows.diff", "--format", "json", "--fail-on", "never"))["runs"][RUN]
+    assert [(change["key"], change["a"], change["b"]) for change in told["params"]] == [(f"runs.{RUN}.prune.ffn", "64", "48")]
+    before = json.loads(call(project, "git", "show", f"HEAD:data/{RUN}/benchmark/metrics.json"))
+    after = json.loads((project / f"data/{RUN}/benchmark/metrics.json").read_text(encoding="utf-8"))
+    gap = told["quality"]["difference"]
+    assert (gap["a"], gap["b"]) == pytest.approx((before["final"]["macro_f1"], after["final"]["macro_f1"]), abs=1e-6)
+    assert told["quality"]["common"] == after["measured"]["rows"] == before["measured"]["rows"]
+    assert (told["quality"]["only_a"], told["quality"]["only_b"], told["data"], told["code"]) == (0, 0, None, [])
+    assert told["behind"] == {"a": [], "b": []}
+    assert is_clean(project)
 
 
 @pytest.mark.parametrize("command", [("plots", "show"), ("plots", "diff")])

@@ -15,7 +15,7 @@ import numpy as np
 from tasks.kinds import base
 from tasks.kinds.base import Kind, Row
 from tasks.shared import serving
-from tasks.shared.metrics import Truth
+from tasks.shared.truth import Truth
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import numpy as np
 
 from tasks.kinds.base import Kind
 from tasks.shared.bootstrap import resampled_sums
-from tasks.shared.metrics import Truth
+from tasks.shared.truth import Truth
 
 Verdict = Literal["better", "worse", "no difference", "not enough data"]
 CONFIDENCE = 0.95

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import datasets
@@ -18,29 +17,10 @@ from sklearn.metrics import confusion_matrix
 
 from tasks.kinds.base import Kind
 from tasks.shared.bootstrap import interval, resampled_sums
+from tasks.shared.truth import Truth
 
 BINS = 15
 DIGITS = 6
-
-
-@dataclass(frozen=True)
-class Truth:
-    """The labels (m,) of all decisions, how many decisions each row (n,) holds, and the names of the labels."""
-
-    labels: np.ndarray
-    decisions: Sequence[int]
-    names: Sequence[str]
-
-    def of_row(self, row: int) -> slice:
-        """Where the decisions of a row stand among all."""
-        end = sum(self.decisions[: row + 1])
-        return slice(end - self.decisions[row], end)
-
-    def per_row(self, values: np.ndarray) -> np.ndarray:
-        """Sums of values (m, ...) of the decisions over each row: (n, ...)."""
-        starts = np.cumsum([0, *self.decisions[:-1]])
-        sums: np.ndarray = np.add.reduceat(values, starts, axis=0)
-        return sums
 
 
 class Quality(evaluate.Metric):

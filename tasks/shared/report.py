@@ -14,7 +14,7 @@ Figures = Mapping[str, Any]
 NOT_KNOWN = "–"
 MEGABYTE = 1e6
 MISTAKES = 20
-NOT_VARIANTS = frozenset({"gates", "measured", "hardware", "load"})
+NOT_VARIANTS = frozenset({"gates", "measured", "hardware", "load", "categories", "points"})
 
 
 @dataclass(frozen=True)
@@ -201,6 +201,7 @@ def _next() -> list[str]:
     return [
         "## Where to look next",
         "* `../metrics.json`, `../timings.json`: every figure of this page\n"
+        "* `../quality.json`, `../speed.json`: the few that `dvc metrics` shows\n"
         "* `../out/predictions.parquet`: each row's probabilities by variant; look at the rows where `final` and `teacher` differ\n"
         "* `../plots/`: the tables behind the pictures; `dvc plots diff` compares them with another commit\n"
         "* `dvc metrics diff`, `dvc params diff`: what changed, and by what",

@@ -2,7 +2,7 @@
 
     python -m tests.campaigns.calibration --folder FOLDER [--models 400] [--pairs 200] [--picture FILE.png]
 
-Trains the models that FOLDER lacks (tests/campaigns/alike.py; about 3 s each on one idle core), then judges with flows/judging/verdict.py
+Trains the models that FOLDER lacks (tests/campaigns/alike.py; some seconds each), then judges with flows/judging/verdict.py
 and prints tables in Markdown. With `--models 0` nothing is trained and what is in FOLDER is judged.
 
 *A/A*: two models of one recipe; whoever calls one better or worse errs. *Planted, alone*: the challenger is the champion with answers
@@ -27,7 +27,7 @@ from flows.judging import verdict
 from flows.judging.verdict import Comparison, Spread
 from tasks.kinds import base
 from tasks.shared import bootstrap
-from tasks.shared.metrics import Truth
+from tasks.shared.truth import Truth
 from tests import tiny
 from tests.campaigns import alike
 from tests.campaigns.alike import Alike
@@ -36,7 +36,7 @@ KIND = base.load(alike.KIND)
 ROWS, SEEDS, DROPS = (650, 1500, 3000, 5500), (3, 5), (0.005, 0.01, 0.02, 0.03, 0.04)
 WIDER = (0.003, 0.006, 0.012)
 USUAL_ROWS, USUAL_SEEDS, MARGIN = 3000, 5, 0.01
-RESAMPLES = 1000
+RESAMPLES = 500
 PLANTED = "planted, alone", "planted, on a pair"
 
 
@@ -169,9 +169,21 @@ def wider(alike: Alike, pairs: int) -> Iterator[list[str]]:
         spreads = [[pair.spread(seeds) for seeds in SEEDS] for pair in each]
         same = [share(called([pair.judged(one[at]) for pair, one in zip(each, spreads, strict=True)])) for at in range(len(SEEDS))]
         fallen = [flipped(pair.challenger, pair.truth.labels, 0.02, 0.0, chance) for pair in each]
-        found = [pair.judged(one[-1], guess) for pair, one, guess in zip(each, spreads, fallen, strict=True)]
+        found = [pair.judged(one[SEEDS.index(USUAL_SEEDS)], guess) for pair, one, guess in zip(each, spreads, fallen, strict=True)]
         half = 100 * np.median([one.difference.visible for one in found])
         yield [f"{100 * deviation:g}", *same, share([one.verdict == "worse" for one in found]), f"{half:.2f}"]
+
+
+def by_seeds(alike: Alike, pairs: int, differing: float) -> Iterator[list[str]]:
+    """By rows: how often a drop of 2 points, planted alone, is called worse, the more seeds tell of the spread."""
+    for rows in ROWS:
+        found: dict[int, list[bool]] = {seeds: [] for seeds in SEEDS}
+        for number, pair in enumerate(drawn(alike, pairs, rows)):
+            chance = np.random.default_rng([number, rows, 2])
+            fallen = flipped(pair.champion, pair.truth.labels, (differing + 0.02) / 2, (differing - 0.02) / 2, chance)
+            for seeds in SEEDS:
+                found[seeds].append(pair.judged(pair.spread(seeds), fallen).verdict == "worse")
+        yield [f"{rows:,}", *map(share, found.values())]
 
 
 def draw(found: dict[tuple[str, int, float], list[bool]], file: Path) -> None:
@@ -207,6 +219,8 @@ def tell(alike: Alike, pairs: int, picture: Path | None) -> None:
     table(["rows", *judges], same(alike, pairs))
     seen = [f"2 points, on a pair, {USUAL_SEEDS} seeds: called worse", "median half width"]
     table(["seeds further apart by (sd)", *(f"A/A, {seeds} seeds" for seeds in SEEDS), *seen], wider(alike, pairs))
+    print("\nplanted, alone, 2 points: called worse, by the seeds that tell of the spread")
+    table(["rows", *(f"{seeds} seeds" for seeds in SEEDS)], by_seeds(alike, pairs, differing))
     found = power(alike, pairs, differing)
     for way in PLANTED:
         print(f"\n{way}: called worse, by the drop in points")

@@ -226,8 +226,9 @@ def test_command_prints_a_line_per_stage(toy: Toy) -> None:
     assert out.splitlines() == ["ingest@b   Cached  up to date", "prune@b    Cached  up to date", "distill@b  Cached  up to date"]
 
 
-def test_importing_the_flow_imports_no_torch() -> None:
-    heavy = "torch", "transformers", "sklearn", "datasets", "onnxruntime"
-    code = f"import sys, flows.compress; print([name for name in {heavy} if name in sys.modules])"
+@pytest.mark.parametrize(("module", "light"), [("flows.compress", ["onnxruntime"]), ("flows.retrain", []), ("flows.diff", [])])
+def test_importing_a_flow_imports_no_torch(module: str, light: list[str]) -> None:
+    heavy = "torch", "transformers", "sklearn", "datasets", "evaluate", "scipy", "matplotlib", *light
+    code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

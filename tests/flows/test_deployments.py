@@ -258,5 +258,6 @@ def test_flow_by_hand_is_seen_in_the_ui_of_the_checkout(station: ToyStation, toy
     env = {name: value for name, value in station.env.items() if name != "PREFECT_API_URL"}
     done = subprocess.run([sys.executable, "-m", "flows.compress", "a"], cwd=toy.root, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (last,) = station.post("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})
+    ended = {"state": {"type": {"any_": ["COMPLETED"]}}}
+    (last,) = station.post("/flow_runs/filter", {"flow_runs": ended, "sort": "END_TIME_DESC", "limit": 1})
     assert (last["deployment_id"], last["state_name"], last["parameters"]["runs"]) == (None, "Cached", ["a"])

@@ -8,7 +8,7 @@ import pytest
 from flows.judging import answers, verdict
 from flows.judging.verdict import Spread
 from tasks.kinds import base
-from tasks.shared.metrics import Truth
+from tasks.shared.truth import Truth
 
 LABELS = ["a", "b", "c"]
 KIND = base.load("text_classification")

@@ -97,6 +97,7 @@ def test_same_checkout_gives_the_same_bytes_wherever_it_lies(checkout: Path, tmp
 
 
 def test_card_says_what_was_never_promoted_stated_or_run(checkout: Path) -> None:
+    say(checkout)
     text = card.markdown(checkout, RUN)
     assert "**Not promoted**" in text
     assert [section(text, title).strip() for title in ("Intended use", "Limits")] == ["Not stated."] * 2

@@ -177,7 +177,12 @@ def remotes(root: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_remotes_get_commit_tag_and_data(root: Path, remotes: Path) -> None:
+@pytest.mark.parametrize("relative", [False, True])
+def test_remotes_get_commit_tag_and_data(root: Path, remotes: Path, relative: bool) -> None:
+    if relative:  # to the configuration, in the commit
+        dvc("remote", "remove", "--local", "store")
+        dvc("remote", "add", "--quiet", "--default", "store", "../store")
+        git("commit", "--quiet", "--all", "--message", "a remote")
     said: list[str] = []
     assert publish.publish(root, RUN, policy(), spend(root, policy()), said.append)
     assert [line.split("\t")[1] for line in git("ls-remote", "origin").splitlines()] == [
@@ -188,7 +193,8 @@ def test_remotes_get_commit_tag_and_data(root: Path, remotes: Path) -> None:
     ][int("HEAD" not in git("ls-remote", "origin")) :]
     assert "pushed main, a@v1 to origin" in said
     subprocess.run(["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(remotes / "clone")], check=True)
-    (remotes / "clone/.dvc/config.local").write_text((root / ".dvc/config.local").read_text())
+    config = "[core]\n    remote = store\n['remote \"store\"']\n    url = " + str(remotes / "store") + "\n"
+    (remotes / "clone/.dvc/config.local").write_text(config)
     subprocess.run(["dvc", "pull", "--quiet"], cwd=remotes / "clone", check=True)
     assert (remotes / "clone/data/collected/a/1.jsonl").exists()
 

@@ -6,6 +6,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from tasks.kinds import base
 from tasks.shared import metrics
+from tasks.shared.truth import Truth
 
 KIND = base.load("text_classification")
 
@@ -15,9 +16,9 @@ def random_answers(seed: int, rows: int = 200, classes: int = 5) -> tuple[np.nda
     return generator.dirichlet(np.ones(classes), rows), generator.integers(0, classes, rows)
 
 
-def plain(truth: np.ndarray, classes: int) -> metrics.Truth:
+def plain(truth: np.ndarray, classes: int) -> Truth:
     """One decision per row."""
-    return metrics.Truth(truth, [1] * len(truth), [str(number) for number in range(classes)])
+    return Truth(truth, [1] * len(truth), [str(number) for number in range(classes)])
 
 
 def count(guess: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
