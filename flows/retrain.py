@@ -118,6 +118,7 @@ def _finished(root: Path, run: str, lent: Lent) -> list[str]:
     rule = policy.read(root, run)
     if not publish.publish(root, run, rule, made, _say(lent)):
         return []
+    worktree.clear(root)
     return [f"finished the night that was killed: {_told(root, run, made)}"]
 
 
