@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,18 @@ def test_drop_that_cannot_be_read_has_a_fault_and_no_rows(rules: Rules, tmp_path
     found = reading_of(tmp_path / "inbox" / "x.csv", rules, tmp_path)
     assert fault in found.fault
     assert found.rows == []
+
+
+def test_rows_of_one_line_of_json_are_told_apart(known: Known, rules: Rules, tmp_path: Path) -> None:
+    rows = [*articles(750, 20), {"headline": "", "desk": "tech", "body": "x"}]
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "x.json").write_text(json.dumps(rows), encoding="utf-8")
+    reading = reading_of(tmp_path / "inbox" / "x.json", rules, tmp_path)
+    found = sifting.sift(reading, known, rules.kind, "refuse")
+    assert [row.values["headline"] for row in reading.rows] == [row["headline"] for row in rows[:20]]
+    assert len(found.rows) >= 18
+    assert len(found.rows) + len(found.aside) == 21
+    assert {(one.line, one.reason) for one in reading.rejected} == {(1, "empty text")}
 
 
 def test_drop_far_larger_than_usual_is_not_even_opened(rules: Rules, tmp_path: Path) -> None:
