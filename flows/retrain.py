@@ -95,7 +95,7 @@ def _night(root: Path, run: str, lent: Lent) -> list[str]:
     """Finishes what a killed night left, then takes in what there is; cheap if that is nothing."""
     said, rule = _finished(root, run, lent), policy.read(root, run)
     drops, left = inbox.look(inbox.folder(root, run), rule.settle_seconds)
-    writing = f"; left alone, as being written: {', '.join(left)}" if left else ""
+    writing = f"; left alone, as being written or not readable: {', '.join(left)}" if left else ""
     if not drops:
         return [*said, f"{run}: nothing new{writing}"]
     if not registry.commit_of(root, run, publish.target(root, run, rule).base):

@@ -71,7 +71,7 @@ def test_few_rows_are_collected_and_the_first_champion_is_what_was_there(project
 def test_nothing_new_says_so_and_leaves_no_commit(project: Path) -> None:
     before = call(project, "git", "rev-parse", "HEAD")
     (project / "data" / "inbox" / RUN / "half.csv.part").write_text("headline,")
-    assert night(project) == f"{RUN}: nothing new; left alone, as being written: half.csv.part"
+    assert night(project) == f"{RUN}: nothing new; left alone, as being written or not readable: half.csv.part"
     (project / "data" / "inbox" / RUN / "half.csv.part").unlink()
     assert call(project, "git", "rev-parse", "HEAD") == before
 
