@@ -104,7 +104,9 @@ def _mapped(row: Row, rules: Rules) -> Row:
 def _sorted_out(reading: Reading, rows: Sequence[Row], rules: Rules, folder: Path) -> Reading:
     """Rows are told apart by their number, for a line of JSON may hold many."""
     intake = Intake()
-    ingest.take(intake, [dataclasses.replace(row, line=at) for at, row in enumerate(rows)], rules.columns, rules.kind, rules.options, folder)
+    ingest.take(
+        intake, [dataclasses.replace(row, line=at) for at, row in enumerate(rows)], rules.columns, rules.kind, rules.options, folder
+    )
     ingest.reject_empty(intake)
     made: dict[int, list[Record]] = {}
     for record in intake.records:
