@@ -21,6 +21,7 @@ from flows.retraining.sifting import Known, Sifted
 from flows.retraining.store import Store
 from tasks.kinds.base import Row as Values
 from tasks.shared import tables
+from tasks.shared.folders import ARRIVED
 from tasks.shared.records import Row
 
 CLASS = "label"
@@ -63,12 +64,18 @@ class Taken:
 
 def take_in(found: Sequence[Drop], store: Store, rules: Rules, policy: Policy, baseline: Baseline) -> list[Taken]:
     """Fills the store's folders; the drops themselves stay where they are."""
-    known = sifting.known_of(baseline.ingest, rules.kind)
-    if files(store.collected.folder):
-        for records in drops.read_folder(store.collected.folder, rules).records:
+    known = known_rows(store, rules, baseline.ingest)
+    return [_take(drop, store, rules, policy, baseline, known) for drop in found]
+
+
+def known_rows(store: Store, rules: Rules, ingest: Path) -> Known:
+    """Those of the champion's ingest, and all that were ever taken: ingest itself sets some aside, as twins of rows that measure."""
+    known = sifting.known_of(ingest, rules.kind)
+    for folder in (store.collected.folder, store.raw.folder / ARRIVED):
+        for records in drops.read_folder(folder, rules).records if files(folder) else ():
             for record in records:
                 known.add(record)
-    return [_take(drop, store, rules, policy, baseline, known) for drop in found]
+    return known
 
 
 def _take(drop: Drop, store: Store, rules: Rules, policy: Policy, baseline: Baseline, known: Known) -> Taken:

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from flows.retraining import sifting
+from flows.retraining import intake, sifting
 from flows.retraining.drops import Rules
 from flows.retraining.sifting import Known
+from flows.retraining.store import Store
 from tests import tiny
 from tests.flows.retraining.conftest import articles, reading_of, write_csv
 from tests.tasks import stage
@@ -48,6 +49,17 @@ def test_new_rows_are_taken_and_rows_that_are_here_are_not(known: Known, rules: 
     assert {row.values["headline"] for row in found.rows} <= {row["headline"] for row in new}
     assert len(found.rows) >= 28
     assert found.reasons()["known row"] >= 10
+
+
+def test_row_that_was_taken_is_not_taken_again_though_ingest_set_it_aside(rules: Rules, ingest: Path, tmp_path: Path) -> None:
+    """As the near duplicate of a test row, which is in none of ingest's tables."""
+    store = Store(tmp_path, "smoke")
+    twins = articles(340, 3)
+    write_csv(store.raw.folder / "arrived" / "x.csv", twins)
+    write_csv(store.collected.folder / "y.csv", articles(343, 3))
+    found = sift(articles(340, 8), intake.known_rows(store, rules, ingest), rules, tmp_path)
+    assert {row.values["headline"] for row in found.rows} == {row["headline"] for row in articles(346, 2)}
+    assert found.reasons() == {"known row": 6}
 
 
 def test_texts_of_rows_that_measure_are_never_taken_whatever_their_label(known: Known, rules: Rules, ingest: Path, tmp_path: Path) -> None:
