@@ -115,6 +115,8 @@ def _code(error: Exception) -> int:
 def _night(root: Path, run: str, lent: Lent) -> list[str]:
     """Finishes what a killed night left, then takes in what there is; cheap if that is nothing."""
     said, rule = _finished(root, run, lent), policy.read(root, run)
+    if rule.publish == "branch":
+        publish.tag_merged(root, run, rule, _say(lent))
     drops, left = inbox.look(inbox.folder(root, run), rule.settle_seconds)
     writing = f"; left alone, as being written or not readable: {', '.join(left)}" if left else ""
     if not drops:

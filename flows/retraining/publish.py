@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dvc.exceptions import CheckoutError
 from dvc.repo import Repo
@@ -16,7 +15,7 @@ from dvc.repo import Repo
 from flows.git import GitError, commit, git
 from flows.retraining import history, inbox, registry
 from flows.retraining.policy import Policy
-from flows.retraining.pushing import Say, push_artifacts, push_commits
+from flows.retraining.pushing import Say, push, push_artifacts, push_commits
 from flows.retraining.store import Store
 from tasks.shared.errors import DataError, ParamsError
 
@@ -110,7 +109,7 @@ def publish(root: Path, run: str, policy: Policy, made: str, say: Say) -> bool:
     if _has_moved(root, run, policy, made):
         git(root, "update-ref", "-d", _reference(run))
         return False
-    tags = _take_over(root, run, policy, made, entry)
+    tags = _take_over(root, run, policy, made)
     if policy.push:
         push_commits(root, run, policy, tags, say)
     for one in entry["files"]:
@@ -127,7 +126,7 @@ def _has_moved(root: Path, run: str, policy: Policy, made: str) -> bool:
     return policy.publish == "main" or _is_ancestor(root, f"{made}^", tip)
 
 
-def _take_over(root: Path, run: str, policy: Policy, made: str, entry: dict[str, Any]) -> list[str]:
+def _take_over(root: Path, run: str, policy: Policy, made: str) -> list[str]:
     if policy.publish == "branch":
         branch = _branch(root, run)
         if not _is_ancestor(root, made, f"refs/heads/{branch}"):
@@ -141,19 +140,29 @@ def _take_over(root: Path, run: str, policy: Policy, made: str, entry: dict[str,
             fault = f"cannot move to the night's commit {made[:12]}: {error}; commit or undo these edits, and the next night goes on"
             raise ParamsError("the checkout", fault) from None
     check_out(root, run)
-    return tag(root, run, entry)
+    return tag(root, run)
 
 
-def tag(root: Path, run: str, entry: dict[str, Any]) -> list[str]:
-    """Gives the champion that is checked out its tag, annotated with the verdict, if it lacks one; returns the tag."""
-    champion = registry.read(root, run)
-    if champion is None:
+def tag(root: Path, run: str) -> list[str]:
+    """Gives the champion of the commit that is checked out its tag, annotated with the verdict, if it lacks one; returns the tag."""
+    at = registry.commit_of(root, run, "HEAD")
+    if not at:
         return []
+    champion = registry.parsed(git(root, "show", f"{at}:{registry.file(run).as_posix()}"), at)
     if _find(root, f"refs/tags/{champion.tag}") is None:
+        entries = history.parsed(git(root, "show", f"HEAD:{history.file(run).as_posix()}"))
+        brought = next(entry for entry in entries if entry["version"] == champion.version)
         who = () if _has_identity(root) else NOBODY
-        at = registry.commit_of(root, run, "HEAD")
-        git(root, *who, "tag", "--annotate", "--no-sign", "--message", history.headline(entry), champion.tag, at)
+        git(root, *who, "tag", "--annotate", "--no-sign", "--message", history.headline(brought), champion.tag, at)
     return [champion.tag]
+
+
+def tag_merged(root: Path, run: str, policy: Policy, say: Say) -> None:
+    """Where commits go to a branch, a champion gets its tag when that is merged."""
+    known = git(root, "tag", "--list", f"{run}@v*").splitlines()
+    new = [one for one in tag(root, run) if one not in known]
+    if new and policy.push:
+        push(root, [f"refs/tags/{one}" for one in new], rewritten=False, say=say)
 
 
 def check_out(root: Path, run: str) -> None:

@@ -44,20 +44,25 @@ def _remotes(root: Path) -> dict[str, Any]:
 
 
 def push_commits(root: Path, run: str, policy: Policy, tags: Sequence[str], say: Say) -> None:
+    branch = f"retrain/{run}" if policy.publish == "branch" else git(root, "branch", "--show-current")
+    if not branch:
+        say("no branch is checked out: nothing was pushed")
+        return
+    push(root, [f"refs/heads/{branch}:refs/heads/{branch}", *(f"refs/tags/{one}" for one in tags)], policy.publish == "branch", say)
+
+
+def push(root: Path, refs: Sequence[str], rewritten: bool, say: Say) -> None:
+    """`rewritten`: the first of them may have to forget what the remote has of it, as a branch begun anew after a merge."""
     remotes = git(root, "remote").splitlines()
     if not remotes:
         say("there is no git remote: commits stay here")
         return
     remote = "origin" if "origin" in remotes else remotes[0]
-    branch = f"retrain/{run}" if policy.publish == "branch" else git(root, "branch", "--show-current")
-    if not branch:
-        say("no branch is checked out: nothing was pushed")
-        return
     try:
-        known = policy.publish == "branch" and git(root, "ls-remote", remote, f"refs/heads/{branch}")
-        force = ["--force-with-lease"] if known else []  # a branch that was merged and deleted there would break the lease
-        git(root, "push", "--quiet", *force, remote, f"refs/heads/{branch}:refs/heads/{branch}", *(f"refs/tags/{one}" for one in tags))
+        # A branch that was merged and deleted there would break the lease.
+        force = ["--force-with-lease"] if rewritten and git(root, "ls-remote", remote, refs[0].partition(":")[0]) else []
+        git(root, "push", "--quiet", *force, remote, *refs)
     except GitError as error:
         advice = "if it has commits that are not here, `git pull --no-rebase`; the next night tries again"
         raise PassingError(f"git remote {remote}", f"did not take the night's commit: {error}; {advice}") from None
-    say(f"pushed {', '.join([branch, *tags])} to {remote}")
+    say(f"pushed {', '.join(one.partition(':')[0].split('/', 2)[2] for one in refs)} to {remote}")

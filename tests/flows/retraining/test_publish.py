@@ -204,6 +204,21 @@ def test_commit_on_the_branch_meanwhile_is_not_lost(root: Path) -> None:
     assert git("log", "--format=%s", "retrain/a") == "Promote a to v2\na reviewer's\nPromote a to v1\nstart"
 
 
+@pytest.mark.usefixtures("remotes")
+def test_champion_gets_its_tag_when_its_branch_is_merged(root: Path) -> None:
+    rule = policy(publish="branch")
+    publish.tag_merged(root, RUN, rule, nothing)
+    assert publish.publish(root, RUN, rule, spend(root, rule), nothing)
+    publish.tag_merged(root, RUN, rule, nothing)
+    assert git("tag") == ""
+    git("merge", "--quiet", "--no-ff", "--no-edit", "retrain/a")
+    git("push", "--quiet", "origin", "main")
+    publish.tag_merged(root, RUN, rule, nothing)
+    assert git("rev-parse", "a@v1^{commit}") == git("rev-parse", "retrain/a")
+    assert git("tag", "--list", "--format=%(contents:subject)") == "a: promoted: so"
+    assert "refs/tags/a@v1" in git("ls-remote", "origin")
+
+
 @pytest.fixture
 def remotes(root: Path, tmp_path: Path) -> Path:
     subprocess.run(["git", "init", "--quiet", "--bare", str(tmp_path / "git")], check=True)
