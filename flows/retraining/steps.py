@@ -65,7 +65,7 @@ def spend(night: Night, found: Sequence[Drop], scratch: Path) -> Entry:
     for one in taken:
         night.say(f"{one.drop.name}: {one.taken} of {one.rows or 0} rows taken{f'; set aside: {one.fault}' if one.fault else ''}")
     known = sifting.known_of(scratch / INGEST, kind)
-    use, wait = intake.ready(night.store, rules, known, night.params["ingest"]["min_rows_per_class"])
+    use, wait = intake.ready(night.store, rules, known)
     rows = Rows(use, wait, history.waiting(entries) + sum(one.taken for one in taken))
     if rows.since < night.policy.min_new_rows or not use:
         why = f"{rows.since} rows have come since the last judgement; a challenger is trained from {night.policy.min_new_rows} on"

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from flows.retraining import intake, sifting
+from flows.retraining import drops, intake, sifting
 from flows.retraining.drops import Rules
 from flows.retraining.sifting import Known
 from flows.retraining.store import Store
+from tasks.shared.split import assign_arrived
 from tests import tiny
 from tests.flows.retraining.conftest import articles, reading_of, write_csv
 from tests.tasks import stage
@@ -84,6 +85,27 @@ def test_unseen_labels_are_refused_mapped_or_let_in(known: Known, rules: Rules, 
     mapped = sift(rows, known, dataclasses.replace(rules, map_labels={"science": "tech"}), tmp_path / "c")
     assert len(mapped.rows) == len(let_in.rows)
     assert {row.values["desk"] for row in mapped.rows} == set(tiny.LABELS)
+
+
+def test_rows_of_a_new_class_wait_until_ingest_can_make_a_class_of_them(known: Known, rules: Rules, tmp_path: Path) -> None:
+    store = Store(tmp_path, "smoke")
+    new = [{**row, "desk": "science"} for row in articles(430, 60)]
+
+    def waiting(rows: list[dict[str, str]]) -> int:
+        write_csv(store.collected.folder / "x.csv", [*articles(500, 5), *rows])
+        use, wait = intake.ready(store, rules, known)
+        assert len(use) + len(wait) == 5 + len(rows)
+        return len(wait)
+
+    assert waiting(new[:5]) == 5
+    assert waiting(new) == 0
+    reading = drops.read_folder(store.collected.folder, rules)
+    records = [record for each in reading.records for record in each]
+    assign_arrived(records, rules.ingest["split_seed"], rules.ingest["validation"], rules.ingest["fresh"])
+    to_learn = {record.values["text"] for record in records if record.side == "train"}
+    only = [row for row in new if row["headline"] in to_learn]
+    assert len(only) >= rules.ingest["min_rows_per_class"]
+    assert waiting(only) == len(only)
 
 
 @pytest.mark.parametrize("unseen", ["refuse", "extend"])
