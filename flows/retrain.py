@@ -141,7 +141,8 @@ def _finished(root: Path, run: str, lent: Lent) -> list[str]:
     rule = policy.read(root, run)
     if not publish.publish(root, run, rule, made, _say(lent)):
         return []
-    return [f"finished the night that was killed: {telling.told(root, run, made)}"]
+    entry = publish.entry_of(root, run, made)
+    return [f"finished the night that was killed: {telling.published(root, run, entry, rule.publish == 'branch', _say(lent))}"]
 
 
 def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
@@ -160,10 +161,7 @@ def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
             telling.show(folder, run, entry)
         if publish.publish(root, run, rule, made, _say(lent)):
             worktree.clear(root)
-            if rule.publish == "branch":
-                telling.offer(root, run, entry, _say(lent))
-            telling.announce(entry)
-            return [history.headline(entry)]
+            return [telling.published(root, run, entry, rule.publish == "branch", _say(lent))]
         get_run_logger().warning("somebody committed meanwhile; the night begins again from there")
     raise SlipwayError(run, f"the branch moved on {TRIES} times while the night was at work")
 

@@ -77,7 +77,9 @@ def read(drop: Drop, rules: Rules, largest: float, staging: Path) -> Reading:
     if drop.bytes > largest:
         return Reading(drop, f"has {drop.bytes:,} bytes, far more than usual; at most {largest:,.0f} are taken at once")
     target = staging / drop.name
-    shutil.copytree(drop.path, target) if drop.path.is_dir() else shutil.copyfile(drop.path, target)
+    # What became a link since it was looked at stays one, which the reader refuses.
+    is_folder = drop.path.is_dir() and not drop.path.is_symlink()
+    shutil.copytree(drop.path, target, symlinks=True) if is_folder else shutil.copyfile(drop.path, target, follow_symlinks=False)
     count = None
     try:
         raw = readers.read(staging, bool(rules.ingest["header"]))

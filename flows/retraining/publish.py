@@ -96,6 +96,11 @@ def prepared(root: Path, run: str) -> str | None:
     return _find(root, _reference(run))
 
 
+def entry_of(root: Path, run: str, made: str) -> history.Entry:
+    """The night's line of the history."""
+    return history.parsed(git(root, "show", f"{made}:{history.file(run).as_posix()}"))[-1]
+
+
 def publish(root: Path, run: str, policy: Policy, made: str, say: Say) -> bool:
     """False if the branch has moved on meanwhile: the night must be begun again from there, which trains nothing twice.
 
@@ -103,7 +108,6 @@ def publish(root: Path, run: str, policy: Policy, made: str, say: Say) -> bool:
         PassingError: a remote did not take it; the next night tries again.
     ParamsError: what somebody has edited since the night began is in the way.
     """
-    entry = history.parsed(git(root, "show", f"{made}:{history.file(run).as_posix()}"))[-1]
     if policy.push:
         push_artifacts(root, run, made, say)
     if _has_moved(root, run, policy, made):
@@ -112,7 +116,7 @@ def publish(root: Path, run: str, policy: Policy, made: str, say: Say) -> bool:
     tags = _take_over(root, run, policy, made)
     if policy.push:
         push_commits(root, run, policy, tags, say)
-    for one in entry["files"]:
+    for one in entry_of(root, run, made)["files"]:
         inbox.remove(inbox.folder(root, run), one["name"], one["sha256"])
     git(root, "update-ref", "-d", _reference(run))
     return True

@@ -7,7 +7,7 @@ from pathlib import Path
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
-from flows import artifacts, git
+from flows import artifacts
 from flows.retraining import history
 from flows.retraining.history import Entry
 from flows.retraining.pushing import Say
@@ -52,6 +52,9 @@ def announce(entry: Entry) -> None:
     )
 
 
-def told(root: Path, run: str, made: str) -> str:
-    """Of a commit that was prepared."""
-    return history.headline(history.parsed(git.git(root, "show", f"{made}:{history.file(run).as_posix()}"))[-1])
+def published(root: Path, run: str, entry: Entry, to_branch: bool, say: Say) -> str:
+    """What is told of a night that is done, also of one that was killed before it could tell; its headline."""
+    if to_branch:
+        offer(root, run, entry, say)
+    announce(entry)
+    return history.headline(entry)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.retraining import drops, intake, sifting
+from flows.retraining import drops, inbox, intake, sifting
 from flows.retraining.drops import Rules
 from flows.retraining.sifting import Known
 from flows.retraining.store import Store
@@ -149,6 +149,18 @@ def test_rows_of_one_line_of_json_are_told_apart(known: Known, rules: Rules, tmp
     assert len(found.rows) >= 18
     assert len(found.rows) + len(found.aside) == 21
     assert {(one.line, one.reason) for one in reading.rejected} == {(1, "empty text")}
+
+
+def test_drop_that_became_a_link_after_it_was_looked_at_is_not_followed(rules: Rules, tmp_path: Path) -> None:
+    outside = write_csv(tmp_path / "outside.csv", articles(0, 5))
+    file = write_csv(tmp_path / "inbox" / "x.csv", articles(0, 5))
+    (drop,), _ = inbox.look(tmp_path / "inbox", 0)
+    file.unlink()
+    file.symlink_to(outside)
+    (tmp_path / "staging").mkdir()
+    found = drops.read(drop, rules, 1e9, tmp_path / "staging")
+    assert found.fault == "x.csv is a link that leads out of the folder or nowhere; put the file itself there"
+    assert found.rows == []
 
 
 def test_drop_far_larger_than_usual_is_not_even_opened(rules: Rules, tmp_path: Path) -> None:
