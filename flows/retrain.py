@@ -20,27 +20,32 @@ from typing import Any
 
 import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
 from prefect import State, flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
-from prefect.events import emit_event
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import artifacts, git, secrets, server, workspace, worktree
+from flows import git, secrets, server, workspace, worktree
 from flows.artifacts import Origin
 from flows.compress import Lent, bring_up_to_date
 from flows.flowrun import check_params, workspace_for_run
 from flows.parameters import Run, Runs, Seconds, Version
 from flows.reproduce import BUG
-from flows.retraining import history, inbox, mending, policy, publish, registry, rollback, steps
+from flows.retraining import history, inbox, mending, policy, publish, registry, rollback, steps, telling
 from flows.retraining.history import Entry
 from flows.retraining.night import Night, NotTrainedError
 from flows.retraining.policy import Policy
-from tasks.shared.errors import SlipwayError
+from tasks.shared.errors import ParamsError, SlipwayError, did_you_mean
 
 TRIES = 3
 """How often a night is begun again because somebody committed to its branch while it was at work."""
-PULL_REQUEST = ".dvc/tmp/pull-request-{run}.md"
 Work = Callable[[Night, Path], Entry]
+
+
+class NightsError(Exception):
+    """Of one run or several. `code` is as in flows/reproduce.py."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @flow(name="retrain", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
@@ -51,7 +56,7 @@ def retrain(runs: Runs = (), wait: Seconds = 0) -> State[Any]:
         runs: Runs with a section under `retrain` in params.yaml; none: all of them.
         wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
     """
-    return _flow(wait, lambda root, lent: [line for run in runs or policy.read_all(root) for line in _night(root, run, lent)])
+    return _flow(wait, lambda root, lent: _nights(root, runs, lent))
 
 
 @flow(name="roll-back", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
@@ -84,18 +89,36 @@ def _flow(wait: float, work: Callable[[Path, Lent], Sequence[str]]) -> State[Any
             check_params(root)
             policy.read_all(root)
             said = work(root, Lent(keep, mask))
-    except SlipwayError as error:
-        return Failed(message=mask(str(error)), data=error.exit_code)
-    except NotTrainedError as error:
-        return Failed(message=mask(str(error)), data=error.code)
+    except (SlipwayError, NotTrainedError, NightsError, git.GitError) as error:
+        return Failed(message=mask(str(error)), data=_code(error))
     return Completed(message="\n".join(said) or "params.yaml names no run under `retrain`", data=0)
+
+
+def _nights(root: Path, runs: Sequence[str], lent: Lent) -> list[str]:
+    """The failure of one run keeps no other from its night."""
+    said: list[str] = []
+    failed: list[Exception] = []
+    for run in dict.fromkeys(runs or policy.read_all(root)):
+        try:
+            said += _night(root, run, lent)
+        except (SlipwayError, NotTrainedError, git.GitError) as error:
+            failed.append(error)
+    if failed:
+        raise NightsError(_code(failed[0]), "\n".join([*said, *map(str, failed)]))
+    return said
+
+
+def _code(error: Exception) -> int:
+    return int(getattr(error, "exit_code", getattr(error, "code", BUG)))
 
 
 def _night(root: Path, run: str, lent: Lent) -> list[str]:
     """Finishes what a killed night left, then takes in what there is; cheap if that is nothing."""
     said, rule = _finished(root, run, lent), policy.read(root, run)
+    if rule.publish == "branch":
+        publish.tag_merged(root, run, rule, _say(lent))
     drops, left = inbox.look(inbox.folder(root, run), rule.settle_seconds)
-    writing = f"; left alone, as being written: {', '.join(left)}" if left else ""
+    writing = f"; left alone, as being written or not readable: {', '.join(left)}" if left else ""
     if not drops:
         return [*said, f"{run}: nothing new{writing}"]
     if not registry.commit_of(root, run, publish.target(root, run, rule).base):
@@ -119,7 +142,8 @@ def _finished(root: Path, run: str, lent: Lent) -> list[str]:
     if not publish.publish(root, run, rule, made, _say(lent)):
         return []
     worktree.clear(root)
-    return [f"finished the night that was killed: {_told(root, run, made)}"]
+    entry = publish.entry_of(root, run, made)
+    return [f"finished the night that was killed: {telling.published(root, run, entry, rule.publish == 'branch', _say(lent))}"]
 
 
 def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
@@ -134,14 +158,11 @@ def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
         ):
             night = Night(folder, run, rule, _train(folder, rule, lent), _say(lent), target.base)
             entry = work(night, Path(scratch))
-            made = publish.prepare(root, folder, run, _message(entry))
-            _show(folder, run, entry)
+            made = publish.prepare(root, folder, run, telling.message(entry))
+            telling.show(folder, run, entry)
         if publish.publish(root, run, rule, made, _say(lent)):
             worktree.clear(root)
-            if rule.publish == "branch":
-                _offer(root, run, entry, lent)
-            _announce(entry)
-            return [history.headline(entry)]
+            return [telling.published(root, run, entry, rule.publish == "branch", _say(lent))]
         get_run_logger().warning("somebody committed meanwhile; the night begins again from there")
     raise SlipwayError(run, f"the branch moved on {TRIES} times while the night was at work")
 
@@ -157,46 +178,6 @@ def _train(folder: Path, rule: Policy, lent: Lent) -> Callable[[str], None]:
 
 def _say(lent: Lent) -> Callable[[str], None]:
     return lambda line: get_run_logger().info(lent.mask(line))
-
-
-def _message(entry: Entry) -> str:
-    """Of the commit, and as it stands of a pull request."""
-    subject = {
-        "promoted": f"Promote {entry['run']} to v{entry['version']}",
-        "refused": f"Refuse a challenger of {entry['run']} v{entry['version']}",
-        "collected": f"Collect rows for {entry['run']}",
-        "enrolled": f"Make what is there the champion {entry['run']} v{entry['version']}",
-        "rolled back": f"Roll {entry['run']} back to v{entry['version']}",
-    }[entry["decision"]]
-    rows = entry["rows"]
-    return f"{subject}\n\n{entry['why']}\n\n{rows['arrived']} rows arrived, {rows['taken']} taken, {rows['set_aside']} set aside.\n"
-
-
-def _show(folder: Path, run: str, entry: Entry) -> None:
-    """The page of the night: an artifact of the run."""
-    place = folder / history.folder(run)
-    text = history.page(entry, history.read(folder, run))
-    create_markdown_artifact(artifacts.with_pictures(text, place), key=f"{run}-night", description=history.headline(entry)[:200])
-
-
-def _offer(root: Path, run: str, entry: Entry, lent: Lent) -> None:
-    """The text of a pull request, where commits go to a branch."""
-    file = root / PULL_REQUEST.format(run=run)
-    picture = f"(`{history.folder(run).as_posix()}/quality.png` shows quality over time.)"
-    file.write_text(history.page(entry, [entry]).replace(history.PICTURE, picture), encoding="utf-8")
-    _say(lent)(f"branch retrain/{run} is ready for review; {file.relative_to(root)} holds the text of the pull request")
-
-
-def _announce(entry: Entry) -> None:
-    emit_event(
-        f"slipway.retrain.{entry['decision'].replace(' ', '-')}",
-        resource={"prefect.resource.id": f"slipway.run.{entry['run']}", "prefect.resource.name": entry["run"]},
-        payload={"why": entry["why"], "version": entry["version"]},
-    )
-
-
-def _told(root: Path, run: str, made: str) -> str:
-    return history.headline(history.parsed(git.git(root, "show", f"{made}:{history.file(run).as_posix()}"))[-1])
 
 
 def _arguments() -> argparse.Namespace:
@@ -216,6 +197,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _check_runs(root: Path, runs: Sequence[str]) -> None:
+    """All at once."""
+    known = policy.read_all(root)
+    if unknown := [run for run in runs if run not in known]:
+        faults = [f"retrain.{run}: is missing{did_you_mean(run, known)}; docs/retraining.md has a section to copy" for run in unknown]
+        raise ParamsError("params.yaml", *faults)
+
+
 def _asked(given: argparse.Namespace) -> State[Any]:
     if given.command == "night":
         return retrain(tuple(given.runs), given.wait, return_state=True)
@@ -233,7 +222,7 @@ def main() -> int:
             print(history.page(entries[-1], entries) if entries else f"{given.run}: no night yet")
             return 0
         check_params(root)
-        policy.read_all(root)
+        _check_runs(root, given.runs if given.command == "night" else [given.run])
         with workspace.hold(root, given.wait):
             server.ensure()
             state = _asked(given)

@@ -77,7 +77,9 @@ def read(drop: Drop, rules: Rules, largest: float, staging: Path) -> Reading:
     if drop.bytes > largest:
         return Reading(drop, f"has {drop.bytes:,} bytes, far more than usual; at most {largest:,.0f} are taken at once")
     target = staging / drop.name
-    shutil.copytree(drop.path, target) if drop.path.is_dir() else shutil.copyfile(drop.path, target)
+    # What became a link since it was looked at stays one, which the reader refuses.
+    is_folder = drop.path.is_dir() and not drop.path.is_symlink()
+    shutil.copytree(drop.path, target, symlinks=True) if is_folder else shutil.copyfile(drop.path, target, follow_symlinks=False)
     count = None
     try:
         raw = readers.read(staging, bool(rules.ingest["header"]))
@@ -102,20 +104,22 @@ def _mapped(row: Row, rules: Rules) -> Row:
 
 
 def _sorted_out(reading: Reading, rows: Sequence[Row], rules: Rules, folder: Path) -> Reading:
+    """Rows are told apart by their number, for a line of JSON may hold many."""
     intake = Intake()
-    ingest.take(intake, rows, rules.columns, rules.kind, rules.options, folder)
+    ingest.take(
+        intake, [dataclasses.replace(row, line=at) for at, row in enumerate(rows)], rules.columns, rules.kind, rules.options, folder
+    )
     ingest.reject_empty(intake)
-    made: dict[tuple[str, int], list[Record]] = {}
+    made: dict[int, list[Record]] = {}
     for record in intake.records:
         record.fingerprint, record.content = rules.kind.fingerprint(record.values), rules.kind.content(record.values)
-        made.setdefault((record.file, record.line), []).append(record)
-    lost = {(one.file, one.line) for one in intake.rejected}
-    reading.rejected += intake.rejected
-    for row in rows:
-        records = made.get((row.file, row.line), [])
-        if records and (row.file, row.line) not in lost:
-            reading.rows.append(row)
-            reading.records.append(records)
+        made.setdefault(record.line, []).append(record)
+        record.line = rows[record.line].line
+    lost = {one.line for one in intake.rejected}
+    reading.rejected += [dataclasses.replace(one, line=rows[one.line].line) for one in intake.rejected]
+    for at in sorted(made.keys() - lost):
+        reading.rows.append(rows[at])
+        reading.records.append(made[at])
     return reading
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import shutil
 import time
@@ -43,7 +44,7 @@ def folder(root: Path, run: str) -> Path:
 
 
 def look(inbox: Path, settle_seconds: float) -> tuple[list[Drop], list[str]]:
-    """The drops that are whole, by name, and the names of those that are left alone: they are being written, or cannot be read yet.
+    """The drops that are whole, by name, and the names of those that are left alone: they are being written, or cannot be read or named.
 
     Raises:
         DataError: the inbox is a link.
@@ -56,7 +57,9 @@ def look(inbox: Path, settle_seconds: float) -> tuple[list[Drop], list[str]]:
     left: list[str] = []
     for path in found:
         try:
-            if _is_unfinished(path, settle_seconds, written):
+            if _is_nameless(path):
+                left.append(f"{os.fsencode(path.name).decode(errors='backslashreplace')} (a name is no UTF-8; rename it)")
+            elif _is_unfinished(path, settle_seconds, written):
                 left.append(path.name)
             else:
                 whole.append(_drop(path))
@@ -72,6 +75,12 @@ def remove(inbox: Path, name: str, sha256: str) -> bool:
         return False
     shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     return True
+
+
+def _is_nameless(path: Path) -> bool:
+    """Whether its name, or one within, is no text: neither history nor DVC could write it down."""
+    names = [path.name, *(one.name for one in (path.rglob("*") if path.is_dir() and not path.is_symlink() else ()))]
+    return any("\udc80" <= sign <= "\udcff" for name in names for sign in name)
 
 
 def _is_unfinished(path: Path, settle_seconds: float, written: set[Path]) -> bool:

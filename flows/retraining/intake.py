@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from flows.retraining.sifting import Known, Sifted
 from flows.retraining.store import Store
 from tasks.kinds.base import Row as Values
 from tasks.shared import tables
+from tasks.shared.folders import ARRIVED
 from tasks.shared.records import Row
+from tasks.shared.split import FRESH, Record, assign_arrived
 
 CLASS = "label"
 
@@ -63,12 +65,18 @@ class Taken:
 
 def take_in(found: Sequence[Drop], store: Store, rules: Rules, policy: Policy, baseline: Baseline) -> list[Taken]:
     """Fills the store's folders; the drops themselves stay where they are."""
-    known = sifting.known_of(baseline.ingest, rules.kind)
-    if files(store.collected.folder):
-        for records in drops.read_folder(store.collected.folder, rules).records:
+    known = known_rows(store, rules, baseline.ingest)
+    return [_take(drop, store, rules, policy, baseline, known) for drop in found]
+
+
+def known_rows(store: Store, rules: Rules, ingest: Path) -> Known:
+    """Those of the champion's ingest, and all that were ever taken: ingest itself sets some aside, as twins of rows that measure."""
+    known = sifting.known_of(ingest, rules.kind)
+    for folder in (store.collected.folder, store.raw.folder / ARRIVED):
+        for records in drops.read_folder(folder, rules).records if files(folder) else ():
             for record in records:
                 known.add(record)
-    return [_take(drop, store, rules, policy, baseline, known) for drop in found]
+    return known
 
 
 def _take(drop: Drop, store: Store, rules: Rules, policy: Policy, baseline: Baseline, known: Known) -> Taken:
@@ -120,15 +128,12 @@ def _is_known(values: Mapping[str, Any], champion: Shipped) -> bool:
     return set(kind.classes(values[CLASS])) <= classes
 
 
-def ready(store: Store, rules: Rules, known: Known, min_rows_per_class: int) -> tuple[list[Row], list[Row]]:
-    """Of the collected rows those to learn from, and those that wait until their new class is large enough for ingest."""
+def ready(store: Store, rules: Rules, known: Known) -> tuple[list[Row], list[Row]]:
+    """Of the collected rows those to learn from, and those that wait until ingest can make a class of their new label."""
     if not files(store.collected.folder):
         return [], []
     reading = drops.read_folder(store.collected.folder, rules)
-    counts: dict[str, int] = {}
-    for name in _new_classes(reading, rules, known):
-        counts[name] = counts.get(name, 0) + 1
-    small = {name for name, count in counts.items() if count < min_rows_per_class}
+    small = {name for name, records in _new_classes(reading, rules, known).items() if not _is_class(records, rules.ingest)}
     use: list[Row] = []
     wait: list[Row] = []
     for row, records in zip(reading.rows, reading.records, strict=True):
@@ -137,7 +142,18 @@ def ready(store: Store, rules: Rules, known: Known, min_rows_per_class: int) -> 
     return use, wait
 
 
-def _new_classes(reading: Reading, rules: Rules, known: Known) -> Iterator[str]:
+def _new_classes(reading: Reading, rules: Rules, known: Known) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
     for records in reading.records:
         for record in records:
-            yield from (name for name in rules.kind.classes(record.values[CLASS]) if name not in known.classes)
+            for name in rules.kind.classes(record.values[CLASS]):
+                if name not in known.classes:
+                    found.setdefault(name, []).append(record)
+    return found
+
+
+def _is_class(records: Sequence[Record], ingest: Mapping[str, Any]) -> bool:
+    """Large enough, and with rows on all sides that ingest will give them."""
+    assign_arrived(records, ingest["split_seed"], ingest["validation"], ingest["fresh"])
+    sides = {record.side for record in records}
+    return len(records) >= ingest["min_rows_per_class"] and sides >= {"train", "validation", FRESH}

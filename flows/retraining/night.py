@@ -16,7 +16,7 @@ from flows.retraining import history, registry
 from flows.retraining.history import Entry
 from flows.retraining.intake import Taken
 from flows.retraining.policy import Policy
-from flows.retraining.publish import Say
+from flows.retraining.pushing import Say
 from flows.retraining.store import Store
 from tasks.shared import params
 from tasks.shared.errors import DataError

@@ -6,20 +6,19 @@ nothing but what retraining writes; it is made in a worktree, so that no edit of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from dvc.exceptions import CheckoutError
 from dvc.repo import Repo
 
 from flows.git import GitError, commit, git
 from flows.retraining import history, inbox, registry
 from flows.retraining.policy import Policy
+from flows.retraining.pushing import Say, push, push_artifacts, push_commits
 from flows.retraining.store import Store
-from tasks.shared.errors import ParamsError, PassingError
+from tasks.shared.errors import DataError, ParamsError
 
-Say = Callable[[str], object]
 NOBODY = ("-c", "user.name=Slipway", "-c", "user.email=slipway@localhost")
 
 
@@ -51,17 +50,29 @@ def target(root: Path, run: str, policy: Policy) -> Target:
         if edits:
             named = ", ".join(line[3:] for line in edits[:5])
             raise ParamsError(named, "has uncommitted edits, which this would have to overwrite; commit or undo them first")
-        if changed := Store(root, run).changed():
-            advice = "`dvc add` and commit the change, or undo it with `dvc checkout --force`"
-            raise ParamsError(", ".join(changed), f"holds data that are in no commit, which this would have to overwrite; {advice}")
+        _check_data(root, run)
         return Target("", head)
-    branch = f"retrain/{run}"
+    branch = _branch(root, run)
     tip = _find(root, f"refs/heads/{branch}")
     if tip is None or _is_ancestor(root, tip, head) or _same(root, run, tip, head):
         return Target(branch, head)
     if _is_ancestor(root, head, tip):
         return Target(branch, tip)
     raise ParamsError(f"branch {branch}", "and the checkout have diverged; merge the branch, or delete it, and run again")
+
+
+def _check_data(root: Path, run: str) -> None:
+    if changed := Store(root, run).changed():
+        advice = "`dvc add` and commit the change, or undo it with `dvc checkout --force`"
+        raise ParamsError(", ".join(changed), f"holds data that are in no commit, which this would have to overwrite; {advice}")
+
+
+def _branch(root: Path, run: str) -> str:
+    """Of the pull requests. It moves under the feet of whoever has it checked out, so nobody may."""
+    branch = f"retrain/{run}"
+    if git(root, "branch", "--show-current") == branch:
+        raise ParamsError(f"branch {branch}", "is checked out, and nights commit to it; check out another one")
+    return branch
 
 
 def _overwritten(root: Path, run: str, policy: Policy) -> list[str]:
@@ -85,103 +96,100 @@ def prepared(root: Path, run: str) -> str | None:
     return _find(root, _reference(run))
 
 
+def entry_of(root: Path, run: str, made: str) -> history.Entry:
+    """The night's line of the history."""
+    return history.parsed(git(root, "show", f"{made}:{history.file(run).as_posix()}"))[-1]
+
+
 def publish(root: Path, run: str, policy: Policy, made: str, say: Say) -> bool:
     """False if the branch has moved on meanwhile: the night must be begun again from there, which trains nothing twice.
 
     Raises:
         PassingError: a remote did not take it; the next night tries again.
+    ParamsError: what somebody has edited since the night began is in the way.
     """
-    entry = history.parsed(git(root, "show", f"{made}:{history.file(run).as_posix()}"))[-1]
     if policy.push:
-        _push_artifacts(root, run, made, say)
-    if policy.publish == "main" and not _is_ancestor(root, commit(root) or "", made) and not _is_ancestor(root, made, "HEAD"):
+        push_artifacts(root, run, made, say)
+    if _has_moved(root, run, policy, made):
         git(root, "update-ref", "-d", _reference(run))
         return False
-    tags = _take_over(root, run, policy, made, entry)
+    tags = _take_over(root, run, policy, made)
     if policy.push:
-        _push_commits(root, run, policy, tags, say)
-    for one in entry["files"]:
+        push_commits(root, run, policy, tags, say)
+    for one in entry_of(root, run, made)["files"]:
         inbox.remove(inbox.folder(root, run), one["name"], one["sha256"])
     git(root, "update-ref", "-d", _reference(run))
     return True
 
 
-def _take_over(root: Path, run: str, policy: Policy, made: str, entry: dict[str, Any]) -> list[str]:
+def _has_moved(root: Path, run: str, policy: Policy, made: str) -> bool:
+    """Whether somebody has committed to the branch since the night began. A branch that was merged meanwhile has not moved."""
+    tip = commit(root) if policy.publish == "main" else _find(root, f"refs/heads/retrain/{run}")
+    if tip is None or _is_ancestor(root, tip, made) or _is_ancestor(root, made, tip):
+        return False
+    return policy.publish == "main" or _is_ancestor(root, f"{made}^", tip)
+
+
+def _take_over(root: Path, run: str, policy: Policy, made: str) -> list[str]:
     if policy.publish == "branch":
-        git(root, "update-ref", f"refs/heads/retrain/{run}", made)
+        branch = _branch(root, run)
+        if not _is_ancestor(root, made, f"refs/heads/{branch}"):
+            git(root, "update-ref", f"refs/heads/{branch}", made)
         return []
-    git(root, "merge", "--quiet", "--ff-only", made)
+    if not _is_ancestor(root, made, "HEAD"):
+        _check_data(root, run)
+        try:
+            git(root, "merge", "--quiet", "--ff-only", made)
+        except GitError as error:
+            fault = f"cannot move to the night's commit {made[:12]}: {error}; commit or undo these edits, and the next night goes on"
+            raise ParamsError("the checkout", fault) from None
     check_out(root, run)
-    return tag(root, run, entry)
+    return tag(root, run)
 
 
-def tag(root: Path, run: str, entry: dict[str, Any]) -> list[str]:
-    """Gives the champion that is checked out its tag, annotated with the verdict, if it lacks one; returns the tag."""
-    champion = registry.read(root, run)
-    if champion is None:
+def tag(root: Path, run: str) -> list[str]:
+    """Gives the champion of the commit that is checked out its tag, annotated with the verdict, if it lacks one; returns the tag."""
+    at = registry.commit_of(root, run, "HEAD")
+    if not at:
         return []
+    champion = registry.parsed(git(root, "show", f"{at}:{registry.file(run).as_posix()}"), at)
     if _find(root, f"refs/tags/{champion.tag}") is None:
+        entries = history.parsed(git(root, "show", f"HEAD:{history.file(run).as_posix()}"))
+        brought = next(entry for entry in entries if entry["version"] == champion.version)
         who = () if _has_identity(root) else NOBODY
-        at = registry.commit_of(root, run, "HEAD")
-        git(root, *who, "tag", "--annotate", "--no-sign", "--message", history.headline(entry), champion.tag, at)
+        git(root, *who, "tag", "--annotate", "--no-sign", "--message", history.headline(brought), champion.tag, at)
     return [champion.tag]
 
 
+def tag_merged(root: Path, run: str, policy: Policy, say: Say) -> None:
+    """Where commits go to a branch, a champion gets its tag when that is merged."""
+    known = git(root, "tag", "--list", f"{run}@v*").splitlines()
+    new = [one for one in tag(root, run) if one not in known]
+    if new and policy.push:
+        push(root, [f"refs/tags/{one}" for one in new], rewritten=False, say=say)
+
+
 def check_out(root: Path, run: str) -> None:
-    """The artifacts of the run as dvc.lock and the .dvc files have them."""
+    """The artifacts of the run as dvc.lock and the .dvc files have them, from DVC's cache, else from its remote.
+
+    Raises:
+        DataError: neither has them.
+    """
     repo = Repo(str(root), _wait_for_lock=True)
     try:
         stages = [stage for stage in repo.index.stages if stage.addressing.endswith(f"@{run}")]
         outs = [str(out.fs_path) for stage in stages for out in stage.outs if out.use_cache and out.hash_info]
-        repo.checkout(targets=outs, force=True)
+        try:
+            repo.checkout(targets=outs, force=True)
+        except CheckoutError:
+            repo.fetch(targets=[stage.addressing for stage in stages])
+            repo.checkout(targets=outs, force=True)
+    except Exception as error:  # each kind of remote has errors of its own
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        raise DataError(f"data/{run}", f"neither DVC's cache nor its remote has all that dvc.lock names: {why}") from None
     finally:
         repo.close()
     Store(root, run).restore()
-
-
-def _push_artifacts(root: Path, run: str, made: str, say: Say) -> None:
-    repo = Repo(str(root), config={"remote": _remotes(root)}, _wait_for_lock=True)
-    try:
-        if not repo.config["core"].get("remote"):
-            say("there is no default DVC remote: artifacts stay here")
-            return
-        pointers = [pointer.path.relative_to(root).as_posix() for pointer in Store(root, run).pointers()]
-        held = set(git(root, "ls-tree", "-r", "--name-only", made, "--", *pointers).splitlines())
-        stages = [stage.addressing for stage in repo.index.stages if stage.addressing.endswith(f"@{run}")]
-        count = repo.push(targets=[*stages, *sorted(held)], revs=[made], run_cache=True)
-        say(f"pushed to the DVC remote: {count} files")
-    except Exception as error:  # each kind of remote has errors of its own
-        why = " ".join(str(error).split())[:300] or type(error).__name__
-        raise PassingError("DVC remote", f"did not take the night's artifacts: {why}; the next night tries again") from None
-    finally:
-        repo.close()
-
-
-def _remotes(root: Path) -> dict[str, Any]:
-    """As the checkout resolves them: of another commit DVC would take a folder named relative to the project for one below `/`."""
-    repo = Repo(str(root))
-    try:
-        return {name: dict(remote) for name, remote in repo.config["remote"].items()}
-    finally:
-        repo.close()
-
-
-def _push_commits(root: Path, run: str, policy: Policy, tags: Sequence[str], say: Say) -> None:
-    remotes = git(root, "remote").splitlines()
-    if not remotes:
-        say("there is no git remote: commits stay here")
-        return
-    remote = "origin" if "origin" in remotes else remotes[0]
-    branch = f"retrain/{run}" if policy.publish == "branch" else git(root, "branch", "--show-current")
-    if not branch:
-        say("no branch is checked out: nothing was pushed")
-        return
-    force = ["--force-with-lease"] if policy.publish == "branch" else []
-    try:
-        git(root, "push", "--quiet", *force, remote, f"refs/heads/{branch}:refs/heads/{branch}", *(f"refs/tags/{one}" for one in tags))
-    except GitError as error:
-        raise PassingError(f"git remote {remote}", f"did not take the night's commit: {error}; the next night tries again") from None
-    say(f"pushed {', '.join([branch, *tags])} to {remote}")
 
 
 def _reference(run: str) -> str:

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from flows import overrides
 from flows.git import git
 from flows.pointer import files
-from flows.retraining import drops, history, registry
+from flows.retraining import drops, history, publish, registry
 from flows.retraining.history import Entry
 from flows.retraining.inbox import Drop
 from flows.retraining.night import Night
@@ -25,13 +25,14 @@ from tasks.shared.folders import ARRIVED
 def back_to(night: Night, version: int, keep_rows: bool) -> Entry:
     """Raises:
     ParamsError: there is no such champion.
+    DataError: its artifacts can be had nowhere.
     """
     champion, commit = _former(night, version)
     now = registry.read(night.root, night.run)
     night.store.restore()
     learned = _learned(night)
     _bring(night, commit)
-    night.store.restore()
+    publish.check_out(night.root, night.run)
     unlearned = sorted(set(learned) - set(_learned(night)))
     rows = _keep(night, commit_rows=learned, names=unlearned, collect=keep_rows, of=now.version if now else 0)
     registry.write(night.root, champion)
@@ -88,11 +89,13 @@ def _keep(night: Night, commit_rows: dict[str, bytes], names: list[str], collect
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(commit_rows[name])
             count += len(drops.read_folder(Path(folder), rules).rows)
             if collect:
-                night.store.collected.folder.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, night.store.collected.folder / name)
+                kept = night.store.collected.folder / name
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, kept)
             else:
                 drop = Drop(file, name.partition(".")[0], file.stat().st_size, "")
                 night.store.set_aside(drop, f"learned by v{of}, which was rolled back", ())

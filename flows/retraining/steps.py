@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from flows.judging import answers
-from flows.retraining import card, chart, drops, history, intake, registry, sifting
+from flows.retraining import card, chart, drops, history, intake, publish, registry, sifting
 from flows.retraining.challenge import Rows, challenge
 from flows.retraining.history import Entry
 from flows.retraining.inbox import Drop
@@ -30,13 +30,14 @@ def enroll(night: Night) -> Entry:
 
     Raises:
         ParamsError: the run has no model yet.
+        DataError: its artifacts can be had nowhere.
     """
     model = f"data/{night.run}/{MODEL}"
     md5 = night.locked().get(model)
     if md5 is None:
         advice = f"make one with `dvc repro benchmark@{night.run}` and commit dvc.lock"
         raise ParamsError("dvc.lock", f"has no model of `{night.run}` yet; {advice}")
-    night.store.restore()
+    publish.check_out(night.root, night.run)
     now, entries = registry.read(night.root, night.run), history.read(night.root, night.run)
     entry = night.entry("enrolled", "what dvc.lock holds is the champion; it was not judged", history.versions(entries) + 1)
     former = now.version if now else None
@@ -64,7 +65,7 @@ def spend(night: Night, found: Sequence[Drop], scratch: Path) -> Entry:
     for one in taken:
         night.say(f"{one.drop.name}: {one.taken} of {one.rows or 0} rows taken{f'; set aside: {one.fault}' if one.fault else ''}")
     known = sifting.known_of(scratch / INGEST, kind)
-    use, wait = intake.ready(night.store, rules, known, night.params["ingest"]["min_rows_per_class"])
+    use, wait = intake.ready(night.store, rules, known)
     rows = Rows(use, wait, history.waiting(entries) + sum(one.taken for one in taken))
     if rows.since < night.policy.min_new_rows or not use:
         why = f"{rows.since} rows have come since the last judgement; a challenger is trained from {night.policy.min_new_rows} on"

@@ -75,7 +75,7 @@ def data(one: RunReview) -> Iterator[Block]:
         name: sum(getattr(split, name) for split in found.splits) for name in ("added", "removed", "relabelled", "touched", "moved_in")
     }
     names = {"added": "added", "removed": "removed", "relabelled": "relabelled", "touched": "changed beside the text", "moved_in": "moved"}
-    title = ", ".join(f"{count} {names[name]}" for name, count in totals.items() if count) or "none in train, validation and test"
+    title = ", ".join(f"{count} {names[name]}" for name, count in totals.items() if count) or "none in what ingest keeps"
     heads = ["split", "rows in A", "rows in B", "added", "removed", "relabelled", "changed beside what the model sees", "moved in"]
     lines: list[Sequence[Line]] = [
         [one.split, *map(str, (one.a, one.b, one.added, one.removed, one.relabelled, one.touched, one.moved_in))] for one in found.splits

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 
 from flows.reviewing.sides import Side
 from tasks.kinds.base import Kind, Row
+from tasks.shared.split import FRESH
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", FRESH)
 SHOWN = 5
 Rows = Mapping[str, Row]
 
@@ -80,10 +81,11 @@ def read(side: Side, run: str, split: str) -> Rows | None:
 
 def compare(a: Side, b: Side, run: str, kind: Kind) -> DataChange | None:
     """None where ingest made the same bytes on both sides."""
-    changed = [split for split in SPLITS if a.digest(place(run, split)) != b.digest(place(run, split)) or not a.digest(place(run, split))]
+    splits = [split for split in SPLITS if not (_nothing_arrived(a, run, split) and _nothing_arrived(b, run, split))]
+    changed = [split for split in splits if a.digest(place(run, split)) != b.digest(place(run, split)) or not a.digest(place(run, split))]
     if not changed:
         return None
-    tables = {(side, split): read(side, run, split) for side in (a, b) for split in changed}
+    tables = {(side, split): {} if _nothing_arrived(side, run, split) else read(side, run, split) for side in (a, b) for split in changed}
     lacking = [
         f"{side.revision.told}: {place(run, split)}: {side.lacking[place(run, split)]}" for (side, split), t in tables.items() if t is None
     ]
@@ -91,6 +93,11 @@ def compare(a: Side, b: Side, run: str, kind: Kind) -> DataChange | None:
         return DataChange(lacking=lacking)
     old, new = ({split: tables[side, split] or {} for split in changed} for side in (a, b))
     return _changes(old, new, kind)
+
+
+def _nothing_arrived(side: Side, run: str, split: str) -> bool:
+    """Whether the side has no fresh rows, for nothing arrived after its start; a side whose tables cannot be had at all may have some."""
+    return split == FRESH and side.digest(place(run, FRESH)) is None and side.digest(place(run, "test")) is not None
 
 
 def _changes(old: Mapping[str, Rows], new: Mapping[str, Rows], kind: Kind) -> DataChange:

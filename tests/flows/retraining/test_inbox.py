@@ -38,6 +38,14 @@ def test_files_and_folders_are_drops_and_unfinished_ones_are_left_alone(tmp_path
     assert names(inbox.look(tmp_path, 0)) == (["a.jsonl", "b.csv", "sport"], [".hidden.csv", "c.csv.part", "cats", "d.csv~", "e.tmp"])
 
 
+def test_name_that_is_no_text_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "sport").mkdir()
+    for name in (b"caf\xe9.csv", b"sport/\xe9.txt"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("x")
+    found = inbox.look(tmp_path, 0)
+    assert names(found) == ([], ["caf\\xe9.csv (a name is no UTF-8; rename it)", "sport (a name is no UTF-8; rename it)"])
+
+
 def test_file_that_changed_a_moment_ago_is_left_alone_whatever_its_time_says(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\n")
     os.utime(tmp_path / "a.csv", (0, 0))

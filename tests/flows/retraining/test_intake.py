@@ -15,6 +15,7 @@ from flows.pointer import files
 from flows.retraining import inbox, intake, sifting
 from flows.retraining.drops import Rules
 from flows.retraining.intake import Baseline
+from flows.retraining.sifting import Known
 from flows.retraining.store import REASONS, Store
 from tasks.shared import tables
 from tests.flows.retraining.conftest import articles, policy, write_csv
@@ -108,30 +109,37 @@ def test_shifted_drop_is_set_aside_whole_or_only_told(store: Store, rules: Rules
     assert (told.fault, told.taken > 50, told.shifts[0].exceeds) == ("", True, True)
 
 
-def test_rows_of_a_new_class_wait_until_there_are_enough_of_them(store: Store, rules: Rules, baseline: Baseline) -> None:
+def of_classes_from(rules: Rules, rows: int) -> Rules:
+    return dataclasses.replace(rules, ingest={**rules.ingest, "min_rows_per_class": rows})
+
+
+@pytest.fixture
+def with_science(store: Store, rules: Rules, baseline: Baseline) -> Known:
+    """Rows of a new class are collected beside others."""
     known = sifting.known_of(baseline.ingest, rules.kind)
-    drop(store, "a.csv", [*articles(700, 30), *({**row, "desk": "science"} for row in articles(740, 12))])
+    drop(store, "a.csv", [*articles(700, 40), *({**row, "desk": "science"} for row in articles(740, 40))])
     take(store, rules, baseline, unseen_labels="extend")
-    use, wait = intake.ready(store, rules, known, 20)
+    return known
+
+
+def test_rows_of_a_new_class_wait_until_there_are_enough_of_them(store: Store, rules: Rules, with_science: Known) -> None:
+    use, wait = intake.ready(store, of_classes_from(rules, 50), with_science)
     assert {row.values["desk"] for row in wait} == {"science"}
-    assert len(wait) > 8
+    assert len(wait) > 30
     assert "science" not in {row.values["desk"] for row in use}
-    use, wait = intake.ready(store, rules, known, len(wait))
+    use, wait = intake.ready(store, of_classes_from(rules, len(wait)), with_science)
     assert (len(use), wait) == (len(collected(store)), [])
 
 
-def test_learned_rows_leave_and_those_that_wait_stay(store: Store, rules: Rules, baseline: Baseline) -> None:
-    known = sifting.known_of(baseline.ingest, rules.kind)
-    drop(store, "a.csv", [*articles(700, 30), *({**row, "desk": "science"} for row in articles(740, 12))])
-    take(store, rules, baseline, unseen_labels="extend")
+def test_learned_rows_leave_and_those_that_wait_stay(store: Store, rules: Rules, with_science: Known) -> None:
     everything = collected(store)
-    use, wait = intake.ready(store, rules, known, 20)
+    use, wait = intake.ready(store, of_classes_from(rules, 50), with_science)
     store.learn(use, rules)
     store.keep_collected(wait, rules)
     (learned,) = files(store.raw.folder / "arrived")
     lines = (store.raw.folder / "arrived" / learned).read_text().splitlines()
     assert sorted([*(json.loads(line)["headline"] for line in lines), *collected(store)]) == sorted(everything)
-    assert len(collected(store)) == len(wait) > 8
+    assert len(collected(store)) == len(wait) > 30
 
 
 def test_unreadable_drop_is_kept_as_it_is_and_a_link_as_what_it_says(store: Store, rules: Rules, baseline: Baseline) -> None:

@@ -71,7 +71,7 @@ def test_few_rows_are_collected_and_the_first_champion_is_what_was_there(project
 def test_nothing_new_says_so_and_leaves_no_commit(project: Path) -> None:
     before = call(project, "git", "rev-parse", "HEAD")
     (project / "data" / "inbox" / RUN / "half.csv.part").write_text("headline,")
-    assert night(project) == f"{RUN}: nothing new; left alone, as being written: half.csv.part"
+    assert night(project) == f"{RUN}: nothing new; left alone, as being written or not readable: half.csv.part"
     (project / "data" / "inbox" / RUN / "half.csv.part").unlink()
     assert call(project, "git", "rev-parse", "HEAD") == before
 
@@ -122,6 +122,7 @@ def test_enrolled_champion_and_the_one_before_come_back_bit_for_bit(project: Pat
     smoke.commit(project, "another format")
     call(project, "git", "push", "--quiet", "origin", "main")
     assert night(project, "enroll", RUN).startswith(f"{RUN}: enrolled")
+    assert "| class | train | validation | test |" in (project / "registry" / RUN / "MODEL_CARD.md").read_text()
     assert smoke.md5s(project) != former
     (project / "params.yaml").write_text(text)
     smoke.commit(project, "the former format")
@@ -131,6 +132,7 @@ def test_enrolled_champion_and_the_one_before_come_back_bit_for_bit(project: Pat
     assert json.loads((project / "registry" / RUN / "champion.json").read_text())["version"] == version
     assert call(project, "dvc", "status").strip() == CLEAN
     assert last(project)["decision"] == "rolled back"
+    assert "| class | train | validation | test |" in (project / "registry" / RUN / "MODEL_CARD.md").read_text()
     unknown = attempt(project, "python", "-m", "flows.retrain", "rollback", RUN, "--to", "9")
     assert unknown.returncode == 2
     assert f"run {RUN}: there is no v9; champions so far: v1" in unknown.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from flows import worktree
 from flows.retraining import history, inbox, publish, registry
 from flows.retraining.policy import Policy
 from flows.retraining.store import Store
-from tasks.shared.errors import ParamsError, PassingError
+from tasks.shared.errors import DataError, ParamsError, PassingError
 from tests.flows.project import dvc
 from tests.flows.retraining.conftest import policy
 
@@ -95,7 +96,7 @@ def test_kill_between_any_two_steps_is_gone_on_from(root: Path, step: str, monke
         raise KilledError
 
     made = spend(root, policy())
-    inner, names = flows_git.git, {"push": "_push_artifacts", "checkout": "check_out", "tag": "tag", "inbox": "_push_commits"}
+    inner, names = flows_git.git, {"push": "push_artifacts", "checkout": "check_out", "tag": "tag", "inbox": "push_commits"}
     with monkeypatch.context() as patch:
         if step == "merge":
             patch.setattr(publish, "git", lambda at, *words: kill() if "merge" in words else inner(at, *words))
@@ -132,6 +133,26 @@ def test_raw_data_that_are_in_no_commit_are_not_overwritten(root: Path) -> None:
         publish.target(root, RUN, policy())
 
 
+def test_data_that_came_while_the_night_was_at_work_are_not_overwritten(root: Path) -> None:
+    made = spend(root, policy())
+    (root / "data/raw/a/more.jsonl").write_text('{"text": "mine"}\n')
+    with pytest.raises(ParamsError, match="data/raw/a: holds data that are in no commit"):
+        publish.publish(root, RUN, policy(), made, nothing)
+    assert (root / "data/raw/a/more.jsonl").read_text() == '{"text": "mine"}\n'
+    (root / "data/raw/a/more.jsonl").unlink()
+    assert publish.publish(root, RUN, policy(), made, nothing)
+    assert state(root) == ("Promote a to v1\nstart", "a@v1", "", "", 1)
+
+
+def test_file_that_came_while_the_night_was_at_work_is_told(root: Path) -> None:
+    made = spend(root, policy())
+    (root / "registry/a").mkdir(parents=True)
+    (root / "registry/a/champion.json").write_text("mine")
+    with pytest.raises(ParamsError, match=r"the checkout: cannot move to the night's commit .*registry/a/champion\.json"):
+        publish.publish(root, RUN, policy(), made, nothing)
+    assert publish.prepared(root, RUN) == made
+
+
 def test_night_begins_again_if_somebody_committed_meanwhile(root: Path) -> None:
     made = spend(root, policy())
     (root / "readme").write_text("theirs\n")
@@ -166,6 +187,36 @@ def test_branch_that_diverged_is_told(root: Path) -> None:
     git("commit", "--quiet", "--all", "--message", "theirs")
     with pytest.raises(ParamsError, match="branch retrain/a: and the checkout have diverged; merge the branch, or delete it"):
         publish.target(root, RUN, rule)
+
+
+def test_commit_on_the_branch_meanwhile_is_not_lost(root: Path) -> None:
+    rule = policy(publish="branch")
+    assert publish.publish(root, RUN, rule, spend(root, rule), nothing)
+    made = spend(root, rule, version=2)
+    git("checkout", "--quiet", "retrain/a")
+    with pytest.raises(ParamsError, match="branch retrain/a: is checked out, and nights commit to it"):
+        publish.target(root, RUN, rule)
+    (root / "readme").write_text("a reviewer's\n")
+    git("commit", "--quiet", "--all", "--message", "a reviewer's")
+    git("checkout", "--quiet", "main")
+    assert not publish.publish(root, RUN, rule, made, nothing)
+    assert publish.publish(root, RUN, rule, spend(root, rule, version=2), nothing)
+    assert git("log", "--format=%s", "retrain/a") == "Promote a to v2\na reviewer's\nPromote a to v1\nstart"
+
+
+@pytest.mark.usefixtures("remotes")
+def test_champion_gets_its_tag_when_its_branch_is_merged(root: Path) -> None:
+    rule = policy(publish="branch")
+    publish.tag_merged(root, RUN, rule, nothing)
+    assert publish.publish(root, RUN, rule, spend(root, rule), nothing)
+    publish.tag_merged(root, RUN, rule, nothing)
+    assert git("tag") == ""
+    git("merge", "--quiet", "--no-ff", "--no-edit", "retrain/a")
+    git("push", "--quiet", "origin", "main")
+    publish.tag_merged(root, RUN, rule, nothing)
+    assert git("rev-parse", "a@v1^{commit}") == git("rev-parse", "retrain/a")
+    assert git("tag", "--list", "--format=%(contents:subject)") == "a: promoted: so"
+    assert "refs/tags/a@v1" in git("ls-remote", "origin")
 
 
 @pytest.fixture
@@ -224,3 +275,34 @@ def test_remote_that_is_away_gets_it_the_next_time(root: Path, remotes: Path, br
     assert publish.publish(root, RUN, policy(), made, nothing)
     assert "refs/tags/a@v1" in git("ls-remote", "origin")
     assert state(root)[:3] == ("Promote a to v1\nstart", "a@v1", "")
+
+
+def test_branch_that_was_merged_and_deleted_at_the_remote_is_pushed_again(root: Path, remotes: Path) -> None:
+    rule = policy(publish="branch")
+    assert publish.publish(root, RUN, rule, spend(root, rule), nothing)
+    git("merge", "--quiet", "--squash", "retrain/a")
+    git("commit", "--quiet", "--message", "merged as one")
+    subprocess.run(["git", "update-ref", "-d", "refs/heads/retrain/a"], cwd=remotes / "git", check=True)
+    for version in (2, 3):
+        assert publish.publish(root, RUN, rule, spend(root, rule, version=version), nothing)
+        assert git("ls-remote", "origin", "refs/heads/retrain/a").split()[0] == git("rev-parse", "retrain/a")
+
+
+def test_artifacts_that_only_the_remote_has_are_fetched(root: Path, remotes: Path) -> None:
+    """As in a fresh clone, where nothing was pulled yet."""
+    out = "data/a/quantize/out"
+    stage = f"stages:\n  s:\n    foreach: {{a: 1}}\n    do:\n      cmd: mkdir -p {out} && echo x > {out}/x\n      outs: [{out}]\n"
+    (root / "dvc.yaml").write_text(stage)
+    dvc("repro", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "made")
+    dvc("push", "--quiet")
+    shutil.rmtree(root / ".dvc/cache")
+    shutil.rmtree(root / out)
+    (remotes / "store").rename(remotes / "away")
+    with pytest.raises(DataError, match=r"data/a: neither DVC's cache nor its remote has all that dvc\.lock names"):
+        publish.check_out(root, RUN)
+    shutil.rmtree(remotes / "store", ignore_errors=True)
+    (remotes / "away").rename(remotes / "store")
+    assert publish.publish(root, RUN, policy(), spend(root, policy(), decision="collected"), nothing)
+    assert (root / out / "x").read_text() == "x\n"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flows.retraining import sifting
+from flows.retraining import drops, inbox, intake, sifting
 from flows.retraining.drops import Rules
 from flows.retraining.sifting import Known
+from flows.retraining.store import Store
+from tasks.shared.split import assign_arrived
 from tests import tiny
 from tests.flows.retraining.conftest import articles, reading_of, write_csv
 from tests.tasks import stage
@@ -49,6 +52,17 @@ def test_new_rows_are_taken_and_rows_that_are_here_are_not(known: Known, rules: 
     assert found.reasons()["known row"] >= 10
 
 
+def test_row_that_was_taken_is_not_taken_again_though_ingest_set_it_aside(rules: Rules, ingest: Path, tmp_path: Path) -> None:
+    """As the near duplicate of a test row, which is in none of ingest's tables."""
+    store = Store(tmp_path, "smoke")
+    twins = articles(340, 3)
+    write_csv(store.raw.folder / "arrived" / "x.csv", twins)
+    write_csv(store.collected.folder / "y.csv", articles(343, 3))
+    found = sift(articles(340, 8), intake.known_rows(store, rules, ingest), rules, tmp_path)
+    assert {row.values["headline"] for row in found.rows} == {row["headline"] for row in articles(346, 2)}
+    assert found.reasons() == {"known row": 6}
+
+
 def test_texts_of_rows_that_measure_are_never_taken_whatever_their_label(known: Known, rules: Rules, ingest: Path, tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
@@ -71,6 +85,27 @@ def test_unseen_labels_are_refused_mapped_or_let_in(known: Known, rules: Rules, 
     mapped = sift(rows, known, dataclasses.replace(rules, map_labels={"science": "tech"}), tmp_path / "c")
     assert len(mapped.rows) == len(let_in.rows)
     assert {row.values["desk"] for row in mapped.rows} == set(tiny.LABELS)
+
+
+def test_rows_of_a_new_class_wait_until_ingest_can_make_a_class_of_them(known: Known, rules: Rules, tmp_path: Path) -> None:
+    store = Store(tmp_path, "smoke")
+    new = [{**row, "desk": "science"} for row in articles(430, 60)]
+
+    def waiting(rows: list[dict[str, str]]) -> int:
+        write_csv(store.collected.folder / "x.csv", [*articles(500, 5), *rows])
+        use, wait = intake.ready(store, rules, known)
+        assert len(use) + len(wait) == 5 + len(rows)
+        return len(wait)
+
+    assert waiting(new[:5]) == 5
+    assert waiting(new) == 0
+    reading = drops.read_folder(store.collected.folder, rules)
+    records = [record for each in reading.records for record in each]
+    assign_arrived(records, rules.ingest["split_seed"], rules.ingest["validation"], rules.ingest["fresh"])
+    to_learn = {record.values["text"] for record in records if record.side == "train"}
+    only = [row for row in new if row["headline"] in to_learn]
+    assert len(only) >= rules.ingest["min_rows_per_class"]
+    assert waiting(only) == len(only)
 
 
 @pytest.mark.parametrize("unseen", ["refuse", "extend"])
@@ -101,6 +136,30 @@ def test_drop_that_cannot_be_read_has_a_fault_and_no_rows(rules: Rules, tmp_path
     (tmp_path / "inbox" / "x.csv").write_bytes(content)
     found = reading_of(tmp_path / "inbox" / "x.csv", rules, tmp_path)
     assert fault in found.fault
+    assert found.rows == []
+
+
+def test_rows_of_one_line_of_json_are_told_apart(known: Known, rules: Rules, tmp_path: Path) -> None:
+    rows = [*articles(750, 20), {"headline": "", "desk": "tech", "body": "x"}]
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "x.json").write_text(json.dumps(rows), encoding="utf-8")
+    reading = reading_of(tmp_path / "inbox" / "x.json", rules, tmp_path)
+    found = sifting.sift(reading, known, rules.kind, "refuse")
+    assert [row.values["headline"] for row in reading.rows] == [row["headline"] for row in rows[:20]]
+    assert len(found.rows) >= 18
+    assert len(found.rows) + len(found.aside) == 21
+    assert {(one.line, one.reason) for one in reading.rejected} == {(1, "empty text")}
+
+
+def test_drop_that_became_a_link_after_it_was_looked_at_is_not_followed(rules: Rules, tmp_path: Path) -> None:
+    outside = write_csv(tmp_path / "outside.csv", articles(0, 5))
+    file = write_csv(tmp_path / "inbox" / "x.csv", articles(0, 5))
+    (drop,), _ = inbox.look(tmp_path / "inbox", 0)
+    file.unlink()
+    file.symlink_to(outside)
+    (tmp_path / "staging").mkdir()
+    found = drops.read(drop, rules, 1e9, tmp_path / "staging")
+    assert found.fault == "x.csv is a link that leads out of the folder or nowhere; put the file itself there"
     assert found.rows == []
 
 

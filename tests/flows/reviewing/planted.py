@@ -56,7 +56,7 @@ if stage == "ingest":
     for number, row in enumerate(rows):
         row["id"] = hashlib.sha256((row["text"] + "|" + row["label"]).encode()).hexdigest()[:16]
         row |= {"group": row["id"], "file": "rows.json", "line": number}
-    for split in ("train", "validation", "test"):
+    for split in ["train", "validation", "test", *({"fresh"} & {row["split"] for row in rows})]:
         own = [{key: value for key, value in row.items() if key != "split"} for row in rows if row["split"] == split]
         pq.write_table(pa.Table.from_pylist(own), out / f"{split}.parquet")
     (out / "labels.json").write_text(json.dumps(sorted({row["label"] for row in rows})))

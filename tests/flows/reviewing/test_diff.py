@@ -111,6 +111,15 @@ def test_rows_that_came_went_and_changed_label_are_counted_and_shown(project: Pl
     assert "2 of the common rows have another label in B" in said
 
 
+def test_rows_that_arrived_for_the_fresh_test_set_are_counted(project: Planted) -> None:
+    rows = project.rows()
+    project.put([*rows, *({"text": f"late {at}", "label": "plum", "split": "fresh"} for at in range(4))])
+    project.commit("rows arrived")
+    found = project.told("--a", "worse", "--b", "HEAD", status=1)["data"]
+    assert [(one["split"], one["a"], one["b"], one["added"]) for one in found["splits"]] == [("fresh", 0, 4, 4)]
+    assert found["lacking"] == []
+
+
 def test_runs_that_came_or_went_are_told_and_not_compared(project: Planted) -> None:
     runs = json.loads((project.root / "params.yaml").read_text())["runs"]
     project.write("params.yaml", {"runs": {"other": runs[RUN]}})

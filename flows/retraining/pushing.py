@@ -1,0 +1,68 @@
+"""Takes a night's artifacts to DVC's remote, and its commit and tags to git's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from dvc.repo import Repo
+
+from flows.git import GitError, git
+from flows.retraining.policy import Policy
+from flows.retraining.store import Store
+from tasks.shared.errors import PassingError
+
+Say = Callable[[str], object]
+
+
+def push_artifacts(root: Path, run: str, made: str, say: Say) -> None:
+    repo = Repo(str(root), config={"remote": _remotes(root)}, _wait_for_lock=True)
+    try:
+        if not repo.config["core"].get("remote"):
+            say("there is no default DVC remote: artifacts stay here")
+            return
+        pointers = [pointer.path.relative_to(root).as_posix() for pointer in Store(root, run).pointers()]
+        held = set(git(root, "ls-tree", "-r", "--name-only", made, "--", *pointers).splitlines())
+        stages = [stage.addressing for stage in repo.index.stages if stage.addressing.endswith(f"@{run}")]
+        count = repo.push(targets=[*stages, *sorted(held)], revs=[made], run_cache=True)
+        say(f"pushed to the DVC remote: {count} files")
+    except Exception as error:  # each kind of remote has errors of its own
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        raise PassingError("DVC remote", f"did not take the night's artifacts: {why}; the next night tries again") from None
+    finally:
+        repo.close()
+
+
+def _remotes(root: Path) -> dict[str, Any]:
+    """As the checkout resolves them: of another commit DVC would take a folder named relative to the project for one below `/`."""
+    repo = Repo(str(root))
+    try:
+        return {name: dict(remote) for name, remote in repo.config["remote"].items()}
+    finally:
+        repo.close()
+
+
+def push_commits(root: Path, run: str, policy: Policy, tags: Sequence[str], say: Say) -> None:
+    branch = f"retrain/{run}" if policy.publish == "branch" else git(root, "branch", "--show-current")
+    if not branch:
+        say("no branch is checked out: nothing was pushed")
+        return
+    push(root, [f"refs/heads/{branch}:refs/heads/{branch}", *(f"refs/tags/{one}" for one in tags)], policy.publish == "branch", say)
+
+
+def push(root: Path, refs: Sequence[str], rewritten: bool, say: Say) -> None:
+    """`rewritten`: the first of them may have to forget what the remote has of it, as a branch begun anew after a merge."""
+    remotes = git(root, "remote").splitlines()
+    if not remotes:
+        say("there is no git remote: commits stay here")
+        return
+    remote = "origin" if "origin" in remotes else remotes[0]
+    try:
+        # A branch that was merged and deleted there would break the lease.
+        force = ["--force-with-lease"] if rewritten and git(root, "ls-remote", remote, refs[0].partition(":")[0]) else []
+        git(root, "push", "--quiet", *force, remote, *refs)
+    except GitError as error:
+        advice = "if it has commits that are not here, `git pull --no-rebase`; the next night tries again"
+        raise PassingError(f"git remote {remote}", f"did not take the night's commit: {error}; {advice}") from None
+    say(f"pushed {', '.join(one.partition(':')[0].split('/', 2)[2] for one in refs)} to {remote}")

@@ -1,0 +1,60 @@
+"""How a night is told: the message of its commit, its page in the UI, the text of a pull request, an event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.events import emit_event
+
+from flows import artifacts
+from flows.retraining import history
+from flows.retraining.history import Entry
+from flows.retraining.pushing import Say
+
+PULL_REQUEST = ".dvc/tmp/pull-request-{run}.md"
+
+
+def message(entry: Entry) -> str:
+    """Of the commit, and as it stands of a pull request."""
+    subject = {
+        "promoted": f"Promote {entry['run']} to v{entry['version']}",
+        "refused": f"Refuse a challenger of {entry['run']} v{entry['version']}",
+        "collected": f"Collect rows for {entry['run']}",
+        "enrolled": f"Make what is there the champion {entry['run']} v{entry['version']}",
+        "rolled back": f"Roll {entry['run']} back to v{entry['version']}",
+    }[entry["decision"]]
+    rows = entry["rows"]
+    return f"{subject}\n\n{entry['why']}\n\n{rows['arrived']} rows arrived, {rows['taken']} taken, {rows['set_aside']} set aside.\n"
+
+
+def show(folder: Path, run: str, entry: Entry) -> None:
+    """The page of the night: an artifact of the run."""
+    place = folder / history.folder(run)
+    text = history.page(entry, history.read(folder, run))
+    create_markdown_artifact(artifacts.with_pictures(text, place), key=f"{run}-night", description=history.headline(entry)[:200])
+
+
+def offer(root: Path, run: str, entry: Entry, say: Say) -> None:
+    """The text of a pull request, where commits go to a branch."""
+    file = root / PULL_REQUEST.format(run=run)
+    picture = f"(`{history.folder(run).as_posix()}/quality.png` shows quality over time.)"
+    file.write_text(history.page(entry, [entry]).replace(history.PICTURE, picture), encoding="utf-8")
+    say(f"branch retrain/{run} is ready for review; {file.relative_to(root)} holds the text of the pull request")
+
+
+def announce(entry: Entry) -> None:
+    """An event of the server, for automations."""
+    emit_event(
+        f"slipway.retrain.{entry['decision'].replace(' ', '-')}",
+        resource={"prefect.resource.id": f"slipway.run.{entry['run']}", "prefect.resource.name": entry["run"]},
+        payload={"why": entry["why"], "version": entry["version"]},
+    )
+
+
+def published(root: Path, run: str, entry: Entry, to_branch: bool, say: Say) -> str:
+    """What is told of a night that is done, also of one that was killed before it could tell; its headline."""
+    if to_branch:
+        offer(root, run, entry, say)
+    announce(entry)
+    return history.headline(entry)
