@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Content = tuple[str, ...]
 RESAMPLES = 2000
-BLANK_LINES = re.compile(r"\n+")
+BLANK_LINES = re.compile(r"\n\s*\n")
 
 
 @dataclass(frozen=True)
