@@ -132,10 +132,12 @@ def of_versions(project: Project, drops: Sequence[Drop]) -> list[Claim]:
         found = Counter(bad[one] for one in learned if one in bad)
         counts.append(f"{tag}: {len(learned)} arrived rows, {found.total()} bad")
         passed += [f"{tag} learned from {count} rows with {what}" for what, count in found.items()]
+    collected = Counter(bad[one] for one in _lines(project.root / "data" / "collected" / project.run) if one in bad)
+    passed += [f"{count} rows with {what} are collected" for what, count in collected.items()]
     frozen = {project.folder(project.locked(one)[f"data/{project.run}/ingest/out"])["test.parquet"] for one in _commits(project)}
     told = f"{len(_commits(project))} commits. "
     return [
-        Claim("no champion has learned from a bad row", passed, f"{'; '.join(counts)}. "),
+        Claim("no champion has learned from a bad row, and none is collected", passed, f"{'; '.join(counts)}. "),
         Claim("the frozen test split has the same bytes in every commit", [] if len(frozen) == 1 else sorted(frozen), told),
         *_gains(project),
     ]
