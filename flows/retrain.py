@@ -141,6 +141,7 @@ def _finished(root: Path, run: str, lent: Lent) -> list[str]:
     rule = policy.read(root, run)
     if not publish.publish(root, run, rule, made, _say(lent)):
         return []
+    worktree.clear(root)
     entry = publish.entry_of(root, run, made)
     return [f"finished the night that was killed: {telling.published(root, run, entry, rule.publish == 'branch', _say(lent))}"]
 

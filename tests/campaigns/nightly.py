@@ -15,7 +15,7 @@ from tests import smoke
 
 CLEAN = "Data and pipelines are up to date."
 LIGHT: dict[str, dict[str, Any]] = {
-    "ingest": {"test": 0.45},
+    "ingest": {"test": 0.5},
     "finetune": {"epochs": 3, "patience": 3, "pool_outputs": 1000},
     "prune": {"batches": 10},
     "distill": {"pool": 1000},
@@ -27,7 +27,7 @@ LIGHT: dict[str, dict[str, Any]] = {
     },
 }
 """What makes the committed recipe lighter, so that a night takes minutes, with wider gates; and the frozen test split larger, so that it
-can see what a quarter brings."""
+can see what a quarter brings: with 649 rows what a few hundred more rows to learn from gain is smaller than what they can see."""
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Kills a night of retraining at random moments, and looks whether the same command, run again, completes it once and exactly.
 
-    python -m tests.campaigns.nights --times 20 [--run smoke] [--seed 0] [--only 3 4 ...]
+    python -m tests.campaigns.nights --times 20 [--run smoke] [--seed 0] [--only aimed]
 
 Works in a scratch folder: the smoke project, or for another run a clone of this repository's last commit with a lighter recipe; with a
 bare git remote and a folder as DVC remote. For each of two policies, one that promotes and one that refuses, a night is played once,
-unbroken. A trial begins from a copy of the project as it was before, so that nothing is trained yet; in turns the whole process group of
-`python -m flows.retrain night` gets `kill -9`, or the flow's process alone. The moments are spread over the whole night; two in five are
-aimed, at what comes between training and the commit, and at publishing. Prints a table in Markdown; exit status 1 if a trial did not end
-as the unbroken night did.
+unbroken; every other night begins from a copy of the same project and has to end the same. In turns the whole process group of
+`python -m flows.retrain night` gets `kill -9`, or the flow's process alone, and the command is run again at once. Of five kills three fall
+anywhere: three to a night, in which nothing is trained yet. Two are aimed, at what comes between training and the commit, and at
+publishing: one to a night, which finds its training in DVC's run-cache. Prints a table in Markdown; exit status 1 if anything is not as
+the unbroken night left it.
 """
 
 from __future__ import annotations
@@ -35,10 +36,14 @@ from tests import smoke, tiny
 from tests.campaigns import claims, nightly, planting
 from tests.campaigns.kills import BY_ITSELF_SECONDS
 from tests.campaigns.nightly import Project
-from tests.campaigns.planting import Drop
+from tests.campaigns.planting import Corpus, Drop
 
-HEAD = ("no.", "ends as", "killed", "aimed at", "after s", "phase", "found", "runs until done", "recovery s", "faults")
-AIMS = ("anywhere", "anywhere", "publishing", "anywhere", "judging")
+HEAD = ("night", "ends as", "killed", "aimed at", "after s", "last told", "found", "seconds to the end", "faults")
+AIMED = ("publishing", "judging", "publishing")
+TOGETHER = 3
+MOST = 1 / 3
+"""Of an unbroken night's time, until a kill that falls anywhere: what was done before the kill before it is not done again."""
+ANYWHERE = "anywhere"
 VICTIMS = ("all", "flow")
 POLICIES: dict[str, dict[str, Any]] = {
     "promoted": {"promote_if": "no worse", "margin": 0.9, "max_class_fall": 1.0},
@@ -50,7 +55,8 @@ CARD = {"intended_use": "tests", "limits": "-", "data_licence": "-", "model_lice
 SMOKE: dict[str, Any] = {
     **{"min_new_rows": 60, "largest_file": 10.0, "unseen_labels": "refuse", "map_labels": {}, "max_label_shift": 0.4},
     **{"max_length_shift": 0.4, "max_content_shift": 0.85, "max_surprise": 0.15, "start": "pretrained", "seeds": 1},
-    **{"max_growth": 2.0, "publish": "main", "push": True, "card": CARD},
+    **{"max_growth": 2.0, "publish": "main", "push": True, "card": CARD, "settle_seconds": 1.0, "on_shift": "refuse"},
+    **{"margin": 0.01, "promote_if": "better", "max_class_fall": 0.1, "max_slowdown": 1.25},
 }
 LAX: dict[str, dict[str, Any]] = {
     "pretrain": {"steps": 0},
@@ -61,8 +67,11 @@ LAX: dict[str, dict[str, Any]] = {
 """What is less of the smoke recipe, for trials to be cheap; the models are as good as random."""
 PATIENCE_SECONDS = 3600
 TRIES = 5
-STAGE = re.compile(r"Running stage '(?P<stage>\w+)@|(?P<told>rows taken|pushed to the DVC remote|pushed main)")
-BENCHMARKED = re.compile(r"benchmark@\w+.*Completed|'benchmark@\w+'.*Completed")
+STAGE = re.compile(
+    r"Running stage '(?P<stage>\w+)@|Task run '(?P<cached>\w+)@\w+' - Finished|"
+    r"- (?P<told>\S+: \d+ of \d+ rows taken|pushed to the DVC|pushed main)"
+)
+BENCHMARKED = re.compile(r"'benchmark@\w+' - Finished in state (Completed|Cached)")
 
 
 @dataclass
@@ -77,36 +86,65 @@ class Reference:
 
 
 @dataclass
+class Kill:
+    victim: str
+    aim: str
+    share: float
+    after: float = 0.0
+    told: str = ""
+    found: str = ""
+
+
+@dataclass
 class Trial:
     number: int
     policy: str
-    victim: str
-    aim: str
-    after: float = 0.0
-    phase: str = ""
-    found: str = ""
+    kills: list[Kill]
     tries: int = 0
-    recovery: float = 0.0
+    seconds: float = 0.0
     faults: list[str] = field(default_factory=list)
 
-    def row(self) -> str:
-        cells = [str(self.number), self.policy, self.victim, self.aim, f"{self.after:.1f}", self.phase, self.found]
-        return f"| {' | '.join([*cells, str(self.tries), f'{self.recovery:.0f}', '; '.join(self.faults) or '-'])} |"
+    @property
+    def is_trained(self) -> bool:
+        return self.kills[0].aim != ANYWHERE
+
+    def rows(self) -> Iterator[str]:
+        for kill in self.kills:
+            last = kill is self.kills[-1]
+            ended = [f"{self.seconds:.0f}", "; ".join(self.faults) or "-"] if last else ["", ""]
+            start = [str(self.number), self.policy, kill.victim, kill.aim, f"{kill.after:.1f}", kill.told, kill.found]
+            yield f"| {' | '.join([*start, *ended])} |"
+
+
+def plan(times: int, seed: int) -> list[Trial]:
+    """Nights with kills at seeded moments."""
+    chance, aimed, trials = random.Random(seed), round(times * 0.4), list[Trial]()
+    kills = [Kill(VICTIMS[at % 2], ANYWHERE, chance.random()) for at in range(times - aimed)]
+    groups = [kills[at : at + TOGETHER] for at in range(0, len(kills), TOGETHER)]
+    groups += [[Kill(VICTIMS[at // 2 % 2], AIMED[at % len(AIMED)], chance.random())] for at in range(aimed)]
+    for number, group in enumerate(groups, 1):
+        trials.append(Trial(number, list(POLICIES)[number % 2], group))
+    return trials
 
 
 # -- the projects --
 
 
-def prepare(folder: Path, run: str) -> tuple[dict[str, Path], Drop]:
+def prepare(folder: Path, run: str, cache: Path | None) -> tuple[dict[str, Path], Drop]:
     """A folder for each policy, with a project whose champion is enrolled and in whose inbox a drop lies."""
-    folder.mkdir(parents=True)
-    project, drop = _smoke(folder / "made") if run == smoke.RUN else _clone(folder / "made", run)
-    nightly.make_champion(project)
-    enrolled = project.call("enroll", run)
-    assert enrolled.code == 0, enrolled.said
+    drop = _drop(run)
+    if not (folder / "made").exists():
+        (folder / "made").mkdir(parents=True)
+        project = _smoke(folder / "made") if run == smoke.RUN else _clone(folder / "made", run)
+        if cache:
+            shutil.copytree(cache, project.root / ".dvc" / "cache", dirs_exist_ok=True)
+        nightly.make_champion(project)
+        enrolled = project.call("enroll", run)
+        assert enrolled.code == 0, enrolled.said
     made = {}
     for policy, values in POLICIES.items():
         made[policy] = folder / policy
+        shutil.rmtree(made[policy], ignore_errors=True)
         shutil.copytree(folder / "made", made[policy], symlinks=True)
         one = Project(made[policy] / "project", run)
         nightly.with_params(one.root, run, {}, {**COMMON, **values})
@@ -117,22 +155,28 @@ def prepare(folder: Path, run: str) -> tuple[dict[str, Path], Drop]:
     return made, drop
 
 
-def _smoke(folder: Path) -> tuple[Project, Drop]:
-    folder.mkdir()
+def _drop(run: str) -> Drop:
+    rows = tiny.articles()[smoke.ROWS : smoke.ROWS + 100] if run == smoke.RUN else _corpus(run).later[:150]
+    return planting.malformed("drop.jsonl", rows, random.Random(0))
+
+
+def _corpus(run: str) -> Corpus:
+    return planting.corpus(params.read(smoke.REPOSITORY / "params.yaml")[run], nightly.LIGHT["ingest"], seed=0)
+
+
+def _smoke(folder: Path) -> Project:
     root = smoke.make_project(folder)
     smoke.call(root, "git", "branch", "--move", "main")
-    nightly.with_params(root, smoke.RUN, LAX, {**SMOKE, **COMMON, **POLICIES["promoted"]})
+    nightly.with_params(root, smoke.RUN, LAX, SMOKE)
     nightly.with_remotes(root)
     smoke.commit(root, "how it is retrained")
-    return Project(root, smoke.RUN), planting.malformed("drop.jsonl", tiny.articles()[smoke.ROWS : smoke.ROWS + 100], random.Random(0))
+    return Project(root, smoke.RUN)
 
 
-def _clone(folder: Path, run: str) -> tuple[Project, Drop]:
-    folder.mkdir()
-    corpus = planting.corpus(params.read(smoke.REPOSITORY / "params.yaml")[run], nightly.LIGHT["ingest"], seed=0)
-    project = nightly.clone(folder, run, corpus.start, {**COMMON, "seeds": 1})
+def _clone(folder: Path, run: str) -> Project:
+    project = nightly.clone(folder, run, _corpus(run).start, {"seeds": 1})
     smoke.commit(project.root, "how it is retrained")
-    return project, planting.malformed("drop.jsonl", corpus.later[:150], random.Random(0))
+    return project
 
 
 def left(project: Project, drop: Drop) -> dict[str, Any]:
@@ -205,10 +249,10 @@ def _reference(project: Project) -> Path:
     return project.root / ".git" / "refs" / "slipway" / "nights" / project.run
 
 
-def trial(done: Trial, folder: Path, run: str, drop: Drop, usual: Reference, share: float) -> Trial:
-    project, log = Project(folder / "project", run), folder / "killed.log"
-    log.touch()
-    _kill(done, project, log, usual, share)
+def trial(done: Trial, folder: Path, run: str, drop: Drop, usual: Reference, longest: float) -> None:
+    project = Project(folder / "project", run)
+    for number, kill in enumerate(done.kills):
+        _kill(kill, project, folder / f"killed-{number}.log", usual, longest)
     started = time.monotonic()
     while done.tries < TRIES:
         done.tries += 1
@@ -219,41 +263,37 @@ def trial(done: Trial, folder: Path, run: str, drop: Drop, usual: Reference, sha
         time.sleep(1)
     else:
         done.faults.append(f"never completed, last ended {code}: {_last_words(folder / 'recovery.log')}")
-    done.recovery = time.monotonic() - started
+    done.seconds = time.monotonic() - started
     done.faults += [f"orphan: {one}" for one in _orphans(folder)]
     now = left(project, drop)
     done.faults += [f"{name}: {_short(now[name])} instead of {_short(was)}" for name, was in usual.left.items() if now[name] != was]
-    return done
 
 
-def _kill(done: Trial, project: Project, log: Path, usual: Reference, share: float) -> None:
+def _kill(kill: Kill, project: Project, log: Path, usual: Reference, longest: float) -> None:
     """At its moment, or aimed: some time after a mark was seen."""
+    log.touch()
     began, marks = time.monotonic(), _marks(project, log)
     with night(project, log) as process:
-        if done.aim == "anywhere":
-            wait = share * usual.end
-        else:
-            mark = marks["trained" if done.aim == "judging" else "committed"]
+        wait = kill.share * MOST * longest
+        if kill.aim != ANYWHERE:
+            mark = marks["trained" if kill.aim == "judging" else "committed"]
             while process.poll() is None and not mark():
                 time.sleep(0.005)
-            length = usual.committed - usual.trained if done.aim == "judging" else usual.published - usual.committed
-            wait = share * length
+            wait = kill.share * (usual.committed - usual.trained if kill.aim == "judging" else usual.published - usual.committed)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(max(0.0, wait if done.aim != "anywhere" else began + wait - time.monotonic()))
-        done.after = time.monotonic() - began
-        if process.poll() is not None:
-            done.found = "it had ended before; "
+            process.wait(wait)
+        kill.after = time.monotonic() - began
+        ended = process.poll() is not None
         with contextlib.suppress(ProcessLookupError):
-            (os.killpg if done.victim == "all" else os.kill)(process.pid, signal.SIGKILL)
+            (os.killpg if kill.victim == "all" else os.kill)(process.pid, signal.SIGKILL)
         process.wait(PATIENCE_SECONDS)
-    done.phase, done.found = _phase(log), done.found + _found(project)
+    kill.told, kill.found = _told_last(log), ("it had ended before; " if ended else "") + _found(project)
 
 
-def _phase(log: Path) -> str:
-    """What the log told last."""
-    last = "before the intake"
+def _told_last(log: Path) -> str:
+    last = "nothing yet"
     for found in STAGE.finditer(log.read_text(encoding="utf-8", errors="replace")):
-        last = f"in or after {found['stage']}" if found["stage"] else f"after: {found['told']}"
+        last = f"{found['stage']} runs" if found["stage"] else f"{found['cached']} is there" if found["cached"] else found["told"]
     return last
 
 
@@ -292,28 +332,38 @@ def _short(value: object) -> str:
 
 
 def play(folder: Path, given: argparse.Namespace) -> int:
-    made, drop = prepare(folder, given.run)
+    made, drop = prepare(folder, given.run, given.cache)
     references: dict[str, Reference] = {}
+    caches = folder / "trained"
     for policy, place in made.items():
-        copy = folder / "unbroken"
-        shutil.copytree(place, copy, symlinks=True)
+        copy = _copied(place, folder / "unbroken", caches if caches.exists() else None)
         references[policy] = unbroken(copy, given.run, drop)
+        if not caches.exists():
+            shutil.copytree(copy / "project" / ".dvc" / "cache", caches)
         print(_told(policy, references[policy]), flush=True)
-        shutil.rmtree(copy)
+    longest = max(one.end for one in references.values())  # the first one, which had to train
     print("\n".join(f"| {' | '.join(cells)} |" for cells in (HEAD, ["---"] * len(HEAD))), flush=True)
-    failed = 0
-    for number in given.only or range(1, given.times + 1):
-        policy = list(POLICIES)[(number // 2) % 2]
-        one = Trial(number, policy, VICTIMS[number % 2], AIMS[number % 5])
-        copy = folder / f"trial-{number}"
-        shutil.copytree(made[policy], copy, symlinks=True)
-        trial(one, copy, given.run, drop, references[policy], random.Random(f"{given.seed} {number}").random())
+    failed = count = 0
+    for one in plan(given.times, given.seed):
+        if given.only and one.is_trained != (given.only == "aimed"):
+            continue
+        copy = _copied(made[one.policy], folder / f"night-{one.number}", caches if one.is_trained else None)
+        trial(one, copy, given.run, drop, references[one.policy], longest)
         failed += bool(one.faults)
-        print(one.row(), flush=True)
+        print("\n".join(one.rows()), flush=True)
+        count += len(one.kills)
         if not one.faults:
             shutil.rmtree(copy)
-    print(f"\n{failed} of {len(given.only or range(given.times))} failed")
+    print(f"\n{count} kills; {failed} nights did not end as they should")
     return 1 if failed else 0
+
+
+def _copied(place: Path, copy: Path, cache: Path | None) -> Path:
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(place, copy, symlinks=True)
+    if cache:
+        shutil.copytree(cache, copy / "project" / ".dvc" / "cache", dirs_exist_ok=True)
+    return copy
 
 
 def _told(policy: str, usual: Reference) -> str:
@@ -327,11 +377,12 @@ def _told(policy: str, usual: Reference) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns.nights", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--times", type=int, default=20, help="trials (default: 20)")
+    parser.add_argument("--times", type=int, default=20, help="kills (default: 20)")
     parser.add_argument("--run", default=smoke.RUN, help="smoke, or a run of the committed params.yaml")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
-    parser.add_argument("--only", type=int, nargs="+", metavar="N", help="these trials alone, by their numbers from 1 on")
-    parser.add_argument("--folder", type=Path, help="to work in (default: a temporary one); copies of trials that failed stay there")
+    parser.add_argument("--only", choices=["anywhere", "aimed"], help="kills that fall anywhere, or those that are aimed")
+    parser.add_argument("--cache", type=Path, help="a DVC cache of before, to train the first champion no second time")
+    parser.add_argument("--folder", type=Path, help="to work in; what was made there before is used again (default: a temporary one)")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="slipway-nights-") as scratch:
         return play((given.folder or Path(scratch) / "nights").resolve(), given)

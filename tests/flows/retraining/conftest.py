@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from flows.judging import answers
+from flows.judging.answers import Shipped
 from flows.retraining import drops, inbox
 from flows.retraining.drops import Rules
 from flows.retraining.policy import Policy
 from tasks.kinds import base
 from tests import smoke, tiny
+from tests.tasks import stage
 
 POLICY = """\
 settle_seconds: 0
@@ -38,6 +41,7 @@ publish: main
 push: true
 card: {intended_use: tests, limits: everything, data_licence: as the corpus, model_licence: none}
 """
+KIND = "text_classification"
 SHUFFLED = 7
 """A step through the articles, which stand in the order of their headlines' letters, that is prime to their number."""
 
@@ -72,3 +76,20 @@ def reading_of(path: Path, rules: Rules, tmp_path: Path, largest: float = 1e9) -
     staging = tmp_path / "staging"
     staging.mkdir()
     return drops.read(drop, rules, largest, staging)
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shipped]:
+    """One that has learned nothing and one that has learned something, as they ship."""
+    from tasks import finetune, quantize
+
+    home = tmp_path_factory.mktemp("models")
+    ingest, pretrained = tiny.ingest_out(home / "ingest", train=600), tiny.checkpoint_in(home / "pretrained")
+    found = {}
+    for name, changed in {"dull": {"epochs": 1, "learning_rate": 1e-5}, "keen": {"epochs": 8, "learning_rate": 0.003}}.items():
+        given: dict[str, Any] = {"batch_size": 16, "freeze": "none", "pool_outputs": 0, "patience": 8, **changed}
+        stage.run("finetune", finetune.Inputs(ingest, pretrained), home / name, **given)
+        inputs = quantize.Inputs(ingest, home / name / "out")
+        stage.run("quantize", inputs, home / name / "shipped", format="fp32", max_difference=1e-3, min_agreement=0.5)
+        found[name] = answers.shipped(home / name / "shipped" / "out", KIND)
+    return found

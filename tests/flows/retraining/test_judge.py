@@ -12,28 +12,9 @@ from flows.judging.answers import Shipped
 from flows.judging.verdict import Spread
 from flows.retraining import judge
 from tests import tiny
-from tests.flows.retraining.conftest import policy
-from tests.tasks import stage
+from tests.flows.retraining.conftest import KIND, policy
 
-KIND = "text_classification"
 NO_SPREAD = Spread(0, 0.0)
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shipped]:
-    """One that has learned nothing and one that has learned something, as they ship."""
-    from tasks import finetune, quantize
-
-    home = tmp_path_factory.mktemp("models")
-    ingest, pretrained = tiny.ingest_out(home / "ingest", train=600), tiny.checkpoint_in(home / "pretrained")
-    found = {}
-    for name, changed in {"dull": {"epochs": 1, "learning_rate": 1e-5}, "keen": {"epochs": 8, "learning_rate": 0.003}}.items():
-        given: dict[str, Any] = {"batch_size": 16, "freeze": "none", "pool_outputs": 0, "patience": 8, **changed}
-        stage.run("finetune", finetune.Inputs(ingest, pretrained), home / name, **given)
-        inputs = quantize.Inputs(ingest, home / name / "out")
-        stage.run("quantize", inputs, home / name / "shipped", format="fp32", max_difference=1e-3, min_agreement=0.5)
-        found[name] = answers.shipped(home / name / "shipped" / "out", KIND)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -250,6 +250,14 @@ def test_remotes_get_commit_tag_and_data(root: Path, remotes: Path, relative: bo
     assert (remotes / "clone/data/collected/a/1.jsonl").exists()
 
 
+def test_a_store_that_is_named_relative_to_the_project_gets_the_data(root: Path) -> None:
+    dvc("remote", "add", "--quiet", "--default", "near", "../near")
+    git("commit", "--quiet", "--all", "--message", "a store beside the project")
+    assert publish.publish(root, RUN, policy(), spend(root, policy()), print)
+    assert dvc("status", "--cloud").strip() == "Cache and remote 'near' are in sync."
+    assert len(list((root.parent / "near").rglob("*"))) > 3
+
+
 @pytest.mark.parametrize(("broken", "said"), [("git", "git remote origin: did not take"), ("store", "DVC remote: did not take")])
 def test_remote_that_is_away_gets_it_the_next_time(root: Path, remotes: Path, broken: str, said: str) -> None:
     if broken == "git":
