@@ -322,3 +322,21 @@ def test_remote_that_has_moved_on_is_told_and_gets_it_after_a_pull(root: Path, r
     assert publish.publish(root, RUN, policy(), made, nothing)
     assert git("ls-remote", "origin", "refs/heads/main").split()[0] == git("rev-parse", "HEAD")
     assert git("rev-parse", "a@v1^{commit}") == made
+
+
+def test_what_others_pushed_is_taken_over_before_a_night(root: Path, remotes: Path) -> None:
+    assert publish.publish(root, RUN, policy(), spend(root, policy()), nothing)
+    clone = remotes / "theirs"
+    subprocess.run(["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(clone)], check=True)
+    (clone / "readme").write_text("theirs\n")
+    subprocess.run(["git", "commit", "--quiet", "--all", "--message", "theirs"], cwd=clone, check=True)
+    subprocess.run(["git", "push", "--quiet"], cwd=clone, check=True)
+    said: list[str] = []
+    publish.catch_up(root, RUN, policy(), said.append)
+    assert git("log", "-1", "--format=%s") == "theirs"
+    assert said[0].startswith("took over what was pushed to the branch")
+    assert publish.publish(root, RUN, policy(), spend(root, policy(), version=2), nothing)
+    assert git("rev-parse", "HEAD") in git("ls-remote", "origin", "refs/heads/main")
+    (remotes / "git").rename(remotes / "away")
+    publish.catch_up(root, RUN, policy(), said.append)
+    assert said[-1].startswith("the git remote cannot be asked now")
