@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Content = tuple[str, ...]
 RESAMPLES = 2000
+BLANK_LINES = re.compile(r"\n+")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Claim:
 
 
 def content(row: dict[str, Any]) -> Content:
-    return tuple(str(row.get(name, "")) for name in COLUMNS)
+    """Without blank lines: ingest reads none in a quoted field of CSV."""
+    return tuple(BLANK_LINES.sub("\n", str(row.get(name, ""))) for name in COLUMNS)
 
 
 # -- of the nights --

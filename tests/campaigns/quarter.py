@@ -1,6 +1,6 @@
 """A simulated quarter: twelve nightly drops, good ones and bad ones, taken in and learned from night by night; and whether all was right.
 
-    python -m tests.campaigns.quarter [--run bbc] [--seed 0] [--nights 12] [--out docs/results/quarter.md]
+    python -m tests.campaigns.quarter [--run bbc] [--seed 0] [--seeds 5] [--nights 12] [--out docs/results/quarter.md]
 
 Works in a scratch clone of this repository's last commit, whose first champion is made by `dvc repro` on the rows of the start: all that
 fall on the frozen test split, and a third of the others. Each night is `python -m flows.retrain night`. Prints Markdown; exit status 1 if
@@ -28,6 +28,7 @@ from tests.campaigns.nightly import Project
 from tests.campaigns.planting import Drop
 
 SETTLE_SECONDS = 2.0
+NOTHING = "nothing new"
 POLICY = {"settle_seconds": SETTLE_SECONDS, "min_new_rows": 110}
 """Other than committed: a challenger every second good night, so that a quarter takes less than an hour."""
 WRITER = """
@@ -94,8 +95,8 @@ def row(night: Night) -> str:
     entry = night.entries[-1] if night.entries else None
     start = [str(night.number), f"`{night.drop.name}`, {night.drop.what}"]
     if entry is None:
-        told = night.said.strip().splitlines()[-1]
-        return _line([*start, "–", "–", "–", told.partition(": ")[2], "–", "–", "–", f"{night.seconds:.0f}"])
+        told = night.said.partition(f"{NOTHING}; ")[2].splitlines()[0].split("'")[0]
+        return _line([*start, "–", "–", "–", f"{NOTHING}; {told}", "–", "–", "–", f"{night.seconds:.0f}"])
     counts = [str(entry["rows"][key]) for key in ("arrived", "taken")]
     verdicts = [_verdict((entry["judgement"] or {}).get(name)) for name in ("frozen", "fresh")]
     aside = "; ".join(_aside(one) for one in entry["files"] if one["fault"] or one["set_aside"]) or "–"
@@ -140,7 +141,7 @@ def play(folder: Path, given: argparse.Namespace) -> tuple[list[str], bool]:
     corpus = planting.corpus(run, nightly.LIGHT["ingest"], given.seed)
     desks = sorted({one["desk"] for one in corpus.start})
     drops = planting.quarter(corpus.later, desks, given.seed)[: given.nights]
-    project = nightly.clone(folder, given.run, corpus.start, POLICY)
+    project = nightly.clone(folder, given.run, corpus.start, POLICY | ({"seeds": given.seeds} if given.seeds else {}))
     if given.cache:
         shutil.copytree(given.cache, project.root / ".dvc" / "cache", dirs_exist_ok=True)
     seconds = nightly.make_champion(project)
@@ -173,6 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", default="bbc", help="of the committed params.yaml")
     parser.add_argument("--seed", type=int, default=0, help="of which rows arrive when, and which are spoiled")
     parser.add_argument("--nights", type=int, default=12, help="to stop after so many")
+    parser.add_argument("--seeds", type=int, help="trainings for the spread between seeds; 1: it is not measured (default: as committed)")
     parser.add_argument("--cache", type=Path, help="a DVC cache of an earlier quarter, to train nothing twice")
     parser.add_argument("--folder", type=Path, help="to keep the project in (default: a temporary one)")
     parser.add_argument("--out", type=Path, help="file for the page (default: printed alone)")
