@@ -121,6 +121,7 @@ def _night(root: Path, run: str, lent: Lent) -> list[str]:
     writing = f"; left alone, as being written or not readable: {', '.join(left)}" if left else ""
     if not drops:
         return [*said, f"{run}: nothing new{writing}"]
+    publish.catch_up(root, run, rule, _say(lent))
     if not registry.commit_of(root, run, publish.target(root, run, rule).base):
         said += _spent(root, run, lent, _enroll)
     return [*said, *(line + writing for line in _spent(root, run, lent, lambda night, scratch: steps.spend(night, drops, scratch)))]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tasks.shared.report import escaped
+from flows.retraining.card_text import literal, paragraphs, table
 
 Entry = dict[str, Any]
 PICTURE = "![quality over time](quality.png)"
@@ -61,7 +61,7 @@ def headline(entry: Entry) -> str:
 
 def page(entry: Entry, entries: Sequence[Entry]) -> str:
     """Markdown of a night, and a table of the last ones."""
-    parts = [f"# {entry['run']}, night of {entry['at'][:10]}", f"**{escaped(headline(entry))}**", *_facts(entry)]
+    parts = [f"# {entry['run']}, night of {entry['at'][:10]}", f"**{_foreign(headline(entry))}**", *_facts(entry)]
     parts += _files(entry) + _shifts(entry) + _verdict(entry) + _nights(entries)
     return "\n\n".join(parts) + "\n"
 
@@ -78,20 +78,36 @@ def _files(entry: Entry) -> list[str]:
     if not entry["files"]:
         return []
     lines = [
-        [one["name"], str(one["rows"]), str(one["taken"]), one["fault"] or ", ".join(f"{n} {why}" for why, n in one["set_aside"].items())]
+        [literal(one["name"]), str(one["rows"]), str(one["taken"]), _foreign(one["fault"] or _reasons(one["set_aside"]))]
         for one in entry["files"]
     ]
     kept = f"What was set aside is in `data/quarantine/{entry['run']}`, with reasons."
-    return ["## What arrived", _table(["drop", "rows", "taken", "set aside"], lines), kept]
+    return ["## What arrived", table(["drop", "rows", "taken", "set aside"], lines), kept]
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {why}" for why, count in counts.items())
+
+
+def _foreign(text: str) -> str:
+    """It may name labels and columns of a drop: nothing in it is Markdown."""
+    return " ".join(paragraphs(text))
 
 
 def _shifts(entry: Entry) -> list[str]:
     lines = [
-        [one["name"], shift["of"], f"{shift['measure']} {shift['effect']:.3f}", f"{shift['bound']:g}", f"{shift['p']:.2g}", shift["test"]]
+        [
+            literal(one["name"]),
+            shift["of"],
+            f"{shift['measure']} {shift['effect']:.3f}",
+            f"{shift['bound']:g}",
+            f"{shift['p']:.2g}",
+            shift["test"],
+        ]
         for one in entry["files"]
         for shift in one["shifts"]
     ]
-    return ["## Shift against the training rows", _table(["drop", "of", "effect", "bound", "p", "test"], lines)] if lines else []
+    return ["## Shift against the training rows", table(["drop", "of", "effect", "bound", "p", "test"], lines)] if lines else []
 
 
 def _verdict(entry: Entry) -> list[str]:
@@ -113,12 +129,12 @@ def _verdict(entry: Entry) -> list[str]:
     fast = judged["times_as_fast"]
     return [
         "## Challenger against champion",
-        _table(heads, lines),
+        table(heads, lines),
         f"Differences up to {next(_sets(judged))[1]['margin']:g} do not matter. The smallest that could have been seen: {visible}. {told}",
         f"{fast['median']:.2f} times as fast as the champion (quartiles {fast['quartile_1']:.2f} to {fast['quartile_3']:.2f}), "
         f"{judged['size_ratio']:.2f} times its size.",
-        *(f"* against it: {escaped(one)}" for one in judged["objections"]),
-        *(f"* for it: {escaped(one)}" for one in judged["for_it"]),
+        *(f"* against it: {_foreign(one)}" for one in judged["objections"]),
+        *(f"* for it: {_foreign(one)}" for one in judged["for_it"]),
     ]
 
 
@@ -143,9 +159,4 @@ def _nights(entries: Sequence[Entry]) -> list[str]:
         counts = [str(rows[key]) for key in ("arrived", "taken", "set_aside")]
         lines.append([entry["at"][:16].replace("T", " "), *counts, entry["decision"], *told, f"v{entry['version']}"])
     heads = ["night", "arrived", "taken", "set aside", "decision", "frozen", "fresh", "champion"]
-    return ["## The nights so far", PICTURE, _table(heads, lines)]
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *([cell if cell.startswith("**") else escaped(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return ["## The nights so far", PICTURE, table(heads, lines)]

@@ -24,6 +24,9 @@ from tasks.shared.readers import FORMATS, is_data
 
 UNFINISHED = re.compile(r"^\.|~$|\.(tmp|temp|part|partial|crdownload|download|filepart|swp)$", re.IGNORECASE)
 
+NO_DATA = (".DS_Store", ".directory", ".gitkeep")
+"""Hidden files that file managers and git leave in folders; ingest does not read them."""
+
 
 @dataclass(frozen=True)
 class Drop:
@@ -88,7 +91,7 @@ def _is_unfinished(path: Path, settle_seconds: float, written: set[Path]) -> boo
     changed = max(one.lstat().st_ctime for one in parts)
     return (
         bool(UNFINISHED.search(path.name))
-        or any(UNFINISHED.search(one.name) for one in parts[1:])
+        or any(UNFINISHED.search(one.name) for one in parts[1:] if one.name not in NO_DATA)
         or time.time() - changed < settle_seconds
         or any(one in written for one in parts)
     )

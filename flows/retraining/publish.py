@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from flows.git import GitError, commit, git
 from flows.retraining import history, inbox, registry
 from flows.retraining.policy import Policy
-from flows.retraining.pushing import Say, push, push_artifacts, push_commits
+from flows.retraining.pushing import Say, fetch, push, push_artifacts, push_commits
 from flows.retraining.store import Store
 from tasks.shared.errors import DataError, ParamsError
 
@@ -78,6 +78,22 @@ def _branch(root: Path, run: str) -> str:
 def _overwritten(root: Path, run: str, policy: Policy) -> list[str]:
     """An edit of params.yaml is in the way only where retraining writes there, too."""
     return [path for path in owned(root, run) if path != "params.yaml" or policy.start == "champion"]
+
+
+def catch_up(root: Path, run: str, policy: Policy, say: Say) -> None:
+    """What others pushed since to the branch that is checked out is taken over before a night, or its push would be refused."""
+    if not (policy.push and policy.publish == "main" and (theirs := fetch(root, say))):
+        return
+    head = commit(root) or ""
+    if _is_ancestor(root, theirs, head) or not _is_ancestor(root, head, theirs):
+        return
+    target(root, run, policy)  # edits that would be in the way are told as for a night
+    try:
+        git(root, "merge", "--quiet", "--ff-only", theirs)
+    except GitError as error:
+        raise ParamsError("the checkout", f"cannot move to what was pushed to its branch: {error}; commit or undo these edits") from None
+    check_out(root, run)
+    say(f"took over what was pushed to the branch, up to {theirs[:12]}")
 
 
 def prepare(root: Path, folder: Path, run: str, message: str) -> str:

@@ -53,11 +53,10 @@ def push_commits(root: Path, run: str, policy: Policy, tags: Sequence[str], say:
 
 def push(root: Path, refs: Sequence[str], rewritten: bool, say: Say) -> None:
     """`rewritten`: the first of them may have to forget what the remote has of it, as a branch begun anew after a merge."""
-    remotes = git(root, "remote").splitlines()
-    if not remotes:
+    remote = _remote(root)
+    if remote is None:
         say("there is no git remote: commits stay here")
         return
-    remote = "origin" if "origin" in remotes else remotes[0]
     try:
         # A branch that was merged and deleted there would break the lease.
         force = ["--force-with-lease"] if rewritten and git(root, "ls-remote", remote, refs[0].partition(":")[0]) else []
@@ -66,3 +65,23 @@ def push(root: Path, refs: Sequence[str], rewritten: bool, say: Say) -> None:
         advice = "if it has commits that are not here, `git pull --no-rebase`; the next night tries again"
         raise PassingError(f"git remote {remote}", f"did not take the night's commit: {error}; {advice}") from None
     say(f"pushed {', '.join(one.partition(':')[0].split('/', 2)[2] for one in refs)} to {remote}")
+
+
+def fetch(root: Path, say: Say) -> str | None:
+    """The commit that the remote has of the branch that is checked out; None if it has none, or cannot be asked now."""
+    remote, branch = _remote(root), git(root, "branch", "--show-current")
+    if remote is None or not branch:
+        return None
+    try:
+        if not git(root, "ls-remote", remote, f"refs/heads/{branch}"):
+            return None
+        git(root, "fetch", "--quiet", remote, f"refs/heads/{branch}")
+    except GitError as error:
+        say(f"the git remote cannot be asked now: {error}")
+        return None
+    return git(root, "rev-parse", "FETCH_HEAD")
+
+
+def _remote(root: Path) -> str | None:
+    remotes = git(root, "remote").splitlines()
+    return "origin" if "origin" in remotes else next(iter(remotes), None)

@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from flows.judging import answers
+from flows.reproduce import USERS_FAULT
 from flows.retraining import card, chart, drops, history, intake, publish, registry, sifting
 from flows.retraining.challenge import Rows, challenge
 from flows.retraining.history import Entry
 from flows.retraining.inbox import Drop
 from flows.retraining.intake import Baseline
-from flows.retraining.night import INGEST, MODEL, Night
+from flows.retraining.night import INGEST, MODEL, Night, NotTrainedError
 from tasks.shared import tables
 from tasks.shared.errors import ParamsError
 
@@ -67,14 +68,30 @@ def spend(night: Night, found: Sequence[Drop], scratch: Path) -> Entry:
     known = sifting.known_of(scratch / INGEST, kind)
     use, wait = intake.ready(night.store, rules, known)
     rows = Rows(use, wait, history.waiting(entries) + sum(one.taken for one in taken))
-    if rows.since < night.policy.min_new_rows or not use:
+    if rows.since < night.policy.min_new_rows:
         why = f"{rows.since} rows have come since the last judgement; a challenger is trained from {night.policy.min_new_rows} on"
+        entry = night.entry("collected", why, champion.version, taken, collected=rows.collected, waiting=rows.since)
+    elif not use:
+        why = "all rows that are collected wait until their class is large enough"
         entry = night.entry("collected", why, champion.version, taken, collected=rows.collected, waiting=rows.since)
     else:
         night.store.version()
-        entry = challenge(night, champion, scratch, taken, rows, rules)
+        entry = _challenge(night, champion, scratch, taken, rows, rules)
     entry["seconds"] = round(time.monotonic() - started, 1)
     return written(night, entry)
+
+
+def _challenge(
+    night: Night, champion: registry.Champion, place: Path, taken: Sequence[intake.Taken], rows: Rows, rules: drops.Rules
+) -> Entry:
+    """Where the data will not make a challenger, what came is collected all the same, or the same drop would stop every night."""
+    try:
+        return challenge(night, champion, place, taken, rows, rules)
+    except NotTrainedError as error:
+        if error.code != USERS_FAULT:
+            raise
+        night.back_to_champion()
+        return night.entry("collected", str(error), champion.version, taken, collected=rows.collected, waiting=rows.since)
 
 
 def _baseline(night: Night, entries: Sequence[Entry], scratch: Path) -> Baseline:

@@ -14,11 +14,13 @@ from ruamel.yaml import YAML
 from tests import smoke
 
 CLEAN = "Data and pipelines are up to date."
+POOL = 1000
+"""Texts that the teacher labels for the student."""
 LIGHT: dict[str, dict[str, Any]] = {
     "ingest": {"test": 0.5},
-    "finetune": {"epochs": 3, "patience": 3, "pool_outputs": 1000},
+    "finetune": {"epochs": 3, "patience": 3, "pool_outputs": POOL},
     "prune": {"batches": 10},
-    "distill": {"pool": 1000},
+    "distill": {"pool": POOL},
     "benchmark": {
         "resamples": 500,
         "latency_inputs": 3,
@@ -93,7 +95,7 @@ class Ended:
     seconds: float
 
 
-def clone(folder: Path, run: str, start: Sequence[Mapping[str, str]], policy: Mapping[str, Any]) -> Project:
+def clone(folder: Path, run: str, start: Sequence[Mapping[str, str]], policy: Mapping[str, Any], pool: int = POOL) -> Project:
     """This repository's last commit, with a lighter recipe and the rows of the start; its champion is not made yet."""
     root = folder / "project"
     smoke.call(smoke.REPOSITORY, "git", "clone", "--quiet", "--no-hardlinks", ".", str(root))
@@ -101,7 +103,7 @@ def clone(folder: Path, run: str, start: Sequence[Mapping[str, str]], policy: Ma
     smoke.call(root, "git", "remote", "remove", "origin")
     for tag in smoke.call(root, "git", "tag").splitlines():
         smoke.call(root, "git", "tag", "--delete", tag)
-    with_params(root, run, LIGHT, policy)
+    with_params(root, run, {**LIGHT, "finetune": {**LIGHT["finetune"], "pool_outputs": pool}, "distill": {"pool": pool}}, policy)
     (root / "data" / "raw" / f"{run}.dvc").unlink()
     rows = folder / "start.jsonl"
     rows.write_text(json_lines(start), encoding="utf-8")

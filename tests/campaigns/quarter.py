@@ -141,7 +141,7 @@ def play(folder: Path, given: argparse.Namespace) -> tuple[list[str], bool]:
     corpus = planting.corpus(run, nightly.LIGHT["ingest"], given.seed)
     desks = sorted({one["desk"] for one in corpus.start})
     drops = planting.quarter(corpus.later, desks, given.seed)[: given.nights]
-    project = nightly.clone(folder, given.run, corpus.start, POLICY | ({"seeds": given.seeds} if given.seeds else {}))
+    project = nightly.clone(folder, given.run, corpus.start, POLICY | ({"seeds": given.seeds} if given.seeds else {}), given.pool)
     if given.cache:
         shutil.copytree(given.cache, project.root / ".dvc" / "cache", dirs_exist_ok=True)
     seconds = nightly.make_champion(project)
@@ -175,6 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of which rows arrive when, and which are spoiled")
     parser.add_argument("--nights", type=int, default=12, help="to stop after so many")
     parser.add_argument("--seeds", type=int, help="trainings for the spread between seeds; 1: it is not measured (default: as committed)")
+    parser.add_argument("--pool", type=int, default=nightly.POOL, help="texts that the teacher labels for the student")
     parser.add_argument("--cache", type=Path, help="a DVC cache of an earlier quarter, to train nothing twice")
     parser.add_argument("--folder", type=Path, help="to keep the project in (default: a temporary one)")
     parser.add_argument("--out", type=Path, help="file for the page (default: printed alone)")

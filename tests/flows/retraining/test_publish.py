@@ -306,3 +306,37 @@ def test_artifacts_that_only_the_remote_has_are_fetched(root: Path, remotes: Pat
     (remotes / "away").rename(remotes / "store")
     assert publish.publish(root, RUN, policy(), spend(root, policy(), decision="collected"), nothing)
     assert (root / out / "x").read_text() == "x\n"
+
+
+def test_remote_that_has_moved_on_is_told_and_gets_it_after_a_pull(root: Path, remotes: Path) -> None:
+    git("push", "--quiet", "origin", "main")
+    other = remotes / "other"
+    subprocess.run(["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(other)], check=True)
+    (other / "readme").write_text("theirs\n")
+    flows_git.git(other, "commit", "--quiet", "--all", "--message", "theirs")
+    flows_git.git(other, "push", "--quiet", "origin", "main")
+    made = spend(root, policy())
+    with pytest.raises(PassingError, match="if it has commits that are not here, `git pull --no-rebase`; the next night tries again"):
+        publish.publish(root, RUN, policy(), made, nothing)
+    git("pull", "--quiet", "--no-rebase", "--no-edit", "origin", "main")
+    assert publish.publish(root, RUN, policy(), made, nothing)
+    assert git("ls-remote", "origin", "refs/heads/main").split()[0] == git("rev-parse", "HEAD")
+    assert git("rev-parse", "a@v1^{commit}") == made
+
+
+def test_what_others_pushed_is_taken_over_before_a_night(root: Path, remotes: Path) -> None:
+    assert publish.publish(root, RUN, policy(), spend(root, policy()), nothing)
+    clone = remotes / "theirs"
+    subprocess.run(["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(clone)], check=True)
+    (clone / "readme").write_text("theirs\n")
+    subprocess.run(["git", "commit", "--quiet", "--all", "--message", "theirs"], cwd=clone, check=True)
+    subprocess.run(["git", "push", "--quiet"], cwd=clone, check=True)
+    said: list[str] = []
+    publish.catch_up(root, RUN, policy(), said.append)
+    assert git("log", "-1", "--format=%s") == "theirs"
+    assert said[0].startswith("took over what was pushed to the branch")
+    assert publish.publish(root, RUN, policy(), spend(root, policy(), version=2), nothing)
+    assert git("rev-parse", "HEAD") in git("ls-remote", "origin", "refs/heads/main")
+    (remotes / "git").rename(remotes / "away")
+    publish.catch_up(root, RUN, policy(), said.append)
+    assert said[-1].startswith("the git remote cannot be asked now")
