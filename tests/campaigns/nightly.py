@@ -21,6 +21,7 @@ LIGHT: dict[str, dict[str, Any]] = {
     "finetune": {"epochs": 3, "patience": 3, "pool_outputs": POOL},
     "prune": {"batches": 10},
     "distill": {"pool": POOL},
+    "quantize": {"min_agreement": 0.9},
     "benchmark": {
         "resamples": 500,
         "latency_inputs": 3,
