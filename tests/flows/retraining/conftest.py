@@ -86,7 +86,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shipped]:
     home = tmp_path_factory.mktemp("models")
     ingest, pretrained = tiny.ingest_out(home / "ingest", train=600), tiny.checkpoint_in(home / "pretrained")
     found = {}
-    for name, changed in {"dull": {"epochs": 1, "learning_rate": 1e-5}, "keen": {"epochs": 8, "learning_rate": 0.003}}.items():
+    for name, changed in {"dull": {"epochs": 1, "learning_rate": 1e-5}, "keen": {"epochs": 8, "learning_rate": 0.001}}.items():
         given: dict[str, Any] = {"batch_size": 16, "freeze": "none", "pool_outputs": 0, "patience": 8, **changed}
         stage.run("finetune", finetune.Inputs(ingest, pretrained), home / name, **given)
         inputs = quantize.Inputs(ingest, home / name / "out")
