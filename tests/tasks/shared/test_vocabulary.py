@@ -67,5 +67,5 @@ def test_other_tokenizers_are_refused() -> None:
     from transformers import PreTrainedTokenizerFast
 
     words = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")))  # noqa: S106
-    with pytest.raises(ModelError, match="only WordPiece vocabularies can be trimmed; keep all pieces: 50272"):
+    with pytest.raises(ModelError, match="only vocabularies of WordPiece, Unigram, BPE can be trimmed; keep all pieces: 50272"):
         vocabulary.choose(words, [], 128, 50265)
