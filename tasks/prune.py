@@ -5,8 +5,12 @@ Reads ingest/out and finetune/out. Writes out/: a dense, smaller, plain checkpoi
 
 Which sizes there are is the architecture's affair (tasks/shared/pruning.py): encoders of texts and ViT have layers, hidden and ffn,
 texts a vocabulary; convolutional nets have depths and widths, a number per stage. Sizes that are not given stay what they are.
-What goes is decided on real batches: Taylor (Molchanov et al., Importance Estimation for Neural Network Pruning, 2019) or magnitude
-(Li et al., Pruning Filters for Efficient ConvNets, 2017).
+Which channels and heads go is decided on real batches: Taylor (Molchanov et al., Importance Estimation for Neural Network Pruning, 2019),
+mean activation (Hu et al., Network Trimming, 2016, with magnitudes for shares of zeros) or, without any batch, magnitude (Li et al.,
+Pruning Filters for Efficient ConvNets, 2017). Which layers go is a pattern or measured, too (tasks/shared/pruning_layers.py).
+
+In several steps the sizes approach those asked for, with a short distillation between two of them (tasks/shared/recovery.py); the
+vocabulary is trimmed at once. Killed, it goes on with the recovery it was in.
 """
 
 from __future__ import annotations
@@ -26,11 +30,15 @@ from tasks.shared.params import Device, InputSize, Kind, Options, Section, Seed,
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
+
+    from tasks.shared import training
 
 Encode = Callable[[base.Processor, str], list[base.Features]]
 Depth = Annotated[int, Field(ge=1, le=512)]
 Width = Annotated[int, Field(ge=8, le=65536, multiple_of=8)]
+LEARNT_FROM = ("train", "validation")
 
 
 class Params(Section):
@@ -40,7 +48,7 @@ class Params(Section):
     threads: Threads
     device: Device
     input_size: InputSize
-    layers: int | None = Field(None, ge=1, le=512, description="layers kept, evenly spread, the first and the last among them")
+    layers: int | None = Field(None, ge=1, le=512, description="layers kept")
     hidden: int | None = Field(
         None, ge=8, le=65536, multiple_of=8, description="hidden width kept; heads follow, as their width stays what it is"
     )
@@ -50,9 +58,15 @@ class Params(Section):
     )
     depths: list[Depth] | None = Field(None, description="blocks kept in each stage, the first among them")
     widths: list[Width] | None = Field(None, description="channels kept in each stage")
-    importance: Literal["taylor", "magnitude"] = Field(description="what decides which channels and heads go")
+    layers_by: Literal["spread", "importance"] = Field(
+        description="which layers stay: evenly spread ones, the first and the last among them, or those that the answers need most"
+    )
+    importance: Literal["taylor", "magnitude", "activation"] = Field(description="what decides which channels and heads go")
     batches: int = Field(ge=1, le=100_000, description="batches of training rows the importance is measured on")
-    batch_size: int = Field(ge=1, le=4096, description="rows of such a batch")
+    batch_size: int = Field(ge=1, le=4096, description="rows of such a batch, and of one of a recovery")
+    steps: int = Field(ge=1, le=100, description="steps in which the sizes approach those asked for, with a recovery between; 1: at once")
+    recovery_epochs: int = Field(ge=1, le=1000, description="passes over the training rows between two steps; unused with 1 step")
+    recovery_learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate of a recovery; unused with 1 step")
 
 
 @dataclass(frozen=True)
@@ -89,20 +103,61 @@ def _cut(
     model: PreTrainedModel, processor: base.Processor, sizes: dict[str, Any], encode: Encode, params: Params, scratch: Path
 ) -> tuple[PreTrainedModel, base.Processor, dict[str, Any]]:
     """The smaller model, its processor, and which layers it kept."""
-    from tasks.shared import pruning, vocabulary
+    from tasks.shared import pruning, pruning_layers, recovery
 
     kind, architecture = base.load(params.kind), pruning.architecture(model.config)
     if faults := architecture.faults(model.config, sizes):
         raise ModelError("params.yaml", *faults)
-    if sizes.get("vocabulary", math.inf) < architecture.sizes(model.config).get("vocabulary", 0):
-        seen = [*encode(processor, "train"), *encode(processor, "pool")]
-        kept = vocabulary.choose(processor, seen, sizes["vocabulary"], model.config.vocab_size)
-        processor = vocabulary.trim(processor, kept, scratch / "tokenizer")
-        vocabulary.shrink_embedding(model, kept, processor)
-    layers = architecture.keep_layers(model, sizes)
-    options = kind.options.model_validate(params.options)
-    pruning.measure(model, kind, processor, _batches(encode(processor, "train"), params), options)
-    return architecture.narrow(model, sizes, params.importance), processor, {"layers_kept": layers}
+    answers = _answers(model, kind, processor, encode) if params.steps > 1 else {}
+    processor = _trim_vocabulary(model, processor, sizes, encode, params, scratch)
+    features = {split: encode(processor, split) for split in LEARNT_FROM}
+    batches, kept = _batches(features["train"], params), None
+    plan = pruning.steps(architecture, model.config, sizes, params.steps)
+    for step, step_sizes in enumerate(plan, 1):
+        by_importance = params.layers_by == "importance"
+        choose = pruning_layers.by_importance(model, kind, processor, batches) if by_importance else pruning_layers.evenly
+        kept = pruning_layers.of_those(kept, architecture.keep_layers(model, step_sizes, choose))
+        pruning.measure(model, kind, processor, batches, params.importance, kind.options.model_validate(params.options))
+        model = architecture.narrow(model, step_sizes, params.importance)
+        if step < len(plan):
+            lesson = recovery.Recovery(kind, processor, features, answers, _recovery_plan(params))
+            lesson.learn(model, scratch / f"recovery-{step}", f"recovery {step} of {len(plan) - 1}")
+    return model, processor, {"layers_kept": kept}
+
+
+def _trim_vocabulary(
+    model: PreTrainedModel, processor: base.Processor, sizes: dict[str, Any], encode: Encode, params: Params, scratch: Path
+) -> base.Processor:
+    """The processor with the pieces that stay; the others are gone from the model, too."""
+    from tasks.shared import pruning, vocabulary
+
+    if sizes.get("vocabulary", math.inf) >= pruning.architecture(model.config).sizes(model.config).get("vocabulary", 0):
+        return processor
+    seen = [*encode(processor, "train"), *encode(processor, "pool")]
+    kept = vocabulary.choose(processor, seen, sizes["vocabulary"], model.config.vocab_size)
+    trimmed = vocabulary.trim(processor, kept, scratch / "tokenizer")
+    vocabulary.shrink_embedding(model, kept, trimmed)
+    return trimmed
+
+
+def _answers(model: PreTrainedModel, kind: base.Kind, processor: base.Processor, encode: Encode) -> dict[str, torch.Tensor]:
+    """The teacher's logits (m, c) for the rows that a cut model learns again from."""
+    from tasks.shared import recovery
+
+    return {split: recovery.answers_of(model, kind, processor, encode(processor, split)) for split in LEARNT_FROM}
+
+
+def _recovery_plan(params: Params) -> training.Plan:
+    from tasks.shared import recovery, training
+
+    return training.Plan(
+        epochs=params.recovery_epochs,
+        patience=params.recovery_epochs,
+        batch_size=params.batch_size,
+        learning_rate=params.recovery_learning_rate,
+        seed=params.seed,
+        **recovery.FIXED,
+    )
 
 
 def _sizes(params: Params) -> dict[str, Any]:

@@ -72,9 +72,13 @@ runs:
       hidden: 32
       ffn: 64
       vocabulary: 800
+      layers_by: spread
       importance: taylor
       batches: 4
       batch_size: 8
+      steps: 1
+      recovery_epochs: 1
+      recovery_learning_rate: 0.0005
     distill:
       epochs: 3
       patience: 3

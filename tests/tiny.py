@@ -6,7 +6,7 @@ import functools
 import io
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -122,16 +122,103 @@ def wordpiece(texts: Sequence[str], size: int = VOCABULARY) -> Any:
     return PreTrainedTokenizerFast(tokenizer_object=backend._tokenizer, **names)
 
 
-def checkpoint_in(folder: Path, architecture: str = "bert", seed: int = 0, tokenizer: Any = None, **sizes: int) -> Path:
+def byte_bpe(texts: Sequence[str], size: int = VOCABULARY) -> Any:
+    """A RoBERTa-like tokenizer trained on the texts."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import RobertaTokenizer
+
+    backend = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    backend.train_from_iterator(texts, vocab_size=size, show_progress=False, special_tokens=special)
+    model = json.loads(backend._tokenizer.to_str())["model"]
+    return RobertaTokenizer(vocab=model["vocab"], merges=[tuple(pair) for pair in model["merges"]])
+
+
+def byte_bpe_with_specials_last(texts: Sequence[str], size: int = VOCABULARY) -> Any:
+    """A ModernBERT-like tokenizer: its special pieces stand behind the vocabulary, not in it."""
+    from tokenizers import ByteLevelBPETokenizer
+    from tokenizers.processors import TemplateProcessing
+    from transformers import PreTrainedTokenizerFast
+
+    backend = ByteLevelBPETokenizer()
+    backend.train_from_iterator(texts, vocab_size=size - len(SPECIAL), show_progress=False)
+    backend.add_special_tokens(SPECIAL)
+    ends = [(name, backend.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+    backend.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=ends)
+    names = {f"{name.strip('[]').lower()}_token": name for name in SPECIAL}
+    return PreTrainedTokenizerFast(tokenizer_object=backend._tokenizer, **names)
+
+
+def unigram(texts: Sequence[str], size: int = VOCABULARY) -> Any:
+    """An XLM-R-like tokenizer trained on the texts."""
+    from transformers import XLMRobertaTokenizer
+
+    return XLMRobertaTokenizer(vocab=_unigram_pieces(texts, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"], size))
+
+
+def unigram_with_mask_last(texts: Sequence[str], size: int = VOCABULARY) -> Any:
+    """A DeBERTa-v3-like tokenizer: [MASK] stands behind the vocabulary, not in it."""
+    from transformers import DebertaV2Tokenizer
+
+    return DebertaV2Tokenizer(vocab=_unigram_pieces(texts, ["[PAD]", "[CLS]", "[SEP]", "[UNK]"], size - 1))
+
+
+def _unigram_pieces(texts: Sequence[str], special: list[str], size: int) -> list[tuple[str, float]]:
+    from tokenizers import SentencePieceUnigramTokenizer
+
+    backend = SentencePieceUnigramTokenizer()
+    unknown = next(name for name in special if "unk" in name.lower())
+    backend.train_from_iterator(texts, vocab_size=size, show_progress=False, special_tokens=special, unk_token=unknown)
+    return [(piece, score) for piece, score in json.loads(backend._tokenizer.to_str())["model"]["vocab"]]
+
+
+TOKENIZERS: dict[str, Callable[[Sequence[str]], Any]] = {
+    "bert": wordpiece,
+    "distilbert": wordpiece,
+    "electra": wordpiece,
+    "roberta": byte_bpe,
+    "modernbert": byte_bpe_with_specials_last,
+    "xlm-roberta": unigram,
+    "deberta-v2": unigram_with_mask_last,
+}
+"""What the checkpoints of an architecture usually come with."""
+SHAPES: dict[str, dict[str, Any]] = {
+    "distilbert": {"hidden_dim": 128},
+    "electra": {"embedding_size": 24},
+    "modernbert": {"local_attention": 4},
+    "deberta-v2": {
+        "relative_attention": True,
+        "position_buckets": 16,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+}
+"""What the configs of an architecture say beside the usual sizes, as their well-known checkpoints do."""
+
+
+def config_of(architecture: str, **changed: Any) -> Any:
+    """The config of a tiny text encoder."""
+    from transformers import AutoConfig
+
+    sizes = {name: size for name, size in SIZES.items() if (architecture, name) != ("distilbert", "intermediate_size")}
+    config = AutoConfig.for_model(architecture, **{**sizes, **SHAPES.get(architecture, {}), **changed})
+    for name in ("bos", "eos", "cls", "sep"):
+        setattr(config, f"{name}_token_id", None)
+    return config
+
+
+def checkpoint_in(folder: Path, architecture: str = "bert", seed: int = 0, tokenizer: Any = None, **sizes: Any) -> Path:
     """A tiny random encoder of the architecture, without a head."""
     import torch
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoModel
 
     tokenizer = tokenizer or wordpiece([row["headline"] for row in articles()])
     tokenizer.save_pretrained(folder)
     torch.manual_seed(seed)
-    ids = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": None, "eos_token_id": None}
-    config = AutoConfig.for_model(architecture, **{**SIZES, **sizes}, vocab_size=len(tokenizer), **ids)
+    config = config_of(architecture, **sizes, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     AutoModel.from_config(config).save_pretrained(folder)
     return folder
 

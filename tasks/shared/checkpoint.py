@@ -18,6 +18,12 @@ DROPOUTS = (
     "attention_probs_dropout_prob",
     "classifier_dropout",
     "classifier_dropout_prob",
+    "cls_dropout",
+    "seq_classif_dropout",
+    "dropout",
+    "attention_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
     "dropout_rate",
     "drop_path_rate",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,19 @@ import torch
 import torch_pruning as tp
 from transformers import PreTrainedModel
 
-IMPORTANCE = {"taylor": tp.importance.GroupTaylorImportance, "magnitude": tp.importance.GroupMagnitudeImportance}
+IMPORTANCE = {
+    "taylor": tp.importance.GroupTaylorImportance,
+    "magnitude": tp.importance.GroupMagnitudeImportance,
+    "activation": tp.importance.ActivationImportance,  # reads what activations.py leaves
+}
 Sizes = Mapping[str, Any]
 """A shape by the names that params use; a size that is not said stays what it is."""
+Blocks = torch.nn.ModuleList | torch.nn.Sequential
+"""The layers of an encoder, or of a stage."""
+Choose = Callable[[Sequence[Blocks], Sequence[int], bool], list[list[int]]]
+"""(stages, how many blocks to keep of each, whether the first of each must stay) -> which to keep, ascending."""
+FINEST = 8
+"""Widths are multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +33,12 @@ class Architecture:
     """Config -> the whole shape: a number or, for stages, a list of numbers for each name."""
     faults: Callable[[Any, Sizes], list[str]]
     """(config, sizes wanted) -> why they cannot be had, a sentence for each fault."""
-    keep_layers: Callable[[PreTrainedModel, Sizes], list[Any]]
-    """(model, sizes) -> which layers were kept; the others are gone from the model, and from its config."""
+    grain: Callable[[Any, str], int]
+    """(config, name of a size) -> what it must be a multiple of."""
+    keep_layers: Callable[[PreTrainedModel, Sizes, Choose], list[Any]]
+    """(model, sizes, choose) -> which layers were kept; the others are gone from the model, and from its config."""
     narrow: Callable[[PreTrainedModel, Sizes, str], PreTrainedModel]
     """(model, sizes, importance) -> a plain model of these sizes made of the most important channels of the model, which is used up."""
-
-
-def spread(count: int, of: int) -> list[int]:
-    """`count` layers evenly spread, the first and the last among them; of one, the first."""
-    return [round(at) for at in torch.linspace(0, of - 1, count).tolist()] if count > 1 else [0]
 
 
 def unknown(found: Any, wanted: Sizes) -> list[str]:
@@ -42,8 +49,8 @@ def too_great(name: str, wanted: int, limit: int) -> list[str]:
     return [f"{name} = {wanted}: the teacher has {limit}; keep at most so many"] if wanted > limit else []
 
 
-def plain(model: PreTrainedModel, config: Any) -> PreTrainedModel:
-    """A new model of the config with the weights of `model`.
+def plain(model: PreTrainedModel, config: Any, weights: Mapping[str, torch.Tensor] | None = None) -> PreTrainedModel:
+    """A new model of the config with the weights of `model`, or with these.
 
     Raises:
         RuntimeError: names and shapes are not exactly those of the config.
@@ -51,7 +58,7 @@ def plain(model: PreTrainedModel, config: Any) -> PreTrainedModel:
     with torch.random.fork_rng():
         copy: PreTrainedModel = type(model)(config)
     # Strict: a single wrong shape or name must end here, not as re-initialised weights after a reload.
-    copy.load_state_dict(model.state_dict(), strict=True)
+    copy.load_state_dict(model.state_dict() if weights is None else weights, strict=True)
     return copy.to(model.device).eval()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from tasks.shared.cutting import Architecture, Sizes, cut, plain, spread, too_great, unknown
+from tasks.shared.cutting import FINEST, Architecture, Choose, Sizes, cut, plain, too_great, unknown
 
 SIDE = 64
 """Pixels of the picture that shows torch-pruning how the modules hang together."""
@@ -61,11 +61,16 @@ def _faults(network: Network, config: Any, wanted: Sizes) -> list[str]:
     return faults or network.unsayable(config, wanted.get("widths", found["widths"]))
 
 
-def _keep_layers(network: Network, model: PreTrainedModel, wanted: Sizes) -> list[list[int]]:
+def _grain(config: Any, size: str) -> int:
+    return FINEST if size == "widths" else 1
+
+
+def _keep_layers(network: Network, model: PreTrainedModel, wanted: Sizes, choose: Choose) -> list[list[int]]:
     """The first block of a stage stays: it is the one that changes the size."""
     config: Any = model.config
-    kept = [spread(want, have) for want, have in zip(wanted.get("depths", config.depths), config.depths, strict=True)]
-    for blocks, chosen in zip(network.stages(model.base_model), kept, strict=True):
+    stages = network.stages(model.base_model)
+    kept = choose(stages, wanted.get("depths", config.depths), True)
+    for blocks, chosen in zip(stages, kept, strict=True):
         for at in reversed(range(len(blocks))):
             if at not in chosen:
                 del blocks[at]
@@ -89,7 +94,7 @@ def _all_sayable(config: Any, widths: list[int]) -> list[str]:
 
 def _architecture(network: Network) -> Architecture:
     sizes, faults = partial(_sizes, network), partial(_faults, network)
-    return Architecture(sizes, faults, partial(_keep_layers, network), partial(_narrow, network))
+    return Architecture(sizes, faults, _grain, partial(_keep_layers, network), partial(_narrow, network))
 
 
 # -- ConvNeXt --

@@ -24,7 +24,9 @@ SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|(?<=[。！？])[”’�
 FEWEST_WORDS = 3
 FILE = "tokenizer.json"
 EXTENT_OF = "length of a text, in characters"
-ARCHITECTURES = ("bert", "roberta", "xlm-roberta")
+ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "deberta-v2", "modernbert")
+POSITIONS_BEHIND_PADDING = ("roberta", "xlm-roberta")
+"""They number the positions of a text from the id of the padding piece on."""
 # A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where the files are missing.
 VOCABULARY_SHARE = 0.9
 
@@ -87,8 +89,8 @@ def fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: 
     pieces, faults = getattr(config, "vocab_size", 0), []
     if not VOCABULARY_SHARE * pieces <= len(tokenizer) <= pieces or tokenizer.pad_token_id is None:
         faults.append(f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its config {pieces}")
-    # RoBERTa and its like number their positions from the padding piece on.
-    longest = config.max_position_embeddings - (0 if config.model_type == "bert" else (tokenizer.pad_token_id or 0) + 1)
+    first = (tokenizer.pad_token_id or 0) + 1 if config.model_type in POSITIONS_BEHIND_PADDING else 0
+    longest = config.max_position_embeddings - first
     if input_size > longest:
         faults.append(f"input_size = {input_size}: it reads at most {longest} pieces")
     return tokenizer, faults

@@ -1,11 +1,11 @@
-"""Trimming a WordPiece vocabulary to the pieces a run needs. Texts made of kept pieces encode as before, but for the numbers."""
+"""Trimming a vocabulary (WordPiece, BPE, Unigram) to the pieces a run needs. Texts of kept pieces encode as before, but for the numbers."""
 
 from __future__ import annotations
 
 import json
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,66 +13,98 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tasks.kinds.base import Features
-from tasks.shared import texts
+from tasks.shared import pieces, texts
 from tasks.shared.errors import ModelError
 
 FILE = "tokenizer.json"
+Rank = Callable[[str], tuple[int, int, int]]
+"""Piece -> (0 special, 1 needed to spell, 2 seen, 3 character, 4 other; how rare; number): the lower, the sooner it is kept."""
+NEEDED = 1
+SPECIAL_IDS = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
 
 
 def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], count: int, of: int) -> list[int]:
     """Ids of `count` of the model's `of` pieces, those to keep, ascending.
 
-    First the special ones, then characters that were seen or are ASCII, so that every seen word can be spelt, then what was seen
-    often; if there is room, other characters, then pieces of low id, which stand first because they are frequent in general.
+    First the special ones, then what all that was seen, ASCII and, where there are such, bytes are spelt with, so that nothing known
+    becomes unknown; then what was seen often. If there is room, other characters, then pieces of low id, which stand first because they
+    are frequent in general. A piece comes with those that it needs (pieces.py), or not at all.
 
     Raises:
-        ModelError: the tokenizer is no WordPiece, or `count` does not even hold the characters.
+        ModelError: the tokenizer is of another sort, or `count` does not even hold the characters.
     """
-    if _layout(tokenizer)["model"]["type"] != "WordPiece":
-        raise ModelError("prune.vocabulary", f"only WordPiece vocabularies can be trimmed; keep all pieces: {-(-of // 8) * 8}")
-    seen = Counter(piece for one in features for piece in one["input_ids"])
-    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    layout, vocabulary = _layout(tokenizer), tokenizer.get_vocab()
+    if layout["model"]["type"] not in pieces.MODELS:
+        known = ", ".join(pieces.MODELS)
+        raise ModelError("prune.vocabulary", f"only vocabularies of {known} can be trimmed; keep all pieces: {-(-of // 8) * 8}")
+    needs = pieces.needs(layout, vocabulary)
+    rank = _rank(tokenizer, layout, needs, Counter(piece for one in features for piece in one["input_ids"]))
+    ranks = {piece: rank(piece) for piece in vocabulary}
+    ranked = sorted(ranks, key=ranks.__getitem__)
+    kept = {piece for piece in ranked if ranks[piece][0] <= NEEDED}
+    if count < len(kept):
+        raise ModelError(
+            "prune.vocabulary", f"is {count}, but the special pieces and the characters of this run alone are {len(kept)}; keep more"
+        )
+    while len(kept) < count:  # again, as what was too much for the room that was left may by now need less
+        for piece in ranked:
+            missing = needs(piece) - kept
+            if len(kept) + len(missing) <= count:
+                kept |= missing
+    return sorted(vocabulary[piece] for piece in kept)
 
-    def rank(item: tuple[str, int]) -> tuple[int, int, int]:
-        piece, number = item
-        bare = piece.removeprefix("##")
+
+def _rank(tokenizer: PreTrainedTokenizerBase, layout: pieces.Layout, needs: pieces.Needs, seen: Mapping[int, int]) -> Rank:
+    vocabulary = tokenizer.get_vocab()
+    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    alphabet = set(pieces.alphabet(layout))
+    for piece, number in vocabulary.items():
+        if number in seen and number not in special:
+            alphabet |= {part for part in needs(piece) if len(pieces.single(layout, part)) == 1}
+
+    def rank(piece: str) -> tuple[int, int, int]:
+        number, bare = vocabulary[piece], pieces.single(layout, piece)
         if number in special:
             return 0, 0, number
-        if len(bare) == 1 and (number in seen or bare in string.printable):
-            return 1, 0, number
+        if piece in alphabet or (len(bare) == 1 and bare in string.printable):
+            return NEEDED, 0, number
         if number in seen:
             return 2, -seen[number], number
         return (3 if len(bare) == 1 else 4), 0, number
 
-    ranked = sorted(tokenizer.get_vocab().items(), key=rank)
-    needed = sum(rank(item)[0] < 2 for item in ranked)
-    if count < needed:
-        raise ModelError(
-            "prune.vocabulary", f"is {count}, but the special pieces and the characters of this run alone are {needed}; keep more"
-        )
-    return sorted(number for _, number in ranked[:count])
+    return rank
 
 
 def trim(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer with only the kept pieces, numbered from 0 in their old order. `folder` is where it is rewritten."""
+    """The tokenizer with only the kept pieces, numbered from 0 in their old order. `folder` is where it is rewritten.
+
+    Raises:
+        ModelError: transformers makes something else of what is written.
+    """
     tokenizer.save_pretrained(folder)
     new = {old: number for number, old in enumerate(kept)}
     layout = _layout(tokenizer)
-    layout["model"]["vocab"] = {piece: new[old] for piece, old in layout["model"]["vocab"].items() if old in new}
+    layout["model"] = pieces.left(layout["model"], new)
     layout["added_tokens"] = [{**token, "id": new[token["id"]]} for token in layout["added_tokens"]]
     _renumber(layout["post_processor"], new)
     (folder / FILE).write_text(json.dumps(layout, ensure_ascii=False), encoding="utf-8")
-    (folder / "vocab.txt").unlink(missing_ok=True)
-    return texts.load_tokenizer(folder)
+    for name in set(type(tokenizer).vocab_files_names.values()) - {FILE}:
+        (folder / name).unlink(missing_ok=True)
+    trimmed = texts.load_tokenizer(folder)
+    if trimmed.get_vocab() != {piece: new[old] for piece, old in tokenizer.get_vocab().items() if old in new}:
+        raise ModelError("prune.vocabulary", f"{type(trimmed).__name__} does not read a trimmed vocabulary; leave the size out")
+    return trimmed
 
 
-def _layout(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    layout: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
+def _layout(tokenizer: PreTrainedTokenizerBase) -> pieces.Layout:
+    layout: pieces.Layout = json.loads(tokenizer.backend_tokenizer.to_str())
     return layout
 
 
 def _renumber(processor: dict[str, Any] | None, new: dict[int, int]) -> None:
-    """The two forms in which a post-processor names special pieces."""
+    """The forms in which a post-processor names special pieces."""
+    for part in (processor or {}).get("processors") or []:
+        _renumber(part, new)
     for token in ((processor or {}).get("special_tokens") or {}).values():
         token["ids"] = [new[number] for number in token["ids"]]
     for key in ("cls", "sep"):
@@ -82,10 +114,14 @@ def _renumber(processor: dict[str, Any] | None, new: dict[int, int]) -> None:
 
 
 def shrink_embedding(model: PreTrainedModel, kept: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> None:
-    """Keeps the rows of the kept pieces, and tells the config."""
+    """Keeps the rows of the kept pieces, and tells the config their new numbers."""
     old: Any = model.get_input_embeddings()
     padding = tokenizer.pad_token_id
     new = torch.nn.Embedding(len(kept), old.embedding_dim, padding_idx=padding, device=old.weight.device)
     new.weight.data.copy_(old.weight.data[list(kept)])
     model.set_input_embeddings(new)
     model.config.vocab_size, model.config.pad_token_id = len(kept), padding
+    places = {old: number for number, old in enumerate(kept)}
+    for name in SPECIAL_IDS:
+        if isinstance(number := getattr(model.config, name, None), int):
+            setattr(model.config, name, places.get(number))

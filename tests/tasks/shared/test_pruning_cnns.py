@@ -12,7 +12,7 @@ import torch
 import torch_pruning as tp
 from transformers import AutoConfig, AutoModelForImageClassification
 
-from tasks.shared import efficientnet_lite, pruning, pruning_cnns
+from tasks.shared import efficientnet_lite, pruning, pruning_cnns, pruning_layers
 from tasks.shared.errors import ModelError
 
 RESNET = {"embedding_size": 16, "hidden_sizes": [16, 24, 32], "depths": [2, 3, 1]}
@@ -79,7 +79,7 @@ def pruned(model: Any, sizes: dict[str, list[int]], importance: str) -> Any:
     model = copy.deepcopy(model)
     architecture = pruning.architecture(model.config)
     assert architecture.faults(model.config, sizes) == []
-    architecture.keep_layers(model, sizes)
+    architecture.keep_layers(model, sizes, pruning_layers.evenly)
     torch.nn.functional.cross_entropy(model(PICTURES).logits, torch.arange(len(PICTURES)) % 3).backward()
     return architecture.narrow(model, sizes, importance)
 
@@ -162,7 +162,7 @@ def test_blocks_are_spread_and_keep_their_weights(case: str) -> None:
     model = teacher(case)
     architecture, network = pruning.architecture(model.config), NETWORKS[model.config.model_type]
     before = [list(blocks) for blocks in network.stages(model.base_model)]
-    kept = architecture.keep_layers(model, {"depths": [1, 2, 1]})
+    kept = architecture.keep_layers(model, {"depths": [1, 2, 1]}, pruning_layers.evenly)
     assert kept == [[0], [0, 2], [0]]
     after = [list(blocks) for blocks in network.stages(model.base_model)]
     assert after == [[before[0][0]], [before[1][0], before[1][2]], [before[2][0]]]
@@ -203,7 +203,7 @@ def test_the_embedded_model_can_be_halved() -> None:
     assert architecture.sizes(config)["widths"] == [32, 16, 24, 40, 80, 112, 192, 320, 1280]
     model = efficientnet_lite.EfficientNetLiteForImageClassification(config).eval()
     sizes = {"depths": [1, 1, 1, 2, 2, 2, 1], "widths": [16, 8, 16, 24, 40, 56, 96, 160, 320]}
-    architecture.keep_layers(model, sizes)
+    architecture.keep_layers(model, sizes, pruning_layers.evenly)
     student: Any = architecture.narrow(model, sizes, "magnitude")
     assert student.num_parameters() < 0.2 * 3_371_008
     assert logits(student).shape == (8, 2)

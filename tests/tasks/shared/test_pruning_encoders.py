@@ -11,7 +11,7 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
 
-from tasks.shared import pruning
+from tasks.shared import pruning, pruning_layers
 
 SHAPE = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4, "intermediate_size": 128}
 PICTURES = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -42,7 +42,7 @@ def pruned(model: Any, sizes: dict[str, int], importance: str) -> Any:
     model = copy.deepcopy(model)
     architecture = pruning.architecture(model.config)
     assert architecture.faults(model.config, sizes) == []
-    architecture.keep_layers(model, sizes)
+    architecture.keep_layers(model, sizes, pruning_layers.evenly)
     torch.nn.functional.cross_entropy(logits(model), torch.arange(8) % 3).backward()
     return architecture.narrow(model, sizes, importance)
 

@@ -1,0 +1,53 @@
+"""How strongly each channel is active on real rows, as those see it that read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch.nn import Conv1d, Conv2d, Linear, Module
+
+READERS = (Linear, Conv1d, Conv2d)
+NAME = "_importance"
+"""Of the attribute that torch-pruning's ActivationImportance reads."""
+
+
+@contextmanager
+def measured(model: Module) -> Iterator[None]:
+    """At the end each linear or convolutional module has the mean absolute value of each of its inputs, (channels,), over all batches that
+    the model saw meanwhile. Padding does not count.
+    """
+    sums: dict[Module, torch.Tensor] = {}
+    counts: Counter[Module] = Counter()
+    mask: torch.Tensor | None = None
+
+    def begin(_: Module, args: Any, given: Mapping[str, Any]) -> None:
+        nonlocal mask
+        mask = given.get("attention_mask")
+
+    def see(reader: Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        values = _of_pieces(reader, inputs[0].detach().abs(), mask)
+        if values is not None:
+            sums[reader] = sums.get(reader, 0.0) + values.double().sum(0)
+            counts[reader] += len(values)
+
+    hooks = [model.register_forward_pre_hook(begin, with_kwargs=True)]
+    hooks += [module.register_forward_pre_hook(see) for module in model.modules() if isinstance(module, READERS)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for reader, total in sums.items():
+        setattr(reader, NAME, (total / counts[reader]).float())
+
+
+def _of_pieces(reader: Module, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor | None:
+    """(m, channels) of what the batch holds; None if it is something else, such as embeddings of positions."""
+    seen = values if isinstance(reader, Linear) else values.movedim(1, -1)
+    if mask is None or seen.ndim != mask.ndim + 1:
+        return seen.flatten(0, -2)
+    return seen[mask.bool()] if seen.shape[:-1] == mask.shape else None
