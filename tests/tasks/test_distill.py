@@ -38,13 +38,13 @@ def test_distilled_student_is_nearer_to_the_teacher(tiny_run: Run) -> None:
 
 
 def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
-    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
+    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs", tiny_run.finetune / "out")
     stage.run("distill", inputs, tmp_path, **QUICK, pool=20, repeats=2)
     assert stage.contents(tmp_path / "out") == stage.contents(tiny_run.distill / "out")
 
 
 def test_progress_tells_the_mean_loss_of_the_epoch_so_far(tiny_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
+    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs", tiny_run.finetune / "out")
     stage.run("distill", inputs, tmp_path, **QUICK, pool=0, repeats=1)
     *_, last = (line for line in capsys.readouterr().out.splitlines() if line.startswith("PROGRESS distill "))
     with (tmp_path / "plots" / "learning.csv").open() as stream:
@@ -56,7 +56,7 @@ def test_progress_tells_the_mean_loss_of_the_epoch_so_far(tiny_run: Run, tmp_pat
 def test_transfer_set_has_the_labelled_rows_and_as_much_of_the_pool_as_was_asked_for(
     tiny_run: Run, tmp_path: Path, pool: int, repeats: int, rows: int
 ) -> None:
-    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
+    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs", tiny_run.finetune / "out")
     metrics = stage.run("distill", inputs, tmp_path, **{**QUICK, "epochs": 1}, pool=pool, repeats=repeats)
     assert metrics.figures["transfer_set"] == rows
 
@@ -65,13 +65,13 @@ def test_all_of_the_pool_may_be_asked_for_with_a_greater_number(tiny_run: Run, t
     ingest, outputs = tmp_path / "ingest", tiny_run.finetune / "outputs"
     shutil.copytree(tiny_run.ingest, ingest)
     pq.write_table(pq.read_table(ingest / "pool.parquet").slice(0, 30), ingest / "pool.parquet")  # as many as the teacher labelled
-    inputs = distill.Inputs(ingest, tiny_run.prune / "out", outputs)
+    inputs = distill.Inputs(ingest, tiny_run.prune / "out", outputs, tiny_run.finetune / "out")
     metrics = stage.run("distill", inputs, tmp_path, **{**QUICK, "epochs": 1}, pool=1000, repeats=1)
     assert metrics.figures["transfer_set"] == 90
 
 
 def test_more_of_the_pool_than_the_teacher_labelled_is_refused(tiny_run: Run, tmp_path: Path) -> None:
-    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
+    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs", tiny_run.finetune / "out")
     with pytest.raises(ParamsError, match=r"distill\.pool = 1000: the teacher labelled 30; raise finetune\.pool_outputs"):
         stage.run("distill", inputs, tmp_path, **QUICK, pool=1000)
 

@@ -130,7 +130,12 @@ def read_by_finetune(run: Run) -> dict[str, Path]:
 
 
 def read_by_distill(run: Run) -> dict[str, Path]:
-    return {"ingest/out": run.ingest, "prune/out": run.prune / "out", "finetune/outputs": run.finetune / "outputs"}
+    return {
+        "ingest/out": run.ingest,
+        "prune/out": run.prune / "out",
+        "finetune/outputs": run.finetune / "outputs",
+        "finetune/out": run.finetune / "out",
+    }
 
 
 LONG: dict[str, Any] = {"epochs": 60, "batch_size": 2, "learning_rate": 0.001, "dropout": 0.2, "freeze": "none", "pool_outputs": 5}
