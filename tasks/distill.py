@@ -1,11 +1,15 @@
-"""The pruned student learns from the teacher's kept outputs, on the labelled rows and on the unlabelled transfer set.
+"""The pruned student learns from the teacher: from its kept outputs on the labelled rows and on the unlabelled transfer set, and where
+params ask for it from what goes on inside it (tasks/shared/imitation.py) and from its answers to variations of the labelled rows.
 
-Reads ingest/out, prune/out and finetune/outputs. Writes out/ (the recovered student as a plain checkpoint) and plots/learning.csv.
+Reads ingest/out, prune/out, finetune/outputs and finetune/out. Writes out/ (the recovered student as a plain checkpoint) and
+plots/learning.csv.
 
 Loss: (1 - w) KL(teacher || student) at a temperature + w cross-entropy with the label where there is one; Hinton, Vinyals, Dean:
-Distilling the Knowledge in a Neural Network (2015). The best epoch is by default the one nearest to the teacher on the validation rows,
-by that divergence: it sees each row's distribution, where the headline metric of some hundred rows sees little but noise. A student
-that learns mostly from the labels may well leave its teacher; its best epoch is better told by the headline metric.
+Distilling the Knowledge in a Neural Network (2015); and to it, weighed, the distances of hidden states and of relations.
+
+The best epoch is by default the one nearest to the teacher on the validation rows, by that divergence: it sees each row's distribution,
+where the headline metric of some hundred rows sees little but noise. A student that learns mostly from the labels may well leave its
+teacher; its best epoch is better told by the headline metric.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -22,10 +26,14 @@ from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ParamsError
 from tasks.shared.params import Device, InputSize, Kind, Options, Processes, Seed, Threads, TrainingFields
+from tasks.shared.rewording import Rewording
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PreTrainedModel
+
+    from tasks.shared.imitation import Imitation
 
 
 class Params(TrainingFields):
@@ -43,6 +51,13 @@ class Params(TrainingFields):
     )
     repeats: int = Field(ge=1, le=1000, description="how often an epoch passes over the labelled rows")
     pool: int = Field(ge=0, le=10_000_000, description="rows of the transfer set to learn from, at most finetune.pool_outputs")
+    augment: Rewording = Field(description="variations of the labelled rows to learn from; of texts only")
+    hidden_weight: float = Field(ge=0, le=1000, description="of the distance between hidden states, layer by layer; 0: not looked at")
+    relation_weight: float = Field(ge=0, le=1000, description="of the distance between attention relations; 0: not looked at")
+    relation_layer: int = Field(
+        ge=1, le=512, description="of the teacher, compared with the student's last; counted from its end, 1 is the last"
+    )
+    relation_heads: int = Field(ge=1, le=1024, description="that queries, keys and values are split into for it; divides both widths")
 
 
 @dataclass(frozen=True)
@@ -50,55 +65,91 @@ class Inputs:
     ingest: Path = artifact("ingest/out")
     student: Path = artifact("prune/out")
     outputs: Path = artifact("finetune/outputs")
+    teacher: Path = artifact("finetune/out")
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    import torch
-
+    """Raises:
+    ParamsError: more of the pool is asked for than the teacher labelled, or words are to be varied where there are none.
+    ModelError: what goes on inside the teacher cannot be imitated.
+    """
     from tasks.shared import checkpoint, compute, inference, training
 
     device = compute.prepare(params.seed, params.threads, params.device, params.processes)
     kind = base.load(params.kind)
-    options = kind.options.model_validate(params.options)
     processor = kind.load_processor(inputs.student)
     dropout = checkpoint.dropout_config(inputs.student, params.dropout)
     model = checkpoint.load_model(inputs.student, kind, device, **dropout, attn_implementation="eager")
-    features, teacher = _transfer_set(inputs, params, processor)
-    labels = checkpoint.label_names(inputs.ingest)
-    validation = kind.encode(processor, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size)
-    place = inference.places(features)
-    teacher_on_validation = torch.from_numpy(inference.read_outputs(inputs.outputs / "validation.safetensors"))
+    features, teacher = _transfer_set(inputs, params, processor, device, scratch)
+    place, imitation = inference.places(features), _imitation(inputs, params, model, processor)
 
-    def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        return inference.forward(model, kind, processor, [features[row] for row in rows])
+    def forward(rows: list[int]) -> tuple[torch.Tensor, ...]:
+        seen = [features[row] for row in rows]
+        return imitation.forward(seen) if imitation else inference.forward(model, kind, processor, seen)
 
-    def loss(answer: torch.Tensor, truth: torch.Tensor, rows: list[int]) -> torch.Tensor:
+    def loss(answer: torch.Tensor, truth: torch.Tensor, *distances_and_rows: Any) -> torch.Tensor:
+        *distances, rows = distances_and_rows
         wanted = teacher[np.concatenate([place[row] for row in rows])].to(device)
-        soft = kind.distillation_loss(answer, wanted, params.temperature)
-        labelled = (truth != base.IGNORED).nonzero().flatten()
-        if not len(labelled) or not params.label_weight:
-            return (1 - params.label_weight) * soft
-        hard = kind.loss(answer[labelled], truth[labelled], 0.0, options) * len(labelled) / len(truth)
-        return (1 - params.label_weight) * soft + params.label_weight * hard
-
-    def evaluate() -> dict[str, float]:
-        answers = inference.logits(model, kind, processor, validation, inference.BATCH, params.precision)
-        divergence = float(kind.distillation_loss(torch.from_numpy(answers), teacher_on_validation, 1.0))
-        return {**inference.figures_of(answers, kind, validation, labels), "divergence": divergence}
+        return sum((distance.mean() for distance in distances), start=_of_answers(answer, truth, wanted, kind, params))
 
     plan, sizes = training.Plan.of(params), [kind.size(one) for one in features]
-    lesson = training.Lesson(sizes, forward, loss, evaluate, _score(params.best_by, kind))
+    lesson = training.Lesson(sizes, forward, loss, _evaluation(inputs, params, model, processor), _score(params.best_by, kind))
     history = training.fit(model, plan, lesson, scratch, "distill")
+    if imitation:
+        imitation.end()
     training.write_history(history, kind.headline, out / "plots" / "learning.csv")
     checkpoint.save(model, processor, out / "out")
     return Metrics({"transfer_set": len(features), "validation": training.kept_epoch(history)})
+
+
+def _of_answers(answer: torch.Tensor, truth: torch.Tensor, wanted: torch.Tensor, kind: base.Kind, params: Params) -> torch.Tensor:
+    """The loss of logits (m, c): how far they are from the teacher's, and from the labels (m,) where there are some."""
+    soft = kind.distillation_loss(answer, wanted, params.temperature)
+    labelled = (truth != base.IGNORED).nonzero().flatten()
+    if not len(labelled) or not params.label_weight:
+        return (1 - params.label_weight) * soft
+    options = kind.options.model_validate(params.options)
+    hard = kind.loss(answer[labelled], truth[labelled], 0.0, options) * len(labelled) / len(truth)
+    return (1 - params.label_weight) * soft + params.label_weight * hard
+
+
+def _evaluation(inputs: Inputs, params: Params, model: PreTrainedModel, processor: base.Processor) -> Callable[[], dict[str, float]]:
+    """-> the kind's figures on the validation rows, and the divergence from the teacher on them."""
+    import torch
+
+    from tasks.shared import checkpoint, inference
+
+    kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
+    features = kind.encode(processor, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size)
+    teacher = torch.from_numpy(inference.read_outputs(inputs.outputs / "validation.safetensors"))
+
+    def evaluate() -> dict[str, float]:
+        answers = inference.logits(model, kind, processor, features, inference.BATCH, params.precision)
+        divergence = float(kind.distillation_loss(torch.from_numpy(answers), teacher, 1.0))
+        return {**inference.figures_of(answers, kind, features, labels), "divergence": divergence}
+
+    return evaluate
 
 
 def _score(best_by: str, kind: base.Kind) -> Callable[[Mapping[str, float]], float]:
     return lambda figures: -figures["divergence"] if best_by == "divergence" else figures[kind.headline]
 
 
-def _transfer_set(inputs: Inputs, params: Params, processor: base.Processor) -> tuple[list[base.Features], torch.Tensor]:
+def _imitation(inputs: Inputs, params: Params, student: PreTrainedModel, processor: base.Processor) -> Imitation | None:
+    """None if nothing of it is asked for: then the teacher need not be there."""
+    if not (params.hidden_weight or params.relation_weight):
+        return None
+    from tasks.shared import checkpoint
+    from tasks.shared.imitation import Aims, Imitation
+
+    kind = base.load(params.kind)
+    teacher = checkpoint.load_model(inputs.teacher, kind, student.device, attn_implementation="eager")
+    return Imitation(kind, student, processor, teacher, kind.load_processor(inputs.teacher), Aims.of(params))
+
+
+def _transfer_set(
+    inputs: Inputs, params: Params, processor: base.Processor, device: torch.device, scratch: Path
+) -> tuple[list[base.Features], torch.Tensor]:
     """What the student reads in an epoch, and the teacher's logits (m, c) for it."""
     import torch
 
@@ -108,10 +159,40 @@ def _transfer_set(inputs: Inputs, params: Params, processor: base.Processor) -> 
     rows: dict[str, Sequence[base.Row]] = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")}
     rows["pool"] = kind.transfer(rows["train"], rows["pool"], params.pool, kind.options.model_validate(params.options))
     outputs = {split: inference.read_outputs(inputs.outputs / f"{split}.safetensors") for split in rows}
-    train = kind.encode(processor, rows["train"], labels, params.input_size)
-    pool = kind.encode(processor, rows["pool"], labels, params.input_size)
+    rows["varied"] = _varied(rows["train"], params, processor)
+    train, pool, varied = (kind.encode(processor, listed, labels, params.input_size) for listed in rows.values())
     labelled, decided = len(outputs["pool"]), sum(base.decisions(one) for one in pool)
     if decided > labelled:
         raise ParamsError("params.yaml", f"distill.pool = {params.pool}: the teacher labelled {labelled}; raise finetune.pool_outputs")
-    teacher = np.concatenate([*[outputs["train"]] * params.repeats, outputs["pool"][:decided]])
-    return train * params.repeats + pool, torch.from_numpy(teacher)
+    answers = [*[outputs["train"]] * params.repeats, outputs["pool"][:decided]]
+    if varied:
+        answers.append(_answers(inputs, params, rows["varied"], device, scratch))
+    return train * params.repeats + pool + varied, torch.from_numpy(np.concatenate(answers))
+
+
+def _varied(rows: Sequence[base.Row], params: Params, processor: base.Processor) -> list[base.Row]:
+    """Variations of labelled rows."""
+    if not params.augment.copies:
+        return []
+    reword = base.load(params.kind).reword
+    if reword is None:
+        advice = "its rows have no words to vary; set it to 0, what else varies them is in options, and distill.pool says how often"
+        raise ParamsError("params.yaml", f"distill.augment.copies = {params.augment.copies}: {advice}")
+    return reword(rows, params.augment, params.seed, processor)
+
+
+def _answers(inputs: Inputs, params: Params, rows: Sequence[base.Row], device: torch.device, scratch: Path) -> np.ndarray:
+    """The teacher's logits (m, c) for rows of which nothing was kept. Asked once: a training that goes on finds them in scratch."""
+    from tasks.shared import checkpoint, distributed, inference
+
+    kind, file = base.load(params.kind), scratch / "varied" / "outputs.safetensors"
+    with distributed.leader_first(params.processes):
+        if not file.exists():
+            processor, labels = kind.load_processor(inputs.teacher), checkpoint.label_names(inputs.ingest)
+            model = checkpoint.load_model(inputs.teacher, kind, device, attn_implementation="eager")
+            features = kind.encode(processor, rows, labels, params.input_size)
+            label = "teacher on variations"
+            answers = inference.logits(model, kind, processor, features, inference.BATCH, params.precision, label=label)
+            inference.write_outputs(answers, file.with_suffix(".part"))
+            file.with_suffix(".part").replace(file)
+    return inference.read_outputs(file)

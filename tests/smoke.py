@@ -94,6 +94,11 @@ runs:
       best_by: divergence
       repeats: 2
       pool: 100
+      augment: {copies: 0, drop: 0.1, mask: 0.1, replace: 0.1, swap: 0.1}
+      hidden_weight: 0.0
+      relation_weight: 0.0
+      relation_layer: 1
+      relation_heads: 16
     quantize:
       format: int8-dynamic
       calibration_rows: 0

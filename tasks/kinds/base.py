@@ -100,6 +100,8 @@ class Kind:
     """(features of labelled rows, options) -> as the teacher shall see them in this step; chance is torch's."""
     transfer: Callable[[Sequence[Row], Sequence[Row], int, Any], list[Row]]
     """(training rows, pool, count, options) -> at most so many unlabelled rows that the teacher labels for the student."""
+    reword: Callable[[Sequence[Row], Any, int, Processor], list[Row]] | None
+    """(training rows, rewording.Rewording, seed, processor) -> unlabelled variations of them; None for kinds whose rows have no words."""
     loss: Callable[[torch.Tensor, torch.Tensor, float, Any], torch.Tensor]
     """(logits (m, c), labels (m,), label smoothing, options) -> mean loss."""
     distillation_loss: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]

@@ -231,6 +231,7 @@ KIND = Kind(
     collate=collate,
     augment=augment,
     transfer=transfer,
+    reword=None,
     loss=single_label.loss,
     distillation_loss=losses.divergence,
     headline=single_label.HEADLINE,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row
-from tasks.shared import losses, single_label, texts
+from tasks.shared import losses, rewording, single_label, texts
 from tasks.shared.params import Section
 
 if TYPE_CHECKING:
@@ -130,6 +130,7 @@ KIND = Kind(
     collate=collate,
     augment=texts.unchanged,
     transfer=texts.from_pool,
+    reword=rewording.reworded,
     loss=single_label.loss,
     distillation_loss=losses.divergence,
     headline=single_label.HEADLINE,

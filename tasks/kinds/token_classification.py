@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row, UnusableRowError
-from tasks.shared import losses, tagging, texts
+from tasks.shared import losses, rewording, tagging, texts
 from tasks.shared.params import Section
 from tasks.shared.tagging import OUTSIDE
 
@@ -226,6 +226,7 @@ KIND = Kind(
     collate=collate,
     augment=augment,
     transfer=texts.from_pool,
+    reword=rewording.reworded,
     loss=loss,
     distillation_loss=losses.divergence,
     headline="entity_f1",

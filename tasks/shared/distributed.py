@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -26,8 +27,20 @@ MEETING = "SLIPWAY_MEETING"
 LONGEST_WAIT = timedelta(days=7)
 """Of all for the first, which evaluates alone. That another is dead the process that started them sees at once."""
 
-Forward = Callable[[list[int]], "tuple[torch.Tensor, torch.Tensor]"]
-Loss = Callable[["torch.Tensor", "torch.Tensor", list[int]], "torch.Tensor"]
+Forward = Callable[[list[int]], "tuple[torch.Tensor, ...]"]
+Loss = Callable[..., "torch.Tensor"]
+
+
+@contextmanager
+def leader_first(processes: int) -> Iterator[None]:
+    """What is done inside, the leading process does first, and then the others, who find what it left on disk."""
+    if processes == 1:
+        yield
+        return
+    from accelerate import PartialState
+
+    with PartialState().main_process_first():
+        yield
 
 
 def is_worker() -> bool:
@@ -107,10 +120,10 @@ class Group:
         if self.size == 1:
             return loss(*forward(rows), rows)
         mine = rows[self.rank * len(rows) // self.size : (self.rank + 1) * len(rows) // self.size]
-        answers, truth = forward(mine or rows[:1])
+        parts = forward(mine or rows[:1])
         if not mine:
-            answers, truth = answers[:0], truth[:0]
-        return loss(self._together(answers.float()), self._together(truth), rows)
+            parts = tuple(part[:0] for part in parts)
+        return loss(*(self._together(part.float() if part.is_floating_point() else part) for part in parts), rows)
 
     def _together(self, mine: torch.Tensor) -> torch.Tensor:
         """The parts of all processes, in their order; of them only one's own has a gradient."""

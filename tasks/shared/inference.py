@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,8 @@ def logits(
     model.eval()
     with torch.inference_mode(), autocast(model.device, precision):
         for batch in track(batches, label=label) if label else batches:
-            answer, _ = forward(model, kind, processor, [features[row] for row in batch])
-            result[np.concatenate([place[row] for row in batch])] = answer.float().cpu().numpy()
+            found, _ = forward(model, kind, processor, [features[row] for row in batch])
+            result[np.concatenate([place[row] for row in batch])] = found.float().cpu().numpy()
     return result
 
 
@@ -69,11 +69,16 @@ def truth_of(features: Sequence[Features]) -> np.ndarray:
 
 
 def forward(model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (m, c) and labels (m,) of a batch; the label of a decision that nothing is known of is IGNORED."""
-    batch = {name: tensor.to(model.device) for name, tensor in kind.collate(processor, features).items()}
-    labels, where = batch.pop("labels"), batch.pop("where", None)
-    answer = model(**batch).logits
-    return answer if where is None else answer[where[0], where[1]], labels
+    """Logits (m, c) and labels (m,) of some rows; the label of a decision that nothing is known of is IGNORED."""
+    return answer(model, kind.collate(processor, features))
+
+
+def answer(model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (m, c) and labels (m,) of a batch as a kind collates it."""
+    inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
+    labels, where = inputs.pop("labels"), inputs.pop("where", None)
+    logits = model(**inputs).logits
+    return logits if where is None else logits[where[0], where[1]], labels
 
 
 def write_outputs(answers: np.ndarray, file: Path) -> None:

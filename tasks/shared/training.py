@@ -58,9 +58,10 @@ class Lesson:
     sizes: Sequence[int]
     """Of each training row; rows of like size share a batch."""
     forward: Forward
-    """Rows -> what the model answers to them (m, c), and what it should have answered (m,), row after row."""
+    """Rows -> what the model answers to them (m, c), what it should have answered (m,), and what else the loss is taken of: tensors whose
+    first dimension goes row after row."""
     loss: Loss
-    """(answers, what they should be, rows) -> mean loss."""
+    """(all that `forward` gave, rows) -> mean loss."""
     evaluate: Callable[[], Figures]
     """-> figures on the validation rows."""
     score: Callable[[Figures], float]

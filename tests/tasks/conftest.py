@@ -32,6 +32,6 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     stage.run("finetune", finetune.Inputs(ingest, pretrained), run.finetune, **QUICK, pool_outputs=30)
     sizes = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
     stage.run("prune", prune.Inputs(ingest, run.finetune / "out"), run.prune, **sizes)
-    inputs = distill.Inputs(ingest, run.prune / "out", run.finetune / "outputs")
+    inputs = distill.Inputs(ingest, run.prune / "out", run.finetune / "outputs", run.finetune / "out")
     stage.run("distill", inputs, run.distill, **QUICK, pool=20, repeats=2)
     return run

@@ -44,7 +44,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stage.run("finetune", finetune.Inputs(rows, pretrained), home / "finetune", **long, pool_outputs=0)
     cut = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": None, "batches": 2, "batch_size": 4}
     stage.run("prune", prune.Inputs(rows, home / "finetune" / "out"), home / "prune", **cut)
-    inputs = distill.Inputs(rows, home / "prune" / "out", home / "finetune" / "outputs")
+    inputs = distill.Inputs(rows, home / "prune" / "out", home / "finetune" / "outputs", home / "finetune" / "out")
     stage.run("distill", inputs, home / "distill", **{**long, "epochs": 5}, pool=0)
     stage.run("quantize", quantize.Inputs(rows, home / "distill" / "out"), home / "quantize", min_agreement=0.5)
     outs = [home / name / "out" for name in ("finetune", "prune", "distill", "quantize")]

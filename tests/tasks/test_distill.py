@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from tasks import distill
+from tasks.shared import tables
 from tasks.shared.errors import ParamsError
 from tasks.shared.texts import load_tokenizer
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
+
+DEEP = {"hidden_weight": 1.0, "relation_weight": 1000.0}  # random heads relate all pieces nearly alike: little to learn, so it weighs much
+VARIED = {"copies": 2, "drop": 0.2, "mask": 0.1, "replace": 0.1, "swap": 0.1}
+
+
+def inputs_of(run: Run) -> distill.Inputs:
+    return distill.Inputs(run.ingest, run.prune / "out", run.finetune / "outputs", run.finetune / "out")
 
 
 def divergence(run: Run, student: Path) -> float:
@@ -23,7 +34,7 @@ def divergence(run: Run, student: Path) -> float:
     import torch
 
     from tasks.kinds import base
-    from tasks.shared import checkpoint, inference, tables
+    from tasks.shared import checkpoint, inference
 
     kind, tokenizer = base.load("text_classification"), load_tokenizer(student)
     model = checkpoint.load_model(student, kind, torch.device("cpu"))
@@ -38,14 +49,12 @@ def test_distilled_student_is_nearer_to_the_teacher(tiny_run: Run) -> None:
 
 
 def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
-    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
-    stage.run("distill", inputs, tmp_path, **QUICK, pool=20, repeats=2)
+    stage.run("distill", inputs_of(tiny_run), tmp_path, **QUICK, pool=20, repeats=2)
     assert stage.contents(tmp_path / "out") == stage.contents(tiny_run.distill / "out")
 
 
 def test_progress_tells_the_mean_loss_of_the_epoch_so_far(tiny_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
-    stage.run("distill", inputs, tmp_path, **QUICK, pool=0, repeats=1)
+    stage.run("distill", inputs_of(tiny_run), tmp_path, **QUICK, pool=0, repeats=1)
     *_, last = (line for line in capsys.readouterr().out.splitlines() if line.startswith("PROGRESS distill "))
     with (tmp_path / "plots" / "learning.csv").open() as stream:
         *_, epoch = csv.DictReader(stream)
@@ -56,8 +65,7 @@ def test_progress_tells_the_mean_loss_of_the_epoch_so_far(tiny_run: Run, tmp_pat
 def test_transfer_set_has_the_labelled_rows_and_as_much_of_the_pool_as_was_asked_for(
     tiny_run: Run, tmp_path: Path, pool: int, repeats: int, rows: int
 ) -> None:
-    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
-    metrics = stage.run("distill", inputs, tmp_path, **{**QUICK, "epochs": 1}, pool=pool, repeats=repeats)
+    metrics = stage.run("distill", inputs_of(tiny_run), tmp_path, **{**QUICK, "epochs": 1}, pool=pool, repeats=repeats)
     assert metrics.figures["transfer_set"] == rows
 
 
@@ -65,15 +73,14 @@ def test_all_of_the_pool_may_be_asked_for_with_a_greater_number(tiny_run: Run, t
     ingest, outputs = tmp_path / "ingest", tiny_run.finetune / "outputs"
     shutil.copytree(tiny_run.ingest, ingest)
     pq.write_table(pq.read_table(ingest / "pool.parquet").slice(0, 30), ingest / "pool.parquet")  # as many as the teacher labelled
-    inputs = distill.Inputs(ingest, tiny_run.prune / "out", outputs)
+    inputs = distill.Inputs(ingest, tiny_run.prune / "out", outputs, tiny_run.finetune / "out")
     metrics = stage.run("distill", inputs, tmp_path, **{**QUICK, "epochs": 1}, pool=1000, repeats=1)
     assert metrics.figures["transfer_set"] == 90
 
 
 def test_more_of_the_pool_than_the_teacher_labelled_is_refused(tiny_run: Run, tmp_path: Path) -> None:
-    inputs = distill.Inputs(tiny_run.ingest, tiny_run.prune / "out", tiny_run.finetune / "outputs")
     with pytest.raises(ParamsError, match=r"distill\.pool = 1000: the teacher labelled 30; raise finetune\.pool_outputs"):
-        stage.run("distill", inputs, tmp_path, **QUICK, pool=1000)
+        stage.run("distill", inputs_of(tiny_run), tmp_path, **QUICK, pool=1000)
 
 
 def test_distillation_loss_is_the_divergence_at_a_temperature() -> None:
@@ -92,3 +99,85 @@ def test_distillation_loss_is_the_divergence_at_a_temperature() -> None:
     by_hand = (wanted * np.log(wanted / got)).sum(-1).mean() * 4
     assert float(loss(student, teacher, 2.0)) == pytest.approx(by_hand, rel=1e-5)
     assert float(loss(teacher, teacher, 2.0)) == pytest.approx(0, abs=1e-6)
+
+
+def apart(run: Run, student: Path) -> float:
+    """How far the relations in the student's last layer are from those in the teacher's, on the validation rows."""
+    import torch
+
+    from tasks.kinds import base
+    from tasks.shared import checkpoint
+    from tasks.shared.imitation import Aims, Imitation
+
+    kind = base.load("text_classification")
+    (own, processor), (teacher, teachers) = (
+        (checkpoint.load_model(folder, kind, torch.device("cpu")), load_tokenizer(folder)) for folder in (student, run.finetune / "out")
+    )
+    aims = Aims(hidden_weight=0.0, relation_weight=1.0, relation_layer=1, relation_heads=16)
+    features = kind.encode(processor, tables.read(run.ingest / "validation.parquet"), tiny.LABELS, 32)
+    *_, distances = Imitation(kind, own, processor, teacher, teachers, aims).forward(features)
+    return float(distances.detach().mean())
+
+
+def test_student_that_imitates_is_nearer_inside_and_as_plain_a_checkpoint(tiny_run: Run, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    stage.run("distill", inputs_of(tiny_run), tmp_path, **QUICK, **DEEP, best_by="headline", pool=20, repeats=2)
+    assert apart(tiny_run, tmp_path / "out") < 0.9 * apart(tiny_run, tiny_run.distill / "out")
+    with (
+        safe_open(tmp_path / "out" / "model.safetensors", "pt") as deep,
+        safe_open(tiny_run.distill / "out" / "model.safetensors", "pt") as plain,
+    ):
+        assert deep.keys() == plain.keys()
+
+
+def test_killed_imitation_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its projections, and without asking the teacher for the variations again."""
+    from tasks.shared import inference, training
+
+    given = {**QUICK, **DEEP, "augment": VARIED, "pool": 20, "repeats": 2}
+    stage.run("distill", inputs_of(tiny_run), tmp_path / "unbroken", **given)
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "STEPS_BETWEEN_SAVES", 5)
+        patch.setattr(training, "_finite", killed_after(12, training._finite))
+        with pytest.raises(KeyboardInterrupt):
+            stage.run("distill", inputs_of(tiny_run), tmp_path / "broken", **given)
+    monkeypatch.setattr(inference, "track", lambda _, label: pytest.fail(f"{label}: asked again"))
+    stage.run("distill", inputs_of(tiny_run), tmp_path / "broken", **given)
+    assert stage.contents(tmp_path / "broken" / "out") == stage.contents(tmp_path / "unbroken" / "out")
+
+
+def killed_after(calls: int, function: Callable[..., float]) -> Callable[..., float]:
+    """The function, until it has been called so often."""
+    counted = itertools.count(1)
+
+    def until_then(*given: Any) -> float:
+        if next(counted) > calls:
+            raise KeyboardInterrupt
+        return function(*given)
+
+    return until_then
+
+
+def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path: Path) -> None:
+    import torch
+
+    from tasks.kinds import base
+    from tasks.shared import checkpoint, inference, rewording
+
+    metrics = stage.run("distill", inputs_of(tiny_run), tmp_path, **{**QUICK, "epochs": 1}, pool=20, repeats=1, augment=VARIED)
+    assert metrics.figures["transfer_set"] == 60 + 20 + 2 * 60
+    kept = inference.read_outputs(tmp_path / "scratch" / "varied" / "outputs.safetensors")
+    kind, teacher = base.load("text_classification"), tiny_run.finetune / "out"
+    rows = rewording.reworded(
+        tables.read(tiny_run.ingest / "train.parquet"), stage.checked("distill", augment=VARIED).augment, 0, load_tokenizer(teacher)
+    )
+    model = checkpoint.load_model(teacher, kind, torch.device("cpu"))
+    by_hand = inference.logits(model, kind, load_tokenizer(teacher), kind.encode(load_tokenizer(teacher), rows, tiny.LABELS, 32), 1)
+    np.testing.assert_allclose(kept, by_hand, atol=1e-5)
+
+
+def test_rows_without_words_are_not_reworded() -> None:
+    params = stage.checked("distill", kind="image_classification", options=tiny.OPTIONS["image_classification"], augment=VARIED)
+    with pytest.raises(ParamsError, match=r"distill\.augment\.copies = 2: its rows have no words to vary; set it to 0"):
+        distill._varied(tiny.rows(3, kind="image_classification"), params, None)

@@ -35,7 +35,7 @@ def test_architecture_goes_from_checkpoint_to_int8(tmp_path: Path, architecture:
     sizes = {**dict.fromkeys(("layers", "hidden", "ffn", "vocabulary", "depths", "widths")), **CUTS[architecture]}
     cut = prune.Inputs(ingested, tmp_path / "finetune" / "out")
     figures = stage.run("prune", cut, tmp_path / "prune", **GIVEN, **sizes, batches=2, batch_size=8).figures
-    inputs = distill.Inputs(ingested, tmp_path / "prune" / "out", tmp_path / "finetune" / "outputs")
+    inputs = distill.Inputs(ingested, tmp_path / "prune" / "out", tmp_path / "finetune" / "outputs", tmp_path / "finetune" / "out")
     stage.run("distill", inputs, tmp_path / "distill", **GIVEN, **quick, pool=20, repeats=1)
     limits = {"format": "int8-static", "calibration_rows": 20, "max_difference": 1e-3, "min_agreement": 0.3}
     stage.run("quantize", quantize.Inputs(ingested, tmp_path / "distill" / "out"), tmp_path / "quantize", **GIVEN, **limits)

@@ -130,9 +130,19 @@ def read_by_finetune(run: Run) -> dict[str, Path]:
 
 
 def read_by_distill(run: Run) -> dict[str, Path]:
-    return {"ingest/out": run.ingest, "prune/out": run.prune / "out", "finetune/outputs": run.finetune / "outputs"}
+    return {
+        "ingest/out": run.ingest,
+        "prune/out": run.prune / "out",
+        "finetune/outputs": run.finetune / "outputs",
+        "finetune/out": run.finetune / "out",
+    }
 
 
+DEEP: dict[str, Any] = {
+    "augment": {"copies": 1, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1},
+    "hidden_weight": 1.0,
+    "relation_weight": 1.0,
+}
 LONG: dict[str, Any] = {"epochs": 60, "batch_size": 2, "learning_rate": 0.001, "dropout": 0.2, "freeze": "none", "pool_outputs": 5}
 
 
@@ -141,7 +151,7 @@ LONG: dict[str, Any] = {"epochs": 60, "batch_size": 2, "learning_rate": 0.001, "
     [
         ("finetune", "text_classification", 8),  # 60 rows: the last batch has 4
         ("finetune", "token_classification", 59),  # here it has 1, so that a process has none
-        ("distill", "text_classification", 13),  # 140 rows: shares of 6 and 7
+        ("distill", "text_classification", 13),  # 200 rows: shares of 6 and 7
     ],
 )
 def test_two_processes_train_as_one(tiny_run: Run, tmp_path: Path, workspace: Workspace, name: str, kind: str, batch_size: int) -> None:
@@ -152,7 +162,7 @@ def test_two_processes_train_as_one(tiny_run: Run, tmp_path: Path, workspace: Wo
     artifacts = {**(read_by_finetune(tiny_run) if name == "finetune" else read_by_distill(tiny_run)), "ingest/out": ingested}
     changed = {"epochs": 6, "batch_size": batch_size, "learning_rate": 0.002, "dropout": 0.0, "freeze": "none", "pool_outputs": 20}
     for run, processes in {"one": 1, "two": 2}.items():
-        workspace.add(run, artifacts, processes, kind, **changed, repeats=2, pool=20)
+        workspace.add(run, artifacts, processes, kind, **changed, **DEEP, repeats=2, pool=20)
     workspace.call(name, "one", "two")
     one, two = workspace.result(name, "one"), workspace.result(name, "two")
     assert one.keys() == two.keys()
