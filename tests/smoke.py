@@ -91,10 +91,12 @@ runs:
       repeats: 2
       pool: 100
     quantize:
+      graph: exported
       format: int8-dynamic
       calibration_rows: 0
       max_difference: 0.0001
       min_agreement: 0.5
+      max_float_operators: 0
     benchmark:
       split: test
       resamples: 200
