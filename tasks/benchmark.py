@@ -114,21 +114,24 @@ def _sources(inputs: Inputs, int8_teacher: Path) -> list[Source]:
 
 
 def _int8_teacher(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Path) -> Path:
-    """The teacher as a shippable folder in the format of the final model: what quantization alone would have given."""
+    """The teacher as a shippable folder, with graph and format of the final model: what quantization alone would have given."""
     import torch
 
     from tasks.kinds import base
     from tasks.shared import checkpoint, onnx, serving, tables
 
     folder, told = scratch / "teacher_int8", serving.preprocessing(inputs.final)
-    kind, number_format = base.load(params.kind), told["format"] if told["format"] != "fp32" else "int8-dynamic"
+    kind, number_format = base.load(params.kind), told["format"] if told["format"].startswith("int8") else "int8-dynamic"
     processor = kind.load_processor(inputs.teacher)
     serving.write_preprocessing(folder, kind, processor, labels, {"kind": params.kind, "input_size": params.input_size})
     model = checkpoint.load_model(inputs.teacher, kind, torch.device("cpu"), attn_implementation="eager")
     rows = tables.read(inputs.ingest / "train.parquet")[: max(2, told["calibration_rows"])]
     features = kind.encode(processor, rows, labels, params.input_size)
-    onnx.export(model, kind, processor, features[:2], scratch / "teacher.onnx")
-    onnx.convert(scratch / "teacher.onnx", folder / serving.GRAPH, number_format, onnx.calibration(kind, processor, features))
+    graph = scratch / "teacher.onnx"
+    onnx.export(model, kind, processor, features[:2], graph)
+    if told.get("graph") == "fused":
+        graph = onnx.fused(graph, model, kind, params.input_size)
+    onnx.convert(graph, folder / serving.GRAPH, number_format, onnx.calibration(kind, processor, features))
     return folder
 
 

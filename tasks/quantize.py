@@ -4,18 +4,18 @@ Reads ingest/out (validation rows; training rows to calibrate on) and distill/ou
 preprocessing.json, and for texts tokenizer.json.
 
 int8-dynamic quantizes activations as they come; int8-static by ranges that were seen on calibration rows, which is what convolutions
-need; see tasks/shared/onnx.py.
+need; see tasks/shared/onnx.py. fp16 and bf16 halve the weights; see tasks/shared/halves.py.
 
-A graph is accepted only if it does what the torch student does on real validation rows: the float graph gives the same logits, the
-int8 graph the same answers.
+A graph is accepted only if it does what the torch student does on real validation rows: the float graph, exported or fused, gives the same
+logits, the shipped graph the same answers. Operators that int8 hurts may stay in float; see tasks/shared/sparing.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -26,17 +26,24 @@ from tasks.shared.errors import ModelError, ParamsError
 from tasks.shared.params import InputSize, Kind, Section, Seed, Threads
 from tasks.shared.stages import Metrics, artifact
 
+if TYPE_CHECKING:
+    from tasks.shared.sparing import Shipped
+
 
 class Params(Section):
     kind: Kind
     seed: Seed
     threads: Threads
     input_size: InputSize
-    format: Literal["int8-dynamic", "int8-static", "fp32"] = Field(description="of the numbers in the file that ships")
+    graph: Literal["exported", "fused"] = Field(description="as torch exports it, or with its operators fused, which is faster")
+    format: Literal["int8-dynamic", "int8-static", "fp16", "bf16", "fp32"] = Field(description="of the numbers in the file that ships")
     calibration_rows: int = Field(ge=0, le=100_000, description="training rows that int8-static takes its ranges from; else unused")
     max_difference: float = Field(gt=0, le=1, description="greatest difference of a logit between the float graph and torch")
     min_agreement: float = Field(
         ge=0, le=1, description="least share of decisions on validation rows that the shipped graph makes as torch does"
+    )
+    max_float_operators: int = Field(
+        ge=0, le=1000, description="operators of an int8 graph that may stay in float, the worst first, until min_agreement is kept"
     )
 
 
@@ -48,13 +55,13 @@ class Inputs:
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Raises:
-    ParamsError: int8-static without calibration rows.
+    ParamsError: int8-static without calibration rows, or of a fused graph.
     ModelError: a graph does not do what the student does.
     """
     from tasks.shared import checkpoint, compute, inference, onnx, serving
+    from tasks.shared.sparing import Trial, ship
 
-    if params.format == "int8-static" and not params.calibration_rows:
-        raise ParamsError("params.yaml", "quantize.calibration_rows = 0: int8-static needs some rows to take its ranges from, such as 100")
+    _check(params)
     device = compute.prepare(params.seed, params.threads, "cpu")
     kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
     processor = kind.load_processor(inputs.student)
@@ -63,21 +70,46 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     features = kind.encode(processor, rows, labels, params.input_size)
     wanted = inference.logits(student, kind, processor, features, inference.BATCH)
 
-    folder = out / "out"
-    facts = {name: getattr(params, name) for name in ("kind", "input_size", "format", "calibration_rows")}
-    serving.write_preprocessing(folder, kind, processor, labels, facts)
-    float_file = scratch / "float.onnx"
+    folder, float_file = out / "out", scratch / "float.onnx"
+    serving.write_preprocessing(folder, kind, processor, labels, _facts(params))
     onnx.export(student, kind, processor, features[:2], float_file)
+    if params.graph == "fused":
+        float_file = onnx.fused(float_file, student, kind, params.input_size)
     difference = float(np.abs(_answers(float_file, folder, kind, rows, params) - wanted).max())
     if difference > params.max_difference:
         allowed = f"at most {params.max_difference:.2e} is allowed (quantize.max_difference)"
         raise ModelError("model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; {allowed}")
     seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows]
     calibration = onnx.calibration(kind, processor, kind.encode(processor, seen, labels, params.input_size))
-    onnx.convert(float_file, folder / serving.GRAPH, params.format, calibration)
-    agreement = _agreement(_answers(folder / serving.GRAPH, folder, kind, rows, params), wanted, params)
+    operators = onnx.operators(float_file, params.format)
+
+    def write(file: Path, spared: Collection[str], only: Collection[str]) -> None:
+        onnx.convert(float_file, file, params.format, calibration, spared, only)
+
+    trial = Trial(write, lambda file: _answers(file, folder, kind, rows, params), wanted)
+    shipped = ship(folder / serving.GRAPH, trial, operators, params.max_float_operators, params.min_agreement)
+    _accept(shipped, len(wanted), params)
     size = sum(file.stat().st_size for file in folder.iterdir())
-    return Metrics({"bytes": size, "float_difference": float(f"{difference:.1e}"), "agreement": round(agreement, 6)})
+    told = {"bytes": size, "float_difference": float(f"{difference:.1e}"), "agreement": round(shipped.agreement, 6)}
+    return Metrics({**told, **({"float_operators": shipped.spared} if shipped.spared else {})})
+
+
+def _check(params: Params) -> None:
+    faults = []
+    if params.format == "int8-static" and not params.calibration_rows:
+        faults.append("quantize.calibration_rows = 0: int8-static needs some rows to take its ranges from, such as 100")
+    if params.format == "int8-static" and params.graph == "fused":
+        faults.append(
+            "quantize.graph = fused: int8-static would leave fused attention in float; take graph exported, or format int8-dynamic"
+        )
+    if faults:
+        raise ParamsError("params.yaml", *faults)
+
+
+def _facts(params: Params) -> Mapping[str, Any]:
+    """What preprocessing.json tells of the graph."""
+    facts = {name: getattr(params, name) for name in ("kind", "input_size", "format", "calibration_rows")}
+    return facts if params.graph == "exported" else {**facts, "graph": params.graph}
 
 
 def _answers(file: Path, folder: Path, kind: base.Kind, rows: Sequence[base.Row], params: Params) -> np.ndarray:
@@ -88,12 +120,13 @@ def _answers(file: Path, folder: Path, kind: base.Kind, rows: Sequence[base.Row]
     return np.concatenate([serving.logits(session, request, kind.raw_input(row)) for row in rows])
 
 
-def _agreement(answers: np.ndarray, wanted: np.ndarray, params: Params) -> float:
-    agreement = float((answers.argmax(-1) == wanted.argmax(-1)).mean())
-    if agreement < params.min_agreement:
-        raise ModelError(
-            "model.onnx",
-            f"{params.format}: answers as the torch student on {agreement:.4f} of {len(wanted)} decisions on validation rows, at least "
-            f"{params.min_agreement} is asked for (quantize.min_agreement); train the student longer, or use format fp32",
-        )
-    return agreement
+def _accept(shipped: Shipped, decisions: int, params: Params) -> None:
+    if shipped.agreement >= params.min_agreement:
+        return
+    kept = f", even with {len(shipped.spared)} operators in float ({', '.join(shipped.spared)})" if shipped.spared else ""
+    more = "" if shipped.spared else "; let some operators stay in float (quantize.max_float_operators)"
+    raise ModelError(
+        "model.onnx",
+        f"{params.format}: answers as the torch student on {shipped.agreement:.4f} of {decisions} decisions on validation rows{kept}, "
+        f"at least {params.min_agreement} is asked for (quantize.min_agreement){more}; train the student longer, or use format fp32",
+    )

@@ -100,10 +100,12 @@ runs:
       relation_layer: 1
       relation_heads: 16
     quantize:
+      graph: exported
       format: int8-dynamic
       calibration_rows: 0
       max_difference: 0.0001
       min_agreement: 0.5
+      max_float_operators: 0
     benchmark:
       split: test
       resamples: 200

@@ -1,10 +1,10 @@
-"""From torch to ONNX: a float graph, and its int8 copy."""
+"""From torch to ONNX: a float graph, and its copy in fewer bits."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,11 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from transformers import PreTrainedModel
 
 from tasks.kinds.base import Features, Kind, Processor
+from tasks.shared import halves
 
 OPSET = 17
+WEIGHTED = frozenset({"Attention", "Conv", "Gather", "Gemm", "MatMul"})
+"""Operators that int8 knows, if one of their inputs is a table of weights."""
 NOT_FOR_THE_MODEL = ("labels", "where")
 
 
@@ -57,37 +60,74 @@ def export(model: PreTrainedModel, kind: Kind, processor: Processor, features: S
         )
 
 
+def fused(exported: Path, model: PreTrainedModel, kind: Kind, input_size: int) -> Path:
+    """The exported float graph of the model in fewer, larger operators, in a file beside it. See tasks/shared/fusing.py."""
+    from tasks.shared import fusing
+
+    file = exported.with_suffix(".fused.onnx")
+    fusing.fuse(exported, file, model.config, input_size if kind.lengths else None)
+    return file
+
+
 def calibration(kind: Kind, processor: Processor, features: Sequence[Features]) -> list[dict[str, np.ndarray]]:
     """What the graph reads of each row, batch 1."""
     batches = (kind.collate(processor, [one]) for one in features)
     return [{name: tensor.numpy() for name, tensor in batch.items() if name not in NOT_FOR_THE_MODEL} for batch in batches]
 
 
-def convert(float_file: Path, file: Path, number_format: str, seen: Sequence[dict[str, np.ndarray]]) -> None:
-    """Writes the graph in the format; `seen` is what int8-static takes the ranges of activations from. The float file is used up."""
+def operators(float_file: Path, number_format: str) -> list[str]:
+    """The names of the operators whose weights an int8 format makes smaller."""
+    if not number_format.startswith("int8"):
+        return []
+    graph = load_model(_merged(float_file) if number_format == "int8-static" else float_file).graph
+    tables = {one.name for one in graph.initializer if len(one.dims) > 1}
+    return [node.name for node in graph.node if node.op_type in WEIGHTED and tables & set(node.input)]
+
+
+def convert(
+    float_file: Path,
+    file: Path,
+    number_format: str,
+    seen: Sequence[dict[str, np.ndarray]],
+    spared: Collection[str] = (),
+    only: Collection[str] = (),
+) -> None:
+    """Writes the graph in the format. The float file is used up by fp32, and stays otherwise.
+
+    Args:
+        seen: what int8-static takes the ranges of activations from.
+        spared: names of operators that int8 leaves in float.
+        only: names of the operators that become int8; all that can, if there is none.
+    """
     # It advises a pre-processing step: it measured slower on graphs of texts, and those of pictures have had theirs.
     logging.getLogger().addFilter(lambda record: "pre-processing before quantization" not in record.getMessage())
     if number_format == "int8-dynamic":
-        _to_dynamic_int8(float_file, file)
+        _to_dynamic_int8(float_file, file, _with_products(spared), _with_products(only))
     elif number_format == "int8-static":
-        _to_static_int8(float_file, file, seen)
-    else:
+        _to_static_int8(_merged(float_file), file, seen, list(spared), list(only))
+    elif number_format == "fp32":
         float_file.replace(file)
+    else:
+        halves.halve(float_file, file, number_format)
 
 
-def _to_dynamic_int8(float_file: Path, file: Path) -> None:
+def _with_products(names: Collection[str]) -> list[str]:
+    """Before it looks at names, dynamic quantization splits a Gemm into a product, which it names so, and a sum."""
+    return [*names, *(f"{name}_MatMul" for name in names)]
+
+
+def _to_dynamic_int8(float_file: Path, file: Path, spared: list[str], only: list[str]) -> None:
     """Weights to int8, one scale per channel; activations are quantized as they come."""
     options = {"DefaultTensorType": TensorProto.FLOAT}
-    quantize_dynamic(float_file, file, per_channel=True, weight_type=QuantType.QInt8, extra_options=options)
+    names = {"nodes_to_quantize": only, "nodes_to_exclude": spared}
+    quantize_dynamic(float_file, file, per_channel=True, weight_type=QuantType.QInt8, extra_options=options, **names)
 
 
-def _to_static_int8(float_file: Path, file: Path, seen: Sequence[dict[str, np.ndarray]]) -> None:
+def _to_static_int8(merged: Path, file: Path, seen: Sequence[dict[str, np.ndarray]], spared: list[str], only: list[str]) -> None:
     """Weights to int8, one scale per channel; activations to unsigned int8 by the least and greatest value that was seen of each.
 
     The first convolution stays in float: it is cheap, and what it rounds away no layer brings back.
     """
-    merged = float_file.with_suffix(".merged.onnx")
-    _merge(float_file, merged)
     convolutions = [node.name for node in load_model(merged).graph.node if node.op_type == "Conv"]
     quantize_static(
         merged,
@@ -98,17 +138,20 @@ def _to_static_int8(float_file: Path, file: Path, seen: Sequence[dict[str, np.nd
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         calibrate_method=CalibrationMethod.MinMax,
-        nodes_to_exclude=convolutions[:1],
+        nodes_to_quantize=only,
+        nodes_to_exclude=[*convolutions[:1], *spared],
     )
 
 
-def _merge(float_file: Path, merged: Path) -> None:
+def _merged(float_file: Path) -> Path:
     """Paddings and constants go into the convolutions: what stood between would be quantized by itself, which costs more than it saves."""
+    merged = float_file.with_suffix(".merged.onnx")
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(merged)
     options.log_severity_level = 3
     onnxruntime.InferenceSession(float_file, options, providers=["CPUExecutionProvider"])
+    return merged
 
 
 class _Rows(CalibrationDataReader):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tasks import quantize
-from tasks.shared.errors import ModelError
+from tasks.shared.errors import ModelError, ParamsError
 from tasks.shared.texts import load_tokenizer
 from tests import tiny
 from tests.tasks import stage
@@ -118,6 +118,23 @@ def test_five_lines_of_the_readme_answer_in_a_bare_environment(shipped: Path, tm
 
     label = serving.load(shipped, "text_classification")(text).split("\t")[0]
     assert done.stdout.split()[0] == label
+
+
+@pytest.mark.parametrize("number_format", ["int8-dynamic", "fp16", "bf16"])
+def test_fused_graph_ships_in_every_format_that_keeps_it_whole(tiny_run: Run, tmp_path: Path, number_format: str) -> None:
+    given = {**LIMITS, "graph": "fused", "format": number_format}
+    figures = stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **given).figures
+    told = json.loads((tmp_path / "out" / "preprocessing.json").read_text())
+    assert (told["graph"], told["format"]) == ("fused", number_format)
+    assert figures["agreement"] >= 0.9
+    student = (tiny_run.distill / "out" / "model.safetensors").stat().st_size
+    assert (tmp_path / "out" / "model.onnx").stat().st_size < 0.6 * student
+
+
+def test_faults_of_a_static_graph_are_told_at_once(tmp_path: Path) -> None:
+    given = {**LIMITS, "format": "int8-static", "calibration_rows": 0, "graph": "fused"}
+    with pytest.raises(ParamsError, match=r"2 faults\n.*calibration_rows = 0.*\n.*graph = fused: .*int8-dynamic"):
+        stage.run("quantize", quantize.Inputs(tmp_path, tmp_path), tmp_path, **given)
 
 
 def test_static_int8_of_texts_ships_too(tiny_run: Run, tmp_path: Path) -> None:

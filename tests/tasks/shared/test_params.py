@@ -67,7 +67,10 @@ def test_committed_params_are_in_order() -> None:
         ({"device": GONE}, "runs.bbc.device: is missing (auto, cpu, cuda or mps)"),
         ({"distill__temperature": GONE}, "runs.bbc.distill.temperature: is missing (that softens both distributions)"),
         ({"prune": GONE}, "runs.bbc.prune.importance: is missing"),
-        ({"quantize": 3}, "runs.bbc.quantize = 3: must be a mapping of format, calibration_rows, max_difference, min_agreement"),
+        (
+            {"quantize": 3},
+            "runs.bbc.quantize = 3: must be a mapping of graph, format, calibration_rows, max_difference, min_agreement, max_float_",
+        ),
         ({"benchmark__gates__max_bytes": "big"}, "runs.bbc.benchmark.gates.max_bytes = 'big': must be a whole number, at least 1"),
         ({"pretrain__source": {"package": "x"}}, "must be one of {package, version}, {folder, sha256}, {hub, revision}"),
         ({"pretrain__source": {"hub": "a/b", "revision": "main"}}, "runs.bbc.pretrain.source.revision = 'main'"),
