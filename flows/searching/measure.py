@@ -1,7 +1,8 @@
 """What is measured of a student in a trial: on the validation rows how good it is, how large, how fast, and what it costs by its graph.
 
-The cost is what the sampler sees in place of the time, which is never twice the same: the multiply-adds of a typical input, and for
-each node of the graph as many as it holds up the processor for. It orders shapes; it is told to nobody as a speed.
+The cost is what the sampler sees in place of the time, which is never twice the same: the multiply-adds of a typical input, those in
+float counted as many times as they take longer, and for each node of the graph as many as it holds up the processor for. It orders
+shapes; it is told to nobody as a speed. How the two numbers were found: docs/search.md.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from tasks.shared import bootstrap, checkpoint, inference, latency, metrics, ser
 from tasks.shared.truth import Truth
 from tasks.shared.variants import Setting, Source, open_variant
 
-NODE_IN_MULTIPLY_ADDS = 100_000
-"""About what a processor core does in the microsecond or two that a node takes by itself; see docs/search.md."""
+NODE = 100_000
+"""int8 multiply-adds that take a core as long as a node takes by itself."""
+FLOAT = 3
+"""int8 multiply-adds that take as long as one in float."""
+INTEGER_OPERATORS = frozenset({"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DequantizeLinear"})
 
 
 class Bench:
@@ -66,7 +70,9 @@ class Bench:
         features = self._kind.encode(processor, [typical], self.labels, self._params.input_size)
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             inference.forward(model, self._kind, processor, features)
-        return float(counter.get_total_flops() / 2) + NODE_IN_MULTIPLY_ADDS * len(_graph(folder).node)
+        nodes = [node.op_type for node in _graph(folder).node]
+        each = 1 if INTEGER_OPERATORS.intersection(nodes) else FLOAT
+        return float(each * counter.get_total_flops() / 2 + NODE * len(nodes))
 
     def speed(self, folder: Path, lock: Path) -> dict[str, float]:
         """As the benchmark's headline: input to answer, batch 1, 1 thread, in rounds with the teacher, on validation rows."""
