@@ -8,8 +8,8 @@ BIN := .venv/bin
 LOCKS := requirements/tasks.lock requirements/flows.lock
 # What recipes other than the embedded run need beyond that.
 EXTRAS := requirements/ner.lock requirements/images.lock
-# The tests speak with the workers of Docker and Kubernetes, without either.
-DEV := requirements/agents.lock requirements/dev.lock
+# The tests speak with the workers of Docker and Kubernetes, without either, and search on a Dask cluster of this machine.
+DEV := requirements/agents.lock requirements/dask.lock requirements/dev.lock
 PIP := -m pip install --quiet --disable-pip-version-check
 # `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
 RUNS = $(filter-out all,$(RUN))
@@ -21,7 +21,7 @@ quoted = '$(subst ','\'',$(1))'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro add flow ui worker notify retrain rollback gate diff test browser check plots lock clean
+.PHONY: help repro search add flow ui worker notify retrain rollback gate diff test browser check plots lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,11 @@ repro: $(NEEDS) ## install, then run the whole pipeline of RUN (bbc, or a recipe
 	@python -m tasks check
 	@python -m flows.data restore $(RUNS)
 	dvc repro $(WHAT); status=$$?; python -m tasks summary $(RUNS); exit $$status
+
+search: $(NEEDS) .venv/ready-dask ## install, then look for the student that keeps the budget of RUN; its values go into params.yaml (DRY=1: only shown)
+	@python -m flows.recipes ensure $(call quoted,$(RUN))
+	@python -m flows.data restore $(RUNS)
+	@python -m flows.search $(call quoted,$(RUN)) $(if $(DRY),--dry-run)
 
 add: .venv/ready .venv/ready-extras ## install, then put recipes/RUN.yaml into params.yaml and bring its data in (SOURCE=, CHECKPOINT=)
 	@python -m flows.recipes add $(call quoted,$(RUN)) \
@@ -99,6 +104,10 @@ clean: ## remove the environment and what killed runs left; data and figures sta
 
 .venv/ready-extras: .venv/ready $(EXTRAS)
 	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) $(EXTRAS))
+	@touch $@
+
+.venv/ready-dask: .venv/ready requirements/dask.lock
+	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) requirements/dask.lock)
 	@touch $@
 
 .venv/ready-dev: .venv/ready-extras $(DEV)

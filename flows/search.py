@@ -1,0 +1,168 @@
+"""The search for a student under a budget, as a Prefect flow:  python -m flows.search RUN;  `make search RUN=bbc`
+
+Makes the run's teacher current, then tries students on the validation rows: each trial prunes, distils and quantizes in a folder of its
+own. Writes data/<run>/search/ (front.md, front.json, front.png) and the winner's values into params.yaml, comments and layout kept, so
+that `dvc repro` makes it for real. Killed and started again it goes on. What is searched stands in params.yaml under `search`;
+docs/search.md tells all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
+from prefect import State, flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows import artifacts, data, overrides, secrets, server, workspace
+from flows.flowrun import check_params, workspace_for_run
+from flows.graph import Graph, Stage
+from flows.parameters import Run, Seconds
+from flows.reproduce import BUG
+from flows.searching import front, picture, plan, policy, trials
+from flows.searching.front import Outcome
+from flows.searching.plan import Plan
+from flows.secrets import Mask
+from flows.taskruns import Work, run_graph
+from tasks.shared.errors import ModelError, SlipwayError
+
+TEACHER = "finetune"
+MISSED = 1
+"""Exit status, as where a gate is not passed."""
+
+
+@flow(name="search", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
+def search(run: Run, write: bool = True, wait: Seconds = 0) -> State[Any]:
+    """Looks for the student that keeps the run's budget and is best by it, on the validation rows.
+
+    Args:
+        run: Run with a section under `search` in params.yaml.
+        write: Write the winner's values into params.yaml; else they are only shown.
+        wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
+    """
+    root, mask = Path.cwd(), secrets.masked({})
+    try:
+        with secrets.given() as mask, workspace_for_run(root, wait) as keep:
+            check_params(root)
+            policy.read(root, run)
+            _make_teacher(root, run, mask, keep)
+            return _searched(plan.make(root, run), write)
+    except SlipwayError as error:
+        return Failed(message=mask(str(error)), data=error.exit_code)
+
+
+def _make_teacher(root: Path, run: str, mask: Mask, keep: int) -> None:
+    """Raises:
+    ModelError: it cannot be made.
+    """
+    raw = root / "data" / "raw"
+    if (raw / f"{run}.dvc").exists() and not (raw / run).exists():
+        data.restore(root, [run])
+    graph = Graph()
+    outcomes = run_graph(_up_to(graph, f"{TEACHER}@{run}"), Work(graph, mask, frozenset(), (keep,)))
+    if faults := [f"{one.stage}: {one.message}" for one in outcomes if one.code]:
+        raise ModelError(f"the teacher of {run}", *faults)
+
+
+def _up_to(graph: Graph, name: str) -> list[Stage]:
+    """The stage and all it needs, upstream first."""
+    wanted = [name]
+    for one in wanted:
+        wanted += [upstream for upstream in graph.stages[one].upstream if upstream not in wanted]
+    return [stage for stage in graph.stages.values() if stage.name in wanted]
+
+
+def _searched(made: Plan, write: bool) -> State[Any]:
+    logger, study = get_run_logger(), made.study()
+    if warning := trials.available_cores_are_too_few(made):
+        logger.warning(warning)
+    if begun := study.tried():
+        logger.info("goes on after %d trials%s", len(begun), f"; {study.revived} begin again that were killed" if study.revived else "")
+    tried = trials.run_all(made, study, logger.info)
+    found = front.outcome(tried, made.budget)
+    folder = _report(made, found, study.seconds)
+    _show(made.run, folder, found)
+    if found.winner is None:
+        near = f"{folder}/front.md shows how near they came"
+        return Failed(message=f"{made.run}: none of {len(tried)} trials keeps the budget; {near}", data=MISSED)
+    said = write_winner(made.root, made.run, tried[found.winner].values, write)
+    return Completed(message="\n".join([trials.told(tried[found.winner], made), *said, f"all trials: {folder}/front.md"]), data=0)
+
+
+def _report(made: Plan, found: Outcome, seconds: float) -> str:
+    """Returns the folder it is written to, relative to the checkout."""
+    folder = made.root / "data" / made.run / "search"
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = {"run": made.run, "budget": made.policy.budget, "seed": made.policy.seed, "minutes": round(seconds / 60, 2)}
+    picture.draw(found, made.policy.budget, folder / "front.png")
+    (folder / "front.json").write_text(front.as_json(found, facts), encoding="utf-8")
+    (folder / "front.md").write_text(front.markdown(found, facts), encoding="utf-8")
+    return folder.relative_to(made.root).as_posix()
+
+
+def _show(run: str, folder: str, found: Outcome) -> None:
+    page = artifacts.with_pictures((Path(folder) / "front.md").read_text(encoding="utf-8"), Path(folder))
+    create_markdown_artifact(page, key=f"{run}-search", description=f"search of {run}")
+    done = [found.tried[number] for number in found.front]
+    rows = [{"trial": one.number, **one.values, **_short(one.result.figures)} for one in done]
+    create_table_artifact(rows, key=f"{run}-front", description="students that no other beats in quality, latency and size")
+
+
+def _short(figures: Any) -> dict[str, Any]:
+    return {name: figures[name] for name in ("quality", "quality_low", "quality_high", "latency", "speedup", "bytes")}
+
+
+def write_winner(root: Path, run: str, values: policy.Values, write: bool) -> list[str]:
+    """Puts the values into params.yaml, or only tells what would change. All of the file is replaced at once."""
+    file = root / "params.yaml"
+    with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
+        new = Path(folder) / "params.yaml"
+        new.write_bytes(file.read_bytes())
+        wanted = [f"runs.{run}.{key}={json.dumps(value)}" for key, value in values.items()]
+        changed = [line for line in overrides.apply(new, wanted) if len(set(line.partition(" ")[2].split(" → "))) > 1]
+        if not changed:
+            return [f"params.yaml: {run} has these values already"]
+        if write:
+            new.replace(file)
+    done = f"written; `dvc repro benchmark@{run}` makes it" if write else "not written"
+    return [*(f"params.yaml: {line}" for line in changed), f"params.yaml: {done}"]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flows.search", description="Look for the student that keeps a budget.")
+    parser.add_argument("run", metavar="RUN", help="with a section under `search` in params.yaml")
+    parser.add_argument("--dry-run", action="store_true", help="leave params.yaml as it is; only show what would be written")
+    wait = "how long to wait for a workspace that another flow holds (default: 0)"
+    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=wait)
+    return parser.parse_args()
+
+
+def main() -> int:
+    given, root = _arguments(), Path.cwd()
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        check_params(root)
+        policy.read(root, given.run)
+        with workspace.hold(root, given.wait):
+            server.ensure()
+            state = search(given.run, not given.dry_run, given.wait, return_state=True)
+    except SlipwayError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    code: Any = state.result(raise_on_failure=False)
+    print(state.message, file=sys.stdout if state.is_completed() else sys.stderr)
+    return code if isinstance(code, int) else BUG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

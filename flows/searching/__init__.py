@@ -1,0 +1,1 @@
+"""The search for a student under a budget: what it may try, what one trial does, what came out."""

@@ -1,0 +1,115 @@
+"""How a run is searched: `search.<run>` of params.yaml, beside `runs`, because none of it changes what a stage makes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+from ruamel.yaml import YAML
+
+from flows.searching import budget
+from tasks.shared import params, stages
+from tasks.shared.errors import ParamsError, did_you_mean
+from tasks.shared.params import Section
+
+SEARCHED = ("prune", "distill", "quantize")
+"""The stages after the teacher, whose outputs are kept; a trial runs these."""
+Choices = Annotated[list[Any], Field(min_length=1, max_length=100)]
+Values = Mapping[str, Any]
+"""What a trial sets: `prune.ffn` -> 512."""
+
+
+class Policy(Section):
+    budget: str = Field(description="what a student must keep, then what is wanted most; docs/search.md has the grammar")
+    space: dict[str, Choices] = Field(min_length=1, description="value of the run, as prune.ffn -> what it may be")
+    trials: int = Field(ge=1, le=10_000, description="students that are tried, at most; the committed one is the first")
+    minutes: float = Field(gt=0, le=100_000, description="after which no further trial is begun")
+    startup: int = Field(ge=1, le=1000, description="trials by chance before the sampler learns from them")
+    rungs: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        description="shares of the recovery after which a trial may be given up, ascending; [] for none"
+    )
+    rung_slack: float = Field(ge=0, le=10, description="how much further from the teacher than a cheaper student a trial may be at a rung")
+    seed: int = Field(ge=0, lt=2**31, description="of what is proposed")
+    workers: int = Field(ge=1, le=64, description="trials at once; each uses the run's `threads`")
+    runner: Literal["local", "dask"] = Field(description="where trials run: processes of this machine, or a Dask cluster")
+    dask_address: str = Field(description="scheduler of the cluster, as tcp://host:8786; empty: a cluster on this machine")
+
+
+def read(root: Path, run: str) -> Policy:
+    """Raises:
+    ParamsError: it is not said how the run is searched, or with every fault in it.
+    """
+    file = root / "params.yaml"
+    runs = params.read(file)
+    sections = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")).get("search") or {}
+    if run not in runs:
+        raise ParamsError("params.yaml", f"there is no run `{run}`{did_you_mean(run, runs)}")
+    if not isinstance(sections, dict) or run not in sections:
+        raise ParamsError("params.yaml", f"search.{run}: is missing; docs/search.md has a section to copy")
+    try:
+        policy = Policy.model_validate(sections[run])
+    except ValidationError as error:
+        raise ParamsError("params.yaml", *(_told(run, detail) for detail in error.errors())) from None
+    if faults := [f"search.{run}.{fault}" for fault in _faults(policy, runs[run])]:
+        raise ParamsError("params.yaml", *faults)
+    return policy
+
+
+def default(policy: Policy, run: Values) -> dict[str, Any]:
+    """The values of the space as the run has them."""
+    return {key: run[key.split(".")[0]][key.split(".")[1]] for key in policy.space}
+
+
+def with_values(run: Values, values: Values) -> dict[str, Any]:
+    """The run's whole section with these values in it."""
+    section: dict[str, Any] = copy.deepcopy(dict(run))
+    for key, value in values.items():
+        stage, name = key.split(".")
+        section[stage][name] = value
+    return section
+
+
+def _faults(policy: Policy, run: Any) -> list[str]:
+    faults = []
+    try:
+        budget.parse(policy.budget)
+    except ParamsError as error:
+        faults += [f"budget: {fault}" for fault in error.faults]
+    if sorted(set(policy.rungs)) != policy.rungs:
+        faults.append(f"rungs = {policy.rungs}: must ascend")
+    for key, choices in policy.space.items():
+        faults += [f"space.{key}{fault}" for fault in _faults_of_choices(key, choices, run)]
+    return faults
+
+
+def _faults_of_choices(key: str, choices: list[Any], run: Any) -> list[str]:
+    stage, _, name = key.partition(".")
+    section = run.get(stage) if isinstance(run, dict) else None
+    if stage not in SEARCHED:
+        return [f": only values of {', '.join(SEARCHED)} can be searched, as prune.ffn"]
+    if not isinstance(section, dict) or name not in section:
+        return [f": the run has no such value{did_you_mean(name, section or {})}"]
+    faults = [] if section[name] in choices else [f" = {choices}: lacks the run's own value, {section[name]!r}: the search begins there"]
+    if any(choices.count(choice) > 1 for choice in choices):
+        faults.append(f" = {choices}: says a value twice")
+    models = {stage: stages.load(stage).Params for stage in SEARCHED}
+    for choice in choices:
+        tried = {**{one: run[one] for one in params.RunFields.model_fields if one in run}, stage: {**section, name: choice}}
+        try:
+            params.check({"run": tried}, {stage: models[stage]}, stages.kinds())
+        except ParamsError as error:
+            faults += [f": {fault.partition(f'{name} = ')[2] or fault}" for fault in error.faults]
+    return faults
+
+
+def _told(run: str, detail: Any) -> str:
+    at = ".".join(["search", run, *map(str, detail["loc"])])
+    field = Policy.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
+    if detail["type"] == "missing":
+        return f"{at}: is missing ({field.description if field else 'a value'})"
+    if detail["type"] == "extra_forbidden":
+        return f"{at}: unknown key{did_you_mean(str(detail['loc'][-1]), Policy.model_fields)}"
+    return f"{at} = {detail['input']!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"

@@ -1,0 +1,124 @@
+"""One trial: what it measures, when it is given up, and that the test rows are none of its business."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.searching import inputs, policy, trial
+from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Job, Result
+from tasks.shared.errors import DataError
+from tests.flows.searching.conftest import RUN
+
+EASY = "quality >= 1% of teacher, then least latency"
+HASTY = "speedup >= 100000 x, then best quality"
+
+
+@pytest.fixture
+def asked(with_teacher: Path, section: dict[str, Any], request: pytest.FixtureRequest) -> Job:
+    """A job that may be given up; its folder is the test's own."""
+    return Job(
+        number=1,
+        run=RUN,
+        values={},
+        params=section,
+        folder=f"scratch/{request.node.name}/one",
+        inputs=inputs.hashes(with_teacher, RUN),
+        budget=EASY,
+        rungs=(0.25,),
+        rung_slack=0.1,
+        bars={},
+        speeds={},
+        teacher_ms=10.0,
+    )
+
+
+def made(root: Path, job: Job) -> list[str]:
+    return sorted(path.name for path in (root / job.folder).iterdir())
+
+
+@pytest.fixture(scope="module")
+def complete(with_teacher: Path, section: dict[str, Any]) -> Result:
+    hashes = inputs.hashes(with_teacher, RUN)
+    return trial.run(Job(0, RUN, {}, section, "scratch/complete/one", hashes, EASY, (0.25,), 0.1, {}, {}, None), with_teacher)
+
+
+def test_a_complete_trial_tells_quality_size_speed_and_cost(complete: Result) -> None:
+    assert complete.state == COMPLETE, complete.reason
+    own = complete.figures
+    assert own["quality_low"] <= own["quality"] <= own["quality_high"]
+    assert 0 < own["divergence"] < 10
+    assert own["bytes"] > 10_000
+    assert own["cost"] > 1e6
+    assert own["latency"] == pytest.approx(own["teacher_ms"] / own["speedup"], rel=1e-3)
+    assert list(own["rungs"]) == ["0.25"]
+
+
+def test_the_folder_of_a_trial_holds_no_test_rows(complete: Result, with_teacher: Path) -> None:
+    """The stages ran on what is linked there; in the checkout itself the test rows are no table."""
+    assert complete.state == COMPLETE
+    linked = sorted(path.name for path in (with_teacher / "scratch" / "complete" / "one" / "ingest" / "out").iterdir())
+    assert linked == ["labels.json", "pool.parquet", "train.parquet", "validation.parquet"]
+
+
+def test_what_no_clock_had_a_hand_in_comes_out_the_same_again(complete: Result, asked: Job, with_teacher: Path) -> None:
+    again = trial.run(asked, with_teacher)
+    same = ("quality", "divergence", "agreement", "cost", "bytes", "shape", "rungs")
+    assert {name: again.figures[name] for name in same} == {name: complete.figures[name] for name in same}
+
+
+def test_a_shape_that_was_timed_is_not_timed_again(complete: Result, asked: Job, with_teacher: Path) -> None:
+    known = {"speedup": 40.0, "speedup_quartile_1": 39.0, "speedup_quartile_3": 41.0, "teacher_ms": 20.0}
+    done = trial.run(replace(asked, speeds={complete.figures["shape"]: known}), with_teacher)
+    assert (done.figures["speedup"], done.figures["latency"]) == (40.0, 0.25)
+
+
+def test_too_slow_a_student_is_given_up_before_it_learns(asked: Job, with_teacher: Path) -> None:
+    done = trial.run(replace(asked, budget=HASTY), with_teacher)
+    assert (done.state, done.reason) == (GIVEN_UP, "before recovery: speedup >= 100000 x cannot be kept")
+    assert "speedup" in done.figures
+    assert "distill" not in made(with_teacher, asked)
+    assert "rung-0.25" not in made(with_teacher, asked)
+
+
+def test_the_first_trial_is_never_given_up(complete: Result, with_teacher: Path, section: dict[str, Any]) -> None:
+    known = {complete.figures["shape"]: {name: complete.figures[name] for name in ("speedup", "teacher_ms")}}
+    bars = {"0.25": [[0.0, 0.0]]}
+    hashes = inputs.hashes(with_teacher, RUN)
+    job = Job(0, RUN, {}, section, "scratch/first/one", hashes, HASTY, (0.25,), 0.1, bars, known, None)
+    assert trial.run(job, with_teacher).state == COMPLETE
+
+
+def test_a_rung_gives_up_what_a_cheaper_student_was_nearer_at(asked: Job, with_teacher: Path) -> None:
+    done = trial.run(replace(asked, bars={"0.25": [[1.0, 1e-6]]}), with_teacher)
+    assert done.state == GIVEN_UP
+    assert done.reason.startswith("after 25% of the recovery: divergence 0.")
+    assert "distill" not in made(with_teacher, asked)
+
+
+def test_a_dearer_student_gives_up_none(asked: Job, with_teacher: Path) -> None:
+    assert trial.run(replace(asked, bars={"0.25": [[1e12, 1e-6]]}), with_teacher).state == COMPLETE
+
+
+def test_a_rung_is_a_share_of_the_transfer_set(asked: Job, with_teacher: Path) -> None:
+    trial.run(asked, with_teacher)
+    rung, whole = (json.loads((with_teacher / asked.folder / name / "metrics.json").read_text()) for name in ("rung-0.25", "distill"))
+    assert (rung["transfer_set"], whole["transfer_set"]) == (60 + 5, 60 + 20)
+
+
+def test_values_that_make_no_student_fail_with_the_reason(asked: Job, with_teacher: Path) -> None:
+    done = trial.run(replace(asked, params=policy.with_values(asked.params, {"prune.layers": 9})), with_teacher)
+    assert done.state == FAILED
+    assert "prune.layers = 9" in done.reason
+
+
+def test_a_checkout_with_other_bytes_is_refused(asked: Job, with_teacher: Path) -> None:
+    wanted = {**asked.inputs, "ingest/out/train.parquet": "0" * 64, "finetune/out/gone": "0" * 64}
+    with pytest.raises(DataError) as raised:
+        inputs.link(with_teacher, RUN, wanted, with_teacher / asked.folder)
+    assert "ingest/out/train.parquet is not what the search began with" in str(raised.value)
+    assert "finetune/out/gone is missing" in str(raised.value)
