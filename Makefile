@@ -21,7 +21,7 @@ quoted = '$(subst ','\'',$(1))'
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help repro search add flow ui worker notify retrain rollback gate diff test browser check plots lock clean
+.PHONY: help repro search add flow ui worker notify retrain rollback gate diff peers test browser check plots lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ diff: .venv/ready ## install, then review revision B (the workspace) beside A (w
 	@python -m flows.diff --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
 		$(if $(filter command line,$(origin RUN)),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES)))
 
+peers: .venv/ready ## install, then measure RUN's student beside Olive, optimum, NNCF and OpenVINO on RUN's teacher (STUDENTS=, SPLIT=validation, OUT=)
+	@python -m benchmarks.peers --run $(call quoted,$(RUN)) $(if $(STUDENTS),--students $(foreach one,$(STUDENTS),$(call quoted,$(one)))) \
+		$(if $(SPLIT),--split $(call quoted,$(SPLIT))) $(if $(OUT),--out $(call quoted,$(OUT)))
+
 plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index.html, without the network
 	dvc plots show
 
@@ -90,8 +94,8 @@ check: .venv/ready-dev ## install, then ruff and mypy --strict
 lock: .venv/ready-dev ## write requirements/*.lock from what is installed
 	python requirements/lock.py
 
-clean: ## remove the environment and what killed runs left; data and figures stay
-	rm -rf .venv .prefect data/.scratch dvc_plots
+clean: ## remove the environments and what killed runs left; data and figures stay
+	rm -rf .venv .peers .prefect data/.scratch dvc_plots
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Slipway needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'

@@ -26,13 +26,17 @@ TOP = Path(__file__).resolve().parents[2]
 MODULE = "tasks.shared.memory"
 
 
-def peaks(sources: Sequence[Source], setting: Setting, rows: Sequence[Row], at_once: int) -> dict[str, float]:
-    """Peak resident memory of each variant in MiB, `at_once` processes side by side."""
+def peaks(sources: Sequence[Source], setting: Setting, rows: Sequence[Row], at_once: int, module: str = MODULE) -> dict[str, float]:
+    """Peak resident memory of each variant in MiB, `at_once` processes side by side. `module` is what they run: one that knows more forms.
+
+    Raises:
+        ModelError: a process could not open its variant, or could not answer.
+    """
 
     def one(source: Source) -> float:
         place = {**asdict(source), "folder": str(source.folder.resolve())}
         job = json.dumps({"source": place, "setting": asdict(setting), "rows": [_packed(row) for row in rows[:INPUTS]]})
-        child = subprocess.run([sys.executable, "-m", MODULE], cwd=TOP, input=job.encode(), capture_output=True, check=False)
+        child = subprocess.run([sys.executable, "-m", module], cwd=TOP, input=job.encode(), capture_output=True, check=False)
         if child.returncode:
             said = child.stderr.decode(errors="replace").strip()[-2000:]
             raise ModelError(source.name, f"could not be opened in a process of its own to measure its memory: {said}")

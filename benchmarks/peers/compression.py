@@ -1,0 +1,80 @@
+"""Each recipe of each peer in a process of its own environment: from the teacher to a folder that can be served, or to an error."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.environments import NotToBeHadError, ready, tail
+from benchmarks.peers.field import HERE, OURS, ROOT, Entry, locks
+from tasks.kinds import base
+from tasks.shared import serving
+
+LONGEST_SECONDS = 1800
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "OLIVE_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    entry: Entry
+    folder: Path
+    seconds: float | None
+    """Of wall time, from the start of the process to its end: loading libraries, converting, optimizing, calibrating, writing."""
+    error: str | None
+
+
+def compress(entry: Entry, job: Mapping[str, Any], work: Path) -> Outcome:
+    """Runs the recipe on the job in an empty folder below `work`. What fails is told, not raised."""
+    place = work / entry.peer.name / entry.recipe
+    shutil.rmtree(place, ignore_errors=True)
+    folder = place / "out"
+    folder.mkdir(parents=True)
+    file = place / "job.json"
+    file.write_text(json.dumps({**job, "recipe": entry.recipe, "out": str(folder)}), encoding="utf-8")
+    try:
+        python = ready(ROOT / ".peers" / entry.peer.environment, locks(entry.peer.environment))
+        began = time.monotonic()
+        error = _run(_command(entry, python, file), ROOT if entry.peer.is_ours else place)
+        seconds = time.monotonic() - began
+    except NotToBeHadError as fault:
+        return Outcome(entry, folder, None, f"its environment cannot be made: {fault}")
+    if error is None and not (folder / entry.peer.graph).is_file():
+        error = f"ended without an error and without {entry.peer.graph}"
+    return Outcome(entry, folder, round(seconds, 1), error)
+
+
+def _command(entry: Entry, python: Path, job: Path) -> list[str]:
+    if entry.peer.is_ours:
+        return [str(python), "-m", f"benchmarks.peers.{OURS}.compress", str(job)]
+    return [str(python), "-I", str(HERE / entry.peer.environment / "compress.py"), str(job)]
+
+
+def _run(command: list[str], folder: Path) -> str | None:
+    """What it said last if it failed."""
+    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}} | QUIET
+    try:
+        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"was ended after {LONGEST_SECONDS} s"
+    return tail(f"{done.stdout}\n{done.stderr}") if done.returncode else None
+
+
+def complete(outcome: Outcome, kind_name: str, teacher: Path, labels: list[str], input_size: int) -> None:
+    """Puts the tokenizer and the labels beside the graph, as beside ours: all are served, and weighed, alike."""
+    if not outcome.entry.peer.is_ours:
+        kind = base.load(kind_name)
+        facts = {"kind": kind_name, "input_size": input_size}
+        serving.write_preprocessing(outcome.folder, kind, kind.load_processor(teacher), labels, facts)

@@ -1,0 +1,111 @@
+"""Who stands in the field, with which recipes. One more peer is one more `Peer`, a lock and a script in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.shared.errors import ParamsError, did_you_mean
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+MEASURING = "measuring"
+"""The environment in which everything is measured: ours, and the runtimes of the peers."""
+OURS = "slipway"
+
+
+@dataclass(frozen=True)
+class Peer:
+    name: str
+    environment: str
+    """The folder here that holds its lock, and its script unless it is ours."""
+    form: str
+    """A key of variants.FORMS."""
+    graph: str
+    """The file that its script leaves."""
+    recipes: Mapping[str, str]
+    """Name -> what it does, in words."""
+
+    @property
+    def is_ours(self) -> bool:
+        return self.name == OURS
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recipe of one peer."""
+
+    peer: Peer
+    recipe: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.peer.name}/{self.recipe}"
+
+
+ONNX, OPENVINO = ("peer_onnx", "model.onnx"), ("peer_openvino", "model.xml")
+FIELD = (
+    Peer(OURS, MEASURING, "onnx", "model.onnx", {"int8": "the teacher as it is, quantized by the stage `quantize` with the run's params"}),
+    Peer(
+        "olive",
+        "olive",
+        *ONNX,
+        {
+            "int8": "OnnxConversion, OnnxDynamicQuantization per channel",
+            "fused-int8": "OnnxConversion, OrtTransformersOptimization, OnnxDynamicQuantization per channel",
+            "fused": "OnnxConversion, OrtTransformersOptimization; float32",
+            "static-int8": "OnnxConversion, OnnxStaticQuantization per channel, calibrated",
+        },
+    ),
+    Peer(
+        "optimum",
+        "optimum",
+        *ONNX,
+        {
+            "int8": "export, dynamic int8 per channel for the processor's instructions",
+            "o2": "export, optimization level O2; float32",
+            "o2-int8": "export, O2, shapes inferred (or else its quantizer gives up), dynamic int8 per channel",
+            "o3-int8": "export, O3 (approximated GELU), shapes inferred, dynamic int8 per channel",
+        },
+    ),
+    Peer(
+        "nncf",
+        "nncf",
+        *OPENVINO,
+        {
+            "ptq": "post-training int8 for transformers, preset MIXED, calibrated; OpenVINO, hint LATENCY",
+            "ptq-performance": "the same with preset PERFORMANCE",
+            "int8-weights": "weights alone in int8; OpenVINO, hint LATENCY",
+        },
+    ),
+    Peer("openvino", "nncf", *OPENVINO, {"default": "converted as it is, weights kept as fp16, computed in what the processor does best"}),
+)
+
+
+def entries(names: Sequence[str]) -> list[Entry]:
+    """All recipes of the peers of these names, ours among them in any case.
+
+    Raises:
+        ParamsError: there is no such peer.
+    """
+    known = [peer.name for peer in FIELD if not peer.is_ours]
+    if odd := [name for name in names if name not in known]:
+        raise ParamsError("--peers", *(f"`{name}`: there is no such peer{did_you_mean(name, known)}" for name in odd))
+    return [entry for peer in FIELD if peer.is_ours or peer.name in names for entry in _of(peer)]
+
+
+def _of(peer: Peer) -> Iterator[Entry]:
+    return (Entry(peer, recipe) for recipe in peer.recipes)
+
+
+def locks(environment: str) -> list[Path]:
+    """The lists of pinned packages that make an environment."""
+    own = HERE / environment / "requirements.lock"
+    return [ROOT / "requirements" / "tasks.lock", own] if environment == MEASURING else [own]
+
+
+def pinned(environment: str) -> dict[str, str]:
+    """Package -> version."""
+    lines = [line for lock in locks(environment) for line in lock.read_text(encoding="utf-8").split()]
+    return dict(line.split("==") for line in lines)

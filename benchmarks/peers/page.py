@@ -1,0 +1,166 @@
+"""The page of a comparison, and its picture, from the figures in its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers import ratios
+from tasks.shared import pictures
+from tasks.shared.latency import HEADLINE
+
+KEPT = 0.99
+"""Share of the teacher's headline figure below which a recipe is not its peer's best, however fast it is."""
+FIRST = ("baseline", "teacher")
+MEGABYTE = 1e6
+Result = Mapping[str, Any]
+
+
+def best(result: Result) -> list[str]:
+    """The variants that are compared first: the references, of each peer its fastest recipe that keeps the quality, the students."""
+    peers: dict[str, list[str]] = {}
+    for entry in result["entries"]:
+        if entry["name"] in result["figures"]:
+            peers.setdefault(entry["peer"], []).append(entry["name"])
+    return [*FIRST, *(_best_of(names, result) for names in peers.values()), *_measured(result["students"], result)]
+
+
+def _best_of(names: Sequence[str], result: Result) -> str:
+    keeping = [name for name in names if result["figures"][name]["quality_ratio"] >= KEPT]
+    return max(keeping or names, key=lambda name: result["timings"][name]["speedup"])
+
+
+def _measured(names: Sequence[str], result: Result) -> list[str]:
+    return [name for name in names if name in result["figures"]]
+
+
+def markdown(result: Result, picture: str) -> str:
+    """`picture`: its path as seen from the page."""
+    parts = [_head(result), _verdict(result), f"![Quality against latency]({picture})", _first_table(result), _courses(result)]
+    return "\n\n".join([*parts, _recipes(result), _failures(result), _how(result)]) + "\n"
+
+
+def _head(result: Result) -> str:
+    hardware, load, measured = result["timings"]["hardware"], result["timings"]["load"], result["measured"]
+    vectors = ", ".join(result["instructions"]) or "vector instructions unknown"
+    return f"""# {result["run"]} against the field
+
+Made by `{result["command"]}` on {result["date"]}; the figures of every recipe are in the JSON beside this page.
+
+Machine: {hardware["cpu"]} ({vectors}), {hardware["cores"]} cores, {hardware["system"]}, Python {hardware["python"]};
+load {load["before"]} before and {load["after"]} after, {load["others"]} processors kept busy by others.
+
+The same teacher to each; quality on the {measured["rows"]} rows of the {result["split"]} split; speed of
+{measured["rounds"]} rounds in turns, all variants in one process."""
+
+
+def _verdict(result: Result) -> str:
+    """How many times faster each student is than the fastest peer, way of asking by way of asking."""
+    parts = []
+    for student, courses in result["against"].items():
+        name, (low, middle, high) = ratios.fastest(courses[HEADLINE]) if courses[HEADLINE] else ("", (0, 0, 0))
+        if not name:
+            return "No peer could be measured."
+        lines = [
+            f"**`{student}` is {middle:.1f} × faster than the fastest peer, `{name}`** (quartiles of the rounds {low:.1f} to {high:.1f}; "
+            "input to answer, batch 1, 1 thread). The fastest peer is the fastest recipe of all, whatever its quality.",
+            "",
+            "| way of asking | fastest peer | times faster | quartiles of the rounds |",
+            "|---|---|---:|---:|",
+        ]
+        for course, of_course in courses.items():
+            name, (low, middle, high) = ratios.fastest(of_course)
+            lines.append(f"| {_words(course)} | `{name}` | {middle:.1f} | {low:.1f} to {high:.1f} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) or "No student was measured."
+
+
+def _first_table(result: Result) -> str:
+    headline, seconds = result["measured"]["headline"], {entry["name"]: entry["seconds"] for entry in result["entries"]}
+    lines = [
+        "## Each peer's best recipe",
+        "",
+        f"Of a peer's recipes the fastest one that keeps {KEPT:.0%} of the teacher's {headline}, or else its fastest.",
+        "",
+        f"| | {headline} | share of the teacher's | times faster | MB | times smaller | peak RSS, MiB | made in, s |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name in best(result):
+        quality, speed = result["figures"][name], result["timings"][name]
+        share = _bounded(quality, "quality_ratio") if name != "teacher" else "1"
+        cells = [
+            _bounded(quality, headline),
+            share,
+            f"{speed['speedup']:.1f} ({speed['speedup_quartile_1']:.1f} to {speed['speedup_quartile_3']:.1f})",
+            f"{quality['bytes'] / MEGABYTE:.2f}",
+            f"{quality['size_ratio']:.1f}",
+            f"{speed['peak_rss_mb']:.0f}" if speed["peak_rss_mb"] is not None else "–",
+            f"{seconds[name]:.0f}" if seconds.get(name) is not None else "–",
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _bounded(figures: Mapping[str, float], name: str) -> str:
+    return f"{figures[name]:.3f} [{figures[f'{name}_low']:.3f}, {figures[f'{name}_high']:.3f}]"
+
+
+def _courses(result: Result) -> str:
+    """Every recipe, every way of asking."""
+    courses = list(result["timings"]["teacher"]["times_faster"])
+    names = [*FIRST, *_measured([entry["name"] for entry in result["entries"]], result), *_measured(result["students"], result)]
+    lines = [
+        "## Every recipe: times faster than the teacher in torch",
+        "",
+        f"| | {' | '.join(map(_words, courses))} | p50, ms | share of the teacher's {result['measured']['headline']} |",
+        "|---|" + "---:|" * (len(courses) + 2),
+    ]
+    for name in names:
+        speed = result["timings"][name]
+        cells = [f"{speed['times_faster'][course]:.1f}" for course in courses]
+        share = f"{result['figures'][name]['quality_ratio']:.3f}" if name != "teacher" else "1"
+        lines.append(f"| {name} | {' | '.join(cells)} | {speed['latency_ms'][HEADLINE]['p50']:.2f} | {share} |")
+    return "\n".join([*lines, "", "p50: of the headline, input to answer, batch 1, 1 thread."])
+
+
+def _words(course: str) -> str:
+    return course.replace("_", " ")
+
+
+def _recipes(result: Result) -> str:
+    lines = ["## The recipes", "", "| recipe | what it does |", "|---|---|"]
+    lines += [f"| {entry['name']} | {entry['does']} |" for entry in result["entries"]]
+    packages = [f"* {name}: {', '.join(f'{key} {value}' for key, value in each.items())}" for name, each in result["versions"].items()]
+    return "\n".join([*lines, "", "Environments:", "", *packages])
+
+
+def _failures(result: Result) -> str:
+    failed = [entry for entry in result["entries"] if entry["error"]]
+    if not failed:
+        return "## What failed\n\nNothing: every recipe was made, opened and answered."
+    return "\n\n".join(["## What failed", *(f"`{entry['name']}`:\n\n```\n{entry['error']}\n```" for entry in failed)])
+
+
+def _how(result: Result) -> str:
+    return f"""## How it was measured
+
+Each peer's script runs in an environment of its own, gets the teacher's checkpoint and texts of the training split, and leaves a graph;
+`made in` is the wall time of that process. Then all are measured by Slipway's own harness (`tasks/shared/latency.py`) in one process:
+every ONNX graph in the same onnxruntime with the same session options, OpenVINO's in OpenVINO with the hint LATENCY. All get the
+same fast tokenizer, without padding, and the same rows one by one. A size is that of the folder with graph, tokenizer and labels; peak
+RSS is of a process that opens the variant and answers 32 inputs. Intervals are 95 %, paired with the teacher on the same resampled
+rows. The test split was {"" if result["split"] == "test" else "not "}opened by this run."""
+
+
+def points(result: Result) -> Iterator[dict[str, Any]]:
+    headline = result["measured"]["headline"]
+    for name in best(result)[1:]:
+        quality = result["figures"][name]
+        bounds = {end: quality[f"{headline}_{end}"] for end in ("low", "high")}
+        milliseconds = result["timings"][name]["latency_ms"][HEADLINE]["p50"]
+        yield {"name": name, "milliseconds": milliseconds, "quality": quality[headline], "bytes": quality["bytes"], **bounds}
+
+
+def draw(result: Result, file: Path) -> None:
+    pictures.quality_and_latency(list(points(result)), result["measured"]["headline"], file)
