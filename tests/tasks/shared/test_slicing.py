@@ -87,7 +87,7 @@ def test_taggers_are_cut_too(tmp_path: Path, case: str) -> None:
 def test_what_carries_nothing_goes_first(case: str, importance: str) -> None:
     """Feed-forward channels, at other places in each layer, and two heads of each."""
     model, chance = teacher(case), torch.Generator().manual_seed(1)
-    layers = next(module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == 4)
+    layers: Any = next(module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == 4)
     with torch.no_grad():
         for layer in layers:
             dead = torch.randperm(128, generator=chance)[:64]
