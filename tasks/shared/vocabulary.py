@@ -114,9 +114,15 @@ def _renumber(processor: dict[str, Any] | None, new: dict[int, int]) -> None:
 
 
 def shrink_embedding(model: PreTrainedModel, kept: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> None:
-    """Keeps the rows of the kept pieces, and tells the config their new numbers."""
+    """Keeps the rows of the kept pieces, and tells the config their new numbers.
+
+    Raises:
+        ModelError: the positions of a text are numbered from the padding piece on, and its number is another now.
+    """
     old: Any = model.get_input_embeddings()
     padding = tokenizer.pad_token_id
+    if model.config.model_type in texts.POSITIONS_BEHIND_PADDING and padding != model.config.pad_token_id:
+        raise ModelError("prune.vocabulary", "pieces stand before the padding piece that would go; leave the size out")
     new = torch.nn.Embedding(len(kept), old.embedding_dim, padding_idx=padding, device=old.weight.device)
     new.weight.data.copy_(old.weight.data[list(kept)])
     model.set_input_embeddings(new)

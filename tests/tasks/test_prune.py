@@ -60,7 +60,7 @@ def test_checkpoints_load_in_a_process_that_does_not_know_slipway(tiny_run: Run,
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "xlm-roberta"])
-@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+@pytest.mark.parametrize("importance", ["taylor", "magnitude", "activation"])
 def test_sizes_are_those_asked_for(tiny_run: Run, tmp_path: Path, architecture: str, importance: str) -> None:
     pretrained = tiny.checkpoint_in(tmp_path / "pretrained", architecture)
     teacher = tmp_path / "teacher"
@@ -83,7 +83,7 @@ def test_keeping_everything_changes_no_logit(tiny_run: Run, tmp_path: Path) -> N
 
 
 def test_what_carries_nothing_goes_first(tiny_run: Run, tmp_path: Path) -> None:
-    """Feed-forward channels set to zero cannot matter: both measures take exactly these, so no logit changes."""
+    """Feed-forward channels set to zero cannot matter: all measures take exactly these, so no logit changes."""
     import torch
 
     from tasks.kinds import base
@@ -99,7 +99,7 @@ def test_what_carries_nothing_goes_first(tiny_run: Run, tmp_path: Path) -> None:
             layer.output.dense.weight[:, dead] = 0
     checkpoint.save(model, load_tokenizer(tiny_run.finetune / "out"), teacher)
     texts = [row["text"] for row in tiny.rows(8)]
-    for importance in ("taylor", "magnitude"):
+    for importance in ("taylor", "magnitude", "activation"):
         sizes = {**SIZES, "layers": 4, "hidden": 64, "ffn": 64, "vocabulary": 1200}
         home = tmp_path / importance
         stage.run("prune", prune.Inputs(tiny_run.ingest, teacher), home, **sizes, importance=importance)
@@ -110,6 +110,71 @@ def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
     inputs = prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out")
     stage.run("prune", inputs, tmp_path / "again", **SIZES)
     assert stage.contents(tmp_path / "again" / "out") == stage.contents(tiny_run.prune / "out")
+
+
+IN_STEPS = {**SIZES, "layers_by": "importance", "steps": 3, "recovery_epochs": 2, "recovery_learning_rate": 0.002}
+
+
+@pytest.fixture(scope="module")
+def in_steps(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("steps")
+    stage.run("prune", prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"), home, **IN_STEPS)
+    return home
+
+
+def test_in_steps_the_sizes_are_those_asked_for(in_steps: Path, tiny_run: Run) -> None:
+    one, many = (json.loads((folder / "out" / "config.json").read_text()) for folder in (tiny_run.prune, in_steps))
+    assert one == many
+    assert sorted(path.name for path in (in_steps / "scratch").glob("recovery-*")) == ["recovery-1", "recovery-2"]
+    assert stage.contents(in_steps / "out")["model.safetensors"] != stage.contents(tiny_run.prune / "out")["model.safetensors"]
+
+
+def test_killed_in_a_recovery_it_goes_on_and_ends_with_the_same_bytes(
+    tiny_run: Run, in_steps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.shared import training
+
+    inputs = prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out")
+    tell, told = training._tell, []
+
+    def dies(label: str, plan: Any, state: Any) -> None:
+        tell(label, plan, state)
+        told.append((label, state.epoch))
+        if told[-1] == ("recovery 2 of 2", 2):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "_tell", dies)
+    with pytest.raises(KeyboardInterrupt):
+        stage.run("prune", inputs, tmp_path, **IN_STEPS)
+    told.clear()
+    monkeypatch.setattr(training, "_tell", lambda label, _, state: told.append((label, state.epoch)))
+    stage.run("prune", inputs, tmp_path, **IN_STEPS)
+    assert told == [("recovery 2 of 2", 2)]
+    assert stage.contents(tmp_path / "out") == stage.contents(in_steps / "out")
+
+
+def test_a_recovery_comes_nearer_to_the_teacher(tiny_run: Run) -> None:
+    import torch
+
+    from tasks.kinds import base
+    from tasks.shared import checkpoint, recovery, tables, training
+
+    kind, labels = base.load("text_classification"), checkpoint.label_names(tiny_run.ingest)
+    tokenizer = kind.load_processor(tiny_run.prune / "out")
+    model = checkpoint.load_model(tiny_run.prune / "out", kind, torch.device("cpu"))
+    rows = {split: tables.read(tiny_run.ingest / f"{split}.parquet") for split in ("train", "validation")}
+    features = {split: kind.encode(tokenizer, listed, labels, 32) for split, listed in rows.items()}
+    wanted = {split: torch.randn(1, 5, generator=torch.Generator().manual_seed(0)).repeat(len(some), 1) for split, some in rows.items()}
+
+    def divergence() -> float:
+        answers = recovery.answers_of(model, kind, tokenizer, features["validation"])
+        return float(kind.distillation_loss(answers, wanted["validation"], 1.0))
+
+    before = divergence()
+    plan = training.Plan(epochs=4, patience=4, batch_size=8, learning_rate=0.005, seed=0, **recovery.FIXED)
+    recovery.Recovery(kind, tokenizer, features, wanted, plan).learn(model, tiny_run.prune / "scratch" / "lesson", "lesson")
+    assert divergence() < 0.1 * before
+    assert not model.training
 
 
 @pytest.mark.parametrize(

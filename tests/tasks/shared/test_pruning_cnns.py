@@ -12,7 +12,8 @@ import torch
 import torch_pruning as tp
 from transformers import AutoConfig, AutoModelForImageClassification
 
-from tasks.shared import efficientnet_lite, pruning, pruning_cnns, pruning_layers
+from tasks.shared import activations, efficientnet_lite, pruning, pruning_cnns, pruning_layers
+from tasks.shared.cutting import IMPORTANCE
 from tasks.shared.errors import ModelError
 
 RESNET = {"embedding_size": 16, "hidden_sizes": [16, 24, 32], "depths": [2, 3, 1]}
@@ -80,7 +81,9 @@ def pruned(model: Any, sizes: dict[str, list[int]], importance: str) -> Any:
     architecture = pruning.architecture(model.config)
     assert architecture.faults(model.config, sizes) == []
     architecture.keep_layers(model, sizes, pruning_layers.evenly)
-    torch.nn.functional.cross_entropy(model(PICTURES).logits, torch.arange(len(PICTURES)) % 3).backward()
+    with activations.measured(model):
+        answer = model(PICTURES).logits
+    torch.nn.functional.cross_entropy(answer, torch.arange(len(PICTURES)) % 3).backward()
     return architecture.narrow(model, sizes, importance)
 
 
@@ -103,7 +106,7 @@ def kill(model: Any, widths: list[int]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+@pytest.mark.parametrize("importance", IMPORTANCE)
 def test_sizes_are_those_asked_for_and_the_checkpoint_is_plain(tmp_path: Path, case: str, importance: str) -> None:
     student = pruned(teacher(case), CASES[case][2], importance)
     student.save_pretrained(tmp_path)
@@ -121,7 +124,7 @@ def test_keeping_everything_changes_no_logit(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", BATCH_NORM)
-@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+@pytest.mark.parametrize("importance", IMPORTANCE)
 def test_what_carries_nothing_goes_first(case: str, importance: str) -> None:
     model, widths = teacher(case), CASES[case][2]["widths"]
     kill(model, widths)
@@ -130,7 +133,7 @@ def test_what_carries_nothing_goes_first(case: str, importance: str) -> None:
     np.testing.assert_allclose(logits(student), logits(model), atol=1e-5)
 
 
-@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+@pytest.mark.parametrize("importance", IMPORTANCE)
 def test_in_convnext_the_weakest_channels_go_everywhere(importance: str) -> None:
     model = teacher("convnext")
     weak = torch.tensor([1, 2, 5, 7, 8, 11, 13, 14])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
 
-from tasks.shared import pruning, pruning_layers
+from tasks.shared import activations, pruning, pruning_layers
+from tasks.shared.cutting import IMPORTANCE
+from tasks.shared.errors import ModelError
+from tests import tiny
 
 SHAPE = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4, "intermediate_size": 128}
 PICTURES = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -28,7 +32,9 @@ def teacher(name: str) -> Any:
     if name == "vit":
         config = AutoConfig.for_model(name, **SHAPE, image_size=32, patch_size=8, num_labels=3)
         return AutoModelForImageClassification.from_config(config, attn_implementation="eager").eval()
-    config = AutoConfig.for_model(name, **SHAPE, vocab_size=100, max_position_embeddings=32, pad_token_id=0, num_labels=3)
+    architecture, _, width = name.partition(", embeddings of ")
+    changed = {"embedding_size": int(width)} if width else {}
+    config = tiny.config_of(architecture, **changed, vocab_size=100, pad_token_id=0, num_labels=3)
     return AutoModelForSequenceClassification.from_config(config, attn_implementation="eager").eval()
 
 
@@ -43,11 +49,13 @@ def pruned(model: Any, sizes: dict[str, int], importance: str) -> Any:
     architecture = pruning.architecture(model.config)
     assert architecture.faults(model.config, sizes) == []
     architecture.keep_layers(model, sizes, pruning_layers.evenly)
-    torch.nn.functional.cross_entropy(logits(model), torch.arange(8) % 3).backward()
+    with activations.measured(model):
+        answer = logits(model)
+    torch.nn.functional.cross_entropy(answer, torch.arange(8) % 3).backward()
     return architecture.narrow(model, sizes, importance)
 
 
-@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+@pytest.mark.parametrize("importance", IMPORTANCE)
 def test_a_vit_has_the_sizes_asked_for_and_is_plain(tmp_path: Path, importance: str) -> None:
     student = pruned(teacher("vit"), {"layers": 2, "hidden": 32, "ffn": 56}, importance)
     student.save_pretrained(tmp_path)
@@ -58,7 +66,19 @@ def test_a_vit_has_the_sizes_asked_for_and_is_plain(tmp_path: Path, importance: 
     assert torch.equal(logits(again), logits(student))
 
 
-@pytest.mark.parametrize("name", ["vit", "bert"])
+@pytest.mark.parametrize("name", ["distilbert", "electra, embeddings of 24", "electra, embeddings of 64"])
+@pytest.mark.parametrize("importance", IMPORTANCE)
+def test_relatives_of_bert_have_the_sizes_asked_for_and_are_plain(tmp_path: Path, name: str, importance: str) -> None:
+    student = pruned(teacher(name), {"layers": 2, "hidden": 32, "ffn": 56}, importance)
+    student.save_pretrained(tmp_path)
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path, attn_implementation="eager").eval()
+    config = again.config
+    assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (2, 32, 2)
+    assert {24: 24, 64: 32}.get(int(name[-2:]) if name[-2:].isdigit() else 0) == getattr(config, "embedding_size", None)
+    assert torch.equal(logits(again), logits(student))
+
+
+@pytest.mark.parametrize("name", ["vit", "bert", "distilbert", "electra, embeddings of 24"])
 def test_keeping_everything_changes_no_logit(name: str) -> None:
     model = teacher(name)
     everything = pruning.architecture(model.config).sizes(model.config)
@@ -66,7 +86,7 @@ def test_keeping_everything_changes_no_logit(name: str) -> None:
         assert torch.equal(logits(pruned(model, sizes, "taylor")), logits(model))
 
 
-@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+@pytest.mark.parametrize("importance", IMPORTANCE)
 def test_in_a_vit_whole_heads_go_and_the_same_channels_everywhere(importance: str) -> None:
     model = teacher("vit")
     number = torch.arange(64.0)
@@ -99,7 +119,7 @@ def test_in_a_vit_whole_heads_go_and_the_same_channels_everywhere(importance: st
 
 
 @pytest.mark.parametrize("name", ["vit", "bert"])
-@pytest.mark.parametrize("importance", ["taylor", "magnitude"])
+@pytest.mark.parametrize("importance", IMPORTANCE)
 def test_what_carries_nothing_goes_first(name: str, importance: str) -> None:
     """Feed-forward channels set to zero, at other places in each layer."""
     model = teacher(name)
@@ -122,9 +142,34 @@ def test_what_carries_nothing_goes_first(name: str, importance: str) -> None:
         ("vit", {"vocabulary": 800}, ["prune.vocabulary: the teacher has no such size; it has layers, hidden, ffn"]),
         ("bert", {"vocabulary": 112}, ["prune.vocabulary = 112: the teacher has 104"]),
         ("roberta", {"widths": [8]}, ["prune.widths: the teacher has no such size"]),
+        ("electra, embeddings of 32", {"hidden": 32}, ["prune.hidden = 32: is the width of the embeddings", "take another"]),
     ],
 )
 def test_impossible_sizes_are_told(name: str, sizes: dict[str, Any], said: list[str]) -> None:
     config = teacher(name).config
     faults = " ".join(pruning.architecture(config).faults(config, sizes))
     assert all(part in faults for part in said), faults
+
+
+def test_an_unknown_architecture_is_told_which_are_known() -> None:
+    with pytest.raises(ModelError, match="architecture 'albert'") as caught:
+        pruning.architecture(AutoConfig.for_model("albert"))
+    assert all(name in str(caught.value) for name in ("BERT", "DistilBERT", "ELECTRA", "DeBERTa-v2", "ModernBERT", "MiniLM"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+def test_sizes_approach_those_asked_for_evenly(count: int) -> None:
+    config = teacher("bert").config
+    wanted = {"layers": 2, "hidden": 16, "ffn": 64}
+    plan = pruning.steps(pruning.architecture(config), config, wanted, count)
+    assert plan[-1] == wanted
+    assert len(plan) <= count
+    assert all(before != after and all(before[name] >= after[name] for name in wanted) for before, after in itertools.pairwise(plan))
+    assert all(step["hidden"] % WIDTH == 0 and step["ffn"] % 8 == 0 for step in plan)
+    assert {2: plan[0] == {"layers": 3, "hidden": 48, "ffn": 96}}.get(count, True)
+
+
+def test_a_step_that_no_config_can_say_is_left_out() -> None:
+    config = teacher("electra, embeddings of 48").config
+    plan = pruning.steps(pruning.architecture(config), config, {"hidden": 32}, 2)
+    assert plan == [{"hidden": 32}]

@@ -121,6 +121,17 @@ def test_numbers_of_special_pieces_in_the_config_follow(tmp_path: Path) -> None:
     assert torch.equal(model.get_input_embeddings().weight[trimmed.cls_token_id], before)
 
 
+def test_positions_that_would_move_are_refused(tmp_path: Path) -> None:
+    from transformers import AutoModel
+
+    tokenizer = tokenizer_of("BPE, specials last")
+    model = AutoModel.from_config(tiny.config_of("roberta", vocab_size=len(tokenizer), pad_token_id=0))
+    model.config.pad_token_id = tokenizer.pad_token_id
+    kept = vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400, len(tokenizer))
+    with pytest.raises(ModelError, match="before the padding piece"):
+        vocabulary.shrink_embedding(model, kept, vocabulary.trim(tokenizer, kept, tmp_path))
+
+
 def test_special_pieces_are_kept_and_renumbered(tmp_path: Path) -> None:
     tokenizer = tiny.wordpiece(TEXTS)
     trimmed = vocabulary.trim(tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400, tiny.VOCABULARY), tmp_path)
