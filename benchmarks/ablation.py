@@ -51,7 +51,7 @@ def variants(section: Section, rows: int, words: bool) -> dict[str, dict[str, An
         words: whether rows can be reworded.
     """
     plain = {**section, "hidden_weight": 0.0, "relation_weight": 0.0, "augment": {**section["augment"], "copies": 0}}
-    hidden, relations = {"hidden_weight": 1.0}, {"relation_weight": 1.0}
+    hidden, relations = {"hidden_weight": 1.0}, {"relation_weight": 10.0}
     reworded = {"augment": {**section["augment"], "copies": 2}}
     once = rows * section["repeats"] + section["pool"]
 
@@ -63,9 +63,10 @@ def variants(section: Section, rows: int, words: bool) -> dict[str, dict[str, An
         "as in params.yaml": {**section},
         PLAIN: {},
         "+ hidden states": hidden,
-        "+ hidden states, weight 0.1": {"hidden_weight": 0.1},
+        "+ hidden states, weight 10": {"hidden_weight": 10.0},
         "+ relations": relations,
-        "+ relations, weight 10": {"relation_weight": 10.0},
+        "+ relations, weight 1": {"relation_weight": 1.0},
+        "+ relations, weight 30": {"relation_weight": 30.0},
         "+ relations of the teacher's last layer but one": {**relations, "relation_layer": 2},
         "+ hidden states + relations": {**hidden, **relations},
     }
@@ -144,6 +145,12 @@ class Bench:
         digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
         return "\n".join([*digests, *(content_hash(self.at(name)) for name in READ)])
 
+    def inputs(self, stage: str, replaced: Mapping[str, Path]) -> Any:
+        """What the stage reads, but for the artifacts that are replaced."""
+        module = stages.load(stage)
+        named = stages.artifacts(module)
+        return module.Inputs(**{field: replaced.get(name, self.at(name)) for field, name in named.items()})
+
     def without_test(self, folder: Path) -> Path:
         """ingest/out but for the test split: what is not there cannot be looked at."""
         folder.mkdir()
@@ -171,14 +178,14 @@ def _student(bench: Bench, trial: Trial, ingest: Path, home: Path) -> Path:
     """The pruned teacher, made once with each seed."""
     if not home.exists():
         (home / "scratch").mkdir(parents=True)
-        prune.run(prune.Inputs(ingest, bench.at("finetune/out")), trial.prune, home, home / "scratch")
+        prune.run(bench.inputs("prune", {"ingest/out": ingest}), trial.prune, home, home / "scratch")
     return home / "out"
 
 
 def _distilled(bench: Bench, trial: Trial, ingest: Path, student: Path, home: Path) -> dict[str, Any]:
     """Figures, or why there can be none: a net without hidden states is no reason to learn nothing of the other variants."""
     (home / "scratch").mkdir(parents=True)
-    inputs = distill.Inputs(ingest, student, bench.at("finetune/outputs"), bench.at("finetune/out"))
+    inputs = bench.inputs("distill", {"ingest/out": ingest, "prune/out": student})
     begun = time.perf_counter()
     try:
         figures = distill.run(inputs, trial.distill, home, home / "scratch").figures

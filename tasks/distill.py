@@ -80,8 +80,9 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     processor = kind.load_processor(inputs.student)
     dropout = checkpoint.dropout_config(inputs.student, params.dropout)
     model = checkpoint.load_model(inputs.student, kind, device, **dropout, attn_implementation="eager")
+    imitation = _imitation(inputs, params, model, processor)
     features, teacher = _transfer_set(inputs, params, processor, device, scratch)
-    place, imitation = inference.places(features), _imitation(inputs, params, model, processor)
+    place = inference.places(features)
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, ...]:
         seen = [features[row] for row in rows]
