@@ -23,9 +23,9 @@ from tasks.shared import bootstrap, checkpoint, inference, latency, metrics, ser
 from tasks.shared.truth import Truth
 from tasks.shared.variants import Setting, Source, open_variant
 
-NODE = 100_000
+NODE = 40_000
 """int8 multiply-adds that take a core as long as a node takes by itself."""
-FLOAT = 3
+FLOAT = 2
 """int8 multiply-adds that take as long as one in float."""
 INTEGER_OPERATORS = frozenset({"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DequantizeLinear"})
 
