@@ -8,8 +8,8 @@ BIN := .venv/bin
 LOCKS := requirements/tasks.lock requirements/flows.lock
 # What recipes other than the embedded run need beyond that.
 EXTRAS := requirements/ner.lock requirements/images.lock
-# The tests speak with the workers of Docker and Kubernetes, without either, and search on a Dask cluster of this machine.
-DEV := requirements/agents.lock requirements/dask.lock requirements/dev.lock
+# The tests speak with the workers of Docker and Kubernetes, without either, search on a Dask cluster of this machine, and run a model on OpenVINO.
+DEV := requirements/agents.lock requirements/dask.lock requirements/openvino.lock requirements/dev.lock
 PIP := -m pip install --quiet --disable-pip-version-check
 # `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
 RUNS = $(filter-out all,$(RUN))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tasks.shared.truth import Truth
     from tasks.shared.variants import Setting, Source, Variant
 
-PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled"}
+PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled", "openvino": "distilled"}
 """An ONNX graph holds scales beside its parameters; it has as many as the checkpoint it was made from."""
 
 
@@ -52,6 +52,7 @@ class Params(Section):
     latency_inputs: int = Field(ge=1, le=10_000, description="real inputs that are timed")
     rounds: int = Field(ge=3, le=1000, description="rounds in which the variants are timed in turns")
     batch: int = Field(ge=1, le=4096, description="inputs per batch when throughput is measured")
+    openvino: bool = Field(description="whether the distilled model is measured on OpenVINO too; it has to be installed")
     gates: Gates = Field(description="what the final model has to keep")
 
 
@@ -75,7 +76,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     labels, rows = checkpoint.label_names(inputs.ingest), tables.read(inputs.ingest / f"{params.split}.parquet")
     truth = _truth(inputs, params, rows, labels)
     setting = Setting(params.kind, labels, params.input_size, params.batch, params.seed, device.type)
-    sources = _sources(inputs, _int8_teacher(inputs, params, labels, scratch))
+    sources = _sources(inputs, params, labels, scratch)
     variants = [open_variant(source, setting) for source in sources]
     answers = {variant.name: np.round(variant.predict(rows), 6) for variant in variants}
 
@@ -99,40 +100,27 @@ def _truth(inputs: Inputs, params: Params, rows: Sequence[Row], labels: Sequence
     return Truth(inference.truth_of(features), [base.decisions(one) for one in features], labels)
 
 
-def _sources(inputs: Inputs, int8_teacher: Path) -> list[Source]:
+def _sources(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Path) -> list[Source]:
     """The variants, in the order in which they are told. One more is one more line."""
+    from tasks.shared import serving, shipping, tables
     from tasks.shared.variants import Source
+
+    told, rows = serving.preprocessing(inputs.final), tables.read(inputs.ingest / "train.parquet")
+    as_final = {**told, "format": told["format"] if told["format"].startswith("int8") else "int8-dynamic"}
+    as_exported = {**told, "format": "fp32", "graph": "exported"}
+
+    def shipped(checkpoint: Path, name: str, like: Mapping[str, Any]) -> Path:
+        return shipping.ship(checkpoint, scratch / name, rows, labels, like)
 
     return [
         Source("baseline", "linear", inputs.ingest),
         Source("teacher", "torch", inputs.teacher),
-        Source("teacher_int8", "onnx", int8_teacher),
+        Source("teacher_int8", "onnx", shipped(inputs.teacher, "teacher_int8", as_final)),
         Source("pruned", "torch", inputs.pruned),
         Source("distilled", "torch", inputs.distilled),
+        *([Source("openvino", "openvino", shipped(inputs.distilled, "openvino", as_exported))] if params.openvino else []),
         Source("final", "onnx", inputs.final),
     ]
-
-
-def _int8_teacher(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Path) -> Path:
-    """The teacher as a shippable folder, with graph and format of the final model: what quantization alone would have given."""
-    import torch
-
-    from tasks.kinds import base
-    from tasks.shared import checkpoint, onnx, serving, tables
-
-    folder, told = scratch / "teacher_int8", serving.preprocessing(inputs.final)
-    kind, number_format = base.load(params.kind), told["format"] if told["format"].startswith("int8") else "int8-dynamic"
-    processor = kind.load_processor(inputs.teacher)
-    serving.write_preprocessing(folder, kind, processor, labels, {"kind": params.kind, "input_size": params.input_size})
-    model = checkpoint.load_model(inputs.teacher, kind, torch.device("cpu"), attn_implementation="eager")
-    rows = tables.read(inputs.ingest / "train.parquet")[: max(2, told["calibration_rows"])]
-    features = kind.encode(processor, rows, labels, params.input_size)
-    graph = scratch / "teacher.onnx"
-    onnx.export(model, kind, processor, features[:2], graph)
-    if told.get("graph") == "fused":
-        graph = onnx.fused(graph, model, kind, params.input_size)
-    onnx.convert(graph, folder / serving.GRAPH, number_format, onnx.calibration(kind, processor, features))
-    return folder
 
 
 def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: Truth, params: Params) -> dict[str, Any]:

@@ -112,6 +112,7 @@ runs:
       latency_inputs: 5
       rounds: 3
       batch: 8
+      openvino: false
       gates: {min_quality_ratio: 0.5, min_speedup: 1.0, max_bytes: 1000000}
 """
 

@@ -19,7 +19,7 @@ import onnx
 import torch
 
 from tasks.kinds import base
-from tasks.shared import bootstrap, checkpoint, inference, latency, metrics, serving, tables
+from tasks.shared import bootstrap, checkpoint, inference, latency, serving, tables
 from tasks.shared.truth import Truth
 from tasks.shared.variants import Setting, Source, open_variant
 
@@ -51,9 +51,10 @@ class Bench:
         own, theirs = (self._kind.figures(each)[self._kind.headline] for each in sums)
         headline, best = (float(self._kind.figures(each.sum(0))[self._kind.headline]) for each in counts)
         share = headline / best if best > 0 else 0.0
+        low, high = bootstrap.interval(own / np.maximum(theirs, 1e-9))
         sure = torch.from_numpy(np.log(np.maximum(shipped, 1e-9))).float()
         return {
-            **dict(metrics.bounded("quality", share, own / np.maximum(theirs, 1e-9))),
+            **{"quality": round(share, 6), "quality_low": round(low, 6), "quality_high": round(high, 6)},
             "headline": round(headline, 6),
             "divergence": round(float(self._kind.distillation_loss(sure, torch.from_numpy(self._answers), 1.0)), 6),
             "agreement": round(float((guesses[0] == guesses[1]).mean()), 6),

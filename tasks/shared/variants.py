@@ -1,4 +1,5 @@
-"""The forms in which a model answers: a linear model, a torch checkpoint, a shippable folder. One more form is one more class.
+"""The forms in which a model answers: a linear model, a torch checkpoint, a shippable folder, the same on OpenVINO. One more form is one
+more class.
 
 All of them look alike from outside, so that the benchmark asks none what it is. A `Source` says where a variant lies; it is
 enough to open it in any process.
@@ -16,6 +17,7 @@ import numpy as np
 from tasks.kinds import base
 from tasks.kinds.base import Kind, Row
 from tasks.shared import serving
+from tasks.shared.errors import ParamsError
 from tasks.shared.serving import GRAPH, session, softmax
 
 
@@ -182,7 +184,41 @@ class Onnx:
         self._session = self._sessions[threads]
 
 
-FORMS: dict[str, Any] = {"linear": Linear, "torch": Torch, "onnx": Onnx}
+class OpenVino(Onnx):
+    """A shippable folder whose graph OpenVINO runs, in the precision it chooses: bf16 where the processor has it."""
+
+    def forward(self, batch: dict[str, np.ndarray]) -> np.ndarray:
+        self._session.infer(batch, share_inputs=True)
+        logits: np.ndarray = self._session.get_output_tensor(0).data
+        return logits
+
+    def answer(self, row: Row) -> np.ndarray:
+        inputs, where = self._request(self._raw_input(row))
+        logits = self.forward(inputs)
+        return softmax(logits if where is None else logits[0, where])
+
+    def use(self, threads: int) -> None:
+        if threads not in self._sessions:
+            self._sessions[threads] = _openvino_request(self._file, threads)
+        self._session = self._sessions[threads]
+
+
+def _openvino_request(file: Path, threads: int) -> Any:
+    """One stream with so many threads, bound to no core, as sessions of onnxruntime are.
+
+    Raises:
+        ParamsError: OpenVINO is not installed.
+    """
+    try:
+        import openvino
+    except ImportError:
+        found = "benchmark.openvino = true: OpenVINO is not installed; `pip install -r requirements/openvino.lock`, or say false"
+        raise ParamsError("params.yaml", found) from None
+    options = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    return openvino.Core().compile_model(file, "CPU", options).create_infer_request()
+
+
+FORMS: dict[str, Any] = {"linear": Linear, "torch": Torch, "onnx": Onnx, "openvino": OpenVino}
 
 
 def open_variant(source: Source, setting: Setting) -> Variant:

@@ -79,7 +79,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> benchmark.Inputs:
 def run(inputs: benchmark.Inputs, folder: Path, **changed: Any) -> Any:
     promises = benchmark.Gates(min_quality_ratio=2.0, min_speedup=0.0, max_bytes=10_000_000)
     values: dict[str, Any] = {"kind": KIND, "seed": 0, "threads": 1, "device": "cpu", "input_size": INPUT_SIZE, "split": "test"}
-    params = benchmark.Params(**{**values, "resamples": 200, "latency_inputs": 4, "rounds": 3, "batch": 4, "gates": promises, **changed})
+    params = benchmark.Params(
+        **{**values, "resamples": 200, "latency_inputs": 4, "rounds": 3, "batch": 4, "openvino": False, "gates": promises, **changed}
+    )
     (folder / "scratch").mkdir(parents=True)
     metrics = benchmark.run(inputs, params, folder, folder / "scratch")
     for name, content in {"metrics.json": metrics.figures, "timings.json": metrics.timings}.items():

@@ -7,12 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flows.searching import inputs, policy, trial
 from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Job, Result
+from flows.searching.measure import Bench
+from tasks import distill, prune, quantize
+from tasks.kinds import base
+from tasks.shared import inference, metrics, tables
 from tasks.shared.errors import DataError
-from tests.flows.searching.conftest import RUN
+from tasks.shared.serving import softmax
+from tasks.shared.truth import Truth
+from tasks.shared.variants import Setting, Source, open_variant
+from tests.flows.searching.conftest import MEASURED, RECOVERY, RUN, SIZES
+from tests.tasks import stage
 
 EASY = "quality >= 1% of teacher, then least latency"
 HASTY = "speedup >= 100000 x, then best quality"
@@ -69,6 +78,33 @@ def test_what_no_clock_had_a_hand_in_comes_out_the_same_again(complete: Result, 
     again = trial.run(asked, with_teacher)
     same = ("quality", "divergence", "agreement", "cost", "bytes", "shape", "rungs")
     assert {name: again.figures[name] for name in same} == {name: complete.figures[name] for name in same}
+
+
+def test_the_share_is_that_of_the_benchmark(complete: Result, with_teacher: Path, section: dict[str, Any]) -> None:
+    home = with_teacher / "scratch" / "complete" / "one"
+    bench = Bench(home / "ingest" / "out", home / "finetune" / "out", home / "finetune" / "outputs", stage.checked("benchmark", **MEASURED))
+    kind, rows = base.load(section["kind"]), tables.read(home / "ingest" / "out" / "validation.parquet")
+    truth = Truth(np.array([bench.labels.index(row["label"]) for row in rows]), [1] * len(rows), bench.labels)
+    setting = Setting(section["kind"], bench.labels, 32, 8, 0, "cpu")
+    shipped = open_variant(Source("final", "onnx", home / "quantize" / "out"), setting).predict(rows)
+    teacher = softmax(inference.read_outputs(home / "finetune" / "outputs" / "validation.safetensors"))
+    told = metrics.quality(kind, {"baseline": teacher, "teacher": teacher, "final": shipped}, truth, MEASURED["resamples"], section["seed"])
+    ratio = {f"quality{bound}": told["final"][f"quality_ratio{bound}"] for bound in ("", "_low", "_high")}
+    assert {name: complete.figures[name] for name in ratio} == pytest.approx(ratio, abs=2e-6)
+    assert complete.figures["agreement"] == told["final"]["agreement"]
+
+
+def test_a_trial_makes_what_the_stages_make(complete: Result, with_teacher: Path, tmp_path: Path) -> None:
+    """To the byte, so that its figures hold of what `dvc repro` makes of the winner's values."""
+    home = with_teacher / "data" / RUN
+    stage.run("prune", prune.Inputs(home / "ingest" / "out", home / "finetune" / "out"), tmp_path / "prune", **SIZES)
+    lesson = distill.Inputs(home / "ingest" / "out", tmp_path / "prune" / "out", home / "finetune" / "outputs")
+    stage.run("distill", lesson, tmp_path / "distill", **RECOVERY)
+    shipped = quantize.Inputs(home / "ingest" / "out", tmp_path / "distill" / "out")
+    stage.run("quantize", shipped, tmp_path / "quantize", min_agreement=0.0)
+    made = with_teacher / "scratch" / "complete" / "one" / "quantize" / "out"
+    assert complete.state == COMPLETE
+    assert stage.contents(made) == stage.contents(tmp_path / "quantize" / "out")
 
 
 def test_a_shape_that_was_timed_is_not_timed_again(complete: Result, asked: Job, with_teacher: Path) -> None:

@@ -1,0 +1,34 @@
+"""A checkpoint as a shippable folder like another one: what its graph and format alone would have given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tasks.kinds import base
+from tasks.kinds.base import Row
+from tasks.shared import checkpoint, onnx, serving
+
+
+def ship(student: Path, folder: Path, rows: Sequence[Row], labels: Sequence[str], told: Mapping[str, Any]) -> Path:
+    """Writes and returns `folder`.
+
+    Args:
+        student: the checkpoint.
+        rows: labelled rows, the first of which are what int8-static takes its ranges from.
+        told: what preprocessing.json of the other folder says.
+    """
+    kind = base.load(told["kind"])
+    processor = kind.load_processor(student)
+    serving.write_preprocessing(folder, kind, processor, labels, {name: told[name] for name in ("kind", "input_size")})
+    model = checkpoint.load_model(student, kind, torch.device("cpu"), attn_implementation="eager")
+    features = kind.encode(processor, rows[: max(2, told["calibration_rows"])], labels, told["input_size"])
+    graph = folder.with_suffix(".onnx")
+    onnx.export(model, kind, processor, features[:2], graph)
+    if told.get("graph") == "fused":
+        graph = onnx.fused(graph, model, kind, told["input_size"])
+    onnx.convert(graph, folder / serving.GRAPH, told["format"], onnx.calibration(kind, processor, features))
+    return folder
