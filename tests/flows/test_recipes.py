@@ -24,7 +24,11 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-NAMED = {"csl": {"source": "titles", "checkpoint": "models/chinese"}, "fashion": {"source": "pictures"}, "banking77": {"source": "messages"}}
+NAMED = {
+    "csl": {"source": "titles", "checkpoint": "models/chinese"},
+    "fashion": {"source": "pictures"},
+    "banking77": {"source": "messages"},
+}
 """What the user has to say of a recipe."""
 
 
