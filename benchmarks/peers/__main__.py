@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -24,6 +25,7 @@ from typing import Any
 from benchmarks.peers import compression, environments, field, page
 from benchmarks.peers.compression import Outcome
 from benchmarks.peers.field import MEASURING, ROOT
+from tasks.__main__ import ENVIRONMENT
 from tasks.shared import checkpoint, params, serving, stages, tables
 from tasks.shared.errors import DataError, ModelError, SlipwayError
 
@@ -147,7 +149,9 @@ def _measured(
     file, out = work / "measure.json", work / "measured.json"
     file.write_text(json.dumps(asked), encoding="utf-8")
     python = environments.ready(ROOT / ".peers" / MEASURING, field.locks(MEASURING))
-    subprocess.run([str(python), "-m", "benchmarks.peers.measure", str(file), str(out)], cwd=ROOT, check=True)
+    subprocess.run(
+        [str(python), "-m", "benchmarks.peers.measure", str(file), str(out)], cwd=ROOT, env={**os.environ, **ENVIRONMENT}, check=True
+    )
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return result
 
@@ -155,7 +159,7 @@ def _measured(
 def _entry(outcome: Outcome, failed: Mapping[str, str]) -> dict[str, Any]:
     name, peer = outcome.entry.name, outcome.entry.peer
     told = {"name": name, "peer": peer.name, "recipe": outcome.entry.recipe, "does": peer.recipes[outcome.entry.recipe]}
-    return {**told, "seconds": outcome.seconds, "error": outcome.error or failed.get(name)}
+    return {**told, "seconds": outcome.seconds, "cpu_seconds": outcome.cpu_seconds, "error": outcome.error or failed.get(name)}
 
 
 def _told(environment: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 from benchmarks.peers.environments import NotToBeHadError, ready, tail
 from benchmarks.peers.field import HERE, OURS, ROOT, Entry, locks
+from tasks.__main__ import ENVIRONMENT
 from tasks.kinds import base
 from tasks.shared import serving
 
@@ -33,6 +35,8 @@ class Outcome:
     folder: Path
     seconds: float | None
     """Of wall time, from the start of the process to its end: loading libraries, converting, optimizing, calibrating, writing."""
+    cpu_seconds: float | None
+    """Of processor time in that, which other work on the machine changes less."""
     error: str | None
 
 
@@ -46,14 +50,20 @@ def compress(entry: Entry, job: Mapping[str, Any], work: Path) -> Outcome:
     file.write_text(json.dumps({**job, "recipe": entry.recipe, "out": str(folder)}), encoding="utf-8")
     try:
         python = ready(ROOT / ".peers" / entry.peer.environment, locks(entry.peer.environment))
-        began = time.monotonic()
+        began, used = time.monotonic(), _cpu_seconds()
         error = _run(_command(entry, python, file), ROOT if entry.peer.is_ours else place)
-        seconds = time.monotonic() - began
+        seconds, used = time.monotonic() - began, _cpu_seconds() - used
     except NotToBeHadError as fault:
-        return Outcome(entry, folder, None, f"its environment cannot be made: {fault}")
+        return Outcome(entry, folder, None, None, f"its environment cannot be made: {fault}")
     if error is None and not (folder / entry.peer.graph).is_file():
         error = f"ended without an error and without {entry.peer.graph}"
-    return Outcome(entry, folder, round(seconds, 1), error)
+    return Outcome(entry, folder, round(seconds, 1), round(used, 1), error)
+
+
+def _cpu_seconds() -> float:
+    """Of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _command(entry: Entry, python: Path, job: Path) -> list[str]:
@@ -64,7 +74,7 @@ def _command(entry: Entry, python: Path, job: Path) -> list[str]:
 
 def _run(command: list[str], folder: Path) -> str | None:
     """What it said last if it failed."""
-    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}} | QUIET
+    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}} | ENVIRONMENT | QUIET
     try:
         done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
     except subprocess.TimeoutExpired:

@@ -77,13 +77,13 @@ def _verdict(result: Result) -> str:
 
 
 def _first_table(result: Result) -> str:
-    headline, seconds = result["measured"]["headline"], {entry["name"]: entry["seconds"] for entry in result["entries"]}
+    headline, made = result["measured"]["headline"], {entry["name"]: entry for entry in result["entries"]}
     lines = [
         "## Each peer's best recipe",
         "",
         f"Of a peer's recipes the fastest one that keeps {KEPT:.0%} of the teacher's {headline}, or else its fastest.",
         "",
-        f"| | {headline} | share of the teacher's | times faster | MB | times smaller | peak RSS, MiB | made in, s |",
+        f"| | {headline} | share of the teacher's | times faster | MB | times smaller | peak RSS, MiB | made in, s (CPU s) |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name in best(result):
@@ -96,7 +96,7 @@ def _first_table(result: Result) -> str:
             f"{quality['bytes'] / MEGABYTE:.2f}",
             f"{quality['size_ratio']:.1f}",
             f"{speed['peak_rss_mb']:.0f}" if speed["peak_rss_mb"] is not None else "–",
-            f"{seconds[name]:.0f}" if seconds.get(name) is not None else "–",
+            f"{made[name]['seconds']:.0f} ({made[name]['cpu_seconds']:.0f})" if name in made else "–",
         ]
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -146,11 +146,13 @@ def _how(result: Result) -> str:
     return f"""## How it was measured
 
 Each peer's script runs in an environment of its own, gets the teacher's checkpoint and texts of the training split, and leaves a graph;
-`made in` is the wall time of that process. Then all are measured by Slipway's own harness (`tasks/shared/latency.py`) in one process:
-every ONNX graph in the same onnxruntime with the same session options, OpenVINO's in OpenVINO with the hint LATENCY. All get the
-same fast tokenizer, without padding, and the same rows one by one. A size is that of the folder with graph, tokenizer and labels; peak
-RSS is of a process that opens the variant and answers 32 inputs. Intervals are 95 %, paired with the teacher on the same resampled
-rows. The test split was {"" if result["split"] == "test" else "not "}opened by this run."""
+`made in` is that process's wall time, and its processor time. Then all are measured by Slipway's own harness
+(`tasks/shared/latency.py`) in one process: every ONNX graph in the same onnxruntime with the same session options, OpenVINO's in
+OpenVINO with the hint LATENCY. All get the same fast tokenizer, without padding, and the same rows one by one. A size is that of the
+folder with graph, tokenizer and labels; peak RSS is of a process that opens the variant and answers 32 inputs. Intervals are 95 %,
+paired with the teacher on the same resampled rows.
+
+The test split was {"" if result["split"] == "test" else "not "}opened by this run."""
 
 
 def points(result: Result) -> Iterator[dict[str, Any]]:

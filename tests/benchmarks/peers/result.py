@@ -38,7 +38,15 @@ def result(split: str = "validation") -> dict[str, Any]:
 
 def entry(peer: str, recipe: str, error: str | None = None) -> dict[str, Any]:
     seconds = None if error else 12.3
-    return {"name": f"{peer}/{recipe}", "peer": peer, "recipe": recipe, "does": f"{recipe} of {peer}", "seconds": seconds, "error": error}
+    return {
+        "name": f"{peer}/{recipe}",
+        "peer": peer,
+        "recipe": recipe,
+        "does": f"{recipe} of {peer}",
+        "seconds": seconds,
+        "cpu_seconds": seconds,
+        "error": error,
+    }
 
 
 def quality(name: str) -> dict[str, float]:

@@ -17,6 +17,7 @@ assert not [path for path in sys.path if path.endswith("slipway")]
 if job["recipe"] == "breaks":
     sys.exit("no such pass: " + job["teacher"])
 if job["recipe"] == "leaves":
+    sum(range(20_000_000))
     pathlib.Path(job["out"], "model.onnx").write_bytes(b"graph")
 """
 
@@ -49,7 +50,8 @@ def test_a_recipe_leaves_a_graph_or_its_last_words(tmp_path: Path) -> None:
     assert made.error is None
     assert (made.folder / "model.onnx").read_bytes() == b"graph"
     assert made.seconds is not None
-    assert 0 < made.seconds < 60
+    assert made.cpu_seconds is not None
+    assert 0.1 < made.cpu_seconds < made.seconds + 0.5 < 120
     assert outcome("breaks", tmp_path).error == "no such pass: the teacher"
     assert outcome("forgets", tmp_path).error == "ended without an error and without model.onnx"
 
