@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks import ablation
+from benchmarks.distillations import PLAIN, variants
 from tasks import distill
 from tasks.shared import params
 from tasks.shared.errors import ParamsError
@@ -17,7 +18,7 @@ from tests.smoke import PARAMS
 from tests.tasks import stage
 from tests.tasks.conftest import Run
 
-NAMES = [ablation.PLAIN, "+ relations", "label weight 0.1"]
+NAMES = [PLAIN, "+ relations", "label weight 0.1"]
 COMMITTED = params.read(stage.ROOT / "params.yaml")["bbc"]["distill"]
 
 
@@ -35,15 +36,15 @@ def bench(tiny_run: Run, tmp_path: Path) -> ablation.Bench:
 
 
 def test_variants_are_one_change_each_and_in_order() -> None:
-    found = ablation.variants(COMMITTED, 1440, words=True)
-    plain = found[ablation.PLAIN]
+    found = variants(COMMITTED, 1440, words=True)
+    plain = found[PLAIN]
     assert (plain["hidden_weight"], plain["relation_weight"], plain["augment"]["copies"]) == (0, 0, 0)
     for name, values in found.items():
         stage.checked("distill", **values)
         changed = {key for key, value in values.items() if value != plain[key]}
         assert len(changed - {"epochs", "patience", "relation_layer"}) <= max(1, name.count("+")), name
     assert found["pool of 0, as many steps"]["epochs"] == round((1440 * 4 + 50_000) / (1440 * 4))
-    assert not any("variations" in name for name in ablation.variants(COMMITTED, 1440, words=False))
+    assert not any("variations" in name for name in variants(COMMITTED, 1440, words=False))
 
 
 def test_results_are_kept_as_they_come_and_not_made_again(bench: ablation.Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +63,7 @@ def test_results_are_kept_as_they_come_and_not_made_again(bench: ablation.Bench,
     assert len(json.loads(file.read_text())) == 2
     kept = ablation.measure(bench, trials, file)
     # A label weight of 0.1 is what params ask for, so that variant is the plain one: it is not made again either.
-    assert made == [(0, 0.0), (0, 1.0), (1, 0.0), (1, 0.0), (1, 1.0)]
+    assert made == [(0, 0.0), (0, 30.0), (1, 0.0), (1, 0.0), (1, 30.0)]
     assert json.loads(file.read_text()) == kept
     *_, plain, relations, weighed = ablation.table(trials, kept, "macro_f1").splitlines()
     assert plain.split("|")[2:6] == weighed.split("|")[2:6]
@@ -84,10 +85,10 @@ def test_variant_that_cannot_be_is_told_of_and_the_others_go_on(bench: ablation.
     text = (bench.root / "params.yaml").read_text()
     (bench.root / "params.yaml").write_text(text.replace("relation_heads: 16", "relation_heads: 24").replace("epochs: 3", "epochs: 1"))
     other = ablation.Bench(bench.root, bench.run)
-    trials = other.trials(["+ relations", ablation.PLAIN], [0])
+    trials = other.trials(["+ relations", PLAIN], [0])
     *_, relations, plain = ablation.table(trials, ablation.measure(other, trials, tmp_path / "kept.json"), "macro_f1").splitlines()
     assert "distill.relation_heads = 24: must divide 32" in relations
-    assert f"| {ablation.PLAIN} | 1 | 150 |" in plain
+    assert f"| {PLAIN} | 1 | 150 |" in plain
 
 
 def test_variant_of_a_wrong_name_is_told_of(bench: ablation.Bench) -> None:
