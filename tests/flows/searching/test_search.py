@@ -159,8 +159,10 @@ def test_a_local_cluster_of_two_workers_does_trials_side_by_side(gone_on: tuple[
     assert done.returncode == 1, said
     assert f"{RUN}: none of 3 trials keeps the budget; data/{RUN}/search/front.md shows how near they came" in done.stderr
     assert [one["state"] for one in front_of(project)["trials"]] == ["complete"] * 3
-    began, ended = ([said.index(f"trial {number}: {stage}") for number in (1, 2)] for stage in ("prune", "quantize"))
-    assert max(began) < min(ended), "they took turns"
+    began = list(re.finditer(r"Task run 'trial [12]: [^']*' - begins on \S+, process (?P<worker>\d+)", said))
+    ended = [found.start() for found in re.finditer(r"Task run 'trial [12]: [^']*' - Finished", said)]
+    assert len({found["worker"] for found in began}) == len(began) == len(ended) == 2
+    assert began[1].start() < ended[0], "they took turns"
     assert (project / "params.yaml").read_text(encoding="utf-8") == before
 
 
