@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import statistics
 import time
 from collections import deque
@@ -34,6 +35,7 @@ Say = Callable[[str], None]
 def run_trial(asked: Job) -> State[Any] | Result:
     """In a child process, in the checkout that is the current directory of whoever runs the task."""
     folder, logger, lines = Path.cwd() / asked.folder, get_run_logger(), deque[str](maxlen=5)
+    logger.info("begins on %s, process %d", socket.gethostname(), os.getpid())
     job.write(folder / "job.json", asked)
     with Progress(f"trial-{asked.number}", logger) as progress:
 
