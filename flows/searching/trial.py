@@ -53,13 +53,13 @@ class Trial:
         from flows.searching.measure import Bench
 
         inputs.link(self._root, self._job.run, self._job.inputs, self._home)
-        bench = Bench(self._home / inputs.INGEST, self._home / inputs.TEACHER, self._home / inputs.OUTPUTS, self._params["benchmark"])
-        ingest, outputs = self._home / inputs.INGEST, self._home / inputs.OUTPUTS
-        pruned = self._made("prune", "prune", {"ingest": ingest, "teacher": self._home / inputs.TEACHER})
+        ingest, teacher, outputs = (self._home / name for name in (inputs.INGEST, inputs.TEACHER, inputs.OUTPUTS))
+        bench = Bench(ingest, teacher, outputs, self._params["benchmark"])
+        pruned = self._made("prune", "prune", {"ingest": ingest, "teacher": teacher})
         folder = self._made("before", "quantize", {"ingest": ingest, "student": pruned / "out"}, **NOTHING_ASKED) / "out"
         self.figures["cost"] = bench.cost(pruned / "out", folder)
         self._weigh(bench, folder)
-        lesson = {"ingest": ingest, "student": pruned / "out", "outputs": outputs}
+        lesson = {"ingest": ingest, "student": pruned / "out", "outputs": outputs, "teacher": teacher}
         for rung in self._job.rungs:
             self._climb(rung, self._made(f"rung-{rung}", "distill", lesson, **self._share(rung)))
         learned = self._made("distill", "distill", lesson)
