@@ -48,7 +48,7 @@ def baseline(models: dict[str, Shipped], ingest: Path) -> Baseline:
 
 def take(store: Store, rules: Rules, baseline: Baseline, **changed: Any) -> dict[str, intake.Taken]:
     found, _ = inbox.look(inbox.folder(store.root, RUN), 0)
-    taken = intake.take_in(found, store, rules, policy(max_content_shift=1.0, **changed), baseline)
+    taken = intake.take_in(found, store, rules, policy(max_content_shift=1.0, max_surprise=1.0, **changed), baseline)
     return {one.drop.name: one for one in taken}
 
 
