@@ -166,7 +166,7 @@ def test_removed_results_come_back_from_the_run_cache(made: Path) -> None:
     ("files", "stale"),
     [
         (["tasks/shared/pruning.py"], {"prune"}),
-        (["tasks/shared/training.py"], {"pretrain", "finetune", "distill"}),
+        (["tasks/shared/training.py"], {"pretrain", "finetune", "prune", "distill"}),
         (["README.md", "requirements/dev.lock", "requirements/flows.lock", "pyproject.toml", "flows/graph.py", "tests/tiny.py"], set()),
     ],
 )
