@@ -139,7 +139,7 @@ def test_faults_of_a_static_graph_are_told_at_once(tmp_path: Path) -> None:
 
 def test_static_int8_of_texts_ships_too(tiny_run: Run, tmp_path: Path) -> None:
     """It has no convolution to leave in float."""
-    limits = {"format": "int8-static", "calibration_rows": 20, "max_difference": 1e-4, "min_agreement": 0.5}
+    limits = {"graph": "exported", "format": "int8-static", "calibration_rows": 20, "max_difference": 1e-4, "min_agreement": 0.5}
     stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **limits)
     assert json.loads((tmp_path / "out" / "preprocessing.json").read_text())["format"] == "int8-static"
 

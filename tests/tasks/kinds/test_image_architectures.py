@@ -37,7 +37,7 @@ def test_architecture_goes_from_checkpoint_to_int8(tmp_path: Path, architecture:
     figures = stage.run("prune", cut, tmp_path / "prune", **GIVEN, **sizes, batches=2, batch_size=8).figures
     inputs = distill.Inputs(ingested, tmp_path / "prune" / "out", tmp_path / "finetune" / "outputs", tmp_path / "finetune" / "out")
     stage.run("distill", inputs, tmp_path / "distill", **GIVEN, **quick, pool=20, repeats=1)
-    limits = {"format": "int8-static", "calibration_rows": 20, "max_difference": 1e-3, "min_agreement": 0.3}
+    limits = {"graph": "exported", "format": "int8-static", "calibration_rows": 20, "max_difference": 1e-3, "min_agreement": 0.3}
     stage.run("quantize", quantize.Inputs(ingested, tmp_path / "distill" / "out"), tmp_path / "quantize", **GIVEN, **limits)
     with pytest.raises(DataError, match=r"gone.png: no such file: "):
         serving.load(tmp_path / "quantize" / "out", GIVEN["kind"])(str(tmp_path / "gone.png"))
@@ -69,6 +69,6 @@ def test_size_that_a_vit_cannot_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_static_int8_needs_calibration_rows(tmp_path: Path) -> None:
-    limits = {"format": "int8-static", "calibration_rows": 0, "max_difference": 1e-4, "min_agreement": 0.0}
+    limits = {"graph": "exported", "format": "int8-static", "calibration_rows": 0, "max_difference": 1e-4, "min_agreement": 0.0}
     with pytest.raises(ParamsError, match=r"quantize.calibration_rows = 0"):
         stage.run("quantize", quantize.Inputs(tmp_path, tmp_path), tmp_path, **GIVEN, **limits)
