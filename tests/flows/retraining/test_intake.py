@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -18,10 +19,13 @@ from flows.retraining.intake import Baseline
 from flows.retraining.sifting import Known
 from flows.retraining.store import REASONS, Store
 from tasks.shared import tables
-from tests.flows.retraining.conftest import articles, policy, write_csv
+from tests.flows.retraining import conftest
+from tests.flows.retraining.conftest import policy, write_csv
 from tests.tasks import stage
 
 RUN = "a"
+articles = functools.partial(conftest.articles, beyond=conftest.LEARNED)
+"""A champion that has learned some of the frozen rows by heart misses more of those that arrive, and its surprise is no news."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +52,7 @@ def baseline(models: dict[str, Shipped], ingest: Path) -> Baseline:
 
 def take(store: Store, rules: Rules, baseline: Baseline, **changed: Any) -> dict[str, intake.Taken]:
     found, _ = inbox.look(inbox.folder(store.root, RUN), 0)
-    taken = intake.take_in(found, store, rules, policy(max_content_shift=1.0, max_surprise=1.0, **changed), baseline)
+    taken = intake.take_in(found, store, rules, policy(max_content_shift=1.0, **changed), baseline)
     return {one.drop.name: one for one in taken}
 
 
@@ -91,7 +95,7 @@ def test_doing_it_again_writes_the_same_files(store: Store, rules: Rules, baseli
 def test_rows_collected_before_are_known(store: Store, rules: Rules, baseline: Baseline) -> None:
     drop(store, "a.csv", articles(700, 30))
     first = take(store, rules, baseline)["a.csv"]
-    drop(store, "b.csv", [*articles(700, 30), *articles(760, 5)])
+    drop(store, "b.csv", [*articles(700, 30), *articles(740, 5)])
     second = take(store, rules, baseline)
     assert second["a.csv"].taken == 0
     assert second["b.csv"].taken == 5
