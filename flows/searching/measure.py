@@ -96,10 +96,6 @@ def shape(folder: Path) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
-def size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.iterdir())
-
-
 def _graph(folder: Path) -> Any:
     return onnx.load(folder / serving.GRAPH, load_external_data=False).graph
 

@@ -85,8 +85,9 @@ class Trial:
     def _weigh(self, bench: Any, folder: Path) -> None:
         """Bytes and speed of a shippable folder; a shape that was timed before is not timed again."""
         from flows.searching import measure
+        from tasks.shared.variants import size_of
 
-        self.figures |= {"bytes": measure.size(folder), "shape": measure.shape(folder)}
+        self.figures |= {"bytes": size_of(folder), "shape": measure.shape(folder)}
         known = self._job.speeds.get(self.figures["shape"])
         if known is None and self.figures.get("timed") != self.figures["shape"]:
             known = bench.speed(folder, self._home.parent / "timing.lock")
