@@ -107,7 +107,7 @@ def _sources(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Pat
 
     told, rows = serving.preprocessing(inputs.final), tables.read(inputs.ingest / "train.parquet")
     as_final = {**told, "format": told["format"] if told["format"].startswith("int8") else "int8-dynamic"}
-    as_exported = {**told, "format": "fp32", "graph": "exported"}
+    as_exported = {**told, "format": "fp32", "graph": "exported", "embeddings": "as_format"}
 
     def shipped(checkpoint: Path, name: str, like: Mapping[str, Any]) -> Path:
         return shipping.ship(checkpoint, scratch / name, rows, labels, like)

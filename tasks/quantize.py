@@ -4,7 +4,8 @@ Reads ingest/out (validation rows; training rows to calibrate on) and distill/ou
 preprocessing.json, and for texts tokenizer.json.
 
 int8-dynamic quantizes activations as they come; int8-static by ranges that were seen on calibration rows, which is what convolutions
-need; see tasks/shared/onnx.py. fp16 and bf16 halve the weights; see tasks/shared/halves.py.
+need; see tasks/shared/onnx.py. fp16 and bf16 halve the weights; see tasks/shared/halves.py. The table of words can have fewer bits than the
+rest; see tasks/shared/four_bits.py.
 
 A graph is accepted only if it does what the torch student does on real validation rows: the float graph, exported or fused, gives the same
 logits, the shipped graph the same answers. Operators that int8 hurts may stay in float; see tasks/shared/sparing.py.
@@ -37,6 +38,7 @@ class Params(Section):
     input_size: InputSize
     graph: Literal["exported", "fused"] = Field(description="as torch exports it, or with its operators fused, which is faster")
     format: Literal["int8-dynamic", "int8-static", "fp16", "bf16", "fp32"] = Field(description="of the numbers in the file that ships")
+    embeddings: Literal["as_format", "int4"] = Field(description="of the table of words: as the format has it, or in four bits")
     calibration_rows: int = Field(ge=0, le=100_000, description="training rows that int8-static takes its ranges from; else unused")
     max_difference: float = Field(gt=0, le=1, description="greatest difference of a logit between the float graph and torch")
     min_agreement: float = Field(
@@ -58,7 +60,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: int8-static without calibration rows, or of a fused graph.
     ModelError: a graph does not do what the student does.
     """
-    from tasks.shared import checkpoint, compute, inference, onnx, serving
+    from tasks.shared import checkpoint, compute, four_bits, inference, onnx, serving
     from tasks.shared.sparing import Trial, ship
 
     _check(params)
@@ -79,6 +81,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     if difference > params.max_difference:
         allowed = f"at most {params.max_difference:.2e} is allowed (quantize.max_difference)"
         raise ModelError("model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; {allowed}")
+    if params.embeddings == "int4":
+        float_file = four_bits.pack_words(float_file)
     seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows]
     calibration = onnx.calibration(kind, processor, kind.encode(processor, seen, labels, params.input_size))
     operators = onnx.operators(float_file, params.format)
@@ -109,7 +113,8 @@ def _check(params: Params) -> None:
 def _facts(params: Params) -> Mapping[str, Any]:
     """What preprocessing.json tells of the graph."""
     facts = {name: getattr(params, name) for name in ("kind", "input_size", "format", "calibration_rows")}
-    return facts if params.graph == "exported" else {**facts, "graph": params.graph}
+    usual = {"graph": "exported", "embeddings": "as_format"}
+    return facts | {name: getattr(params, name) for name, value in usual.items() if getattr(params, name) != value}
 
 
 def _answers(file: Path, folder: Path, kind: base.Kind, rows: Sequence[base.Row], params: Params) -> np.ndarray:

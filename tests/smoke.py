@@ -102,6 +102,7 @@ runs:
     quantize:
       graph: exported
       format: int8-dynamic
+      embeddings: as_format
       calibration_rows: 0
       max_difference: 0.0001
       min_agreement: 0.5

@@ -10,7 +10,7 @@ import torch
 
 from tasks.kinds import base
 from tasks.kinds.base import Row
-from tasks.shared import checkpoint, onnx, serving
+from tasks.shared import checkpoint, four_bits, onnx, serving
 
 
 def ship(student: Path, folder: Path, rows: Sequence[Row], labels: Sequence[str], told: Mapping[str, Any]) -> Path:
@@ -30,5 +30,7 @@ def ship(student: Path, folder: Path, rows: Sequence[Row], labels: Sequence[str]
     onnx.export(model, kind, processor, features[:2], graph)
     if told.get("graph") == "fused":
         graph = onnx.fused(graph, model, kind, told["input_size"])
+    if told.get("embeddings") == "int4":
+        graph = four_bits.pack_words(graph)
     onnx.convert(graph, folder / serving.GRAPH, told["format"], onnx.calibration(kind, processor, features))
     return folder

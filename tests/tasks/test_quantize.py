@@ -131,6 +131,19 @@ def test_fused_graph_ships_in_every_format_that_keeps_it_whole(tiny_run: Run, tm
     assert (tmp_path / "out" / "model.onnx").stat().st_size < 0.6 * student
 
 
+@pytest.mark.parametrize("graph", ["exported", "fused"])
+@pytest.mark.parametrize("number_format", ["int8-dynamic", "fp16", "fp32"])
+def test_words_in_four_bits_go_with_every_format_and_graph(tiny_run: Run, tmp_path: Path, graph: str, number_format: str) -> None:
+    read = quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out")
+    given = {"max_difference": 0.0001, "min_agreement": 0.8, "graph": graph, "format": number_format}
+    plain, packed = (
+        stage.run("quantize", read, tmp_path / embeddings, **given, embeddings=embeddings).figures for embeddings in ("as_format", "int4")
+    )
+    assert json.loads((tmp_path / "int4" / "out" / "preprocessing.json").read_text())["embeddings"] == "int4"
+    assert packed["bytes"] < plain["bytes"] - 5000  # the table is small here
+    assert packed["float_difference"] == plain["float_difference"]
+
+
 def test_faults_of_a_static_graph_are_told_at_once(tmp_path: Path) -> None:
     given = {**LIMITS, "format": "int8-static", "calibration_rows": 0, "graph": "fused"}
     with pytest.raises(ParamsError, match=r"2 faults\n.*calibration_rows = 0.*\n.*graph = fused: .*int8-dynamic"):

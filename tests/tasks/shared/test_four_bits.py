@@ -1,0 +1,73 @@
+"""Words in four bits: what comes back is near, what is looked up is what was stored, and a graph without words is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tasks.shared import four_bits, serving
+from tasks.shared.errors import ParamsError
+
+WIDTHS = [8, 24, 64, 192, 200, 256]
+
+
+def table(width: int) -> np.ndarray:
+    chance = np.random.default_rng(0)
+    return (chance.normal(size=(300, width)) * chance.uniform(0.001, 10, size=(300, 1))).astype(np.float32)
+
+
+def restored(values: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    each: np.ndarray = np.repeat(scales, four_bits.BLOCK, axis=1)[:, : values.shape[1]] * values
+    return each
+
+
+def look_up(folder: Path, words: np.ndarray, indices: str = "input_ids") -> Path:
+    """A graph that looks up words, and adds a number to their numbers first unless `indices` is what it is given."""
+    given = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "length"])]
+    gives = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "length", words.shape[1]])]
+    nodes = [
+        helper.make_node("Add", ["input_ids", "zero"], ["moved"]),
+        helper.make_node("Gather", ["words", indices], ["logits"], name="words"),
+    ]
+    constants = [numpy_helper.from_array(words, "words"), numpy_helper.from_array(np.zeros(1, dtype=np.int64), "zero")]
+    file = folder / "float.onnx"
+    graph = helper.make_graph(nodes, "look_up", given, gives, constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
+    return file
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_error_is_a_tenth_and_no_more_than_with_the_widest_scale(width: int) -> None:
+    words = table(width)
+    values, scales = four_bits.quantized(words)
+    assert (values.min(), values.max()) == (-8, 7)
+    apart = np.square(restored(values, scales) - words).sum()
+    assert apart < 0.13**2 * np.square(words).sum()
+    widest = np.repeat(np.abs(words).max(1, keepdims=True) / 7, width, axis=1)
+    assert apart < np.square(np.rint(words / widest) * widest - words).sum()
+
+
+def test_row_of_zeros_comes_back_as_zeros() -> None:
+    values, scales = four_bits.quantized(np.zeros((2, 64), dtype=np.float32))
+    assert not restored(values, scales).any()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_session_looks_up_what_was_stored(width: int, tmp_path: Path) -> None:
+    words = table(width)
+    packed = four_bits.pack_words(look_up(tmp_path, words))
+    ids = np.random.default_rng(1).integers(0, len(words), (3, 11))
+    got = serving.session(packed, threads=1).run(None, {"input_ids": ids})[0]
+    np.testing.assert_allclose(got, restored(*four_bits.quantized(words))[ids], rtol=1e-6)
+    # Half a byte a number and a scale a block, where there were four bytes a number.
+    stored = len(words) * (width / 2 + 4 * -(-width // four_bits.BLOCK))
+    assert packed.stat().st_size < stored + 1000
+
+
+def test_table_that_is_not_looked_up_by_the_input_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"quantize\.embeddings = int4: the graph looks up no words; take `as_format`"):
+        four_bits.pack_words(look_up(tmp_path, table(64), indices="moved"))
