@@ -10,7 +10,8 @@ LOCKS := requirements/tasks.lock requirements/flows.lock
 EXTRAS := requirements/ner.lock requirements/images.lock
 # The tests speak with the workers of Docker and Kubernetes, without either, search on a Dask cluster of this machine, and run a model on OpenVINO.
 DEV := requirements/agents.lock requirements/dask.lock requirements/openvino.lock requirements/dev.lock
-PIP := -m pip install --quiet --disable-pip-version-check
+# Modules are compiled when they are first used, and most never are.
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 # `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
 RUNS = $(filter-out all,$(RUN))
 WHAT = $(if $(RUNS),benchmark@$(RUN),--keep-going)
