@@ -78,9 +78,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     if params.graph == "fused":
         float_file = onnx.fused(float_file, student, kind, params.input_size)
     difference = float(np.abs(_answers(float_file, folder, kind, rows, params) - wanted).max())
-    if difference > params.max_difference:
-        allowed = f"at most {params.max_difference:.2e} is allowed (quantize.max_difference)"
-        raise ModelError("model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; {allowed}")
+    _check_parity(difference, params)
     if params.embeddings == "int4":
         float_file = four_bits.pack_words(float_file)
     seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows]
@@ -108,6 +106,12 @@ def _check(params: Params) -> None:
         )
     if faults:
         raise ParamsError("params.yaml", *faults)
+
+
+def _check_parity(difference: float, params: Params) -> None:
+    if difference > params.max_difference:
+        allowed = f"at most {params.max_difference:.2e} is allowed (quantize.max_difference)"
+        raise ModelError("model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; {allowed}")
 
 
 def _facts(params: Params) -> Mapping[str, Any]:
