@@ -58,7 +58,7 @@ def test_params_that_are_not_in_order_stop_it_before_any_data_come_in(
     brought: list[str] = []
     monkeypatch.setattr(data, "add", lambda _root, name, _source: brought.append(name))
     monkeypatch.chdir(root)
-    faulty = (root / "params.yaml").read_text().replace("ffn: 512", "ffn: 12")
+    faulty = (root / "params.yaml").read_text().replace(" ffn: ", " ffn: 12  # ", 1)
     (root / "params.yaml").write_text(faulty)
     assert recipes.main(["add", "tweets"]) == 2
     assert "runs.bbc.prune.ffn = 12" in capsys.readouterr().err

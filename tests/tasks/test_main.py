@@ -60,7 +60,7 @@ def test_check_imports_neither_torch_nor_transformers(workspace: Path) -> None:
     ("arguments", "old", "new", "code", "said"),
     [
         (["check"], "seed: 0", "seed: zero", 2, "runs.bbc.seed = 'zero'"),
-        (["finetune", "bbc"], "ffn: 512", "fnn: 512", 2, "did you mean `ffn`?"),
+        (["finetune", "bbc"], " ffn: ", " fnn: ", 2, "did you mean `ffn`?"),
         (["finetune", "bcc"], "", "", 2, "there is no run `bcc`; did you mean `bbc`?"),
         (["finetune"], "", "", 2, "name a run: bbc"),
         (["finetune", "bbc"], "", "", 2, "data/bbc/ingest/out, data/bbc/pretrain/out: is missing"),
