@@ -57,7 +57,7 @@ class Inputs:
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Raises:
-    ParamsError: int8-static without calibration rows, or of a fused graph.
+    ParamsError: int8-static without calibration rows, of a fused graph, or with words in four bits.
     ModelError: a graph does not do what the student does.
     """
     from tasks.shared import checkpoint, compute, four_bits, inference, onnx, serving
@@ -104,6 +104,8 @@ def _check(params: Params) -> None:
         faults.append(
             "quantize.graph = fused: int8-static would leave fused attention in float; take graph exported, or format int8-dynamic"
         )
+    if params.format == "int8-static" and params.embeddings == "int4":
+        faults.append("quantize.embeddings = int4: int8-static does not know such look-ups; take as_format, or format int8-dynamic")
     if faults:
         raise ParamsError("params.yaml", *faults)
 

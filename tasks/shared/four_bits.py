@@ -1,7 +1,8 @@
-"""The table of a graph's words in four bits: most of a small student is that table, and a look-up needs no arithmetic in int8.
+"""The table of a graph's words in four bits, and in a fused graph that of positions in eight: most of a small student is tables, and a
+look-up needs no arithmetic.
 
-Each row is divided into blocks, and each block has a scale of its own. onnxruntime looks words up in it by GatherBlockQuantized, which
-gives float32: what follows is as it was.
+Each row of words is divided into blocks, and each block has a scale of its own. onnxruntime looks words up in it by GatherBlockQuantized,
+which gives float32, as DequantizeLinear does for the positions: what follows is as it was.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper, load, numpy_helper, save
 
 from tasks.shared.errors import ParamsError
 
-BLOCK = 64
+BLOCK = 256
 """Numbers that share a scale; onnxruntime takes powers of 2 from 16 on."""
 LEAST, MOST = -8, 7
 OPSET = helper.make_opsetid("com.microsoft", 1)
@@ -35,6 +36,8 @@ def pack_words(float_file: Path) -> Path:
         raise ParamsError("params.yaml", "quantize.embeddings = int4: the graph looks up no words; take `as_format`")
     for node in look_ups:
         _pack(model.graph, node, tables[node.input[0]])
+    for node in [node for node in model.graph.node if node.op_type == "Slice" and node.input[0] in tables]:
+        _pack_slices(model.graph, node, tables[node.input[0]])
     if all(one.domain != OPSET.domain for one in model.opset_import):
         model.opset_import.append(OPSET)
     model.ir_version = max(model.ir_version, IR_VERSION)
@@ -55,6 +58,23 @@ def _pack(graph: Any, node: Any, words: Any) -> None:
     inputs, attributes = [names[0], node.input[1], names[1]], {"gather_axis": 0, "quantize_axis": 1, "block_size": BLOCK, "bits": 4}
     packed = helper.make_node("GatherBlockQuantized", inputs, list(node.output), name=node.name, domain=OPSET.domain, **attributes)
     node.CopyFrom(packed)
+
+
+def _pack_slices(graph: Any, node: Any, table: Any) -> None:
+    """The table that is cut by `node`, in whole numbers with one scale."""
+    values = numpy_helper.to_array(table)
+    if values.dtype != np.float32 or values.ndim != 2:
+        return
+    scale = np.float32(max(np.abs(values).max(), np.finfo(np.float32).tiny) / np.iinfo(np.int8).max)
+    whole, scales = (f"{table.name}_{part}" for part in ("int8", "scale"))
+    graph.initializer.extend(
+        [numpy_helper.from_array(np.rint(values / scale).astype(np.int8), whole), numpy_helper.from_array(scale, scales)]
+    )
+    graph.initializer.remove(table)
+    given, cut = node.output[0], f"{node.output[0]}_int8"
+    node.input[0], node.output[0] = whole, cut
+    back = helper.make_node("DequantizeLinear", [cut, scales], [given], name=f"{node.name}_dequantized")
+    graph.node.insert([one.name for one in graph.node].index(node.name) + 1, back)
 
 
 def quantized(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -48,7 +48,9 @@ def test_float_graph_equals_torch_for_any_batch_and_length(tiny_run: Run, tmp_pa
     from tasks.kinds import base
     from tasks.shared import checkpoint, serving
 
-    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **LIMITS, format="fp32")
+    stage.run(
+        "quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **LIMITS, format="fp32", embeddings="as_format"
+    )
     model = checkpoint.load_model(tiny_run.distill / "out", base.load("text_classification"), torch.device("cpu"))
     ids = torch.randint(5, 800, (batch, length), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(ids)
@@ -145,14 +147,21 @@ def test_words_in_four_bits_go_with_every_format_and_graph(tiny_run: Run, tmp_pa
 
 
 def test_faults_of_a_static_graph_are_told_at_once(tmp_path: Path) -> None:
-    given = {**LIMITS, "format": "int8-static", "calibration_rows": 0, "graph": "fused"}
-    with pytest.raises(ParamsError, match=r"2 faults\n.*calibration_rows = 0.*\n.*graph = fused: .*int8-dynamic"):
+    given = {**LIMITS, "format": "int8-static", "calibration_rows": 0, "graph": "fused", "embeddings": "int4"}
+    with pytest.raises(ParamsError, match=r"3 faults\n.*calibration_rows = 0.*\n.*graph = fused: .*int8-dynamic.*\n.*embeddings = int4"):
         stage.run("quantize", quantize.Inputs(tmp_path, tmp_path), tmp_path, **given)
 
 
 def test_static_int8_of_texts_ships_too(tiny_run: Run, tmp_path: Path) -> None:
     """It has no convolution to leave in float."""
-    limits = {"graph": "exported", "format": "int8-static", "calibration_rows": 20, "max_difference": 1e-4, "min_agreement": 0.5}
+    limits = {
+        "graph": "exported",
+        "embeddings": "as_format",
+        "format": "int8-static",
+        "calibration_rows": 20,
+        "max_difference": 1e-4,
+        "min_agreement": 0.5,
+    }
     stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **limits)
     assert json.loads((tmp_path / "out" / "preprocessing.json").read_text())["format"] == "int8-static"
 

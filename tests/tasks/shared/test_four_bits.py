@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tasks.shared import four_bits, serving
 from tasks.shared.errors import ParamsError
 
-WIDTHS = [8, 24, 64, 192, 200, 256]
+WIDTHS = [8, 24, 64, 192, 256, 384]
 
 
 def table(width: int) -> np.ndarray:
@@ -71,3 +71,23 @@ def test_session_looks_up_what_was_stored(width: int, tmp_path: Path) -> None:
 def test_table_that_is_not_looked_up_by_the_input_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"quantize\.embeddings = int4: the graph looks up no words; take `as_format`"):
         four_bits.pack_words(look_up(tmp_path, table(64), indices="moved"))
+
+
+def test_positions_of_a_fused_graph_are_cut_from_eight_bits(tmp_path: Path) -> None:
+    words, places = table(64), table(64)[:40]
+    file = look_up(tmp_path, words)
+    model = onnx.load(file)
+    model.graph.node.extend(
+        [
+            helper.make_node("Shape", ["input_ids"], ["count"], name="count", start=1, end=2),
+            helper.make_node("Slice", ["places", "zero", "count", "zero"], ["cut"], name="cut"),
+            helper.make_node("Add", ["looked_up", "cut"], ["logits"], name="sum"),
+        ]
+    )
+    model.graph.node[1].output[0] = "looked_up"
+    model.graph.initializer.append(numpy_helper.from_array(places, "places"))
+    onnx.save(model, file)
+    ids = np.random.default_rng(1).integers(0, len(words), (2, 7))
+    got = serving.session(four_bits.pack_words(file), threads=1).run(None, {"input_ids": ids})[0]
+    wanted = restored(*four_bits.quantized(words))[ids] + places[:7]
+    np.testing.assert_allclose(got, wanted, atol=np.abs(places).max() / 127 * 0.51)
