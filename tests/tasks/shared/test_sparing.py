@@ -117,7 +117,9 @@ def test_stage_spares_what_it_must_and_tells_it(tiny_run: Run, fragile: Path, tm
     assert stage.contents(tmp_path / "again" / "out") == stage.contents(tmp_path / "some" / "out")
 
 
-def test_limit_that_is_too_low_is_told_with_what_it_spared(tiny_run: Run, fragile: Path, tmp_path: Path) -> None:
-    given: dict[str, Any] = {"format": "int8-dynamic", "max_difference": 0.01}
-    with pytest.raises(ModelError, match=r"even with 1 operators in float \(.*classifier.*\), at least 1.0 is asked for"):
-        stage.run("quantize", quantize.Inputs(tiny_run.ingest, fragile), tmp_path, **given, min_agreement=1.0, max_float_operators=1)
+def test_limit_that_is_too_low_is_told_with_what_it_spared() -> None:
+    shipped = sparing.Shipped(0.92, {"/model/classifier/Gemm": 0.5})
+    params = stage.checked("quantize", format="int8-dynamic", min_agreement=1.0, max_float_operators=1)
+    said = r"on 0\.9200 of 25 decisions .*even with 1 operators in float \(.*classifier.*\), at least 1.0 is asked for"
+    with pytest.raises(ModelError, match=said):
+        quantize._accept(shipped, 25, params)
