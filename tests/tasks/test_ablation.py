@@ -36,7 +36,7 @@ def bench(tiny_run: Run, tmp_path: Path) -> ablation.Bench:
 
 
 def test_variants_are_one_change_each_and_in_order() -> None:
-    found = variants(COMMITTED, 1440, words=True)
+    found = variants({**COMMITTED, "repeats": 4, "pool": 50_000}, 1440, words=True)
     plain = found[PLAIN]
     assert (plain["hidden_weight"], plain["relation_weight"], plain["augment"]["copies"]) == (0, 0, 0)
     for name, values in found.items():
