@@ -69,7 +69,7 @@ def test_committed_params_are_in_order() -> None:
         ({"prune": GONE}, "runs.bbc.prune.importance: is missing"),
         (
             {"quantize": 3},
-            "runs.bbc.quantize = 3: must be a mapping of graph, format, embeddings, calibration_rows, max_difference, min_agreement, max_float_",
+            "runs.bbc.quantize = 3: must be a mapping of graph, format, embeddings, calibration_rows, max_difference",
         ),
         ({"benchmark__gates__max_bytes": "big"}, "runs.bbc.benchmark.gates.max_bytes = 'big': must be a whole number, at least 1"),
         ({"pretrain__source": {"package": "x"}}, "must be one of {package, version}, {folder, sha256}, {hub, revision}"),
