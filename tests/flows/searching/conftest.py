@@ -14,7 +14,7 @@ from tests.tasks import stage
 
 RUN = "tiny"
 SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
-RECOVERY = {"epochs": 1, "patience": 1, "batch_size": 8, "learning_rate": 0.001, "pool": 20, "repeats": 1}
+RECOVERY = {"epochs": 1, "patience": 1, "batch_size": 8, "learning_rate": 0.001, "pool": 20, "repeats": 1, "relation_weight": 0.0}
 MEASURED = {"resamples": 200, "latency_inputs": 4, "rounds": 3}
 
 
@@ -37,7 +37,7 @@ def section() -> dict[str, Any]:
 
     committed = params.read(stage.ROOT / "params.yaml")["bbc"]
     measured = {**committed["benchmark"], **MEASURED}
-    shipped = {**committed["quantize"], "min_agreement": 0.0}
+    shipped = {**committed["quantize"], "min_agreement": 0.0, "embeddings": "as_format"}
     return {
         **committed,
         "threads": 1,
