@@ -1,4 +1,4 @@
-"""Runs a stage in tests as the runner does: on the committed params of `bbc`, changed where a test says so."""
+"""Runs a stage in tests as the runner does: on the committed params of `bbc`, small and plain, changed where a test says so."""
 
 from __future__ import annotations
 

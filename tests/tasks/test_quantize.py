@@ -48,9 +48,7 @@ def test_float_graph_equals_torch_for_any_batch_and_length(tiny_run: Run, tmp_pa
     from tasks.kinds import base
     from tasks.shared import checkpoint, serving
 
-    stage.run(
-        "quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **LIMITS, format="fp32", embeddings="as_format"
-    )
+    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **LIMITS, format="fp32")
     model = checkpoint.load_model(tiny_run.distill / "out", base.load("text_classification"), torch.device("cpu"))
     ids = torch.randint(5, 800, (batch, length), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(ids)
@@ -134,7 +132,7 @@ def test_fused_graph_ships_in_every_format_that_keeps_it_whole(tiny_run: Run, tm
 
 
 @pytest.mark.parametrize("graph", ["exported", "fused"])
-@pytest.mark.parametrize("number_format", ["int8-dynamic", "fp16", "fp32"])
+@pytest.mark.parametrize("number_format", ["int8-dynamic", "fp16", "bf16", "fp32"])
 def test_words_in_four_bits_go_with_every_format_and_graph(tiny_run: Run, tmp_path: Path, graph: str, number_format: str) -> None:
     read = quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out")
     given = {"max_difference": 0.0001, "min_agreement": 0.8, "graph": graph, "format": number_format}
@@ -156,7 +154,6 @@ def test_static_int8_of_texts_ships_too(tiny_run: Run, tmp_path: Path) -> None:
     """It has no convolution to leave in float."""
     limits = {
         "graph": "exported",
-        "embeddings": "as_format",
         "format": "int8-static",
         "calibration_rows": 20,
         "max_difference": 1e-4,
