@@ -132,7 +132,7 @@ def fragile_throughout(fragile: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_limit_that_is_too_low_is_told_with_what_it_spared(tiny_run: Run, fragile_throughout: Path, tmp_path: Path) -> None:
-    given: dict[str, Any] = {"format": "int8-dynamic", "max_difference": 0.05, "min_agreement": 1.0, "max_float_operators": 1}
+    given: dict[str, Any] = {"format": "int8-dynamic", "max_difference": 0.01, "min_agreement": 1.0, "max_float_operators": 1}
     said = r"on 0\.\d+ of 25 decisions .*even with 1 operators in float \(.+\), at least 1.0 is asked for"
     with pytest.raises(ModelError, match=said):
         stage.run("quantize", quantize.Inputs(tiny_run.ingest, fragile_throughout), tmp_path, **given)
