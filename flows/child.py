@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO
 
 stopping = threading.Event()
@@ -58,6 +58,17 @@ def run(
             kill(process)
             reader.join()
             _live.discard(process)
+
+
+@contextlib.contextmanager
+def stopped_on_error() -> Iterator[None]:
+    """Around the submission of tasks too, not only the wait for them: the first already run while the last are submitted, and a process
+    told to end then would wait for them for ever."""
+    try:
+        yield
+    except BaseException:
+        stop_all()
+        raise
 
 
 def stop_all() -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -88,21 +89,15 @@ def _fan_out(stages: Sequence[Stage], parameters: Mapping[str, Any], deployment:
         others = {name.partition("@")[2] for name in stage.upstream} - {stage.run, ""}
         needs.setdefault(stage.run, set()).update(others)
     futures: dict[str, Any] = {}
-    for run, others in needs.items():  # the stages come upstream first, and so do the runs
-        if not run:  # a stage of no run: whichever run needs it brings it up to date
-            continue
-        asked = {**parameters, "runs": [run], "force": [name for name in parameters["force"] if name.partition("@")[2] in ("", run)]}
-        named = on_agent.with_options(name=run, task_run_name=run)
-        futures[run] = named.submit(deployment, asked, wait_for=[futures[name] for name in others if name in futures])  # type: ignore[call-overload]
-    try:
+    with _cancelled_on_error():
+        for run, others in needs.items():  # the stages come upstream first, and so do the runs
+            if not run:  # a stage of no run: whichever run needs it brings it up to date
+                continue
+            asked = {**parameters, "runs": [run], "force": [name for name in parameters["force"] if name.partition("@")[2] in ("", run)]}
+            named = on_agent.with_options(name=run, task_run_name=run)
+            futures[run] = named.submit(deployment, asked, wait_for=[futures[name] for name in others if name in futures])  # type: ignore[call-overload]
         for future in futures.values():
             future.wait()
-    except BaseException:
-        child.stop_all()
-        for _ in range(2):  # one may just have been asked for
-            _cancel_children()
-            time.sleep(POLL_SECONDS / 2)
-        raise
     return {run: future.state.message or future.state.name for run, future in futures.items() if not future.state.is_completed()}
 
 
@@ -116,6 +111,18 @@ def on_agent(deployment: str, parameters: dict[str, Any]) -> State[Any]:
     if not state.is_completed():
         return Failed(message=f"{state.name}: {state.message}")
     return Completed(name=state.name, message=state.message)
+
+
+@contextmanager
+def _cancelled_on_error() -> Iterator[None]:
+    try:
+        with child.stopped_on_error():
+            yield
+    except BaseException:
+        for _ in range(2):  # one may just have been asked for
+            _cancel_children()
+            time.sleep(POLL_SECONDS / 2)
+        raise
 
 
 def _cancel_children() -> None:

@@ -134,23 +134,23 @@ def _share(stage: str, work: Work) -> None:
     work.owed.remove(stage)
 
 
+def _submit(stage: Stage, work: Work, upstream: list[Any]) -> Any:
+    # No tags: for each of them Prefect asks its server for a slot, also where the stage is Cached, which takes up to two seconds.
+    hints = stage.hints
+    named = run_stage.with_options(
+        name=stage.name, task_run_name=stage.name, retries=hints.retries, retry_delay_seconds=hints.retry_delay_seconds
+    )
+    return named.submit(stage, work, wait_for=upstream)  # type: ignore[call-overload]
+
+
 def run_graph(stages: Sequence[Stage], work: Work) -> list[Outcome]:
     """Brings the stages up to date, upstream first, within a flow that holds the workspace."""
     futures: dict[str, Any] = {}
-    for stage in stages:
-        hints = stage.hints
-        # No tags: for each of them Prefect asks its server for a slot, also where the stage is Cached, which takes up to two seconds.
-        named = run_stage.with_options(
-            name=stage.name, task_run_name=stage.name, retries=hints.retries, retry_delay_seconds=hints.retry_delay_seconds
-        )
-        upstream = [futures[name] for name in stage.upstream]
-        futures[stage.name] = named.submit(stage, work, wait_for=upstream)  # type: ignore[call-overload]
-    try:
+    with child.stopped_on_error():
+        for stage in stages:
+            futures[stage.name] = _submit(stage, work, [futures[name] for name in stage.upstream])
         for future in futures.values():
             future.wait()
-    except BaseException:
-        child.stop_all()
-        raise
     return [_outcome(stage, futures) for stage in stages]
 
 

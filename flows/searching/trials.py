@@ -81,12 +81,9 @@ def _next_batch(plan: Plan, study: Study) -> list[Proposal]:
 def _do(plan: Plan, study: Study, batch: Sequence[Proposal], say: Say) -> None:
     started = time.monotonic()
     jobs = plan.jobs(batch, study.tried())
-    futures = [run_trial.with_options(task_run_name=name_of(asked)).submit(asked) for asked in jobs]
-    try:
+    with child.stopped_on_error():
+        futures = [run_trial.with_options(task_run_name=name_of(asked)).submit(asked) for asked in jobs]
         results = [_ended(future) for future in futures]
-    except BaseException:
-        child.stop_all()
-        raise
     for proposal, result in zip(batch, results, strict=True):
         plan.speeds.learn(result.figures)
         study.tell(proposal, result)

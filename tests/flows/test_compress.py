@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -196,6 +197,32 @@ def test_stopping_the_flow_stops_the_stage_at_once_without_a_retry(toy: Toy, num
     assert list(processes_in(toy)) == []
     assert toy.ran() == ["prune@a"]
     assert (toy.root / ".dvc/tmp/workspace.lock").read_text() == ""
+
+
+SLOW_SUBMISSION = """
+import sys, time
+from flows import compress, taskruns
+submit = taskruns._submit
+def slowly(*arguments):
+    submitted = submit(*arguments)
+    time.sleep(3)
+    return submitted
+taskruns._submit = slowly
+sys.exit(compress.main())
+"""
+
+
+def test_flow_stopped_while_it_submits_its_stages_leaves_none_at_work(toy: Toy) -> None:
+    toy.order(prune={"sleep": 120})
+    line = [sys.executable, "-c", SLOW_SUBMISSION, "a", "--force", "prune"]
+    with subprocess.Popen(line, cwd=toy.root, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}) as stopped:
+        until(toy.ran)
+        stopped.send_signal(signal.SIGTERM)
+        try:
+            assert stopped.wait(WAIT_SECONDS) == 128 + signal.SIGTERM
+        finally:
+            stopped.kill()
+    assert list(processes_in(toy)) == []
 
 
 @pytest.mark.parametrize(
