@@ -3,6 +3,11 @@
 Reads ingest/out and pretrain/out. Writes out/ (the teacher as a plain checkpoint), outputs/ (its logits on the training and
 validation rows and on the transfer set, so that changing the student never relabels anything) and plots/learning.csv.
 
+With several `teachers` further ones are trained, each from a seed of its own, and what the student learns from is what they answer
+together: on the training rows and the transfer set outputs/ then holds the mean of their log-probabilities (Hinton, Vinyals, Dean:
+Distilling the Knowledge in a Neural Network, 2015, section 5). On the validation rows it holds the first one's: that is the teacher
+which is kept, which students are measured against, and which tells what goes on inside it.
+
 With `lora_rank` only low-rank changes of the layers and the head are trained (Hu et al., LoRA, 2021) and then added to the weights,
 so that the teacher is a plain checkpoint all the same.
 """
@@ -10,8 +15,10 @@ so that the teacher is a plain checkpoint all the same.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,8 +31,11 @@ from tasks.shared.params import Device, InputSize, Kind, Options, Processes, See
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from transformers import PreTrainedModel
+
+SPLITS = ("train", "validation", "pool")
 
 
 class Params(TrainingFields):
@@ -42,6 +52,7 @@ class Params(TrainingFields):
     head_epochs: int = Field(ge=0, le=1000, description="first epochs, in which only the head is trained")
     lora_rank: int = Field(ge=0, le=1024, description="of the changes that LoRA trains in place of the layers' weights; 0: the weights")
     lora_alpha: float = Field(gt=0, le=4096, description="the changes count alpha / rank times; unused with rank 0")
+    teachers: int = Field(ge=1, le=64, description="that answer together what students learn from; each but the first takes as long again")
     label_smoothing: float = Field(ge=0, lt=1, description="share of each label spread over the others")
     pool_outputs: int = Field(
         ge=0, le=10_000_000, description="rows of the transfer set that the teacher labels, at most: texts of the pool, or variations"
@@ -54,23 +65,81 @@ class Inputs:
     pretrained: Path = artifact("pretrain/out")
 
 
+@dataclass(frozen=True)
+class Course:
+    """What all teachers of a run have in common."""
+
+    inputs: Inputs
+    params: Params
+    kind: base.Kind
+    labels: list[str]
+    processor: base.Processor
+    features: Mapping[str, list[base.Features]]
+    """Of each split, and of the transfer set: `pool`."""
+
+    @classmethod
+    def of(cls, inputs: Inputs, params: Params) -> Course:
+        from tasks.shared import checkpoint
+
+        kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
+        processor = kind.load_processor(inputs.pretrained)
+        rows: dict[str, Sequence[base.Row]] = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in SPLITS}
+        rows["pool"] = kind.transfer(rows["train"], rows["pool"], params.pool_outputs, kind.options.model_validate(params.options))
+        features = {split: kind.encode(processor, listed, labels, params.input_size) for split, listed in rows.items()}
+        return cls(inputs, params, kind, labels, processor, features)
+
+
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Raises:
     ParamsError: LoRA and a frozen encoder are both asked for.
     ModelError: the architecture has no embeddings to freeze, or the training went astray.
     """
-    from tasks.shared import checkpoint, inference, lora, training
+    from tasks.shared import checkpoint, inference, training
 
-    kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
+    course = Course.of(inputs, params)
+    further = [_further(course, number, scratch / f"teacher-{number}") for number in range(2, params.teachers + 1)]
+    model, history = _teach(course, params.seed, scratch, "finetune")
+    training.write_history(history, course.kind.headline, out / "plots" / "learning.csv")
+    checkpoint.save(model, course.processor, out / "out")
+    answers = _answers(course, model, "teacher")
+    together = _together(answers, [inference.read_all_outputs(folder) for folder in further])
+    for split in SPLITS:
+        learnt = answers if split == "validation" else together
+        inference.write_outputs(learnt[split], out / "outputs" / f"{split}.safetensors")
+    figures = {"parameters": checkpoint.parameters(model), "validation": training.kept_epoch(history)}
+    if further:
+        shown = inference.figures_of(together["validation"], course.kind, course.features["validation"], course.labels)
+        figures["validation_together"] = {name: round(value, 6) for name, value in shown.items()}
+    return Metrics(figures)
+
+
+def _further(course: Course, number: int, scratch: Path) -> Path:
+    """Trains one more teacher and keeps its answers alone, in a folder that is there when all are. Several processes leave it together: the
+    leading one labels while the others go on to the next teacher and wait there."""
+    from tasks.shared import distributed, inference
+
+    kept = scratch / "outputs"
+    if kept.exists():
+        return kept
+    model, _ = _teach(course, course.params.seed + number - 1, scratch, f"finetune {number}/{course.params.teachers}", stay=True)
+    if distributed.leads():
+        part = scratch / "part"
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        for split, answers in _answers(course, model, f"teacher {number}").items():
+            inference.write_outputs(answers, part / f"{split}.safetensors")
+        part.rename(kept)
+    return kept
+
+
+def _teach(course: Course, seed: int, scratch: Path, label: str, stay: bool = False) -> tuple[PreTrainedModel, list[dict[str, float]]]:
+    """A teacher with the weights of its best epoch, and its epochs."""
+    from tasks.shared import inference, lora, training
+
+    params, kind, processor, features = course.params.model_copy(update={"seed": seed}), course.kind, course.processor, course.features
     options = kind.options.model_validate(params.options)
-    processor = kind.load_processor(inputs.pretrained)
-    model = _model(inputs, params, labels)
+    model = _model(course.inputs, params, course.labels)
     merge = lora.into(model, params.lora_rank, params.lora_alpha) if params.lora_rank else None
-    rows: dict[str, Sequence[base.Row]] = {
-        split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "validation", "pool")
-    }
-    rows["pool"] = kind.transfer(rows["train"], rows["pool"], params.pool_outputs, options)
-    features = {split: kind.encode(processor, listed, labels, params.input_size) for split, listed in rows.items()}
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         return inference.forward(model, kind, processor, kind.augment([features["train"][row] for row in rows], options))
@@ -79,19 +148,29 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         return kind.loss(answer, truth, params.label_smoothing, options)
 
     def evaluate() -> dict[str, float]:
-        return inference.figures(model, kind, processor, features["validation"], labels, params.precision)
+        return inference.figures(model, kind, processor, features["validation"], course.labels, params.precision)
 
     plan, sizes = training.Plan.of(params), [kind.size(one) for one in features["train"]]
-    begin_epoch, score = _hold_encoder(model, params), operator.itemgetter(kind.headline)
-    history = training.fit(model, plan, training.Lesson(sizes, forward, loss, evaluate, score), scratch, "finetune", begin_epoch)
+    lesson = training.Lesson(sizes, forward, loss, evaluate, operator.itemgetter(kind.headline))
+    history = training.fit(model, plan, lesson, scratch, label, _hold_encoder(model, params), stay)
     if merge is not None:
         merge()
-    training.write_history(history, kind.headline, out / "plots" / "learning.csv")
-    checkpoint.save(model, processor, out / "out")
-    for split, listed in features.items():
-        answers = inference.logits(model, kind, processor, listed, inference.BATCH, params.precision, label=f"teacher on {split}")
-        inference.write_outputs(answers, out / "outputs" / f"{split}.safetensors")
-    return Metrics({"parameters": checkpoint.parameters(model), "validation": training.kept_epoch(history)})
+    return model, history
+
+
+def _answers(course: Course, model: PreTrainedModel, label: str) -> dict[str, np.ndarray]:
+    """Logits (m, c) on each split and on the transfer set."""
+    from tasks.shared import inference
+
+    ask = partial(inference.logits, model, course.kind, course.processor, batch_size=inference.BATCH, precision=course.params.precision)
+    return {split: ask(listed, label=f"{label} on {split}") for split, listed in course.features.items()}
+
+
+def _together(own: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+    """Of several teachers the mean log-probabilities (m, c); of one its logits."""
+    from tasks.shared import losses
+
+    return {split: losses.mean_of([answers, *(one[split] for one in others)]) for split, answers in own.items()} if others else own
 
 
 def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel:

@@ -62,6 +62,7 @@ runs:
       head_epochs: 0
       lora_rank: 0
       lora_alpha: 16.0
+      teachers: 1
       label_smoothing: 0.0
       clip: 1.0
       freeze: none

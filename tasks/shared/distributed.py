@@ -43,6 +43,15 @@ def leader_first(processes: int) -> Iterator[None]:
         yield
 
 
+def leads() -> bool:
+    """Whether this process is the one that keeps what all of them made, or the only one."""
+    if not is_worker():
+        return True
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
+
+
 def is_worker() -> bool:
     """Whether this process is one of several that were started to train together."""
     return MEETING in os.environ

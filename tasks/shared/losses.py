@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 
@@ -16,6 +17,15 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, smoothing: float, 
 
     weight = None if weights is None else torch.tensor(weights, device=logits.device)
     return functional.cross_entropy(logits.float(), labels, weight=weight, label_smoothing=smoothing)
+
+
+def mean_of(several: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean of log-probabilities (m, c), as float32, of what several models answered in logits."""
+    import torch
+
+    stacked = torch.stack([torch.from_numpy(one) for one in several])
+    mean: np.ndarray = torch.log_softmax(stacked.float(), dim=-1).mean(dim=0).numpy()
+    return mean
 
 
 def divergence(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:

@@ -75,11 +75,13 @@ def fit(
     scratch: Path,
     label: str,
     begin_epoch: Callable[[int], None] = lambda _: None,
+    stay: bool = False,
 ) -> list[dict[str, float]]:
     """Trains `model` in place and leaves it with the weights of its best epoch. What is in `scratch` is gone on with.
 
     Args:
         begin_epoch: called in training mode with the number of done epochs when one begins or is gone on with.
+        stay: several processes go on together when it is over, to a further training; else those that do not lead end.
 
     Returns:
         A row per epoch: epoch, step, train_loss, the validation figures, and `kept`, 1 for the epoch whose weights remain.
@@ -99,7 +101,7 @@ def fit(
         state.end_epoch(figures := dict(lesson.evaluate()) if group.leads else {})
         _tell(label, plan, state)
         _keep(keeper, state, _finite(group.told(partial(lesson.score, figures)), plan, state))
-    group.part()
+    group.meet() if stay else group.part()
     keeper.restore_best(state)
     return [{**row, "kept": int(row["epoch"] == state.best_epoch)} for row in state.history]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -137,6 +138,36 @@ def test_outputs_are_what_the_saved_teacher_answers(tiny_run: Run) -> None:
         np.testing.assert_allclose(kept, answers, atol=1e-5)
 
 
+def test_several_teachers_answer_together_and_the_first_is_as_if_alone(tiny_run: Run, tmp_path: Path) -> None:
+    from tasks.shared.inference import read_all_outputs
+
+    def taught(name: str, **changed: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
+        metrics = stage.run("finetune", inputs, tmp_path / name, **QUICK, pool_outputs=30, **changed)
+        return dict(metrics.figures), read_all_outputs(tmp_path / name / "outputs")
+
+    (figures, together), *alone = [taught("three", teachers=3), *(taught(str(seed), seed=seed) for seed in range(3))]
+    for name in ("out", "plots"):
+        assert stage.contents(tmp_path / "three" / name) == stage.contents(tmp_path / "0" / name)
+    for split in ("train", "pool"):
+        mean = np.mean([torch.log_softmax(torch.from_numpy(answers[split]), -1).numpy() for _, answers in alone], axis=0)
+        np.testing.assert_allclose(together[split], mean, atol=1e-6)
+    np.testing.assert_array_equal(together["validation"], alone[0][1]["validation"])
+    assert {key: value for key, value in figures.items() if key != "validation_together"} == alone[0][0]
+    assert figures["validation_together"].keys() < figures["validation"].keys()
+
+
+def test_further_teacher_that_has_answered_is_not_trained_again(tiny_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
+    said = []
+    for _ in range(2):
+        stage.run("finetune", inputs, tmp_path, **QUICK, pool_outputs=5, teachers=2)
+        said.append(capfd.readouterr().out)
+        for name in ("outputs", "out", "plots"):
+            shutil.rmtree(tmp_path / name)
+    assert ["finetune 2/2" in one for one in said] == [True, False]
+
+
 def test_best_epoch_is_kept_and_training_stops_without_progress(tiny_run: Run, tmp_path: Path) -> None:
     """A learning rate that ruins the model: later epochs are no better than the first."""
     inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
@@ -160,7 +191,11 @@ PICTURES = {
 }
 
 
-@pytest.mark.parametrize("way", [{}, {"lora_rank": 2, "head_epochs": 2}, PICTURES], ids=["texts", "lora", "pictures"])
+@pytest.mark.parametrize(
+    "way",
+    [{}, {"lora_rank": 2, "head_epochs": 2}, PICTURES, {"teachers": 2, "epochs": 15}],
+    ids=["texts", "lora", "pictures", "teachers"],
+)
 def test_killed_training_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp_path: Path, way: dict[str, Any]) -> None:
     """kill -9 in the middle, with dropout on: weights, moments and the random state all have to come back."""
     changed = {"epochs": 30, "patience": 30, "batch_size": 2, "dropout": 0.2, "pool_outputs": 5, **way}
@@ -181,7 +216,7 @@ def test_killed_training_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp
         return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "false"})
 
     first = start(broken)
-    _wait_for(broken / "scratch" / "state.safetensors", first)
+    _wait_for(broken / "scratch" / ("teacher-2" if "teachers" in way else "") / "state.safetensors", first)
     time.sleep(0.5)
     first.send_signal(signal.SIGKILL)
     first.communicate()

@@ -90,7 +90,7 @@ class Workspace:
 
     def state(self, run: str) -> Path | None:
         """What the training has kept so far."""
-        return next((self.root / "data" / ".scratch" / f"finetune@{run}").glob("*/state.safetensors"), None)
+        return next((self.root / "data" / ".scratch" / f"finetune@{run}").glob("*/**/state.safetensors"), None)
 
 
 def workers(process: subprocess.Popen[str]) -> dict[int, int]:
@@ -162,7 +162,7 @@ def test_two_processes_train_as_one(tiny_run: Run, tmp_path: Path, workspace: Wo
     artifacts = {**(read_by_finetune(tiny_run) if name == "finetune" else read_by_distill(tiny_run)), "ingest/out": ingested}
     changed = {"epochs": 6, "batch_size": batch_size, "learning_rate": 0.002, "dropout": 0.0, "freeze": "none", "pool_outputs": 20}
     for run, processes in {"one": 1, "two": 2}.items():
-        workspace.add(run, artifacts, processes, kind, **changed, **DEEP, repeats=2, pool=20)
+        workspace.add(run, artifacts, processes, kind, **changed, **DEEP, repeats=2, pool=20, teachers=2)
     workspace.call(name, "one", "two")
     one, two = workspace.result(name, "one"), workspace.result(name, "two")
     assert one.keys() == two.keys()
@@ -178,7 +178,7 @@ def test_two_processes_train_as_one(tiny_run: Run, tmp_path: Path, workspace: Wo
 def test_killed_training_of_two_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, workspace: Workspace) -> None:
     """So two unbroken ones would too. With dropout, whose chance each of them has for itself."""
     for run in ("broken", "unbroken"):
-        workspace.add(run, read_by_finetune(tiny_run), 2, **{**LONG, "epochs": 6, "batch_size": 6})
+        workspace.add(run, read_by_finetune(tiny_run), 2, **{**LONG, "epochs": 6, "batch_size": 6, "teachers": 2})
     process, started = in_training(workspace, "broken")
     for one in (process.pid, *started.values()):
         os.kill(one, signal.SIGKILL)
