@@ -4,9 +4,10 @@ Reads ingest/out and pretrain/out. Writes out/ (the teacher as a plain checkpoin
 validation rows and on the transfer set, so that changing the student never relabels anything) and plots/learning.csv.
 
 With several `teachers` further ones are trained, each from a seed of its own, and what the student learns from is what they answer
-together: on the training rows and the transfer set outputs/ then holds the mean of their log-probabilities (Hinton, Vinyals, Dean:
-Distilling the Knowledge in a Neural Network, 2015, section 5). On the validation rows it holds the first one's: that is the teacher
-which is kept, which students are measured against, and which tells what goes on inside it.
+together: on the training rows and the transfer set outputs/ then holds the mean of their log-probabilities, the geometric mean of what
+they say (of an ensemble's answers as what to learn from: Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015). On
+the validation rows it holds the first one's: that is the teacher which is kept, which students are measured against, and which tells what
+goes on inside it.
 
 With `lora_rank` only low-rank changes of the layers and the head are trained (Hu et al., LoRA, 2021) and then added to the weights,
 so that the teacher is a plain checkpoint all the same.
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 SPLITS = ("train", "validation", "pool")
+FAR = 1_000_003
 
 
 class Params(TrainingFields):
@@ -94,6 +96,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: LoRA and a frozen encoder are both asked for.
     ModelError: the architecture has no embeddings to freeze, or the training went astray.
     """
+    from safetensors.numpy import load_file
+
     from tasks.shared import checkpoint, inference, training
 
     course = Course.of(inputs, params)
@@ -102,7 +106,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     training.write_history(history, course.kind.headline, out / "plots" / "learning.csv")
     checkpoint.save(model, course.processor, out / "out")
     answers = _answers(course, model, "teacher")
-    together = _together(answers, [inference.read_all_outputs(folder) for folder in further])
+    together = _together(answers, [load_file(file) for file in further])
     for split in SPLITS:
         learnt = answers if split == "validation" else together
         inference.write_outputs(learnt[split], out / "outputs" / f"{split}.safetensors")
@@ -114,22 +118,27 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
 
 def _further(course: Course, number: int, scratch: Path) -> Path:
-    """Trains one more teacher and keeps its answers alone, in a folder that is there when all are. Several processes leave it together: the
-    leading one labels while the others go on to the next teacher and wait there."""
-    from tasks.shared import distributed, inference
+    """Trains one more teacher and keeps its answers to each split in a file, nothing else. Several processes leave the training
+    together: the leading one labels while the others go on to the next teacher and wait there."""
+    from safetensors.numpy import save_file
 
-    kept = scratch / "outputs"
-    if kept.exists():
+    from tasks.shared import distributed, resuming
+
+    kept = scratch / "answers.safetensors"
+    if resuming.whole(kept):
         return kept
-    model, _ = _teach(course, course.params.seed + number - 1, scratch, f"finetune {number}/{course.params.teachers}", stay=True)
+    label = f"finetune {number} of {course.params.teachers}"
+    model, _ = _teach(course, seed_of(course.params.seed, number), scratch / "training", label, stay=True)
     if distributed.leads():
-        part = scratch / "part"
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        for split, answers in _answers(course, model, f"teacher {number}").items():
-            inference.write_outputs(answers, part / f"{split}.safetensors")
-        part.rename(kept)
+        save_file(_answers(course, model, f"teacher {number}"), part := kept.with_suffix(".part"))
+        part.replace(kept)
+        shutil.rmtree(scratch / "training")
     return kept
+
+
+def seed_of(seed: int, number: int) -> int:
+    """Of a run's teacher; far from the run's own, so that runs with neighbouring seeds do not share theirs."""
+    return (seed + (number - 1) * FAR) % 2**31
 
 
 def _teach(course: Course, seed: int, scratch: Path, label: str, stay: bool = False) -> tuple[PreTrainedModel, list[dict[str, float]]]:

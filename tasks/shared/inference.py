@@ -87,11 +87,6 @@ def write_outputs(answers: np.ndarray, file: Path) -> None:
     save_file({"logits": answers}, file)
 
 
-def read_all_outputs(folder: Path) -> dict[str, np.ndarray]:
-    """By the names of their files."""
-    return {file.stem: read_outputs(file) for file in sorted(folder.glob("*.safetensors"))}
-
-
 def read_outputs(file: Path) -> np.ndarray:
     """Logits (m, c) in the order of the rows."""
     logits: np.ndarray = load_file(file)["logits"]

@@ -61,7 +61,7 @@ class Keeper:
     def resume(self) -> State:
         """Goes on with what is kept, if there is something whole."""
         file = self._scratch / "state.safetensors"
-        if not _whole(file):
+        if not whole(file):
             return State()
         self._restore(file, "weight:")
         with safe_open(file, "pt") as kept:
@@ -114,7 +114,7 @@ def _write(file: Path, tensors: dict[str, torch.Tensor], state: dict[str, Any] |
     part.replace(file)
 
 
-def _whole(file: Path) -> bool:
+def whole(file: Path) -> bool:
     """A power cut can leave a file that was renamed but never written."""
     try:
         with safe_open(file, "pt"):
@@ -122,5 +122,5 @@ def _whole(file: Path) -> bool:
     except FileNotFoundError:
         return False
     except SafetensorError:
-        print("what was kept of the training is torn; beginning anew", flush=True)
+        print("what was kept is torn; beginning anew", flush=True)
         return False

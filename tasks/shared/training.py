@@ -77,7 +77,7 @@ def fit(
     begin_epoch: Callable[[int], None] = lambda _: None,
     stay: bool = False,
 ) -> list[dict[str, float]]:
-    """Trains `model` in place and leaves it with the weights of its best epoch. What is in `scratch` is gone on with.
+    """Trains `model` in place and leaves the leading process's with the weights of its best epoch. What is in `scratch` is gone on with.
 
     Args:
         begin_epoch: called in training mode with the number of done epochs when one begins or is gone on with.
@@ -102,7 +102,8 @@ def fit(
         _tell(label, plan, state)
         _keep(keeper, state, _finite(group.told(partial(lesson.score, figures)), plan, state))
     group.meet() if stay else group.part()
-    keeper.restore_best(state)
+    if group.leads:
+        keeper.restore_best(state)
     return [{**row, "kept": int(row["epoch"] == state.best_epoch)} for row in state.history]
 
 

@@ -139,14 +139,16 @@ def test_outputs_are_what_the_saved_teacher_answers(tiny_run: Run) -> None:
 
 
 def test_several_teachers_answer_together_and_the_first_is_as_if_alone(tiny_run: Run, tmp_path: Path) -> None:
-    from tasks.shared.inference import read_all_outputs
+    from tasks.shared.inference import read_outputs
 
     def taught(name: str, **changed: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
         metrics = stage.run("finetune", inputs, tmp_path / name, **QUICK, pool_outputs=30, **changed)
-        return dict(metrics.figures), read_all_outputs(tmp_path / name / "outputs")
+        outputs = {split: read_outputs(tmp_path / name / "outputs" / f"{split}.safetensors") for split in ("train", "validation", "pool")}
+        return dict(metrics.figures), outputs
 
-    (figures, together), *alone = [taught("three", teachers=3), *(taught(str(seed), seed=seed) for seed in range(3))]
+    seeds = [finetune.seed_of(0, number) for number in (1, 2, 3)]
+    (figures, together), *alone = [taught("three", teachers=3), *(taught(str(seed), seed=seed) for seed in seeds)]
     for name in ("out", "plots"):
         assert stage.contents(tmp_path / "three" / name) == stage.contents(tmp_path / "0" / name)
     for split in ("train", "pool"):
@@ -159,13 +161,15 @@ def test_several_teachers_answer_together_and_the_first_is_as_if_alone(tiny_run:
 
 def test_further_teacher_that_has_answered_is_not_trained_again(tiny_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
-    said = []
-    for _ in range(2):
+    said, kept = [], tmp_path / "scratch" / "teacher-2" / "answers.safetensors"
+    for torn in (False, False, True):
+        if torn:  # as a power cut may leave it
+            kept.write_bytes(b"")
         stage.run("finetune", inputs, tmp_path, **QUICK, pool_outputs=5, teachers=2)
         said.append(capfd.readouterr().out)
         for name in ("outputs", "out", "plots"):
             shutil.rmtree(tmp_path / name)
-    assert ["finetune 2/2" in one for one in said] == [True, False]
+    assert ["finetune 2 of 2" in one for one in said] == [True, False, True]
 
 
 def test_best_epoch_is_kept_and_training_stops_without_progress(tiny_run: Run, tmp_path: Path) -> None:
@@ -216,7 +220,7 @@ def test_killed_training_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp
         return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "false"})
 
     first = start(broken)
-    _wait_for(broken / "scratch" / ("teacher-2" if "teachers" in way else "") / "state.safetensors", first)
+    _wait_for(broken / "scratch" / ("teacher-2/training" if "teachers" in way else "") / "state.safetensors", first)
     time.sleep(0.5)
     first.send_signal(signal.SIGKILL)
     first.communicate()
