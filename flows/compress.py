@@ -62,7 +62,7 @@ def compress(
     Args:
         runs: Runs of params.yaml to bring up to date; none: all of them.
         force: Stages to run although they are up to date: `prune@bbc`, or `prune` for every run.
-        overrides: Values of params.yaml for this run alone, as `runs.bbc.prune.ffn=256`. The checkout stays as it is: the run works
+        overrides: Values of params.yaml for this run alone, as `runs.bbc.prune.ffn=384`. The checkout stays as it is: the run works
             in a git worktree at the checkout's commit and is saved as a DVC experiment: `dvc exp show` lists it, `dvc exp apply`
             takes it over.
         revision: Commit to run, by its hash; empty: the checkout as it is. The run works in a worktree, too. A commit that is
@@ -159,7 +159,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="runs of params.yaml (default: all)")
     force = "run these although they are up to date: prune@bbc, or prune for every run"
     parser.add_argument("--force", nargs="+", action="extend", default=[], metavar="STAGE", help=force)
-    override = "a value for this run alone, runs.bbc.prune.ffn=256: works in a worktree and is saved as a DVC experiment"
+    override = "a value for this run alone, runs.bbc.prune.ffn=384: works in a worktree and is saved as a DVC experiment"
     parser.add_argument("--set", nargs="+", action="extend", default=[], dest="overrides", metavar="KEY=VALUE", help=override)
     parser.add_argument("--revision", default="", metavar="COMMIT", help="run this commit, in a worktree (default: the checkout as it is)")
     wait = "how long to wait for a workspace that another flow holds (default: 0)"

@@ -67,14 +67,17 @@ class Study:
         return [one for one in proposed if one is not None]
 
     def tell(self, proposal: Proposal, result: Result) -> None:
-        trial, figures = proposal.trial, result.figures
-        trial.set_user_attr(RESULT, asdict(result))
+        proposal.trial.set_user_attr(RESULT, asdict(result))
+        self._close(proposal.trial, result)
+
+    def _close(self, trial: optuna.Trial, result: Result) -> None:
+        """The sampler learns from it."""
         if result.state != COMPLETE:
             self._study.tell(trial, state=TrialState.PRUNED if result.state == GIVEN_UP else TrialState.FAIL)
             return
         for limit in [*self._budget.limits_of("quality"), *self._budget.limits_of("bytes")]:
-            trial.set_constraint(limit.figure, limit.excess(figures))
-        self._study.tell(trial, [float(figures[goal]) for goal in self._goals])
+            trial.set_constraint(limit.figure, limit.excess(result.figures))
+        self._study.tell(trial, [float(result.figures[goal]) for goal in self._goals])
 
     def tried(self) -> list[Tried]:
         """In the order of their proposals."""
@@ -127,9 +130,13 @@ class Study:
         return [trial for trial in self._study.trials if trial.state != TrialState.FAIL or RESULT in trial.user_attrs]
 
     def _revive(self) -> int:
-        """What ran when the search was killed is proposed again, before all else; returns how many."""
+        """What ran when the search was killed is proposed again, before all else; returns how many. What had a result is closed."""
         waiting = [_told(trial) for trial in self._study.trials if trial.state == TrialState.WAITING]
-        dead = [trial for trial in self._study.trials if trial.state == TrialState.RUNNING]
+        running = [trial for trial in self._study.trials if trial.state == TrialState.RUNNING]
+        for trial in running:
+            if RESULT in trial.user_attrs:
+                self._close(optuna.Trial(self._study, trial._trial_id), Result(**trial.user_attrs[RESULT]))
+        dead = [trial for trial in running if RESULT not in trial.user_attrs]
         whole = [_told(trial) for trial in dead if len(_told(trial)) == len(self._space)]
         for values in whole:
             if values not in waiting:
