@@ -94,6 +94,24 @@ def test_killed_and_opened_again_it_proposes_the_same(unbroken: list[dict[str, A
     assert searched(again) == unbroken
 
 
+@pytest.mark.parametrize("killed_at", [0, 3, 9])
+def test_trial_killed_between_its_result_and_the_samplers_learning_of_it(
+    unbroken: list[dict[str, Any]], tmp_path: Path, killed_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = opened(tmp_path)
+    for _ in range(killed_at):
+        (proposal,) = study.propose(1)
+        study.tell(proposal, result(proposal.values))
+    (interrupted,) = study.propose(1)
+    with monkeypatch.context() as kill:
+        kill.setattr(Study, "_close", lambda *_: None)
+        study.tell(interrupted, result(interrupted.values))
+    again = opened(tmp_path)
+    assert again.revived == 0
+    assert len(again.tried()) == killed_at + 1
+    assert searched(again) == unbroken
+
+
 def test_a_batch_that_was_killed_is_done_by_itself_first(tmp_path: Path) -> None:
     whole = searched(opened(tmp_path / "whole"), workers=3)
     study = opened(tmp_path / "killed")
