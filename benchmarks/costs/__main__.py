@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shlex
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--run", default="bbc", help="a run of params.yaml: texts with one label each, its teacher made")
     parser.add_argument("--rounds", type=_at_least_one, default=3, help="how often each size is measured")
-    parser.add_argument("--out", default="costs", help="name of the page, the JSON and the picture")
+    parser.add_argument("--out", type=_name, default="costs", help="name of the page, the JSON and the picture below docs/")
     given = parser.parse_args(arguments)
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     command = shlex.join(["python", "-m", "benchmarks.costs", *arguments])
@@ -57,6 +58,12 @@ def _at_least_one(text: str) -> int:
     if (count := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"{count} rounds measure nothing; at least 1")
     return count
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]*\w[\w.-]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a file: letters, digits, `_`, `-` and `.` are allowed, no folder")
+    return text
 
 
 def measured(root: Path, run: str, grid: Grid, rounds: int, name: str, command: str) -> None:
