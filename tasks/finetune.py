@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 SPLITS = ("train", "validation", "pool")
 FAR = 1_000_003
-"""Between the seeds of two teachers of a run."""
 
 
 class Params(TrainingFields):
