@@ -73,13 +73,14 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: more of the pool is asked for than the teacher labelled, or words are to be varied where there are none.
     ModelError: what goes on inside the teacher cannot be imitated.
     """
-    from tasks.shared import checkpoint, compute, inference, training
+    from tasks.shared import checkpoint, compute, inference, low_rank, training
 
     device = compute.prepare(params.seed, params.threads, params.device, params.processes)
     kind = base.load(params.kind)
     processor = kind.load_processor(inputs.student)
     dropout = checkpoint.dropout_config(inputs.student, params.dropout)
     model = checkpoint.load_model(inputs.student, kind, device, **dropout, attn_implementation="eager")
+    low_rank.part(model)
     imitation = _imitation(inputs, params, model, processor)
     features, teacher = _transfer_set(inputs, params, processor, device, scratch)
     place = inference.places(features)
@@ -98,6 +99,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     history = training.fit(model, plan, lesson, scratch, "distill")
     if imitation:
         imitation.end()
+    low_rank.join(model)
     training.write_history(history, kind.headline, out / "plots" / "learning.csv")
     checkpoint.save(model, processor, out / "out")
     return Metrics({"transfer_set": len(features), "validation": training.kept_epoch(history)})

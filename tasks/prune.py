@@ -10,7 +10,8 @@ mean activation (Hu et al., Network Trimming, 2016, with magnitudes for shares o
 Pruning Filters for Efficient ConvNets, 2017). Which layers go is a pattern or measured, too (tasks/shared/pruning_layers.py).
 
 In several steps the sizes approach those asked for, with a short distillation between two of them (tasks/shared/recovery.py); the
-vocabulary is trimmed at once. Killed, it goes on with the recovery it was in.
+vocabulary is trimmed at once. Last, the table of words can lose rank (tasks/shared/low_rank.py). Killed, it goes on with the recovery
+it was in.
 """
 
 from __future__ import annotations
@@ -56,6 +57,9 @@ class Params(Section):
     vocabulary: int | None = Field(
         None, ge=128, le=10_000_000, multiple_of=8, description="pieces kept, the most frequent in this run's texts"
     )
+    word_rank: int | None = Field(
+        None, ge=8, le=65536, multiple_of=8, description="numbers that tell a piece, from which one matrix makes its hidden width"
+    )
     depths: list[Depth] | None = Field(None, description="blocks kept in each stage, the first among them")
     widths: list[Width] | None = Field(None, description="channels kept in each stage")
     layers_by: Literal["spread", "importance"] = Field(
@@ -79,7 +83,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Raises:
     ModelError: the teacher has not these sizes, or its architecture cannot be cut.
     """
-    from tasks.shared import checkpoint, compute, inference
+    from tasks.shared import checkpoint, compute, inference, low_rank
 
     device = compute.prepare(params.seed, params.threads, params.device)
     kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
@@ -91,8 +95,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         return kind.encode(processor, rows[split], labels, params.input_size)
 
     kept: dict[str, Any] = {}
+    if params.word_rank:
+        low_rank.check(model)
     if sizes := _sizes(params):
         model, processor, kept = _cut(model, processor, sizes, encode, params, scratch)
+    low_rank.lower(model, params.word_rank)
     checkpoint.save(model, processor, out / "out")
     figures = inference.figures(model, kind, processor, encode(processor, "validation"), labels, "fp32")
     validation = {name: round(value, 6) for name, value in figures.items()}

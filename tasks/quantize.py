@@ -5,7 +5,7 @@ preprocessing.json, and for texts tokenizer.json.
 
 int8-dynamic quantizes activations as they come; int8-static by ranges that were seen on calibration rows, which is what convolutions
 need; see tasks/shared/onnx.py. fp16 and bf16 halve the weights; see tasks/shared/halves.py. The table of words can have fewer bits than the
-rest; see tasks/shared/four_bits.py.
+rest; see tasks/shared/four_bits.py. One of low rank ships as its factors; see tasks/shared/low_rank_graph.py.
 
 A graph is accepted only if it does what the torch student does on real validation rows: the float graph, exported or fused, gives the same
 logits, the shipped graph the same answers. Operators that int8 hurts may stay in float; see tasks/shared/sparing.py.
@@ -60,7 +60,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: int8-static without calibration rows, of a fused graph, or with words in four bits.
     ModelError: a graph does not do what the student does.
     """
-    from tasks.shared import checkpoint, compute, four_bits, inference, onnx, serving
+    from tasks.shared import checkpoint, compute, four_bits, inference, low_rank, low_rank_graph, onnx, serving
     from tasks.shared.sparing import Trial, ship
 
     _check(params)
@@ -79,6 +79,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         float_file = onnx.fused(float_file, student, kind, params.input_size)
     difference = float(np.abs(_answers(float_file, folder, kind, rows, params) - wanted).max())
     _check_parity(difference, params)
+    if rank := getattr(student.config, low_rank.RANK, None):
+        float_file = low_rank_graph.part(float_file, rank)
     if params.embeddings == "int4":
         float_file = four_bits.pack_words(float_file)
     seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows]

@@ -30,11 +30,10 @@ def pack_words(float_file: Path) -> Path:
         ParamsError: it looks up no words.
     """
     model = load(float_file)
-    given, tables = {one.name for one in model.graph.input}, {one.name: one for one in model.graph.initializer}
-    look_ups = [node for node in model.graph.node if node.op_type == "Gather" and node.input[0] in tables and node.input[1] in given]
-    if not look_ups:
+    tables, words = {one.name: one for one in model.graph.initializer}, look_ups(model.graph)
+    if not words:
         raise ParamsError("params.yaml", "quantize.embeddings = int4: the graph looks up no words; take `as_format`")
-    for node in look_ups:
+    for node in words:
         _pack(model.graph, node, tables[node.input[0]])
     for node in [node for node in model.graph.node if node.op_type == "Slice" and node.input[0] in tables]:
         _pack_slices(model.graph, node, tables[node.input[0]])
@@ -44,6 +43,12 @@ def pack_words(float_file: Path) -> Path:
     file = float_file.with_suffix(".packed.onnx")
     save(model, file)
     return file
+
+
+def look_ups(graph: Any) -> list[Any]:
+    """The operators that look up in a table of weights what the graph is given."""
+    given, tables = {one.name for one in graph.input}, {one.name for one in graph.initializer}
+    return [node for node in graph.node if node.op_type == "Gather" and node.input[0] in tables and node.input[1] in given]
 
 
 def _pack(graph: Any, node: Any, words: Any) -> None:

@@ -72,6 +72,7 @@ def _plain_embeddings(model: Any, longest: int | None) -> None:
                 helper.make_node("Slice", slices, [f"{of}_places"], name=f"{of}_places"),
             ]
         look_up = helper.make_node("Gather", [words, ids], [f"{of}_words"], name=f"{of}_words")
+        _take_over(model, look_up)
         parts = [f"{of}_words", f"{of}_places"]
         _replace(model, node, [look_up, *places, *_normalized(node, parts, f"{of}_sum", gain, shift)])
 
@@ -92,6 +93,13 @@ def _normalized(node: Any, parts: list[str], total: str, gain: str, shift: str) 
         helper.make_node("Sum", parts, [total], name=f"{node.name}_sum"),
         helper.make_node("LayerNormalization", [total, gain, shift], [node.output[0]], name=f"{node.name}_normalized", axis=-1, **small),
     ]
+
+
+def _take_over(model: Any, node: Any) -> None:
+    """What other nodes do of the same is read of this one; they are gone."""
+    for twin in [one for one in model.get_nodes_by_op_type(node.op_type) if one.input == node.input]:
+        model.replace_input_of_all_nodes(twin.output[0], node.output[0])
+        model.remove_node(twin)
 
 
 def _constant(model: Any, name: str, values: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -20,7 +21,7 @@ from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
 
-SIZES = {"layers": 3, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 8}
+SIZES = {"layers": 3, "hidden": 32, "ffn": 64, "vocabulary": 800, "word_rank": 8, "batches": 2, "batch_size": 8}
 # Each way of choosing what goes meets some architecture.
 WAYS = ({"layers_by": "spread", "importance": "taylor"}, {"layers_by": "importance", "importance": "activation"})
 # One process for all of them: most of its time is the import of torch and transformers.
@@ -78,7 +79,8 @@ def test_cut_and_trimmed_it_answers_alike_without_us(students: dict[str, Path], 
     config = json.loads((students[architecture] / "config.json").read_text())
     named = {"layers": ("num_hidden_layers", "n_layers"), "hidden": ("hidden_size", "dim"), "ffn": ("intermediate_size", "hidden_dim")}
     found = {size: next(config[name] for name in names if name in config) for size, names in named.items()}
-    assert {**found, "vocabulary": config["vocab_size"]} == {size: SIZES[size] for size in ("layers", "hidden", "ffn", "vocabulary")}
+    found |= {"vocabulary": config["vocab_size"], "word_rank": config["word_rank"]}
+    assert found == {size: SIZES[size] for size in found}
     assert bare_answers[architecture].std(axis=0).max() > 0.05
     np.testing.assert_array_equal(bare_answers[architecture], _our_answers(students[architecture]))
 
@@ -91,6 +93,15 @@ def test_its_graph_answers_alike(tiny_run: Run, students: dict[str, Path], tmp_p
     session, request = serving.session(tmp_path / "out" / serving.GRAPH, threads=1), KIND.request(tmp_path / "out")
     answers = np.concatenate([serving.logits(session, request, text) for text in TEXTS])
     np.testing.assert_allclose(answers, _our_answers(students[architecture]), atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_its_words_can_have_four_bits(tiny_run: Run, students: dict[str, Path], tmp_path: Path, architecture: str) -> None:
+    how = {"format": "fp32", "embeddings": "int4", "max_difference": 1e-4, "min_agreement": 0.0}
+    stage.run("quantize", quantize.Inputs(tiny_run.ingest, students[architecture]), tmp_path, **how)
+    tables = onnx.load(tmp_path / "out" / serving.GRAPH).graph.initializer
+    of_words = [one for one in tables if one.dims and one.dims[0] == SIZES["vocabulary"] and one.data_type != onnx.TensorProto.FLOAT]
+    assert [(one.data_type, one.dims[1]) for one in of_words] == [(onnx.TensorProto.INT4, SIZES["word_rank"])]
 
 
 def test_modernbert_keeps_the_reach_of_each_layer(students: dict[str, Path]) -> None:

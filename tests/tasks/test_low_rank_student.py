@@ -1,0 +1,96 @@
+"""A student whose words have few numbers each: it learns so, and ships so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from tasks import distill, prune, quantize
+from tasks.kinds import base
+from tasks.shared import checkpoint, inference, serving
+from tasks.shared.texts import load_tokenizer
+from tests import tiny
+from tests.tasks import stage
+from tests.tasks.conftest import QUICK, Run
+
+RANK = 8
+SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
+LEARNS = {**QUICK, "pool": 20, "repeats": 2, "relation_weight": 10.0, "hidden_weight": 1.0}
+LIMITS = {"max_difference": 1e-4, "min_agreement": 0.9}
+KIND = base.load("text_classification")
+
+
+@pytest.fixture(scope="module")
+def pruned(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("prune")
+    stage.run("prune", prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"), home, **SIZES, word_rank=RANK)
+    return home / "out"
+
+
+def learnt(run: Run, pruned: Path, home: Path) -> Path:
+    inputs = distill.Inputs(run.ingest, pruned, run.finetune / "outputs", run.finetune / "out")
+    stage.run("distill", inputs, home, **LEARNS)
+    return home / "out"
+
+
+@pytest.fixture(scope="module")
+def student(tiny_run: Run, pruned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return learnt(tiny_run, pruned, tmp_path_factory.mktemp("distill"))
+
+
+def words(folder: Path) -> torch.Tensor:
+    weights: torch.Tensor = checkpoint.load_model(folder, KIND, torch.device("cpu")).get_input_embeddings().weight.detach()
+    return weights
+
+
+def test_what_it_learns_of_words_keeps_the_rank_in_a_plain_checkpoint(pruned: Path, student: Path) -> None:
+    before, after = words(pruned), words(student)
+    assert before.shape == after.shape == (800, 32)
+    assert not torch.allclose(before, after, atol=0.01)
+    assert [int(torch.linalg.matrix_rank(one, rtol=1e-4)) for one in (before, after)] == [RANK, RANK]
+    weights = {path.name for path in student.iterdir() if path.suffix == ".safetensors"}
+    assert weights == {"model.safetensors"}
+
+
+def test_killed_it_goes_on_and_ends_with_the_same_bytes(
+    tiny_run: Run, pruned: Path, student: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.shared import training
+
+    class Killed(BaseException):
+        """Not an Exception: nothing that handles faults may catch it."""
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as at_the_end_of_its_first_epoch:
+        at_the_end_of_its_first_epoch.setattr(training, "_tell", killed)
+        at_the_end_of_its_first_epoch.setattr(training, "STEPS_BETWEEN_SAVES", 3)
+        with pytest.raises(Killed):
+            learnt(tiny_run, pruned, tmp_path)
+    assert stage.contents(learnt(tiny_run, pruned, tmp_path)) == stage.contents(student)
+
+
+@pytest.mark.parametrize("embeddings", ["as_format", "int4"])
+@pytest.mark.parametrize("graph", ["exported", "fused"])
+def test_it_ships_as_factors_and_answers_as_before(tiny_run: Run, student: Path, tmp_path: Path, graph: str, embeddings: str) -> None:
+    how = {**LIMITS, "graph": graph, "embeddings": embeddings, "format": "int8-dynamic"}
+    stage.run("quantize", quantize.Inputs(tiny_run.ingest, student), tmp_path, **how)
+    shipped = onnx.load(tmp_path / "out" / "model.onnx").graph.initializer
+    tables = [one for one in shipped if tuple(one.dims) == (800, RANK)]
+    assert [one.data_type == onnx.TensorProto.INT4 for one in tables] == [embeddings == "int4"]
+    assert not [one for one in shipped if tuple(one.dims) == (800, 32)]
+
+
+def test_its_float_graph_equals_torch(tiny_run: Run, student: Path, tmp_path: Path) -> None:
+    stage.run("quantize", quantize.Inputs(tiny_run.ingest, student), tmp_path, **LIMITS, format="fp32")
+    texts = [row["text"] for row in tiny.rows(8)]
+    session, request = serving.session(tmp_path / "out" / serving.GRAPH, threads=1), KIND.request(tmp_path / "out")
+    got = np.concatenate([serving.logits(session, request, text) for text in texts])
+    tokenizer, model = load_tokenizer(student), checkpoint.load_model(student, KIND, torch.device("cpu"))
+    wanted = inference.logits(model, KIND, tokenizer, KIND.encode(tokenizer, [{"text": text} for text in texts], [], 66), batch_size=8)
+    np.testing.assert_allclose(got, wanted, atol=1e-4)
