@@ -7,6 +7,8 @@ plots/learning.csv.
 Loss: (1 - w) KL(teacher || student) at a temperature + w cross-entropy with the label where there is one; Hinton, Vinyals, Dean:
 Distilling the Knowledge in a Neural Network (2015); and to it, weighed, the distances of hidden states and of relations.
 
+Several trainings of it can be averaged; see tasks/shared/soup.py.
+
 The best epoch is by default the one nearest to the teacher on the validation rows, by that divergence: it sees each row's distribution,
 where the headline metric of some hundred rows sees little but noise. A student that learns mostly from the labels may well leave its
 teacher; its best epoch is better told by the headline metric.
@@ -49,6 +51,7 @@ class Params(TrainingFields):
     best_by: Literal["divergence", "headline"] = Field(
         description="what tells the best epoch on the validation rows: the nearest to the teacher, or the headline metric"
     )
+    soup: int = Field(ge=1, le=100, description="trainings, alike but for the order of the rows, whose mean weights are kept")
     repeats: int = Field(ge=1, le=1000, description="how often an epoch passes over the labelled rows")
     pool: int = Field(ge=0, le=10_000_000, description="rows of the transfer set to learn from, at most finetune.pool_outputs")
     augment: Rewording = Field(description="variations of the labelled rows to learn from; of texts only")
@@ -73,7 +76,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: more of the pool is asked for than the teacher labelled, or words are to be varied where there are none.
     ModelError: what goes on inside the teacher cannot be imitated.
     """
-    from tasks.shared import checkpoint, compute, inference, low_rank, training
+    from tasks.shared import checkpoint, compute, inference, low_rank, soup, training
 
     device = compute.prepare(params.seed, params.threads, params.device, params.processes)
     kind = base.load(params.kind)
@@ -95,14 +98,25 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         return sum((distance.mean() for distance in distances), start=_of_answers(answer, truth, wanted, kind, params))
 
     plan, sizes = training.Plan.of(params), [kind.size(one) for one in features]
-    lesson = training.Lesson(sizes, forward, loss, _evaluation(inputs, params, model, processor), _score(params.best_by, kind))
-    history = training.fit(model, plan, lesson, scratch, "distill")
+    evaluate = _evaluation(inputs, params, model, processor)
+    lesson = training.Lesson(sizes, forward, loss, evaluate, _score(params.best_by, kind))
+    histories = soup.fit(model, plan, lesson, scratch, "distill", params.soup)
     if imitation:
         imitation.end()
     low_rank.join(model)
-    training.write_history(history, kind.headline, out / "plots" / "learning.csv")
+    training.write_history(histories[0], kind.headline, out / "plots" / "learning.csv")
     checkpoint.save(model, processor, out / "out")
-    return Metrics({"transfer_set": len(features), "validation": training.kept_epoch(history)})
+    return Metrics({"transfer_set": len(features), **_told(histories, evaluate)})
+
+
+def _told(histories: Sequence[list[dict[str, float]]], evaluate: Callable[[], Mapping[str, float]]) -> dict[str, Any]:
+    """The figures on the validation rows; of several trainings those of each as well as of what became of them."""
+    from tasks.shared import training
+
+    each = [training.kept_epoch(history) for history in histories]
+    if len(each) == 1:
+        return {"validation": each[0]}
+    return {"validation": {name: round(value, 6) for name, value in evaluate().items()}, "validation_of_each": each}
 
 
 def _of_answers(answer: torch.Tensor, truth: torch.Tensor, wanted: torch.Tensor, kind: base.Kind, params: Params) -> torch.Tensor:

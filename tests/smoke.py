@@ -93,6 +93,7 @@ runs:
       temperature: 2.0
       label_weight: 0.1
       best_by: divergence
+      soup: 1
       repeats: 2
       pool: 100
       augment: {copies: 0, drop: 0.1, mask: 0.1, replace: 0.1, swap: 0.1}

@@ -162,7 +162,7 @@ def test_two_processes_train_as_one(tiny_run: Run, tmp_path: Path, workspace: Wo
     artifacts = {**(read_by_finetune(tiny_run) if name == "finetune" else read_by_distill(tiny_run)), "ingest/out": ingested}
     changed = {"epochs": 6, "batch_size": batch_size, "learning_rate": 0.002, "dropout": 0.0, "freeze": "none", "pool_outputs": 20}
     for run, processes in {"one": 1, "two": 2}.items():
-        workspace.add(run, artifacts, processes, kind, **changed, **DEEP, repeats=2, pool=20, teachers=2)
+        workspace.add(run, artifacts, processes, kind, **changed, **DEEP, repeats=2, pool=20, teachers=2, soup=2)
     workspace.call(name, "one", "two")
     one, two = workspace.result(name, "one"), workspace.result(name, "two")
     assert one.keys() == two.keys()
