@@ -28,7 +28,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks.seeds import ROOT, command
 from tasks.kinds import base
-from tasks.shared import metrics, readers, tables
+from tasks.shared import metrics, readers, stages, tables
 from tasks.shared.errors import DataError, ParamsError, SlipwayError
 from tasks.shared.truth import Truth
 
@@ -89,10 +89,17 @@ def _set(values: dict[str, Any], path: Sequence[str], value: Any) -> bool:
     *outer, last = path
     for name in outer:
         values = values.get(name, {})
-    known = isinstance(values, dict) and last in values
+    known = isinstance(values, dict) and (last in values or last in _may_be_left_out(outer))
     if known:
         values[last] = value
     return known
+
+
+def _may_be_left_out(section: Sequence[str]) -> set[str]:
+    """The sizes of a student that params need not say."""
+    if len(section) != 1 or section[0] not in stages.load_all():
+        return set()
+    return {name for name, field in stages.load(section[0]).Params.model_fields.items() if not field.is_required()}
 
 
 def pooled(predictions: Sequence[Path], labels: Sequence[str], kind: base.Kind, resamples: int, seed: int) -> dict[str, Any]:

@@ -58,7 +58,11 @@ class Params(Section):
         None, ge=128, le=10_000_000, multiple_of=8, description="pieces kept, the most frequent in this run's texts"
     )
     word_rank: int | None = Field(
-        None, ge=8, le=65536, multiple_of=8, description="numbers that tell a piece, from which one matrix makes its hidden width"
+        None,
+        ge=8,
+        le=65536,
+        multiple_of=8,
+        description="numbers that tell a piece, from which one matrix makes the width of the embeddings",
     )
     depths: list[Depth] | None = Field(None, description="blocks kept in each stage, the first among them")
     widths: list[Width] | None = Field(None, description="channels kept in each stage")
@@ -103,7 +107,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     checkpoint.save(model, processor, out / "out")
     figures = inference.figures(model, kind, processor, encode(processor, "validation"), labels, "fp32")
     validation = {name: round(value, 6) for name, value in figures.items()}
-    return Metrics({"parameters": checkpoint.parameters(model), **kept, "validation": validation})
+    return Metrics({"parameters": low_rank.parameters(model), **kept, "validation": validation})
 
 
 def _cut(

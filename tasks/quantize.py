@@ -60,7 +60,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: int8-static without calibration rows, of a fused graph, or with words in four bits.
     ModelError: a graph does not do what the student does.
     """
-    from tasks.shared import checkpoint, compute, four_bits, inference, low_rank, low_rank_graph, onnx, serving
+    from tasks.shared import checkpoint, compute, four_bits, inference, onnx, serving
     from tasks.shared.sparing import Trial, ship
 
     _check(params)
@@ -72,15 +72,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     features = kind.encode(processor, rows, labels, params.input_size)
     wanted = inference.logits(student, kind, processor, features, inference.BATCH)
 
-    folder, float_file = out / "out", scratch / "float.onnx"
+    folder = out / "out"
     serving.write_preprocessing(folder, kind, processor, labels, _facts(params))
-    onnx.export(student, kind, processor, features[:2], float_file)
-    if params.graph == "fused":
-        float_file = onnx.fused(float_file, student, kind, params.input_size)
+    float_file = onnx.float_graph(student, kind, processor, features[:2], scratch / "float.onnx", params.graph, params.input_size)
     difference = float(np.abs(_answers(float_file, folder, kind, rows, params) - wanted).max())
     _check_parity(difference, params)
-    if rank := getattr(student.config, low_rank.RANK, None):
-        float_file = low_rank_graph.part(float_file, rank)
     if params.embeddings == "int4":
         float_file = four_bits.pack_words(float_file)
     seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows]

@@ -6,37 +6,45 @@ from pathlib import Path
 
 import numpy as np
 from onnx import helper, load, numpy_helper, save
+from threadpoolctl import threadpool_limits
 
-from tasks.shared.four_bits import look_ups
+from tasks.shared import four_bits, low_rank
+from tasks.shared.errors import ModelError
 
 
-def part(float_file: Path, rank: int) -> Path:
-    """Writes, beside a float graph whose table of words has this rank, its copy with the factors of the table apart."""
+def take_apart(float_file: Path, rank: int) -> Path:
+    """Writes, beside a float graph whose table of words has this rank, its copy with the factors of the table apart.
+
+    Raises:
+        ModelError: it looks up no words.
+    """
     model = load(float_file)
     graph = model.graph
-    tables = {one.name: one for one in graph.initializer}
-    for node in look_ups(graph):
+    tables, look_ups = {one.name: one for one in graph.initializer}, four_bits.look_ups(graph)
+    if not look_ups:
+        raise ModelError(float_file.name, f"the config tells words of rank {rank} ({low_rank.RANK}), but the graph looks up no words")
+    for node in look_ups:
         table = tables[node.input[0]]
-        narrow, wide = factors(numpy_helper.to_array(table), rank)
-        names = [f"{table.name}_{part}" for part in ("narrow", "widening")]
-        graph.initializer.extend(numpy_helper.from_array(values, name) for values, name in zip((narrow, wide), names, strict=True))
+        halves = dict(zip((f"{table.name}_narrow", f"{table.name}_widening"), turned(numpy_helper.to_array(table), rank), strict=True))
+        graph.initializer.extend(numpy_helper.from_array(values, name) for name, values in halves.items())
         graph.initializer.remove(table)
+        narrow, wide = halves
         given, found = node.output[0], f"{node.output[0]}_narrow"
-        node.input[0], node.output[0] = names[0], found
-        widened = helper.make_node("MatMul", [found, names[1]], [given], name=f"{node.name}_widened")
+        node.input[0], node.output[0] = narrow, found
+        widened = helper.make_node("MatMul", [found, wide], [given], name=f"{node.name}_widened")
         graph.node.insert(list(graph.node).index(node) + 1, widened)
     file = float_file.with_suffix(".factors.onnx")
     save(model, file)
     return file
 
 
-def factors(table: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+def turned(table: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
     """(v, h) of this rank -> (v, rank) and (rank, h), whose product it is.
 
     The first is turned so that no column of it is much larger than the others: rounded to few bits, the numbers of a row share a scale.
     """
-    wide = table.astype(np.float64)
-    _, directions = np.linalg.eigh(wide.T @ wide)
-    turned, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((rank, rank)))
-    basis = directions[:, -rank:] @ turned
-    return (wide @ basis).astype(np.float32), np.ascontiguousarray(basis.T, dtype=np.float32)
+    basis, _ = low_rank.directions(table, rank)
+    with threadpool_limits(1):
+        turn, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((rank, rank)))
+        basis = basis @ turn
+        return (table @ basis).astype(np.float32), np.ascontiguousarray(basis.T, dtype=np.float32)

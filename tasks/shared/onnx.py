@@ -16,7 +16,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 from transformers import PreTrainedModel
 
 from tasks.kinds.base import Features, Kind, Processor
-from tasks.shared import halves
+from tasks.shared import halves, low_rank
 
 OPSET = 17
 WEIGHTED = frozenset({"Attention", "Conv", "Gather", "Gemm", "MatMul"})
@@ -60,13 +60,24 @@ def export(model: PreTrainedModel, kind: Kind, processor: Processor, features: S
         )
 
 
-def fused(exported: Path, model: PreTrainedModel, kind: Kind, input_size: int) -> Path:
-    """The exported float graph of the model in fewer, larger operators, in a file beside it. See tasks/shared/fusing.py."""
-    from tasks.shared import fusing
+def float_graph(
+    model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features], exported: Path, form: str, input_size: int
+) -> Path:
+    """The float graph as it is to ship, in a file beside `exported`, or there: exported, in the form `fused` with fewer, larger operators
+    (tasks/shared/fusing.py), and words of low rank taken apart.
 
-    file = exported.with_suffix(".fused.onnx")
-    fusing.fuse(exported, file, model.config, input_size if kind.lengths else None)
-    return file
+    Raises:
+        ModelError: the config tells of words of low rank, and the graph looks up none.
+    """
+    from tasks.shared import fusing, low_rank_graph
+
+    export(model, kind, processor, features, exported)
+    graph = exported
+    if form == "fused":
+        graph = exported.with_suffix(".fused.onnx")
+        fusing.fuse(exported, graph, model.config, input_size if kind.lengths else None)
+    rank = getattr(model.config, low_rank.RANK, None)
+    return low_rank_graph.take_apart(graph, rank) if rank else graph
 
 
 def calibration(kind: Kind, processor: Processor, features: Sequence[Features]) -> list[dict[str, np.ndarray]]:

@@ -26,10 +26,8 @@ def ship(student: Path, folder: Path, rows: Sequence[Row], labels: Sequence[str]
     serving.write_preprocessing(folder, kind, processor, labels, {name: told[name] for name in ("kind", "input_size")})
     model = checkpoint.load_model(student, kind, torch.device("cpu"), attn_implementation="eager")
     features = kind.encode(processor, rows[: max(2, told["calibration_rows"])], labels, told["input_size"])
-    graph = folder.with_suffix(".onnx")
-    onnx.export(model, kind, processor, features[:2], graph)
-    if told.get("graph") == "fused":
-        graph = onnx.fused(graph, model, kind, told["input_size"])
+    form = told.get("graph", "exported")
+    graph = onnx.float_graph(model, kind, processor, features[:2], folder.with_suffix(".onnx"), form, told["input_size"])
     if told.get("embeddings") == "int4":
         graph = four_bits.pack_words(graph)
     onnx.convert(graph, folder / serving.GRAPH, told["format"], onnx.calibration(kind, processor, features))

@@ -6,7 +6,6 @@ The trainings begin at the same weights, so what they learn lies in one valley a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,16 @@ FAR = 1_000_003
 """Between the seeds of a run's trainings, so that runs with neighbouring seeds do not share theirs."""
 
 
+def check(model: PreTrainedModel, count: int) -> None:
+    """Raises:
+    ParamsError: several trainings of a model with batch normalization, whose running means belong to the weights they were taken with.
+    """
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    if count > 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+        raise ParamsError("params.yaml", f"distill.soup = {count}: weights with batch normalization cannot be averaged; set it to 1")
+
+
 def fit(
     model: PreTrainedModel, plan: training.Plan, lesson: training.Lesson, scratch: Path, label: str, count: int
 ) -> list[list[dict[str, float]]]:
@@ -29,36 +38,20 @@ def fit(
         The epochs of each training.
     Raises:
         ModelError: a loss is no longer finite.
-        ParamsError: several trainings of a model with batch normalization, whose running means belong to the weights they were taken with.
     """
     if count == 1:
         return [training.fit(model, plan, lesson, scratch, label)]
-    _check(model, count)
-    begun, learnt, histories = _copied(model), [], []
+    begun, histories = _copied(model), []
+    total = {name: torch.zeros_like(tensor) for name, tensor in begun.items()}
     for number in range(count):
         model.load_state_dict(begun)
         seeded = replace(plan, seed=(plan.seed + number * FAR) % 2**31)
         told, last = f"{label} {number + 1} of {count}", number == count - 1
         histories.append(training.fit(model, seeded, lesson, scratch / f"training-{number + 1}", told, stay=not last))
-        learnt.append(_copied(model))
-    model.load_state_dict(_mean(learnt))
+        total = {name: total[name] + tensor.detach() for name, tensor in model.state_dict().items()}
+    model.load_state_dict({name: tensor / count if tensor.is_floating_point() else begun[name] for name, tensor in total.items()})
     return histories
-
-
-def _check(model: PreTrainedModel, count: int) -> None:
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    if any(isinstance(module, _BatchNorm) for module in model.modules()):
-        raise ParamsError("params.yaml", f"distill.soup = {count}: weights with batch normalization cannot be averaged; set it to 1")
 
 
 def _copied(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     return {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-
-
-def _mean(learnt: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    """Of numbers; what is counted in whole ones, such as positions, is the same in all."""
-    first = learnt[0]
-    return {
-        name: torch.stack([one[name] for one in learnt]).mean(0) if tensor.is_floating_point() else tensor for name, tensor in first.items()
-    }

@@ -100,12 +100,12 @@ class Torch:
     def __init__(self, source: Source, setting: Setting) -> None:
         import torch
 
-        from tasks.shared import checkpoint
+        from tasks.shared import checkpoint, low_rank
 
         self.name, self._setting, self._kind = source.name, setting, setting.load_kind()
         self._processor = self._kind.load_processor(source.folder)
         self._model = checkpoint.load_model(source.folder, self._kind, torch.device(setting.device))
-        self.parameters, self.bytes = checkpoint.parameters(self._model), size_of(source.folder)
+        self.parameters, self.bytes = low_rank.parameters(self._model), size_of(source.folder)
 
     def predict(self, rows: Sequence[Row]) -> np.ndarray:
         from tasks.shared import inference

@@ -73,8 +73,9 @@ def params_of() -> dict[str, Any]:
 
 
 def test_values_in_place_of_those_of_the_run_and_a_fault_for_each_that_is_none() -> None:
-    changed = folds.with_folds(params_of(), "bbc", 2, {"prune.layers": 2, "threads": 1})["runs"]
-    assert [(run["prune"]["layers"], run["threads"], run["ingest"]["split"]) for run in changed.values()] == [(2, 1, "given")] * 2
+    changed = folds.with_folds(params_of(), "bbc", 2, {"prune.layers": 2, "prune.word_rank": 64, "threads": 1})["runs"]
+    found = [(run["prune"]["layers"], run["prune"]["word_rank"], run["threads"], run["ingest"]["split"]) for run in changed.values()]
+    assert found == [(2, 64, 1, "given")] * 2
     with pytest.raises(ParamsError, match=r"2 faults\n.*prune\.layer\b.*\n.*no\.such"):
         folds.with_folds(params_of(), "bbc", 2, {"prune.layer": 2, "no.such": 1})
 
