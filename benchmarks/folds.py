@@ -36,6 +36,8 @@ SIDE = "side_of_the_fold"
 OUT_OF_FOLD, OTHERS = "test", "train"
 SHOWN = ("baseline", "teacher", "teacher_int8", "pruned", "distilled", "final")
 QUALITY_ONLY = {"split": "test", "latency_inputs": 1, "rounds": 3}
+ANY_AGREEMENT = {"min_agreement": 0.0}
+"""A fold's validation rows are few, and a student that one or two of them refuse belongs to what is judged."""
 
 
 def deal(ingest: Path, folds: int) -> list[set[tuple[str, int]]]:
@@ -77,6 +79,7 @@ def with_folds(params: dict[str, Any], run: str, folds: int, changes: Mapping[st
     # By the seed that chose the test rows, of the others none would be chosen to validate.
     values["ingest"]["split_seed"] += 1
     values["ingest"] |= {"split": "given", "min_test_rows": 2, "columns": {**values["ingest"]["columns"], "split": SIDE}}
+    values["quantize"] |= ANY_AGREEMENT
     values["benchmark"] |= QUALITY_ONLY
     return {"runs": {name_of(number): values for number in range(folds)}}
 
@@ -85,10 +88,10 @@ def name_of(number: int) -> str:
     return f"fold-{number}"
 
 
-def _set(values: dict[str, Any], path: Sequence[str], value: Any) -> bool:
+def _set(values: Any, path: Sequence[str], value: Any) -> bool:
     *outer, last = path
     for name in outer:
-        values = values.get(name, {})
+        values = values[name] if isinstance(values, dict) and name in values else None
     known = isinstance(values, dict) and (last in values or last in _may_be_left_out(outer))
     if known:
         values[last] = value

@@ -16,7 +16,7 @@ from tasks.kinds import base
 from tasks.shared import tables
 
 RELATION_WEIGHT = 30.0
-LOGITS_ONLY = {"epochs": 1, "patience": 1, "repeats": 1, "pool": 0, "hidden_weight": 0.0}
+LOGITS_ONLY = {"epochs": 1, "patience": 1, "soup": 1, "repeats": 1, "pool": 0, "hidden_weight": 0.0}
 QUICK = {"split": "validation", "rounds": 3, "latency_inputs": 3}
 """Of a benchmark: as latency does not grow with the rows, the fewest rounds and a few inputs of it will do."""
 

@@ -19,7 +19,7 @@ import onnx
 import torch
 
 from tasks.kinds import base
-from tasks.shared import bootstrap, checkpoint, inference, latency, serving, tables
+from tasks.shared import bootstrap, checkpoint, inference, latency, low_rank, serving, tables
 from tasks.shared.truth import Truth
 from tasks.shared.variants import Setting, Source, open_variant
 
@@ -65,6 +65,7 @@ class Bench:
         from torch.utils.flop_counter import FlopCounterMode
 
         model = checkpoint.load_model(student, self._kind, torch.device("cpu"), attn_implementation="eager")
+        low_rank.take_apart(model)
         processor = self._kind.load_processor(student)
         ordered = sorted(self._features, key=self._kind.size)
         typical = self._rows[self._features.index(ordered[len(ordered) // 2])]

@@ -76,8 +76,8 @@ def test_values_in_place_of_those_of_the_run_and_a_fault_for_each_that_is_none()
     changed = folds.with_folds(params_of(), "bbc", 2, {"prune.layers": 2, "prune.word_rank": 64, "threads": 1})["runs"]
     found = [(run["prune"]["layers"], run["prune"]["word_rank"], run["threads"], run["ingest"]["split"]) for run in changed.values()]
     assert found == [(2, 64, 1, "given")] * 2
-    with pytest.raises(ParamsError, match=r"2 faults\n.*prune\.layer\b.*\n.*no\.such"):
-        folds.with_folds(params_of(), "bbc", 2, {"prune.layer": 2, "no.such": 1})
+    with pytest.raises(ParamsError, match=r"3 faults\n.*prune\.layer\b.*\n.*no\.such.*\n.*threads\.word_rank"):
+        folds.with_folds(params_of(), "bbc", 2, {"prune.layer": 2, "no.such": 1, "threads.word_rank": 8})
 
 
 def test_change_is_read_as_yaml() -> None:
