@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 import torch
 
 from tasks import distill, prune, quantize
 from tasks.kinds import base
-from tasks.shared import checkpoint, inference, serving
-from tasks.shared.texts import load_tokenizer
-from tests import tiny
+from tasks.shared import checkpoint
+from tasks.shared.errors import ModelError
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
+from tests.tasks.test_distill import killed_after
 
 RANK = 8
 SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
@@ -61,16 +62,10 @@ def test_killed_it_goes_on_and_ends_with_the_same_bytes(
 ) -> None:
     from tasks.shared import training
 
-    class Killed(BaseException):
-        """Not an Exception: nothing that handles faults may catch it."""
-
-    def killed(*_: object) -> None:
-        raise Killed
-
-    with monkeypatch.context() as at_the_end_of_its_first_epoch:
-        at_the_end_of_its_first_epoch.setattr(training, "_tell", killed)
-        at_the_end_of_its_first_epoch.setattr(training, "STEPS_BETWEEN_SAVES", 3)
-        with pytest.raises(Killed):
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "STEPS_BETWEEN_SAVES", 3)
+        patch.setattr(training, "_finite", killed_after(8, training._finite))
+        with pytest.raises(KeyboardInterrupt):
             learnt(tiny_run, pruned, tmp_path)
     assert stage.contents(learnt(tiny_run, pruned, tmp_path)) == stage.contents(student)
 
@@ -86,11 +81,11 @@ def test_it_ships_as_factors_and_answers_as_before(tiny_run: Run, student: Path,
     assert not [one for one in shipped if tuple(one.dims) == (800, 32)]
 
 
-def test_its_float_graph_equals_torch(tiny_run: Run, student: Path, tmp_path: Path) -> None:
-    stage.run("quantize", quantize.Inputs(tiny_run.ingest, student), tmp_path, **LIMITS, format="fp32")
-    texts = [row["text"] for row in tiny.rows(8)]
-    session, request = serving.session(tmp_path / "out" / serving.GRAPH, threads=1), KIND.request(tmp_path / "out")
-    got = np.concatenate([serving.logits(session, request, text) for text in texts])
-    tokenizer, model = load_tokenizer(student), checkpoint.load_model(student, KIND, torch.device("cpu"))
-    wanted = inference.logits(model, KIND, tokenizer, KIND.encode(tokenizer, [{"text": text} for text in texts], [], 66), batch_size=8)
-    np.testing.assert_allclose(got, wanted, atol=1e-4)
+def test_rank_that_the_table_has_not_is_refused_with_the_figures(tiny_run: Run, tmp_path: Path) -> None:
+    """As of such a student that was trained since as a whole."""
+    folder = tmp_path / "student"
+    shutil.copytree(tiny_run.distill / "out", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "word_rank": RANK}))
+    with pytest.raises(ModelError, match=r"a logit differs by .* from torch; at most 1.00e-04 is allowed"):
+        stage.run("quantize", quantize.Inputs(tiny_run.ingest, folder), tmp_path, **LIMITS, format="fp32")
