@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tasks.shared.variants import Setting, Source, Variant
 
 PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled", "openvino": "distilled"}
-"""An ONNX graph holds scales beside its parameters; it has as many as the checkpoint it was made from."""
+"""An ONNX graph holds scales beside its parameters; it has as many as the checkpoint it was made from, of words in low rank the factors."""
 
 
 class Gates(Section):

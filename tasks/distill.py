@@ -73,7 +73,8 @@ class Inputs:
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Raises:
-    ParamsError: more of the pool is asked for than the teacher labelled, or words are to be varied where there are none.
+    ParamsError: more of the pool is asked for than the teacher labelled, words are to be varied where there are none, or the trainings of
+        a model with batch normalization averaged.
     ModelError: what goes on inside the teacher cannot be imitated.
     """
     from tasks.shared import checkpoint, compute, inference, low_rank, soup, training

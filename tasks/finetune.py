@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 SPLITS = ("train", "validation", "pool")
-FAR = 1_000_003
 
 
 class Params(TrainingFields):
@@ -122,23 +121,18 @@ def _further(course: Course, number: int, scratch: Path) -> Path:
     together: the leading one labels while the others go on to the next teacher and wait there."""
     from safetensors.numpy import save_file
 
-    from tasks.shared import distributed, resuming
+    from tasks.shared import distributed, resuming, training
 
     kept = scratch / "answers.safetensors"
     if resuming.whole(kept):
         return kept
     label = f"finetune {number} of {course.params.teachers}"
-    model, _ = _teach(course, seed_of(course.params.seed, number), scratch / "training", label, stay=True)
+    model, _ = _teach(course, training.seed_of(course.params.seed, number), scratch / "training", label, stay=True)
     if distributed.leads():
         save_file(_answers(course, model, f"teacher {number}"), part := kept.with_suffix(".part"))
         part.replace(kept)
         shutil.rmtree(scratch / "training")
     return kept
-
-
-def seed_of(seed: int, number: int) -> int:
-    """Of a run's teacher; far from the run's own, so that runs with neighbouring seeds do not share theirs."""
-    return (seed + (number - 1) * FAR) % 2**31
 
 
 def _teach(course: Course, seed: int, scratch: Path, label: str, stay: bool = False) -> tuple[PreTrainedModel, list[dict[str, float]]]:
@@ -209,10 +203,10 @@ def _frozen(model: PreTrainedModel, freeze: str) -> list[torch.nn.Module]:
 
 def _hold_encoder(model: PreTrainedModel, params: Params) -> Callable[[int], None]:
     """Called when an epoch begins: in the first ones, or always if it is frozen, the encoder keeps its weights and its running means."""
-    from torch.nn.modules.batchnorm import _BatchNorm
+    from tasks.shared import batch_norm
 
     moving = [tensor for tensor in model.base_model.parameters() if tensor.requires_grad]
-    norms = [module for module in model.base_model.modules() if isinstance(module, _BatchNorm)]
+    norms = batch_norm.layers_of(model.base_model)
 
     def begin_epoch(done: int) -> None:
         held = done < params.head_epochs

@@ -98,9 +98,10 @@ class Group:
         if processes == 1:
             return cls(1, 0)
         from accelerate import PartialState
-        from torch.nn.modules.batchnorm import _BatchNorm
 
-        if any(isinstance(module, _BatchNorm) for module in model.modules()):
+        from tasks.shared import batch_norm
+
+        if batch_norm.layers_of(model):
             advice = "set processes = 1, or take a model without batch normalization, such as ViT or ConvNeXt"
             raise ParamsError("params.yaml", f"processes = {processes}: the model normalizes over the whole batch; {advice}")
         return cls(processes, PartialState().process_index)

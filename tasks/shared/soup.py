@@ -1,7 +1,8 @@
 """Several trainings of one model, alike but for the order of their rows, whose mean weights it keeps: as small and fast as one of them.
 
 Wortsman et al., Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing inference time (2022).
-The trainings begin at the same weights, so what they learn lies in one valley and its middle is no worse.
+The trainings begin at the same weights; from different ones their mean would be no model at all. Whether it is better than each is
+measured: the stage's metrics tell both.
 """
 
 from __future__ import annotations
@@ -12,20 +13,15 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from tasks.shared import training
+from tasks.shared import batch_norm, training
 from tasks.shared.errors import ParamsError
-
-FAR = 1_000_003
-"""Between the seeds of a run's trainings, so that runs with neighbouring seeds do not share theirs."""
 
 
 def check(model: PreTrainedModel, count: int) -> None:
     """Raises:
     ParamsError: several trainings of a model with batch normalization, whose running means belong to the weights they were taken with.
     """
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    if count > 1 and any(isinstance(module, _BatchNorm) for module in model.modules()):
+    if count > 1 and batch_norm.layers_of(model):
         raise ParamsError("params.yaml", f"distill.soup = {count}: weights with batch normalization cannot be averaged; set it to 1")
 
 
@@ -43,11 +39,10 @@ def fit(
         return [training.fit(model, plan, lesson, scratch, label)]
     begun, histories = _copied(model), []
     total = {name: torch.zeros_like(tensor) for name, tensor in begun.items()}
-    for number in range(count):
+    for number in range(1, count + 1):
         model.load_state_dict(begun)
-        seeded = replace(plan, seed=(plan.seed + number * FAR) % 2**31)
-        told, last = f"{label} {number + 1} of {count}", number == count - 1
-        histories.append(training.fit(model, seeded, lesson, scratch / f"training-{number + 1}", told, stay=not last))
+        seeded, told = replace(plan, seed=training.seed_of(plan.seed, number)), f"{label} {number} of {count}"
+        histories.append(training.fit(model, seeded, lesson, scratch / f"training-{number}", told, stay=number < count))
         total = {name: total[name] + tensor.detach() for name, tensor in model.state_dict().items()}
     model.load_state_dict({name: tensor / count if tensor.is_floating_point() else begun[name] for name, tensor in total.items()})
     return histories

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from tasks.shared import batch_norm
 from tasks.shared.compute import autocast
 from tasks.shared.distributed import Forward, Group, Loss
 from tasks.shared.errors import ModelError
@@ -26,6 +27,8 @@ from tasks.shared.resuming import Keeper, State
 
 STEPS_BETWEEN_SAVES = 100
 BATCHES_SORTED_TOGETHER = 32
+FAR = 1_000_003
+"""Between the seeds of a run's trainings of one sort, so that runs with neighbouring seeds do not share theirs."""
 
 Figures = Mapping[str, float]
 
@@ -107,6 +110,11 @@ def fit(
     return [{**row, "kept": int(row["epoch"] == state.best_epoch)} for row in state.history]
 
 
+def seed_of(seed: int, number: int) -> int:
+    """Of a run's training `number` of several, counted from 1; the first has the run's own."""
+    return (seed + (number - 1) * FAR) % 2**31
+
+
 def _train_epoch(
     model: PreTrainedModel,
     optimizer: torch.optim.Optimizer,
@@ -173,7 +181,7 @@ def _optimizer(model: PreTrainedModel, plan: Plan) -> torch.optim.Optimizer:
 
 def _fewest(model: PreTrainedModel) -> int:
     """Batch normalization has no use for a row alone."""
-    return 2 if any(isinstance(module, torch.nn.BatchNorm2d) for module in model.modules()) else 1
+    return 2 if batch_norm.layers_of(model) else 1
 
 
 def _batches(sizes: Sequence[int], plan: Plan, epoch: int, fewest: int) -> list[list[int]]:

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tasks import finetune
+from tasks.shared import training
 from tasks.shared.errors import ModelError, ParamsError
 from tasks.shared.texts import load_tokenizer
 from tests import tiny
@@ -147,7 +148,7 @@ def test_several_teachers_answer_together_and_the_first_is_as_if_alone(tiny_run:
         outputs = {split: read_outputs(tmp_path / name / "outputs" / f"{split}.safetensors") for split in ("train", "validation", "pool")}
         return dict(metrics.figures), outputs
 
-    seeds = [finetune.seed_of(0, number) for number in (1, 2, 3)]
+    seeds = [training.seed_of(0, number) for number in (1, 2, 3)]
     (figures, together), *alone = [taught("three", teachers=3), *(taught(str(seed), seed=seed) for seed in seeds)]
     for name in ("out", "plots"):
         assert stage.contents(tmp_path / "three" / name) == stage.contents(tmp_path / "0" / name)
