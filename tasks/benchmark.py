@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from tasks.shared.variants import Setting, Source, Variant
 
 PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled", "openvino": "distilled"}
-"""An ONNX graph holds scales beside its parameters; it has as many as the checkpoint it was made from, of words in low rank the factors."""
+"""An ONNX graph holds scales beside its parameters; it has as many as the checkpoint it was made from, where a table of low rank counts as
+its factors."""
 
 
 class Gates(Section):

@@ -28,6 +28,15 @@ def test_every_module_says_what_it_is() -> None:
     assert [path.name for path in FILES if not ast.get_docstring(ast.parse(path.read_text()))] == []
 
 
+def test_contributing_has_a_place_for_every_module() -> None:
+    tables = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = {name.rstrip("*") for name in re.findall(r"`([a-z_]+[*]?)`", tables)}
+    families = {name[:-1] for name in re.findall(r"`([a-z_]+[*])`", tables)}
+    modules = [path.stem for path in FILES if path.stem not in {"__init__", "__main__"} and path.parent.name not in {"tasks", "kinds"}]
+    assert len(modules) > 100
+    assert [name for name in modules if name not in named and not any(name.startswith(family) for family in families)] == []
+
+
 def test_only_flows_know_prefect_and_dvc() -> None:
     pattern = re.compile(r"^\s*(import|from) (prefect|dvc|flows)\b", re.MULTILINE)
     assert pattern.search((ROOT / "flows" / "graph.py").read_text())

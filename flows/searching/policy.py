@@ -31,7 +31,9 @@ class Policy(Section):
     rungs: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         description="shares of the recovery after which a trial may be given up, ascending; [] for none"
     )
-    rung_slack: float = Field(ge=0, le=10, description="how much further from the teacher than a cheaper student a trial may be at a rung")
+    rung_slack: float = Field(
+        ge=0, le=10, description="share by which a trial may be further from the teacher than a cheaper one at a rung"
+    )
     seed: int = Field(ge=0, lt=2**31, description="of what is proposed")
     workers: int = Field(ge=1, le=64, description="trials at once; each uses the run's `threads`")
     runner: Literal["local", "dask"] = Field(description="where trials run: processes of this machine, or a Dask cluster")

@@ -34,6 +34,7 @@ def fit(
         The epochs of each training.
     Raises:
         ModelError: a loss is no longer finite.
+        ParamsError: several processes cannot train this model together.
     """
     if count == 1:
         return [training.fit(model, plan, lesson, scratch, label)]

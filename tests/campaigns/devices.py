@@ -1,4 +1,5 @@
-"""The stages on a device: all of them, once more, killed while they train, with `auto` and bf16; each time the same bytes are asked for.
+"""The stages on a device: all of them; those that use it once more; finetune and distill killed as well: the same bytes are asked for.
+Then one process more than there are devices, which must be refused, and bf16.
 
     python -m tests.campaigns.devices --device cuda
 
@@ -9,7 +10,6 @@ Markdown; exit status 1 if anything came out otherwise.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import shutil
 import signal
 import subprocess
@@ -25,11 +25,14 @@ from ruamel.yaml import YAML
 
 from tasks.shared import stages
 from tests import smoke
+from tests.tasks.stage import contents
 
 CHANGES: dict[str, dict[str, Any]] = {
-    "finetune": {"teachers": 2, "dropout": 0.1},
+    "finetune": {"teachers": 2, "dropout": 0.1, "epochs": 40, "patience": 40},
     "prune": {"steps": 2, "layers_by": "importance", "word_rank": 16},
     "distill": {
+        "epochs": 30,
+        "patience": 30,
         "soup": 2,
         "dropout": 0.1,
         "augment": {"copies": 1, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1},
@@ -40,8 +43,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "quantize": {"min_agreement": 0.0},
     "benchmark": {"gates": {"min_quality_ratio": 0.0, "min_speedup": 0.0, "max_bytes": 10_000_000}},
 }
-LONG_ENOUGH = {"finetune": {"epochs": 40, "patience": 40}, "distill": {"epochs": 30, "patience": 30}}
-"""For a kill to meet a training that has saved its state."""
+"""Longer ways through the stages, and trainings that are long enough for a kill to meet one that has saved its state."""
+TO_KILL = ("finetune", "distill")
 PATIENCE_SECONDS = 600
 Row = tuple[str, str, bool]
 
@@ -65,18 +68,16 @@ def stage(project: Path, name: str) -> Row:
     return name, " ".join([f"{time.monotonic() - began:.1f} s", *said]), done.returncode == 0
 
 
-def made(project: Path, *names: str) -> dict[str, str]:
-    """Path -> md5 of all that the stages made, but for what the clock had a hand in."""
+def made(project: Path, *names: str) -> dict[str, bytes]:
+    """All that the stages made."""
     home = project / "data" / smoke.RUN
-    files = [file for name in names for file in sorted((home / name).rglob("*")) if file.is_file()]
-    found = {file.relative_to(home).as_posix(): hashlib.md5(file.read_bytes()).hexdigest() for file in files}  # noqa: S324
-    return {name: md5 for name, md5 in found.items() if not name.startswith(smoke.OF_THE_DAY)}
+    return {f"{name}/{file}": content for name in names for file, content in contents(home / name).items()}
 
 
 def killed(project: Path, name: str) -> Row:
     """A stage that is killed when its training has saved its state, and run again."""
     before, scratch = made(project, name), project / "data" / ".scratch" / f"{name}@{smoke.RUN}"
-    shutil.rmtree(project / "data" / smoke.RUN / name)
+    shutil.rmtree(project / "data" / smoke.RUN / name, ignore_errors=True)
     command = ["python", "-m", "tasks", name, smoke.RUN]
     process = subprocess.Popen(command, cwd=project, env=smoke.environment(project), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -85,8 +86,9 @@ def killed(project: Path, name: str) -> Row:
     process.send_signal(signal.SIGKILL)
     caught = process.wait() == -signal.SIGKILL and bool(saved)
     _, said, good = stage(project, name)
-    same = made(project, name) == before
-    return f"{name}, killed and run again", said if caught else f"{said}; the kill came too late", caught and good and same
+    same = bool(before) and made(project, name) == before
+    faults = [fault for fault, found in (("nothing was killed", not caught), ("other bytes", not same)) if found]
+    return f"{name}, killed and run again", "; ".join([said, *faults]), good and not faults
 
 
 def refused(project: Path, device: str) -> Row:
@@ -101,26 +103,25 @@ def refused(project: Path, device: str) -> Row:
 def campaign(project: Path, device: str) -> Iterator[Row]:
     trained = [name for name in stages.load_all() if "device" in stages.load(name).Params.model_fields and name != "benchmark"]
     change(project, {"device": device}, CHANGES)
-    change(project, {}, LONG_ENOUGH)
     for name in stages.load_all():
         yield stage(project, name)
     before = made(project, *trained)
     for name in trained:
         yield stage(project, name)
-    yield f"{', '.join(trained)}: same bytes twice", f"{len(before)} files", made(project, *trained) == before
-    for name in LONG_ENOUGH:
+    yield f"{', '.join(trained)}: same bytes twice", f"{len(before)} files", bool(before) and made(project, *trained) == before
+    for name in TO_KILL:
         yield killed(project, name)
     if device != "cpu":
         yield refused(project, device)
-    change(project, {"device": "auto"}, {name: {"precision": "bf16"} for name in LONG_ENOUGH})
-    for name in LONG_ENOUGH:
+    change(project, {}, {name: {"precision": "bf16"} for name in TO_KILL})
+    for name in TO_KILL:
         _, said, good = stage(project, name)
-        yield f"{name}, device auto, bf16", said, good
+        yield f"{name} in bf16", said, good
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns.devices", description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--device", default="cuda", help="cpu, cuda or mps (default: cuda)")
+    parser.add_argument("--device", choices=("cpu", "cuda", "mps"), default="cuda", help="(default: cuda)")
     device = parser.parse_args(arguments).device
     print("| what | time, or what it said | |\n|---|---|---|")
     bad = 0
