@@ -54,8 +54,8 @@ def change(project: Path, of_run: dict[str, Any], of_stages: dict[str, dict[str,
     document = yaml.load(file.read_text(encoding="utf-8"))
     values = document["runs"][smoke.RUN]
     values.update(of_run)
-    for stage, changed in of_stages.items():
-        values[stage].update(changed)
+    for name, changed in of_stages.items():
+        values[name].update(changed)
     with file.open("w", encoding="utf-8") as stream:
         yaml.dump(document, stream)
 
