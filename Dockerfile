@@ -19,9 +19,12 @@ RUN apt-get update \
 ARG EXTRAS=""
 WORKDIR /opt/slipway/requirements
 COPY requirements/*.lock ./
+COPY requirements/hashed hashed
 # A private index, with its keys, comes as a secret and stays out of the image: --secret id=pip,src=pip.conf
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     ${PYTHON} -m venv /opt/venv \
+    && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-deps --require-hashes \
+        -r hashed/tasks.txt -r hashed/flows.txt -r hashed/agents.txt \
     && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
         -r tasks.lock -r flows.lock -r agents.lock ${EXTRAS}
 # The first four are what flows/environment.py sets, which the command of a Docker or Kubernetes pool imports too late.

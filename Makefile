@@ -5,13 +5,19 @@ PYTHON ?= python3
 RUN ?= bbc
 
 BIN := .venv/bin
-LOCKS := requirements/tasks.lock requirements/flows.lock
+BASE := tasks flows
 # What recipes other than the embedded run need beyond that.
-EXTRAS := requirements/ner.lock requirements/images.lock
+EXTRAS := ner images
 # The tests speak with the workers of Docker and Kubernetes, without either, search on a Dask cluster of this machine, and run a model on OpenVINO.
-DEV := requirements/agents.lock requirements/dask.lock requirements/openvino.lock requirements/dev.lock
+DEV := agents dask openvino dev
+locks = $(patsubst %,requirements/%.lock,$(1))
 # Modules are compiled when they are first used, and most never are.
 PIP := -m pip install --quiet --disable-pip-version-check --no-compile
+# First what is pinned, and only files of the known hashes; then what a machine needs besides (the CUDA packages that its build of torch names).
+define install
+$(BIN)/python $(PIP) --no-deps --require-hashes $(patsubst %,-r requirements/hashed/%.txt,$(1))
+$(BIN)/python $(PIP) $(addprefix -r ,$(call locks,$(1)))
+endef
 # `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
 RUNS = $(filter-out all,$(RUN))
 WHAT = $(if $(RUNS),benchmark@$(RUN),--keep-going)
@@ -102,19 +108,19 @@ clean: ## remove the environments and what killed runs left; data and figures st
 	$(PYTHON) -c 'import sys; sys.exit("Slipway needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.venv/ready: .venv/bin/python $(LOCKS)
-	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS))
+.venv/ready: .venv/bin/python $(call locks,$(BASE))
+	$(call install,$(BASE))
 	$(BIN)/python -m flows.plots
 	@touch $@
 
-.venv/ready-extras: .venv/ready $(EXTRAS)
-	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) $(EXTRAS))
+.venv/ready-extras: .venv/ready $(call locks,$(EXTRAS))
+	$(call install,$(BASE) $(EXTRAS))
 	@touch $@
 
 .venv/ready-dask: .venv/ready requirements/dask.lock
-	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) requirements/dask.lock)
+	$(call install,$(BASE) dask)
 	@touch $@
 
-.venv/ready-dev: .venv/ready-extras $(DEV)
-	$(BIN)/python $(PIP) $(addprefix -r ,$(LOCKS) $(EXTRAS) $(DEV))
+.venv/ready-dev: .venv/ready-extras $(call locks,$(DEV))
+	$(call install,$(BASE) $(EXTRAS) $(DEV))
 	@touch $@

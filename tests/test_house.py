@@ -51,12 +51,24 @@ def test_nothing_is_unpickled_and_no_foreign_code_runs() -> None:
     assert [name for name, text in code.items() if pattern.search(text)] == []
 
 
-def test_locks_name_no_address() -> None:
+def test_locks_name_no_address_and_a_hash_for_each_package() -> None:
     locks = sorted((ROOT / "requirements").glob("*.lock"))
     assert len(locks) == 8
     lines = [line for lock in locks for line in lock.read_text().splitlines()]
     assert len(lines) > 150
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line)] == []
+    for lock in locks:
+        hashed = (lock.parent / "hashed" / f"{lock.stem}.txt").read_text()
+        package = re.compile(r"([a-z0-9-]+==[0-9][\w.]*)(?: \\\n    --hash=sha256:[0-9a-f]{64})+\n")
+        assert "".join(found.group() for found in package.finditer(hashed)) == hashed
+        assert package.findall(hashed) == lock.read_text().splitlines()
+
+
+def test_what_is_pinned_is_installed_by_its_hash() -> None:
+    """Before pip is asked for what a machine needs besides, it has installed the pins and looked at no other file for them."""
+    hashed = re.compile(r"--require-hashes[^\n]*(\\\n[^\n]*)?hashed/.*?\.lock", re.DOTALL)
+    texts = [(ROOT / name).read_text().replace("$(call locks", ".lock") for name in ("Makefile", "Dockerfile")]
+    assert all(map(hashed.search, texts))
 
 
 def test_no_one_names_a_kind_but_the_kinds() -> None:

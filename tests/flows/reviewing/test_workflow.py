@@ -31,7 +31,7 @@ def test_only_reading_is_allowed_but_where_comments_and_pictures_are_written() -
 def test_jobs_that_may_write_run_no_code_of_the_change_and_not_for_forks() -> None:
     for name in ("pictures", "comment"):
         used = [step["uses"] for step in JOBS[name]["steps"] if "uses" in step]
-        assert used == ["actions/download-artifact@v8"]
+        assert [action.partition("@")[0] for action in used] == ["actions/download-artifact"]
         assert "head.repo.full_name == github.repository" in JOBS[name]["if"]
         assert all(".ci/" not in step.get("run", "") for step in JOBS[name]["steps"])
 
@@ -42,10 +42,11 @@ def test_what_outsiders_write_is_never_part_of_a_command() -> None:
     assert not [command for command in commands if "${{" in command]
 
 
-def test_actions_are_githubs_own_by_major_version_and_pip_is_cached() -> None:
-    used = re.findall(r"uses: (\S+)", TEXT)
+def test_actions_are_githubs_own_by_commit_and_pip_is_cached() -> None:
+    """A tag can be moved to other code; a commit cannot."""
+    used = re.findall(r"uses: (.+)", TEXT)
     assert len(used) == 5
-    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", one) for one in used)
+    assert [action for action in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)] == []
     (python,) = [step for step in JOBS["review"]["steps"] if "setup-python" in step.get("uses", "")]
     assert python["with"]["cache"] == "pip"
 
