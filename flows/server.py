@@ -13,25 +13,38 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import prefect
+import psutil
 from prefect.client.orchestration import get_client
 from prefect.context import refresh_global_settings_context
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import get_current_settings
 
-from flows import child
+from flows import child, password, private
 from tasks.shared.errors import ParamsError, PassingError, SlipwayError
 
 HOST = "127.0.0.1"
 START_SECONDS = 120
+LOG = "server.log"
 WHERE = "server.json"
 """In PREFECT_HOME while `make ui` runs: where its server is, so that flows started by hand are seen there too."""
 
+UI_URL = "PREFECT_SERVER_UI_API_URL"
+"""The operator's word for where browsers find the API, if that is not where it listens: behind a proxy or a tunnel."""
+NEWER = "Can't locate revision identified by"
+"""What the server says of a database of a newer Prefect."""
+WORDS = 3
+
 
 def home() -> Path:
-    folder = Path(os.environ["PREFECT_HOME"])
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """PREFECT_HOME, closed to other accounts: the database, the logs and the password lie there.
+
+    Raises:
+        ParamsError: it cannot be had.
+    """
+    return private.folder(Path(os.environ["PREFECT_HOME"]))
 
 
 def ensure() -> None:
@@ -42,14 +55,15 @@ def ensure() -> None:
         ParamsError: it wants another password.
         SlipwayError: our own does not start.
     """
-    url = get_current_settings().api.url or running()
+    settings = get_current_settings()
+    url = settings.api.url or running()
     if url is None:
-        port = free_port()
-        process = start(port, {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"})
-        atexit.register(stop, process)
-        url = address(port)
-        os.environ["PREFECT_UI_URL"] = ""
-    point_at(url)
+        _start_own()
+    elif settings.api.auth_string is None and is_here(url):
+        point_at(url, password.kept(home()))
+    else:
+        point_at(url)
+    url = os.environ["PREFECT_API_URL"]
     with get_client(sync_client=True) as client:
         if (fault := client.api_healthcheck()) is not None:
             raise PassingError(url, f"no Prefect server answers at this PREFECT_API_URL ({fault}); start it, or unset the variable")
@@ -58,13 +72,23 @@ def ensure() -> None:
         except PrefectHTTPStatusError as error:
             if error.response.status_code != http.HTTPStatus.UNAUTHORIZED:
                 raise
-            remedy = "set PREFECT_API_AUTH_STRING as its PREFECT_SERVER_API_AUTH_STRING is"
+            remedy = "set PREFECT_API_AUTH_STRING to it; that of `make ui` stands in .prefect/password of its checkout"
             raise ParamsError(url, f"the server wants a password; {remedy}") from None
 
 
-def point_at(url: str) -> None:
-    """From now on this process and its children speak with that server."""
+def _start_own() -> None:
+    port, own = free_port(), password.new()
+    process = start(port, own, {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"})
+    atexit.register(stop, process)
+    os.environ["PREFECT_UI_URL"] = ""
+    point_at(address(port), own)
+
+
+def point_at(url: str, own: str | None = None) -> None:
+    """From now on this process and its children speak with that server, with that password if it is one of ours."""
     os.environ["PREFECT_API_URL"] = url
+    if own is not None:
+        os.environ["PREFECT_API_AUTH_STRING"] = own
     refresh_global_settings_context()
 
 
@@ -75,11 +99,26 @@ def address(port: int) -> str:
 def running() -> str | None:
     """Where the server of `make ui` is, if it runs in this checkout."""
     try:
-        url = str(json.loads((home() / WHERE).read_text(encoding="utf-8"))["url"])
+        url = str(json.loads(private.read(home() / WHERE) or "{}")["url"])
         port = int(url.removesuffix("/api").rpartition(":")[2])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
-    return url if healthy(port) else None
+    return url if healthy(port) and is_our_own(port) else None
+
+
+def is_here(url: str) -> bool:
+    """Whether the address is that of `make ui` in this checkout, whose password we know."""
+    asked, ours = urlsplit(url), running()
+    return ours is not None and asked.hostname in (HOST, "localhost") and asked.port == urlsplit(ours).port
+
+
+def is_our_own(port: int) -> bool:
+    """Whether a process of this account listens there: no other is told the password."""
+    try:
+        listening = [one.pid for one in psutil.net_connections("tcp4") if one.status == psutil.CONN_LISTEN and one.laddr.port == port]
+        return bool(listening) and all(pid is not None and psutil.Process(pid).uids().real == os.getuid() for pid in listening)
+    except psutil.Error:
+        return False
 
 
 def free_port() -> int:
@@ -87,25 +126,54 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def start(port: int, env: dict[str, str]) -> subprocess.Popen[str]:
-    """A server that answers.
+def start(port: int, own: str, env: dict[str, str]) -> subprocess.Popen[str]:
+    """A server that answers to who knows the password, under its own names and to its own pages: see flows/asgi.py.
 
     Raises:
+        ParamsError: its database is of a newer Prefect.
         SlipwayError: it does not start.
     """
-    log = home() / "server.log"
+    log = home() / LOG
     place = ["--host", HOST, "--port", str(port), "--log-level", "error", "--lifespan", "on"]
+    guard = {"PREFECT_SERVER_API_AUTH_STRING": own, "PREFECT_API_AUTH_STRING": own, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins(port)}
     with log.open("a", encoding="utf-8") as output:
-        process = child.start(
-            "uvicorn", "--factory", "prefect.server.api.server:create_app", *place, env={**os.environ, **env}, output=output
-        )
+        begin = output.tell()
+        env = {**os.environ, **guard, **env}
+        process = child.start("uvicorn", "--factory", "flows.asgi:create_app", *place, env=env, output=output)
     deadline = time.monotonic() + START_SECONDS
     while not healthy(port):
         if process.poll() is not None or time.monotonic() > deadline:
             child.kill(process)
-            raise SlipwayError(str(log), "Prefect's server did not start; its last words are in this file")
+            raise _failure(log, begin)
         time.sleep(0.1)
     return process
+
+
+def origins(port: int) -> str:
+    """Of the pages that may speak with the server: the UI's, at either name of this machine and where the operator says it is."""
+    said = get_current_settings().server.api
+    if "cors_allowed_origins" in said.model_fields_set:
+        return said.cors_allowed_origins
+    elsewhere = urlsplit(os.environ.get(UI_URL, ""))
+    own = [f"http://{name}:{port}" for name in (HOST, "localhost")]
+    return ",".join([*own, f"{elsewhere.scheme}://{elsewhere.netloc}"] if elsewhere.netloc else own)
+
+
+def _failure(log: Path, begin: int) -> SlipwayError:
+    words = last_words(log, begin)
+    if NEWER in words:
+        what = f"its database is of a newer Prefect than the one installed here, {prefect.__version__}"
+        remedy = "install that one, or move prefect.db, prefect.db-wal and prefect.db-shm away: it then begins without runs and blocks"
+        return ParamsError(str(log.parent), f"{what}; {remedy}")
+    return SlipwayError("Prefect's server", f"did not start: {words or 'it said nothing'} (all of it: {log})")
+
+
+def last_words(log: Path, begin: int = 0) -> str:
+    """The last lines that a process wrote into its log, from byte `begin` on, as one line."""
+    with log.open("rb") as file:
+        file.seek(max(begin, log.stat().st_size - 20_000))
+        lines = [" ".join(line.split()) for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    return " / ".join(line[:300] for line in lines[-WORDS:])
 
 
 def healthy(port: int) -> bool:

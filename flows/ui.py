@@ -3,7 +3,7 @@
     python -m flows.ui [--port 4200] [--gpus 1]
 
 It keeps them running: what dies is started again, and runs that died with it are marked. Ctrl-C ends all, workers first. The server
-listens on 127.0.0.1 alone; its state is in PREFECT_HOME, by default .prefect/ of the checkout.
+listens on 127.0.0.1 alone and wants a password; its state is in PREFECT_HOME, by default .prefect/ of the checkout.
 """
 
 from __future__ import annotations
@@ -19,20 +19,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
+from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
 from ruamel.yaml import YAML
 
-from flows import child, crashed, server, watch, worker
+from flows import child, crashed, password, private, server, watch, worker
 from flows.graph import GPU
 from tasks.shared.errors import PassingError, SlipwayError
 
 LIMITS = {"gpu": 1, "cpu": 1, "control": 10}
 """Pool -> how many runs its worker takes at once. Those of `control` only start and watch others."""
+TEMPLATE: dict[str, Any] = json.loads(Path(__file__).with_name("pool.json").read_text(encoding="utf-8"))
+"""What a run of our pools is given; unlike Prefect's own it takes no command and no environment from whoever starts the run."""
 LOOK_SECONDS = 1
 SWEEP_SECONDS = 30
 AGAIN_SECONDS = 3
@@ -42,26 +45,37 @@ STOP_SECONDS = 25
 class Service:
     """A process that is to live as long as we do."""
 
-    def __init__(self, name: str, start: Callable[[], subprocess.Popen[str]]) -> None:
-        self.name, self._start = name, start
-        self.process = start()
+    def __init__(self, name: str, log: Path, start: Callable[[], subprocess.Popen[str]]) -> None:
+        self.name, self._log, self._start_it = name, log, start
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
+        self._begin = self._log.stat().st_size if self._log.exists() else 0
+        return self._start_it()
 
     def revive(self) -> bool:
         """Starts it again if it died; whether it had."""
         if self.process.poll() is None:
             return False
-        print(f"{self.name} ended with {self.process.returncode}; starting it again", flush=True)
+        words = server.last_words(self._log, self._begin)
+        print(f"{self.name} ended with {self.process.returncode}{f' ({words})' if words else ''}; starting it again", flush=True)
         time.sleep(AGAIN_SECONDS)
         self.process = self._start()
         return True
 
 
 def prepare(gpus: int) -> None:
-    """Makes the work pools and the limit `gpu`; what is there already stays as the operator has set it."""
+    """Makes the work pools and the limit `gpu`. What the operator has set stays; pools with Prefect's own template get ours."""
     with get_client(sync_client=True) as client:
         for pool in LIMITS:
-            template = ProcessWorker.get_default_base_job_template()
-            _unless_there(lambda: client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template)))  # noqa: B023
+            _unless_there(lambda: client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=TEMPLATE)))  # noqa: B023
+            found = client.read_work_pool(pool).base_job_template
+            if found == ProcessWorker.get_default_base_job_template():
+                client.update_work_pool(pool, WorkPoolUpdate(base_job_template=TEMPLATE))
+                print(f"mended: runs of the pool {pool} could be given a command of their own, no more", flush=True)
+            elif "{{" in json.dumps(found.get("job_configuration")):
+                told = "lets whoever starts a run change its command or environment, as you have set it"
+                print(f"the pool {pool} {told}; ours: prefect work-pool update {pool} --base-job-template flows/pool.json", flush=True)
         _unless_there(lambda: client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=gpus)))
 
 
@@ -98,22 +112,34 @@ def serve(port: int, gpus: int) -> None:
     """
     _must_be_free(port)
     url = server.address(port)
-    ui = {"PREFECT_SERVER_UI_API_URL": url, "PREFECT_SERVER_API_HOST": server.HOST, "PREFECT_SERVER_API_PORT": str(port)}
-    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
+    ui = {
+        server.UI_URL: os.environ.get(server.UI_URL, url),
+        "PREFECT_SERVER_API_HOST": server.HOST,
+        "PREFECT_SERVER_API_PORT": str(port),
+    }
+    said = password.of_operator()
+    own = said or password.keep(server.home())
     services: list[Service] = []
     try:
-        services.append(Service("server", lambda: server.start(port, ui)))
-        server.point_at(url)
+        services.append(Service("server", server.home() / server.LOG, lambda: server.start(port, own, ui)))
+        server.point_at(url, own)
         prepare(gpus)
         deploy()
         _tell_swept()
-        services += [Service(f"worker of pool {pool}", lambda pool=pool: _worker(pool)) for pool in LIMITS]  # type: ignore[misc]
+        services += [Service(f"worker of pool {pool}", _log(pool), lambda pool=pool: _worker(pool)) for pool in LIMITS]  # type: ignore[misc]
         with _announced(url):
             print(f"Slipway is at http://{server.HOST}:{port}   (logs: {server.home()}; Ctrl-C ends it)", flush=True)
+            print(f"it asks for the password: {_shown(said, own)}", flush=True)
             _watch(services)
     finally:
         _stop(services)
+
+
+def _shown(said: str | None, own: str) -> str:
+    """The password on a terminal; in a file of output, which others may read, where it stands."""
+    if said:
+        return "the one that you have set"
+    return own if sys.stdout.isatty() else f"it stands in {server.home() / password.FILE}"
 
 
 def _must_be_free(port: int) -> None:
@@ -124,8 +150,12 @@ def _must_be_free(port: int) -> None:
         raise PassingError(f"port {port}", f"{what}; end it, or name another: make ui PORT=4300") from None
 
 
+def _log(pool: str) -> Path:
+    return server.home() / f"worker-{pool}.log"
+
+
 def _worker(pool: str) -> subprocess.Popen[str]:
-    with (server.home() / f"worker-{pool}.log").open("a", encoding="utf-8") as output:
+    with _log(pool).open("a", encoding="utf-8") as output:
         return child.start("prefect", *worker.command(pool, LIMITS[pool]), env={**os.environ}, output=output)
 
 
@@ -145,7 +175,7 @@ def _look_into(inboxes: watch.Watch) -> None:
 @contextmanager
 def _announced(url: str) -> Iterator[None]:
     file = server.home() / server.WHERE
-    file.write_text(json.dumps({"url": url, "pid": os.getpid()}), encoding="utf-8")
+    private.write(file, json.dumps({"url": url, "pid": os.getpid()}))
     try:
         yield
     finally:

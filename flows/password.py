@@ -1,0 +1,42 @@
+"""The password of a server of ours. That of `make ui` is made at its first start and kept in PREFECT_HOME, for its owner's eyes alone.
+
+It is Prefect's `user:password`, one text, and goes from process to process in the environment, which no other account can read.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from prefect.settings import get_current_settings
+
+from flows import private
+
+FILE = "password"
+USER = "slipway"
+
+
+def new() -> str:
+    return f"{USER}:{secrets.token_urlsafe(24)}"
+
+
+def of_operator() -> str | None:
+    """What the operator has set for the server, in Prefect's own variables or settings."""
+    settings = get_current_settings()
+    said = settings.server.api.auth_string or settings.api.auth_string
+    return said.get_secret_value() if said else None
+
+
+def kept(home: Path) -> str | None:
+    """That of a former start, if nobody else can have read or written it."""
+    text = (private.read(home / FILE) or "").strip()
+    return text if ":" in text else None
+
+
+def keep(home: Path) -> str:
+    """The same, made where there is none."""
+    password = kept(home)
+    if password is None:
+        password = new()
+        private.write(home / FILE, f"{password}\n")
+    return password
