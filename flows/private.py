@@ -26,6 +26,8 @@ def folder(path: Path) -> Path:
         found = path.stat()
         if found.st_uid == os.getuid() and found.st_mode & OTHERS:
             path.chmod(0o700)
+    except (FileExistsError, NotADirectoryError):
+        raise ParamsError(str(path), "cannot be used: a file stands there or above; name a folder of your own") from None
     except OSError as error:
         raise ParamsError(str(path), f"cannot be used: {(error.strerror or str(error)).lower()}; name a folder of your own") from None
     if found.st_uid != os.getuid():

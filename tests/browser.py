@@ -61,13 +61,16 @@ def served(project: Path, port: int, env: Mapping[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def operator(url: str) -> Iterator[Operator]:
-    """Someone who has just opened the UI."""
+def operator(url: str, password: str | None = None) -> Iterator[Operator]:
+    """Someone who has just opened the page, and the UI with its password."""
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         try:
-            yield Operator(browser, url)
+            operator = Operator(browser, url)
+            if password:
+                operator.log_in(password)
+            yield operator
         finally:
             browser.close()
 
@@ -81,6 +84,13 @@ class Operator:
         self.page.context.on("request", self._note)
         self.page.on("websocket", self._note)
         self.page.goto(url)
+
+    def log_in(self, password: str) -> None:
+        """Through the UI's own page for it; its complaints of the time before are left behind."""
+        self.page.locator("input").fill(password)
+        self.page.get_by_role("button", name="Login").click()
+        expect(self.page.get_by_role("button", name="Deployments", exact=True)).to_be_visible()
+        self.page.reload()
 
     def _note(self, asked: Request | WebSocket) -> None:
         place = urlsplit(asked.url)

@@ -49,7 +49,6 @@ class Scene:
     def open(self) -> None:
         """Starts `make ui`; what ran of it before is dead or ended now."""
         self._ui.close()
-        self.station.connect()
         self._ui.enter_context(self.station.open())
 
     def start(self) -> UUID:

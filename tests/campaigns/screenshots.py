@@ -22,6 +22,7 @@ from playwright.sync_api import expect
 from flows.server import free_port
 from tests import browser, smoke
 from tests.browser import Operator
+from tests.flows.station import kept_password
 
 STAGES = 7
 OVERRIDES = f"runs.{smoke.RUN}.prune.ffn=48", f"runs.{smoke.RUN}.pretrain.steps=1500"
@@ -96,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         project = smoke.make_project(Path(scratch).resolve())
         with (
             browser.served(project, free_port(), smoke.environment(project)) as url,
-            browser.operator(url) as operator,
+            browser.operator(url, kept_password(project)) as operator,
         ):
             camera = Camera(operator, given.folder)
             run = start(operator, "slimmer", camera)

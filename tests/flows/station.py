@@ -1,4 +1,4 @@
-"""A project with `python -m flows.ui` at work in it: a real server that wants a password, real workers, the real deployments."""
+"""A project with `python -m flows.ui` at work in it: a real server with its password, real workers, the real deployments."""
 
 from __future__ import annotations
 
@@ -20,23 +20,32 @@ import psutil
 from flows.server import free_port
 from tests.flows.toy import REPOSITORY, Toy
 
-PASSWORD = "admin:open sesame"
+OPERATORS_OWN = "admin:open sesame"
 PATIENCE_SECONDS = 180
 TRIES = 5
 
 
 class Station:
-    """A project in whose folder `python -m flows.ui` runs. Its server speaks HTTP with us, so that our own Prefect keeps to its own."""
+    """A project in whose folder `python -m flows.ui` runs. Its server speaks HTTP with us, so that our own Prefect keeps to its own.
 
-    def __init__(self, root: Path, env: Mapping[str, str]) -> None:
-        self.root, self.port = root, free_port()
+    Without a password the server makes one, and nothing that we start is told it.
+    """
+
+    api: httpx.Client
+
+    def __init__(self, root: Path, env: Mapping[str, str], password: str | None = None) -> None:
+        self.root, self.port, self._given = root, free_port(), password
         self.env = {name: value for name, value in env.items() if not name.startswith("PREFECT_")}
-        self.env |= {"PREFECT_SERVER_API_AUTH_STRING": PASSWORD, "PREFECT_API_AUTH_STRING": PASSWORD}
-        self.connect()
+        if password:
+            self.env |= {"PREFECT_SERVER_API_AUTH_STRING": password, "PREFECT_API_AUTH_STRING": password}
 
-    def connect(self) -> None:
-        user, _, password = PASSWORD.partition(":")
-        self.api = httpx.Client(base_url=self.url, auth=(user, password), timeout=60)
+    @property
+    def password(self) -> str:
+        return self._given or kept_password(self.root)
+
+    def connect(self) -> httpx.Client:
+        user, _, secret = self.password.partition(":")
+        return httpx.Client(base_url=self.url, auth=(user, secret), timeout=60)
 
     @property
     def url(self) -> str:
@@ -48,7 +57,7 @@ class Station:
             log = self.root / "log-flows.ui"
             until(lambda: "Slipway is at" in log.read_text() or process.poll() is not None)
             assert process.poll() is None, log.read_text()
-            with self.api:
+            with self.connect() as self.api:
                 yield
 
     @contextlib.contextmanager
@@ -129,8 +138,8 @@ class Station:
 class ToyStation(Station):
     """In a toy project."""
 
-    def __init__(self, toy: Toy) -> None:
-        super().__init__(toy.root, {**os.environ, "PYTHONPATH": str(REPOSITORY)})
+    def __init__(self, toy: Toy, password: str | None = None) -> None:
+        super().__init__(toy.root, {**os.environ, "PYTHONPATH": str(REPOSITORY)}, password)
         self.toy = toy
         prepare(toy)
 
@@ -141,6 +150,11 @@ def prepare(toy: Toy) -> None:
         (toy.root / name).symlink_to(REPOSITORY / name)
     with (toy.root / ".git" / "info" / "exclude").open("a") as file:
         file.write("/flows\n/prefect.yaml\n/.prefect\n/log*\n/control.json\n/ran.log\n")
+
+
+def kept_password(root: Path) -> str:
+    """That of the server of `make ui` in the checkout."""
+    return (root / ".prefect" / "password").read_text().strip()
 
 
 def until(true: Any, seconds: float = PATIENCE_SECONDS) -> Any:

@@ -19,6 +19,7 @@ from flows.compress import compress
 from flows.server import free_port
 from tests import browser, smoke
 from tests.browser import Operator
+from tests.flows.station import kept_password
 from tests.flows.toy import REPOSITORY, Toy, call
 
 pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.NO_CHROMIUM)
@@ -46,7 +47,7 @@ def checkout(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
 @pytest.fixture(scope="module")
 def operator(checkout: Toy) -> Iterator[Operator]:
     env = {**smoke.environment(checkout.root), "PYTHONPATH": str(REPOSITORY), "PREFECT_WORKER_QUERY_SECONDS": "3"}
-    with browser.served(checkout.root, free_port(), env) as url, browser.operator(url) as operator:
+    with browser.served(checkout.root, free_port(), env) as url, browser.operator(url, kept_password(checkout.root)) as operator:
         yield operator
 
 

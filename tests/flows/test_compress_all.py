@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.flows.station import ToyStation, clone, copy, prepare, share_remote
+from tests.flows.station import OPERATORS_OWN, ToyStation, clone, copy, prepare, share_remote
 from tests.flows.toy import Toy, call
 
 SLOW = json.dumps({f"prune@{run}": {"sleep": 6} for run in "ab"})
@@ -25,7 +25,7 @@ def station(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[To
     toy.dvc("push", "--quiet")
     second = clone(toy, folder / "second")
     share_remote(second, str(folder / "remote"))
-    station = ToyStation(toy)
+    station = ToyStation(toy, OPERATORS_OWN)
     prepare(second)
     with station.open():
         station.env["PREFECT_API_URL"] = station.url

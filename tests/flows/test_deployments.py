@@ -1,27 +1,31 @@
-"""The second door as operators use it: a real server that wants a password, real workers, the deployments of prefect.yaml."""
+"""The second door as operators use it: a real server as started by default, real workers, the deployments of prefect.yaml."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import psutil
 import pytest
+from prefect.workers.process import ProcessWorker
 
+from flows import ui
+from tests.browser import CHROMIUM, NO_CHROMIUM
+from tests.campaigns import attacks
 from tests.flows.retraining.conftest import POLICY
-from tests.flows.station import ToyStation, copy, processes_in, until
+from tests.flows.station import Station, ToyStation, copy, processes_in, until
 from tests.flows.toy import Toy, call
 
 
@@ -42,13 +46,54 @@ def toy(station: ToyStation) -> Iterator[Toy]:
     (station.toy.root / "ran.log").unlink(missing_ok=True)
 
 
-def test_server_listens_on_loopback_alone_and_refuses_who_has_no_password(station: ToyStation) -> None:
+def test_server_listens_on_loopback_alone_and_makes_a_password_for_its_owner_alone(station: ToyStation) -> None:
     listening = {c.laddr.ip for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr.port == station.port}
     assert listening == {"127.0.0.1"}
-    assert httpx.get(f"{station.url}/admin/version").status_code == 401
-    assert httpx.post(f"{station.url}/flow_runs/filter", json={}).status_code == 401
-    assert httpx.get(f"{station.url}/admin/version", auth=("admin", "wrong")).status_code == 401
-    assert station.get("/admin/version").startswith("3.")
+    home = station.toy.root / ".prefect"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (home, home / "password", home / "server.json")}
+    assert modes == {".prefect": 0o700, "password": 0o600, "server.json": 0o600}
+    assert len(station.password) > 30
+    said = (station.toy.root / "log-flows.ui").read_text()
+    assert f"it asks for the password: it stands in {home / 'password'}" in said
+    assert station.password not in said
+
+
+@pytest.fixture(scope="module")
+def with_secret(station: ToyStation) -> ToyStation:
+    attacks.keep_secret(station)
+    return station
+
+
+@pytest.mark.parametrize("attack", attacks.ATTACKS)
+def test_attack_gets_nothing(with_secret: ToyStation, attack: Callable[[Station], list[str]]) -> None:
+    assert attack(with_secret) == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+def test_page_of_another_site_gets_nothing(with_secret: ToyStation) -> None:
+    assert attacks.from_a_browser(with_secret) == []
+
+
+@pytest.mark.skipif(not attacks.can_be_another(), reason="only root can take the place of another account")
+def test_another_account_gets_nothing(with_secret: ToyStation) -> None:
+    assert attacks.by_another_account(with_secret) == []
+
+
+def test_runs_of_the_pool_work_in_the_checkout_with_the_pool_of_a_former_version_too(station: ToyStation, toy: Toy) -> None:
+    """The template of Prefect, which former versions took, is replaced at the start; one of the operator's own stays, and is told of."""
+    former = ProcessWorker.get_default_base_job_template()
+    own = {**former, "job_configuration": {**former["job_configuration"], "working_dir": "."}}
+    station.send("PATCH", "/work_pools/cpu", {"base_job_template": former}).raise_for_status()
+    station.send("PATCH", "/work_pools/control", {"base_job_template": own}).raise_for_status()
+    env = {**station.env, "PREFECT_API_URL": station.url}
+    line = "import flows.environment; from flows import server, ui; server.ensure(); ui.prepare(1)"
+    done = subprocess.run([sys.executable, "-c", line], cwd=toy.root, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "mended: runs of the pool cpu could be given a command of their own, no more" in done.stdout
+    assert "the pool control lets whoever starts a run change its command or environment, as you have set it" in done.stdout
+    assert station.get("/work_pools/cpu")["base_job_template"] == ui.TEMPLATE
+    assert station.get("/work_pools/control")["base_job_template"] == own
+    station.send("PATCH", "/work_pools/control", {"base_job_template": ui.TEMPLATE}).raise_for_status()
 
 
 def test_deployments_carry_commit_form_and_pool(station: ToyStation) -> None:
@@ -236,7 +281,8 @@ def test_what_dies_is_started_again(station: ToyStation, toy: Toy) -> None:
             2,
             "the server wants a password; set PREFECT_API_AUTH_",
         ),
-        (["flows.compress"], {"PREFECT_API_AUTH_STRING": None}, 2, "the server wants a password; set PREFECT_API_AUTH_"),
+        (["flows.compress"], {"PREFECT_HOME": "elsewhere"}, 2, "that of `make ui` stands in .prefect/password of its checkout"),
+        (["flows.compress"], {"PREFECT_HOME": "/dev/null/x"}, 2, "/dev/null/x: cannot be used: a file stands there or above; name a folder of your own"),
         (["flows.compress"], {"PREFECT_API_URL": "http://127.0.0.1:9/api"}, 75, "no Prefect server answers at this PREFECT_API_URL"),
         (["flows.notify"], {}, 2, "SLIPWAY_WEBHOOK: names the webhook and is not set"),
         (["flows.notify"], {"SLIPWAY_WEBHOOK": "file:///etc/passwd"}, 2, "must be an address that begins with http:// or https://"),
