@@ -18,15 +18,17 @@ define install
 $(BIN)/python $(PIP) --no-deps --require-hashes $(patsubst %,-r requirements/hashed/%.txt,$(1))
 $(BIN)/python $(PIP) $(addprefix -r ,$(call locks,$(1)))
 endef
-# `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
-RUNS = $(filter-out all,$(RUN))
-WHAT = $(if $(RUNS),benchmark@$(RUN),--keep-going)
-NEEDS = .venv/ready $(if $(filter-out bbc,$(RUN)),.venv/ready-extras)
 # As one word of the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
+# `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
+RUNS = $(if $(filter-out all,$(RUN)),$(call quoted,$(RUN)))
+WHAT = $(if $(RUNS),$(call quoted,benchmark@$(RUN)),--keep-going)
+NEEDS = .venv/ready $(if $(filter-out bbc,$(RUN)),.venv/ready-extras)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
+# Its default is open to all accounts, and DVC unpickles what lies there: CVE-2025-69872. flows/environment.py makes it.
+export DVC_SITE_CACHE_DIR ?= $(CURDIR)/.dvc/tmp/site-cache
 
 .PHONY: help repro search add flow ui worker notify retrain rollback gate diff peers test browser check plots lock clean
 
@@ -70,7 +72,7 @@ rollback: .venv/ready ## bring the former champion of RUN back, bit for bit (TO=
 	@python -m flows.retrain rollback $(call quoted,$(RUN)) $(if $(TO),--to $(call quoted,$(TO)))
 
 gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if not
-	@python -m tasks gate $(RUN)
+	@python -m tasks gate $(call quoted,$(RUN))
 
 diff: .venv/ready ## install, then review revision B (the workspace) beside A (where the branch left main): page in OUT (review/); RUN= for one run
 	@python -m flows.diff --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
@@ -81,6 +83,7 @@ peers: .venv/ready ## install, then measure RUN's student beside Olive, optimum,
 		$(if $(SPLIT),--split $(call quoted,$(SPLIT))) $(if $(OUT),--out $(call quoted,$(OUT)))
 
 plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index.html, without the network
+	@python -m flows.environment
 	dvc plots show
 
 test: .venv/ready-dev browser ## install, then run the tests
@@ -110,6 +113,7 @@ clean: ## remove the environments and what killed runs left; data and figures st
 
 .venv/ready: .venv/bin/python $(call locks,$(BASE))
 	$(call install,$(BASE))
+	$(BIN)/python -m flows.environment
 	$(BIN)/python -m flows.plots
 	@touch $@
 

@@ -11,13 +11,14 @@ import socket
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
 import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Crashed
 
@@ -25,6 +26,7 @@ LABEL = "slipway.process"
 WORKER = "prefect.worker.name"
 """Prefect's own label; the names of our workers begin with their machine's."""
 MESSAGE = "its process was killed"
+CANCELLED = "cancelled; its process had ended before it could say so"
 UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 SIGNED_AFTER, BEGUN_AFTER = timedelta(minutes=1), timedelta(minutes=5)
 """A run that a worker has taken has signed by then, if its process lives; and long before the second, or its worker was killed."""
@@ -111,9 +113,13 @@ def _is_of_prefect(pid: int) -> bool:
 def _end(client: SyncPrefectClient, run: FlowRun) -> bool:
     if run.state is None or run.state.is_final():
         return False
-    over = Cancelled if run.state.is_cancelling() else Crashed
+    cancelling = run.state.is_cancelling()
+
+    def over() -> State[Any]:
+        return Cancelled(message=CANCELLED) if cancelling else Crashed(message=MESSAGE)
+
     for task_run in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))):
         if task_run.state is None or not task_run.state.is_final():
-            client.set_task_run_state(task_run.id, over(message=MESSAGE), force=True)
-    client.set_flow_run_state(run.id, over(message=MESSAGE), force=True)
+            client.set_task_run_state(task_run.id, over(), force=True)
+    client.set_flow_run_state(run.id, over(), force=True)
     return True
