@@ -1,18 +1,22 @@
 """The environment that Prefect, DVC and Hugging Face find: quiet, without telemetry, with all state inside the project.
 
 It is set when this module is imported, which must be before prefect is: Prefect reads its settings then. What the user has set stays, but
-that no proxy stands between processes of this machine. `python -m flows.environment` writes what bare `dvc` needs into .dvc/config.local.
+that no proxy stands between processes of this machine; what cannot be ends with one message. `python -m flows.environment` writes what
+bare `dvc` needs into .dvc/config.local.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import ssl
 import sys
 from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
 
 from flows import private
-from tasks.shared.errors import SlipwayError
+from tasks.shared.errors import ParamsError, SlipwayError
 
 DEFAULTS = {
     "DO_NOT_TRACK": "1",
@@ -32,6 +36,8 @@ FAULT_FILE = "SLIPWAY_FAULT_FILE"
 HERE = ("127.0.0.1", "localhost", "::1")
 NO_PROXY = ("NO_PROXY", "no_proxy")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+SOCKS = ("socks5", "socks5h")
+CERTIFICATES = "SSL_CERT_FILE"
 SITE_CACHE = "DVC_SITE_CACHE_DIR"
 OURS = "/.dvc/tmp/site-cache"
 
@@ -39,15 +45,49 @@ OURS = "/.dvc/tmp/site-cache"
 def reach_this_machine() -> None:
     """Processes of this machine speak with each other directly; the user's proxy stays for all other hosts.
 
-    A SOCKS proxy without the package for it would end every client of Prefect, those of this machine among them.
+    One that cannot be used would end every client of Prefect, those of this machine among them.
     """
     said = [host.strip() for name in NO_PROXY for host in os.environ.get(name, "").split(",") if host.strip()]
     hosts = ",".join(dict.fromkeys([*said, *HERE]))
     os.environ.update(dict.fromkeys(NO_PROXY, hosts))
-    if importlib.util.find_spec("socksio") is None:
-        for name in [name for name in os.environ if name.upper() in PROXIES and os.environ[name].lower().startswith("socks")]:
+    for name in [name for name in os.environ if name.upper() in PROXIES]:
+        if fault := _fault_of_proxy(os.environ[name]):
             del os.environ[name]
-            print(f"{name}: names a SOCKS proxy, for which the package socksio is missing; going on without this proxy", file=sys.stderr)
+            print(f"{name}: {fault}; going on without this proxy", file=sys.stderr)
+
+
+def _fault_of_proxy(url: str) -> str | None:
+    try:
+        place = urlsplit(url if "://" in url else f"http://{url}")
+        usable = place.scheme in ("http", "https", *SOCKS) and place.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        return "names no proxy: it must be as http://proxy.example:3128"
+    if place.scheme in SOCKS and importlib.util.find_spec("socksio") is None:
+        return "names a SOCKS proxy, for which the package socksio is missing"
+    return None
+
+
+def check_certificates() -> None:
+    """Raises:
+    ParamsError: the file of certificates that every client is told to read cannot be read.
+    """
+    if file := os.environ.get(CERTIFICATES):
+        try:
+            ssl.create_default_context(cafile=file)
+        except OSError as error:  # ssl.SSLError is one
+            raise ParamsError(CERTIFICATES, f"names no file of certificates: {file} ({error.strerror or error})") from None
+
+
+def tell_settings(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Takes the place of the traceback where Prefect cannot read its settings, which it does while it is imported."""
+    if kind.__module__.partition(".")[0] not in ("pydantic_core", "pydantic_settings") or "Settings" not in str(error) + kind.__name__:
+        sys.__excepthook__(kind, error, trace)
+        return
+    words = [" ".join(line.split()) for line in str(error).splitlines() if "errors.pydantic.dev" not in line]
+    print(ParamsError("Prefect's settings (PREFECT_… in the environment, prefect.toml, .env)", " / ".join(words)), file=sys.stderr)
+    sys.exit(ParamsError.exit_code)
 
 
 def own_site_cache() -> Path:
@@ -87,7 +127,9 @@ def main() -> int:
 for _name, _value in DEFAULTS.items():
     os.environ.setdefault(_name, _value)
 reach_this_machine()
+sys.excepthook = tell_settings
 try:
+    check_certificates()
     own_site_cache()
 except SlipwayError as _error:
     print(_error, file=sys.stderr)

@@ -52,13 +52,15 @@ def ensure() -> None:
 
     Raises:
         PassingError: the user's server does not answer.
-        ParamsError: it wants another password.
+        ParamsError: it wants another password, or is no address.
         SlipwayError: our own does not start.
     """
     settings = get_current_settings()
     url = settings.api.url or running()
-    if url is None:
+    if not url:
         _start_own()
+    elif urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise ParamsError("PREFECT_API_URL", f"must be an address as http://127.0.0.1:4200/api, not {url}")
     elif settings.api.auth_string is None and is_here(url):
         point_at(url, password.kept(home()))
     else:

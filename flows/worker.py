@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=1, help="runs at once; more than 1 only for `control`, whose runs compute nothing")
     given = parser.parse_args()
     try:
-        if get_current_settings().api.url is None:
+        if not get_current_settings().api.url:
             raise ParamsError("PREFECT_API_URL", "says where the server is, and is not set; `make ui` starts a server with its workers")
         if not Path("dvc.yaml").is_file():
             raise ParamsError(str(Path.cwd()), "has no dvc.yaml; run this in the top folder of a checkout")

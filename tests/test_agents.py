@@ -122,8 +122,14 @@ def test_kubernetes_gets_a_job_with_a_gpu_as_a_plain_user() -> None:
     assert container["args"] == ["prefect", "flow-run", "execute"]
     assert "command" not in container, "it would take the place of the image's entrypoint, which brings the checkout"
     assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, USER)
-    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "readOnlyRootFilesystem": True,
+    }
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert set(mounts) == {instructions()["ENV"]["HOME"], "/home/slipway/cache", "/tmp", "/dev/shm"}, "all that is written to"  # noqa: S108
+    assert set(mounts.values()) == {volume["name"] for volume in pod["volumes"]}
     assert in_container({one["name"]: one["value"] for one in container["env"]})
 
 

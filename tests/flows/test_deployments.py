@@ -299,7 +299,7 @@ def test_command_that_cannot_go_on_says_why(
     given = {**station.env, "PREFECT_API_URL": station.url, **env}
     command = [sys.executable, "-m", *(word.replace("PORT", str(station.port)) for word in arguments)]
     known = {name: value for name, value in given.items() if value is not None}
-    done = subprocess.run(command, cwd=station.toy.root, env=known, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=station.toy.root, env=known, capture_output=True, text=True, check=False, timeout=180)
     assert done.returncode == code, done.stdout + done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr

@@ -178,3 +178,47 @@ def test_folder_of_another_account_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path / "theirs", NOBODY, NOBODY)
     with pytest.raises(ParamsError, match="belongs to another account"):
         private.folder(tmp_path / "theirs")
+
+
+# -- what cannot be --
+
+
+@pytest.mark.parametrize("value", ["ftp://proxy.example", "proxy.example:port", "http://[::1", "socks4://proxy.example"])
+def test_proxy_that_is_none_is_told_of_and_ends_nothing(tmp_path: Path, value: str) -> None:
+    done = run(tmp_path, "-c", "import flows.environment, httpx; httpx.Client()", ALL_PROXY=value)
+    said = "ALL_PROXY: names no proxy: it must be as http://proxy.example:3128; going on without this proxy\n"
+    assert (done.returncode, done.stderr) == (0, said)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_file_of_certificates_that_is_none_gives_one_message(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "own.pem"
+    if content:
+        file.write_text(content)
+    done = run(tmp_path, "-c", "import flows.environment", SSL_CERT_FILE=str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"SSL_CERT_FILE: names no file of certificates: {file} (")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PREFECT_LOGGING_LEVEL", "loud", "Prefect's settings (PREFECT_… in the environment, prefect.toml, .env): "),
+        ("PREFECT_API_REQUEST_TIMEOUT", "soon", "request_timeout / Input should be a valid number"),
+        ("PREFECT_CLIENT_CUSTOM_HEADERS", "x", 'error parsing value for field "custom_headers"'),
+        ("PREFECT_API_URL", "127.0.0.1:4200", "PREFECT_API_URL: must be an address as http://127.0.0.1:4200/api, not 127.0.0.1:4200"),
+        ("PREFECT_API_URL", "", "PREFECT_API_URL: says where the server is, and is not set"),
+    ],
+)
+def test_setting_that_cannot_be_gives_one_message(toy: Toy, name: str, value: str, said: str) -> None:
+    done = run(toy.root, "-m", "flows.worker", "gpu", **{name: value})
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_bug_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
+    done = run(tmp_path, "-c", "import flows.environment, pydantic; pydantic.TypeAdapter(int).validate_python('x')")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr

@@ -38,7 +38,7 @@ def test_jobs_that_may_write_run_no_code_of_the_change_and_not_for_forks() -> No
 
 def test_what_outsiders_write_is_never_part_of_a_command() -> None:
     commands = [step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step]
-    assert len(commands) == 4
+    assert len(commands) == 5
     assert not [command for command in commands if "${{" in command]
 
 
@@ -51,8 +51,15 @@ def test_actions_are_githubs_own_by_commit_and_pip_is_cached() -> None:
     assert python["with"]["cache"] == "pip"
 
 
+def test_only_the_review_gets_the_keys_of_the_store() -> None:
+    told = {step["name"]: step.get("env", {}) for step in JOBS["review"]["steps"] if ".ci/review" in step.get("run", "")}
+    assert [env["STEPS"] for env in told.values()] == ["check test", "diff"]
+    assert ["secrets." in str(env) for env in told.values()] == [False, True]
+    assert not [job for job in JOBS.values() if "secrets." in str(job.get("env", {}))]
+
+
 def test_the_workflow_runs_the_script_that_runs_here_and_it_tells_which_step_was_not_well(tmp_path: Path) -> None:
-    assert any(step.get("run", "").startswith(".ci/review ") for step in JOBS["review"]["steps"])
+    assert any(step.get("run", "").startswith(".ci/review") for step in JOBS["review"]["steps"])
     (tmp_path / ".ci").mkdir()
     script = tmp_path / ".ci" / "review"
     script.write_text((ROOT / ".ci" / "review").read_text(encoding="utf-8"), encoding="utf-8")
