@@ -26,7 +26,7 @@ from flows import child, password, private
 from tasks.shared.errors import ParamsError, PassingError, SlipwayError
 
 HOST = "127.0.0.1"
-START_SECONDS = 120
+START_SECONDS = 300
 LOG = "server.log"
 WHERE = "server.json"
 """In PREFECT_HOME while `make ui` runs: where its server is, so that flows started by hand are seen there too."""
@@ -133,6 +133,7 @@ def start(port: int, own: str, env: dict[str, str]) -> subprocess.Popen[str]:
 
     Raises:
         ParamsError: its database is of a newer Prefect.
+        PassingError: it takes too long.
         SlipwayError: it does not start.
     """
     log = home() / LOG
@@ -144,9 +145,11 @@ def start(port: int, own: str, env: dict[str, str]) -> subprocess.Popen[str]:
         process = child.start("uvicorn", "--factory", "flows.asgi:create_app", *place, env=env, output=output)
     deadline = time.monotonic() + START_SECONDS
     while not healthy(port):
-        if process.poll() is not None or time.monotonic() > deadline:
-            child.kill(process)
+        if process.poll() is not None:
             raise _failure(log, begin)
+        if time.monotonic() > deadline:
+            child.kill(process)
+            raise PassingError("Prefect's server", f"does not answer within {START_SECONDS} s; is the machine busy with other things?")
         time.sleep(0.1)
     return process
 

@@ -214,8 +214,8 @@ def test_file_of_certificates_that_is_none_gives_one_message(tmp_path: Path, con
 def test_setting_that_cannot_be_gives_one_message(toy: Toy, name: str, value: str, said: str) -> None:
     done = run(toy.root, "-m", "flows.worker", "gpu", **{name: value})
     assert done.returncode == 2, done.stderr
-    assert said in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
 
 
 def test_bug_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
