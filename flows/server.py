@@ -6,6 +6,7 @@ Its state is in PREFECT_HOME and it dies with this process.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import http.client
 import json
 import os
@@ -101,11 +102,12 @@ def address(port: int) -> str:
 def running() -> str | None:
     """Where the server of `make ui` is, if it runs in this checkout."""
     try:
-        url = str(json.loads(private.read(home() / WHERE) or "{}")["url"])
+        said = json.loads(private.read(home() / WHERE) or "{}")
+        url, pid = str(said["url"]), int(said["pid"])
         port = int(url.removesuffix("/api").rpartition(":")[2])
     except (ValueError, KeyError, TypeError):
         return None
-    return url if healthy(port) and is_our_own(port) else None
+    return url if healthy(port) and listens(pid, port) else None
 
 
 def is_here(url: str) -> bool:
@@ -114,13 +116,19 @@ def is_here(url: str) -> bool:
     return ours is not None and asked.hostname in (HOST, "localhost") and asked.port == urlsplit(ours).port
 
 
-def is_our_own(port: int) -> bool:
-    """Whether a process of this account listens there: no other is told the password."""
-    try:
-        listening = [one.pid for one in psutil.net_connections("tcp4") if one.status == psutil.CONN_LISTEN and one.laddr.port == port]
-        return bool(listening) and all(pid is not None and psutil.Process(pid).uids().real == os.getuid() for pid in listening)
-    except psutil.Error:
-        return False
+def listens(pid: int, port: int) -> bool:
+    """Whether that process or a child of it listens there, as this account: what another put there is told and believed nothing."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return any(_listens(one, port) for one in (process, *process.children(recursive=True)))
+    return False
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        if process.uids().real == os.getuid():
+            return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in process.net_connections("tcp4"))
+    return False
 
 
 def free_port() -> int:
@@ -144,7 +152,7 @@ def start(port: int, own: str, env: dict[str, str]) -> subprocess.Popen[str]:
         env = {**os.environ, **guard, **env}
         process = child.start("uvicorn", "--factory", "flows.asgi:create_app", *place, env=env, output=output)
     deadline = time.monotonic() + START_SECONDS
-    while not healthy(port):
+    while not (healthy(port) and listens(process.pid, port)):
         if process.poll() is not None:
             raise _failure(log, begin)
         if time.monotonic() > deadline:
@@ -156,12 +164,11 @@ def start(port: int, own: str, env: dict[str, str]) -> subprocess.Popen[str]:
 
 def origins(port: int) -> str:
     """Of the pages that may speak with the server: the UI's, at either name of this machine and where the operator says it is."""
+    found = [f"http://{name}:{port}" for name in (HOST, "localhost")]
+    if (elsewhere := urlsplit(os.environ.get(UI_URL, ""))).netloc:
+        found.append(f"{elsewhere.scheme}://{elsewhere.netloc}")
     said = get_current_settings().server.api
-    if "cors_allowed_origins" in said.model_fields_set:
-        return said.cors_allowed_origins
-    elsewhere = urlsplit(os.environ.get(UI_URL, ""))
-    own = [f"http://{name}:{port}" for name in (HOST, "localhost")]
-    return ",".join([*own, f"{elsewhere.scheme}://{elsewhere.netloc}"] if elsewhere.netloc else own)
+    return ",".join([*found, said.cors_allowed_origins] if "cors_allowed_origins" in said.model_fields_set else found)
 
 
 def _failure(log: Path, begin: int) -> SlipwayError:

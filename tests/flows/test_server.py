@@ -82,7 +82,7 @@ def listening(*python: str) -> Iterator[int]:
 
 
 def announce(home: Path, port: int) -> None:
-    private.write(home / server.WHERE, json.dumps({"url": server.address(port), "pid": 1}))
+    private.write(home / server.WHERE, json.dumps({"url": server.address(port), "pid": os.getpid()}))
 
 
 def test_server_of_this_checkout_is_found_by_what_it_left_for_its_owner_alone(home: Path) -> None:
@@ -91,6 +91,9 @@ def test_server_of_this_checkout_is_found_by_what_it_left_for_its_owner_alone(ho
         assert server.running() == server.address(port)
         assert server.is_here(f"http://localhost:{port}/api")
         assert not server.is_here(f"http://prefect.example:{port}/api")
+        private.write(home / server.WHERE, json.dumps({"url": server.address(port), "pid": 2**22}))
+        assert server.running() is None, "who left it is gone, and another is at that port"
+        announce(home, port)
         (home / server.WHERE).chmod(0o666)
         assert server.running() is None
 
