@@ -147,6 +147,7 @@ def start(port: int, own: str, env: dict[str, str]) -> subprocess.Popen[str]:
     log = home() / LOG
     place = ["--host", HOST, "--port", str(port), "--log-level", "error", "--lifespan", "on"]
     guard = {"PREFECT_SERVER_API_AUTH_STRING": own, "PREFECT_API_AUTH_STRING": own, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": origins(port)}
+    guard["PREFECT_SERVER_API_BASE_PATH"] = "/api"  # where all of us look for it
     with log.open("a", encoding="utf-8") as output:
         begin = output.tell()
         env = {**os.environ, **guard, **env}
