@@ -21,7 +21,7 @@ from flows.server import free_port
 from tests.flows.toy import REPOSITORY, Toy
 
 OPERATORS_OWN = "admin:open sesame"
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 300
 TRIES = 5
 
 
