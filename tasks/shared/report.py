@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.shared import gates
+from tasks.shared.escape import markdown as escaped
 from tasks.shared.latency import HEADLINE
 
 Figures = Mapping[str, Any]
@@ -125,7 +126,7 @@ def _classes(tables: Tables) -> list[str]:
     rows = []
     for number, (label, own, teacher) in enumerate(zip(tables.labels, tables.final_by_class, tables.teacher_by_class, strict=True)):
         scores = [f"{each[name]:.3f}" for each in (own, teacher) for name in ("precision", "recall", "f1")]
-        rows.append([str(number), label, f"{own['support']:.0f}", *scores])
+        rows.append([str(number), escaped(label), f"{own['support']:.0f}", *scores])
     worst = min(zip(tables.labels, tables.final_by_class, strict=True), key=lambda pair: pair[1]["f1"])
     told = f"Of the final model; the teacher beside it. Worst: {escaped(worst[0])}, F1 {worst[1]['f1']:.3f}."
     return ["## Label by label", _table(heads, rows), told]
@@ -135,7 +136,7 @@ def _mistakes(tables: Tables) -> list[str]:
     if not tables.mistakes:
         return ["## Worst errors", "There is none: every row was answered right."]
     heads = ["no.", *tables.mistakes[0]]
-    rows = [[str(number), *one.values()] for number, one in enumerate(tables.mistakes, 1)]
+    rows = [[str(number), *map(escaped, one.values())] for number, one in enumerate(tables.mistakes, 1)]
     picture = ["![worst errors](mistakes.png)"] if tables.pictured else []
     return ["## Worst errors", "The wrong answers that the final model was surest of.", *picture, _table(heads, rows, "---")]
 
@@ -155,7 +156,7 @@ def _speed(figures: Figures, timings: Figures) -> list[str]:
         f"begins with another one, after a warm-up; told is the median over {timings['measured']['rounds']} rounds of "
         "the ratio within a round. "
         f"For `final` it is {final['speedup']:.2f}, quartiles {final['speedup_quartile_1']:.2f} to {final['speedup_quartile_3']:.2f}.",
-        f"Machine: {machine['cpu']}, {machine['cores']} cores; torch {machine['torch']}, onnxruntime "
+        f"Machine: {escaped(machine['cpu'])}, {machine['cores']} cores; torch {machine['torch']}, onnxruntime "
         f"{machine['onnxruntime']}. Load average before {load['before']}, after {load['after']}, this run's own work in it; {busy}",
         "Times faster than the teacher, by the way of asking (all but the headline with fewer rounds and inputs):",
         _by_course(figures, timings, "times_faster", lambda ratio: f"{ratio:.1f}"),
@@ -225,13 +226,9 @@ def _smaller(figures: Figures, name: str) -> str:
     return f"{figures['teacher']['bytes'] / figures[name]['bytes']:.1f}"
 
 
-def escaped(cell: str) -> str:
-    """Safe in a table of Markdown."""
-    return " ".join(cell.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())
-
-
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], alignment: str = "---:") -> str:
-    lines = [heads, ["---", *[alignment] * (len(heads) - 1)], *([escaped(cell) for cell in row] for row in rows)]
+    """Cells are Markdown already."""
+    lines = [heads, ["---", *[alignment] * (len(heads) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
