@@ -25,6 +25,7 @@ from typing import Any
 from dvc.exceptions import DvcException, NotDvcRepoError
 
 from flows.git import GitError
+from tasks.shared import escape
 from tasks.shared.errors import ParamsError, SlipwayError, did_you_mean
 
 FORMATS = {"markdown": ".md", "html": ".html", "json": ".json"}
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{Path.cwd()}: is no DVC project; go to the project's top folder", file=sys.stderr)
         return ParamsError.exit_code
     except (DvcException, GitError) as error:
-        print(f"diff: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"diff: {escape.line(error)}", file=sys.stderr)
         return ParamsError.exit_code
     print(said)
     marks = found.found(asked)

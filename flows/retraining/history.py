@@ -98,11 +98,11 @@ def _shifts(entry: Entry) -> list[str]:
     lines = [
         [
             literal(one["name"]),
-            shift["of"],
-            f"{shift['measure']} {shift['effect']:.3f}",
+            literal(shift["of"]),
+            f"{literal(shift['measure'])} {shift['effect']:.3f}",
             f"{shift['bound']:g}",
             f"{shift['p']:.2g}",
-            shift["test"],
+            literal(shift["test"]),
         ]
         for one in entry["files"]
         for shift in one["shifts"]

@@ -171,5 +171,5 @@ def _machine(one: RunReview, at: int) -> list[Line]:
 
 def code(one: RunReview) -> Iterator[Block]:
     if one.code:
-        rows: list[Sequence[Line]] = [[foreign(source.path), ", ".join(source.stages)] for source in one.code]
+        rows: list[Sequence[Line]] = [[foreign(source.path), foreign(", ".join(source.stages))] for source in one.code]
         yield Section(f"Files that stages were made with changed: {len(rows)}", [Table(["file", "stages"], rows, left=2)], closed=True)
