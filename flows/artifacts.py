@@ -84,13 +84,14 @@ def with_pictures(text: str, folder: Path) -> str:
 
 
 def tell_gates(outcomes: Sequence[Outcome]) -> list[str]:
-    """What the gates of the benchmarks that just ran say against them; each is also an event that automations can wait for."""
+    """What the benchmarks that just ran say against their models; gates not passed are also an event that automations can wait for."""
     said = []
     for outcome in outcomes:
         stage, _, run = outcome.stage.partition("@")
         if stage != "benchmark" or not outcome.ran or not (Path("data") / run / "benchmark" / "timings.json").is_file():
             continue
         passed, lines = gates.verdict(Path("data") / run / "benchmark")
+        said += [f"{run}: {line}" for line in lines if gates.BELOW in line]
         if not passed:
             why = "; ".join(line for line in lines if "NOT PASSED" in line)
             said.append(f"{run} did not pass its gates: {why}")

@@ -11,6 +11,7 @@ Exit status: 0 nothing that was asked about was found, 1 something was (--fail-o
     worse     the headline figure fell beyond noise and margin      slower    the ratio to its teacher fell, quartile for quartile
     class     F1 of a category fell beyond noise and margin         larger    the folder that ships grew by more than a hundredth
     gates     a gate of side B is not passed                        unjudged  there is no verdict
+    baseline  side B ships a model no better than a linear one
 """
 
 from __future__ import annotations

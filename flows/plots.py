@@ -36,7 +36,7 @@ function draw(spec) {
 
 addEventListener("DOMContentLoaded", () => {
   for (const line of document.querySelector("plaintext").textContent.split("\n")) {
-    const [, spec, title, picture] = PART.exec(line) || [];
+    const [, spec, title, picture] = line.match(PART) || [];
     if (spec) draw(spec);
     if (title) added("p", { textContent: title });
     if (picture) added("img", { src: picture, alt: "" });

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.retraining.card_text import literal, paragraphs, table
+from tasks.shared.gates import BELOW
 
 Entry = dict[str, Any]
 PICTURE = "![quality over time](quality.png)"
@@ -133,9 +134,16 @@ def _verdict(entry: Entry) -> list[str]:
         f"Differences up to {next(_sets(judged))[1]['margin']:g} do not matter. The smallest that could have been seen: {visible}. {told}",
         f"{fast['median']:.2f} times as fast as the champion (quartiles {fast['quartile_1']:.2f} to {fast['quartile_3']:.2f}), "
         f"{judged['size_ratio']:.2f} times its size.",
+        *_linear(judged.get("baseline", "")),
         *(f"* against it: {_foreign(one)}" for one in judged["objections"]),
         *(f"* for it: {_foreign(one)}" for one in judged["for_it"]),
     ]
+
+
+def _linear(baseline: str) -> list[str]:
+    """Where the linear baseline stands; a challenger that is no better than it is told so in bold."""
+    told = _foreign(baseline)
+    return [f"**{told}**" if BELOW in baseline else told] if told else []
 
 
 def _sets(judged: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
