@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from flows.retraining.card_text import literal, paragraphs, table
+from tasks.shared import escape
 from tasks.shared.gates import BELOW
 
 Entry = dict[str, Any]
+WIDTH = 60
+"""Characters of a cell's line."""
 PICTURE = "![quality over time](quality.png)"
 
 
@@ -79,7 +82,7 @@ def _files(entry: Entry) -> list[str]:
     if not entry["files"]:
         return []
     lines = [
-        [literal(one["name"]), str(one["rows"]), str(one["taken"]), _foreign(one["fault"] or _reasons(one["set_aside"]))]
+        [literal(one["name"]), str(one["rows"]), str(one["taken"]), escape.wrapped(one["fault"] or _reasons(one["set_aside"]), WIDTH)]
         for one in entry["files"]
     ]
     kept = f"What was set aside is in `data/quarantine/{entry['run']}`, with reasons."

@@ -104,7 +104,7 @@ def markdown(found: Outcome, facts: Mapping[str, Any]) -> str:
         "budget the best is taken, so what it shows here flatters: `dvc repro` and the test split tell what it is worth.",
     ]
     ended = [
-        [str(one.number), *_told(one.values, keys), one.result.state, escape.markdown(one.result.reason)]
+        [str(one.number), *_told(one.values, keys), one.result.state, escape.wrapped(one.result.reason, 60)]
         for one in found.tried
         if one not in done
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.shared import gates
+from tasks.shared import escape, gates
 from tasks.shared.escape import markdown as escaped
 from tasks.shared.latency import HEADLINE
 
@@ -15,6 +15,7 @@ Figures = Mapping[str, Any]
 NOT_KNOWN = "–"
 MEGABYTE = 1e6
 MISTAKES = 20
+LONGEST_LABEL = 40
 NOT_VARIANTS = frozenset({"gates", "measured", "hardware", "load", "categories", "points"})
 
 
@@ -132,7 +133,7 @@ def _classes(tables: Tables) -> list[str]:
     rows = []
     for number, (label, own, teacher) in enumerate(zip(tables.labels, tables.final_by_class, tables.teacher_by_class, strict=True)):
         scores = [f"{each[name]:.3f}" for each in (own, teacher) for name in ("precision", "recall", "f1")]
-        rows.append([str(number), escaped(label), f"{own['support']:.0f}", *scores])
+        rows.append([str(number), escape.wrapped(label, LONGEST_LABEL), f"{own['support']:.0f}", *scores])
     worst = min(zip(tables.labels, tables.final_by_class, strict=True), key=lambda pair: pair[1]["f1"])
     told = f"Of the final model; the teacher beside it. Worst: {escaped(worst[0])}, F1 {worst[1]['f1']:.3f}."
     return ["## Label by label", _table(heads, rows), told]
@@ -142,7 +143,7 @@ def _mistakes(tables: Tables) -> list[str]:
     if not tables.mistakes:
         return ["## Worst errors", "There is none: every row was answered right."]
     heads = ["no.", *tables.mistakes[0]]
-    rows = [[str(number), *map(escaped, one.values())] for number, one in enumerate(tables.mistakes, 1)]
+    rows = [[str(number), *cells] for number, cells in enumerate(escape.table([list(one.values()) for one in tables.mistakes]), 1)]
     picture = ["![worst errors](mistakes.png)"] if tables.pictured else []
     return ["## Worst errors", "The wrong answers that the final model was surest of.", *picture, _table(heads, rows, "---")]
 

@@ -74,6 +74,8 @@ def test_the_linear_baseline_stands_beside_the_gates(final: float, linear: float
     assert f"a linear model on the same training rows has {linear:.4f}" in lines[-1]
 
 
-@pytest.mark.parametrize("found", [{}, {"measured": 3}, {"measured": {"headline": "f1"}, "final": {"f1": 10**400}, "baseline": {"f1": "x"}}])
+@pytest.mark.parametrize(
+    "found", [{}, {"measured": 3}, {"measured": {"headline": "f1"}, "final": {"f1": 10**400}, "baseline": {"f1": "x"}}]
+)
 def test_figures_that_know_no_baseline_say_nothing_of_it(found: dict[str, object]) -> None:
     assert gates.beside_baseline(found) == ""
