@@ -111,7 +111,7 @@ clean: ## remove the environments and what killed runs left; data and figures st
 	$(PYTHON) -c 'import sys; sys.exit("Slipway needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.venv/ready: .venv/bin/python $(call locks,$(BASE))
+.venv/ready: .venv/bin/python $(call locks,$(BASE)) flows/plots.py
 	$(call install,$(BASE))
 	$(BIN)/python -m flows.environment
 	$(BIN)/python -m flows.plots

@@ -24,6 +24,7 @@ from dvc.lock import LockError
 from flows import sources
 from flows.pointer import Pointer, files
 from flows.workspace import hold
+from tasks.shared import escape
 from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
 from tasks.shared.params import RUN_NAME
 
@@ -202,10 +203,10 @@ def ended(work: Callable[[], list[str]]) -> int:
         print(fault, file=sys.stderr)
         return fault.exit_code
     except DvcException as error:
-        print(f"data/raw: DVC says: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"data/raw: DVC says: {escape.line(error)}", file=sys.stderr)
         return PassingError.exit_code if isinstance(error, LockError) else DataError.exit_code
     for line in said:
-        print(line)
+        print(escape.visible(line))
     return 0
 
 

@@ -11,6 +11,7 @@ Exit status: 0 nothing that was asked about was found, 1 something was (--fail-o
     worse     the headline figure fell beyond noise and margin      slower    the ratio to its teacher fell, quartile for quartile
     class     F1 of a category fell beyond noise and margin         larger    the folder that ships grew by more than a hundredth
     gates     a gate of side B is not passed                        unjudged  there is no verdict
+    baseline  side B ships a model no better than a linear one
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 from dvc.exceptions import DvcException, NotDvcRepoError
 
 from flows.git import GitError
+from tasks.shared import escape
 from tasks.shared.errors import ParamsError, SlipwayError, did_you_mean
 
 FORMATS = {"markdown": ".md", "html": ".html", "json": ".json"}
@@ -50,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{Path.cwd()}: is no DVC project; go to the project's top folder", file=sys.stderr)
         return ParamsError.exit_code
     except (DvcException, GitError) as error:
-        print(f"diff: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"diff: {escape.line(error)}", file=sys.stderr)
         return ParamsError.exit_code
     print(said)
     marks = found.found(asked)

@@ -24,7 +24,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tasks.shared import distributed, params, stages
+from tasks.shared import distributed, escape, params, stages
 from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
 
 ENVIRONMENT = {
@@ -97,7 +97,7 @@ def _read_results(asked: argparse.Namespace, folder: Path, kind: str) -> int:
 
         answer = serving.load(folder / "quantize" / "out", kind)
         for text in asked.inputs or (line.rstrip("\n") for line in sys.stdin):
-            print(answer(text))
+            print(escape.visible(answer(text), keep="\t\n") if sys.stdout.isatty() else answer(text))
         return 0
     if not (folder / "benchmark" / "metrics.json").is_file():
         raise DataError(f"{folder.name}/benchmark", "has no figures yet; make them with `dvc repro`")
@@ -155,7 +155,7 @@ def _unexpected(error: Exception) -> tuple[int, str]:
 
 def _fault(code: int, message: str) -> int:
     if not distributed.is_worker():
-        print(message, file=sys.stderr, flush=True)
+        print(escape.visible(message, keep="\n"), file=sys.stderr, flush=True)
     if file := os.environ.get("SLIPWAY_FAULT_FILE"):
         Path(file).write_text(json.dumps({"code": code, "message": message}), encoding="utf-8")
     return code

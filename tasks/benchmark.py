@@ -20,6 +20,7 @@ from pydantic import Field
 
 from tasks.kinds.base import Kind as Seam
 from tasks.kinds.base import Row
+from tasks.shared import escape
 from tasks.shared.params import Device, InputSize, Kind, Section, Seed, Threads
 from tasks.shared.stages import Metrics, artifact
 
@@ -222,7 +223,7 @@ def _rounded(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _csv(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    listed = list(rows)
+    listed = [{name: escape.cell(value) for name, value in row.items()} for row in rows]
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(listed[0]), lineterminator="\n")
         writer.writeheader()

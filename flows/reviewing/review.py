@@ -24,7 +24,7 @@ from tasks.kinds.base import Kind
 from tasks.shared import stages
 from tasks.shared.errors import ParamsError, did_you_mean
 
-Mark = Literal["worse", "class", "gates", "slower", "larger", "unjudged"]
+Mark = Literal["worse", "baseline", "class", "gates", "slower", "larger", "unjudged"]
 MARKS: tuple[Mark, ...] = get_args(Mark)
 LARGER = 1.01
 Curve = list[Mapping[str, float]]
@@ -159,6 +159,7 @@ def _marks(judged: Quality | None, figures: Costs, both: bool) -> list[Mark]:
     grown = isinstance(old, int) and isinstance(new, int) and new > old * LARGER
     holds = {
         "worse": judged is not None and judged.comparison.verdict == "worse",
+        "baseline": figures.below,
         "class": judged is not None and bool(judged.comparison.fallen(judged.comparison.margin)),
         "gates": any(gate.b is False for gate in figures.gates),
         "slower": figures.faster < 0,

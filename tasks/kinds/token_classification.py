@@ -192,8 +192,8 @@ def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
 
 
 def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:
-    right = tagging.marked(row["text"], np.eye(len(labels))[truth], labels, "**{words}** ({name})")
-    return {"right": right, "answer": tagging.marked(row["text"], probabilities, labels, "**{words}** ({name} {sure:.2f})")}
+    right = tagging.marked(row["text"], np.eye(len(labels))[truth], labels, "[{words} {name}]")
+    return {"right": right, "answer": tagging.marked(row["text"], probabilities, labels, "[{words} {name} {sure:.2f}]")}
 
 
 KIND = Kind(

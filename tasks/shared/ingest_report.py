@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.kinds.base import Kind
+from tasks.shared import escape
 from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, reason_kind
 from tasks.shared.readers import Raw
@@ -21,6 +22,7 @@ from tasks.shared.split import FRESH, Record
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 99, 100)
 EXAMPLES = 3
+LONGEST_EXCERPT = 80
 NOT_WRITTEN = {"pool", "split"}
 
 
@@ -113,10 +115,11 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['read']:,} rows read, {total:,} kept, {aside:,} set aside; {report['pool']:,} unlabelled texts in the pool."
     if "arrived" in report:
         yield f"Arrived after the start and kept: {', '.join(f'{count:,} {side}' for side, count in report['arrived'].items())}."
-    yield f"Columns: {', '.join(f'{role} = `{column}`' for role, column in report['columns'].items())}.\n"
+    yield f"Columns: {', '.join(f'{role} = {escape.code(column)}' for role, column in report['columns'].items())}.\n"
     yield "## Rows by class\n"
     table = [
-        [_cell(label), *(sides[side] for side in rows), f"{sum(sides.values()) / total:.1%}"] for label, sides in report["classes"].items()
+        [escape.markdown(label), *(sides[side] for side in rows), f"{sum(sides.values()) / total:.1%}"]
+        for label, sides in report["classes"].items()
     ]
     yield from _grid(["class", *rows, "share"], [*table, ["**all**", *rows.values(), ""]])
     yield f"\n## {report['extent_of'].capitalize()}\n"
@@ -124,17 +127,17 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Files\n"
     yield from _grid(
         ["file", "encoding", "rows", "rescued from quotes"],
-        [[_cell(f["file"]), f["encoding"], f["rows"], f["rescued"]] for f in report["files"]],
+        [[escape.markdown(f["file"]), f["encoding"], f["rows"], f["rescued"]] for f in report["files"]],
     )
     if report["ignored"]:
-        yield f"\nNot read: {', '.join(report['ignored'])}."
+        yield f"\nNot read: {', '.join(map(escape.markdown, report['ignored']))}."
     yield "\n## Cleaned\n"
-    yield from [f"- {what}: {count:,} values" for what, count in report["cleaned"].items()] or ["Nothing."]
+    yield from [f"- {escape.markdown(what)}: {count:,} values" for what, count in report["cleaned"].items()] or ["Nothing."]
     yield "\n## Set aside\n"
     yield "All of them are in `rejected.parquet`.\n" if report["rejected"] else "Nothing."
     for reason, count in report["rejected"].items():
-        yield f"- **{reason}**: {count:,}"
-        yield from (f"  - {_cell(one['at'])}: {_cell(one['reason'])}; {_cell(one['excerpt'])[:80]}" for one in report["examples"][reason])
+        yield f"- **{escape.markdown(reason)}**: {count:,}"
+        yield from (f"  - {_example(one)}" for one in report["examples"][reason])
 
 
 def _grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -143,5 +146,5 @@ def _grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     yield from (f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in row)} |" for row in rows)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+def _example(one: Mapping[str, str]) -> str:
+    return f"{escape.markdown(one['at'])}: {escape.markdown(one['reason'])}; {escape.markdown(one['excerpt'][:LONGEST_EXCERPT])}"

@@ -164,4 +164,4 @@ def test_entities_are_marked_in_the_text() -> None:
     probabilities = np.eye(5)[[3, 4, 0, 1]] * 0.9 + 0.02
     assert kind.told("Ada Lovelace visited Turin", probabilities, LABELS) == "[Ada Lovelace](per 0.92) visited [Turin](loc 0.92)"
     wrong = kind.mistake({"text": "Ada Lovelace visited Turin"}, probabilities, np.array([3, 4, 0, 0]), LABELS)
-    assert wrong == {"right": "**Ada Lovelace** (per) visited Turin", "answer": "**Ada Lovelace** (per 0.92) visited **Turin** (loc 0.92)"}
+    assert wrong == {"right": "[Ada Lovelace per] visited Turin", "answer": "[Ada Lovelace per 0.92] visited [Turin loc 0.92]"}
