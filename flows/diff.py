@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import flows.environment  # noqa: F401  # isort: skip  (before DVC, which reads the environment)
 from dvc.exceptions import DvcException, NotDvcRepoError
 
 from flows.git import GitError

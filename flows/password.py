@@ -11,6 +11,7 @@ from pathlib import Path
 from prefect.settings import get_current_settings
 
 from flows import private
+from tasks.shared.errors import ParamsError
 
 FILE = "password"
 USER = "slipway"
@@ -21,10 +22,17 @@ def new() -> str:
 
 
 def of_operator() -> str | None:
-    """What the operator has set for the server, in Prefect's own variables or settings."""
+    """What the operator has set for the server, in Prefect's own variables or settings.
+
+    Raises:
+        ParamsError: Prefect could not compare it with what it is sent.
+    """
     settings = get_current_settings()
     said = settings.server.api.auth_string or settings.api.auth_string
-    return said.get_secret_value() if said else None
+    text = said.get_secret_value() if said else ""
+    if not text.isascii():
+        raise ParamsError("PREFECT_SERVER_API_AUTH_STRING", "must be of ASCII signs, as user:password")
+    return text or None
 
 
 def kept(home: Path) -> str | None:

@@ -108,6 +108,7 @@ def serve(port: int, gpus: int) -> None:
 
     Raises:
         PassingError: the port is taken.
+        ParamsError: the password that was set, or PREFECT_HOME, cannot be used.
         SlipwayError: the server does not start, or prefect.yaml cannot be deployed.
     """
     _must_be_free(port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -138,6 +139,16 @@ def test_pickle_that_another_account_planted_does_not_run(toy: Toy, tmp_path: Pa
     assert (done.returncode, ran.exists()) == (0, False), done.stderr
     run(toy.root, "-c", CHECKOUT, DVC_SITE_CACHE_DIR=str(shared))
     assert ran.is_dir(), "else this test proves nothing"
+
+
+def test_every_command_sets_it_before_it_imports_prefect_or_dvc() -> None:
+    commands = [file for file in (REPOSITORY / "flows").glob("*.py") if '__name__ == "__main__"' in file.read_text()]
+    without = {"child", "environment", "plots"}  # the standard library alone, itself, and neither of the two
+    assert len(commands) > 10
+    for file in commands:
+        lines = [line for line in file.read_text().splitlines() if re.match(r"(from|import) (flows|prefect|dvc)", line)]
+        first = ("import flows.environment ", "from flows import data")  # the second does so first
+        assert file.stem in without or lines[0].startswith(first), file.name
 
 
 # -- files for one account --

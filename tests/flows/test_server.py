@@ -15,8 +15,10 @@ from pathlib import Path
 
 import prefect
 import pytest
+from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, temporary_settings
 
 from flows import password, private, server
+from tasks.shared.errors import ParamsError
 from tests.flows.running import until
 from tests.flows.toy import REPOSITORY
 
@@ -119,6 +121,12 @@ def test_password_is_made_once_and_anew_where_others_could_read_it(home: Path) -
     assert stat.S_IMODE((home / password.FILE).stat().st_mode) == 0o600
     (home / password.FILE).write_text("")
     assert password.keep(home) not in ("", first, second)
+
+
+def test_password_that_prefect_cannot_compare_is_refused() -> None:
+    settings = {PREFECT_SERVER_API_AUTH_STRING: "admin:schlüssel"}
+    with temporary_settings(updates=settings), pytest.raises(ParamsError, match="must be of ASCII signs, as user:password"):
+        password.of_operator()
 
 
 @pytest.mark.parametrize(
