@@ -122,7 +122,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """By its key where the UI shows each artifact that tells of hostile data."""
     port, pages = server.free_port(), dict[str, str]()
     url = f"http://{server.HOST}:{port}"
-    process = server.start(port, {"PREFECT_SERVER_UI_API_URL": f"{url}/api"})
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(server, "START_SECONDS", 300)
+        process = server.start(port, {"PREFECT_SERVER_UI_API_URL": f"{url}/api"})
     real = artifacts.create_markdown_artifact
 
     def noted(text: str, **told: Any) -> None:
