@@ -154,8 +154,9 @@ def _unexpected(error: Exception) -> tuple[int, str]:
 
 
 def _fault(code: int, message: str) -> int:
+    message = escape.visible(message, keep="\n")
     if not distributed.is_worker():
-        print(escape.visible(message, keep="\n"), file=sys.stderr, flush=True)
+        print(message, file=sys.stderr, flush=True)
     if file := os.environ.get("SLIPWAY_FAULT_FILE"):
         Path(file).write_text(json.dumps({"code": code, "message": message}), encoding="utf-8")
     return code

@@ -61,6 +61,7 @@ def test_check_imports_neither_torch_nor_transformers(workspace: Path) -> None:
     [
         (["check"], "seed: 0", "seed: zero", 2, "runs.bbc.seed = 'zero'"),
         (["finetune", "bbc"], " ffn: ", " fnn: ", 2, "did you mean `ffn`?"),
+        (["finetune", "bbc"], " ffn: ", ' "\\e[31mffn\\u202e": ', 2, "\\x1b[31mffn\\u202e"),
         (["finetune", "bcc"], "", "", 2, "there is no run `bcc`; did you mean `bbc`?"),
         (["finetune"], "", "", 2, "name a run: bbc"),
         (["finetune", "bbc"], "", "", 2, "data/bbc/ingest/out, data/bbc/pretrain/out: is missing"),

@@ -201,6 +201,20 @@ def test_figures_edited_by_hand_are_told(project: Planted) -> None:
     assert told["behind"] == {"a": [], "b": [f"data/{RUN}/benchmark/metrics.json is not what the benchmark wrote, by dvc.lock"]}
 
 
+def test_a_model_no_better_than_the_linear_baseline_is_a_mark_and_a_warning(project: Planted) -> None:
+    file = project.root / f"data/{RUN}/benchmark/metrics.json"
+    figures = json.loads(file.read_text())
+    for linear, marks in ((0.2, []), (0.99, ["baseline"])):
+        figures["baseline"] = {"macro_f1": linear, "macro_f1_low": linear - 0.02, "macro_f1_high": linear + 0.02}
+        file.write_text(json.dumps(figures))
+        told = project.told("--a", "good", "--fail-on", "baseline", status=int(bool(marks)))
+        assert [mark for mark in told["marks"] if mark == "baseline"] == marks
+        said = project.diff("--a", "good", "--fail-on", "never").stdout
+        assert f"linear baseline {linear:.3f}" in said
+        assert ("B ships a model that is 🔴 not above the linear baseline" in said) == bool(marks)
+        assert ("| beside the linear baseline | – | 🔴 NOT ABOVE |" in said) == bool(marks)
+
+
 def test_files_that_are_not_what_they_should_be_leave_the_rest_of_the_page(project: Planted) -> None:
     project.write(f"data/{RUN}/benchmark/timings.json", '{"hardware": [], "load": 3, "final": "fast", "gates": []}')
     project.write(f"data/{RUN}/benchmark/metrics.json", '{"measured": [], "teacher": {"parameters": "many"}, "gates": {"size": 4}}')
