@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from dvc.repo import Repo
-from ruamel.yaml import YAML
 
 from flows.git import git
 from flows.retraining import history, registry
@@ -18,7 +17,7 @@ from flows.retraining.intake import Taken
 from flows.retraining.policy import Policy
 from flows.retraining.pushing import Say
 from flows.retraining.store import Store
-from tasks.shared import params
+from tasks.shared import documents, params
 from tasks.shared.errors import DataError
 
 MODEL, INGEST, TEACHER = "quantize/out", "ingest/out", "finetune/out"
@@ -76,7 +75,7 @@ class Night:
     def locked(self) -> dict[str, str]:
         """Path -> md5 of the run's outputs in dvc.lock."""
         path = self.root / "dvc.lock"
-        stages = (YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}).get("stages", {}) if path.exists() else {}
+        stages = (documents.yaml(path.read_bytes(), path.name) or {}).get("stages", {}) if path.exists() else {}
         return {out["path"]: out["md5"] for name, stage in stages.items() if name.endswith(f"@{self.run}") for out in stage.get("outs", [])}
 
     def back_to_champion(self) -> None:
