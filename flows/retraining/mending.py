@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.git import content, git
+from flows.git import content, git, names, top
 
 STALE_SECONDS = 2.0
 
@@ -32,7 +32,7 @@ def drop_locks(root: Path) -> list[str]:
 def finish_files(root: Path, made: str) -> list[str]:
     """Brings index and files of the checkout to the commit `made` where a merge had got that far; their paths."""
     finished = []
-    for path in git(root, "diff", "--name-only", "--no-renames", "--diff-filter=AM", "HEAD", made).splitlines():
+    for path in names(root, "diff", "--name-only", "--relative", "--no-renames", "--diff-filter=AM", "HEAD", made):
         file = root / path
         if (
             file.is_file()
@@ -50,7 +50,8 @@ def _is_begun(now: bytes, before: bytes | None, after: bytes | None) -> bool:
 
 
 def _git_at_work(root: Path) -> Iterator[psutil.Process]:
+    place = top(root)
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.name() == "git" and Path(process.cwd()).is_relative_to(root):
+            if process.name() == "git" and Path(process.cwd()).is_relative_to(place):
                 yield process

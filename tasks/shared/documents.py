@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json as std_json
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import ConstructorError, SafeConstructor
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from tasks.shared.errors import ParamsError
@@ -56,13 +57,15 @@ def yaml(content: bytes, where: str) -> Any:
     Raises:
         ParamsError: it is no YAML, has git's conflict markers, or holds more than any file of the project should.
     """
-    text = _text(content, where, LOCK_BYTES if where.endswith(LOCK) else MOST_BYTES)
+    read = text(content, where, LOCK_BYTES if where.endswith(LOCK) else MOST_BYTES)
     loader = YAML(typ="safe", pure=not where.endswith(LOCK))  # a lock is long and plain: the faster reader will do
     if loader.Constructor is SafeConstructor:
         loader.Constructor = _Constructor
     try:
-        bound(text, where)
-        return loader.load(text)
+        bound(read, where)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ReusedAnchorWarning)  # an anchor may be used again: the last one above counts
+            return loader.load(read)
     except YAMLError as error:
         raise ParamsError(where, f"is not readable as YAML: {_told(error)}") from None
     except (ValueError, OverflowError, RecursionError) as error:
@@ -74,12 +77,12 @@ def json(content: bytes, where: str) -> Any:
     ParamsError: it is no JSON, has git's conflict markers, or is too long.
     """
     try:
-        return std_json.loads(_text(content, where, LOCK_BYTES))
+        return std_json.loads(text(content, where, LOCK_BYTES))
     except (ValueError, RecursionError) as error:
         raise ParamsError(where, f"is not readable as JSON: {error}") from None
 
 
-def bound(text: str, where: str) -> None:
+def bound(document: str, where: str) -> None:
     """Walks through a YAML document without building it.
 
     Raises:
@@ -89,7 +92,7 @@ def bound(text: str, where: str) -> None:
     most = LOCK_VALUES if where.endswith(LOCK) else MOST_VALUES
     sizes: dict[str, int] = {}  # anchor -> how many values it stands for
     open_: list[tuple[str | None, int]] = [(None, 0)]  # of the collections that have begun: anchor, values so far
-    for event in YAML(typ="safe").parse(text):
+    for event in YAML(typ="safe").parse(document):
         anchor = getattr(event, "anchor", None)
         if isinstance(event, CollectionStartEvent):
             open_.append((anchor, 1))
@@ -151,7 +154,9 @@ def _faults(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def excess(content: bytes, where: str) -> tuple[str, ...]:
-    """Why a YAML document would hang its reader; empty if it would not, be it YAML or no."""
+    """Why a YAML document would hang its reader, or that it has conflict markers; empty if neither, be it YAML or no."""
+    if fault := conflict(content):
+        return (fault,)
     most = LOCK_BYTES if where.endswith(LOCK) else MOST_BYTES
     if len(content) > most:
         return (f"has {len(content):,} bytes; more than {most:,} are not read",)
@@ -164,7 +169,10 @@ def excess(content: bytes, where: str) -> tuple[str, ...]:
     return ()
 
 
-def _text(content: bytes, where: str, most: int) -> str:
+def text(content: bytes, where: str, most: int = MOST_BYTES) -> str:
+    """Raises:
+    ParamsError: it is too long, no UTF-8, or has git's conflict markers.
+    """
     if len(content) > most:
         raise ParamsError(where, f"has {len(content):,} bytes; more than {most:,} are not read")
     if fault := conflict(content):
@@ -178,12 +186,17 @@ def _text(content: bytes, where: str, most: int) -> str:
 def _told(error: YAMLError) -> str:
     """The problem and its line; what ruamel adds for programmers is left out."""
     if not isinstance(error, MarkedYAMLError) or error.problem is None:
-        return " ".join(str(error).split())[:300]
+        return _plain(str(error))
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
-    return f"{place}{' '.join(error.problem.split())[:300]}"
+    return place + _plain(error.problem)
+
+
+def _plain(text: str) -> str:
+    """On one line, without signs that a terminal would obey."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))[:300]
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}…"
