@@ -236,3 +236,50 @@ def test_a_margin_in_params_decides_what_does_not_matter(project: Planted) -> No
     call(project.root, "git", "commit", "--quiet", "--all", "--message", "a wide margin")
     told = project.told("--a", "good", "--b", "HEAD", "--fail-on", "worse")
     assert (told["verdict"], told["quality"]["margin"]) == ("no difference", 0.5)
+
+
+def test_stages_that_were_not_run_again_are_told_and_end_with_a_status_of_their_own(project: Planted) -> None:
+    """Code changed, raw rows dropped and added, params changed: each committed without a run."""
+    project.write("plant.py", (project.root / "plant.py").read_text() + "# another way\n")
+    project.commit("other code", run=False)
+    done = project.diff("--a", "worse", "--b", "HEAD")
+    assert done.returncode == 4, done.stderr
+    assert done.stderr == f"{RUN}: stale\n"
+    assert "not run again" in done.stdout
+    assert "ingest was not run again since these changed: plant&#46;py" in done.stdout.replace("<code>", "").replace(".", "&#46;")
+    project.put(project.rows()[:-40])
+    project.params(bytes=900)
+    project.commit("fewer rows", run=False)
+    told = project.told("--a", "worse", "--b", "HEAD", status=4)
+    assert told["stale"] == {"a": {}, "b": {"ingest": ["plant.py", f"data/raw/{RUN}"], "benchmark": ["plant.py"]}}
+    assert told["behind"]["b"][-1] == f"benchmark was last run with other params (runs.{RUN}.benchmark)"
+    assert told["marks"] == ["stale"]
+    project.dvc("repro", "--quiet")
+    project.write(f"data/raw/{RUN}/rows.json", project.rows()[:-1])
+    assert project.told("--a", "worse", status=4)["stale"]["b"] == {"ingest": [f"data/raw/{RUN}"]}
+    project.git("checkout", "--quiet", "worse")
+    project.write("dvc.yaml", (project.root / "dvc.yaml").read_text().replace("benchmark ${key}", "benchmark  ${key}"))
+    assert project.told("--a", "worse", status=4)["stale"]["b"]["benchmark"] == ["its command"]
+
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def test_files_of_a_revision_that_cannot_be_read_are_told_and_hang_nothing(project: Planted) -> None:
+    good = {name: (project.root / name).read_text() for name in ("params.yaml", "dvc.lock")}
+    for name, text, said in (
+        ("params.yaml", BOMB, "params.yaml: holds more than 100,000 values"),
+        ("dvc.lock", "<<<<<<< HEAD\na: 1\n=======\nb: 2\n>>>>>>> x\n", "dvc.lock: line 1 is a conflict marker of git"),
+        ("dvc.lock", "schema: '2.0'\nstages: []\n", "dvc.lock: is not what DVC writes"),
+        ("params.yaml", "runs: [", "params.yaml: is not readable as YAML"),
+    ):
+        project.write(name, text)
+        project.commit("odd", run=False)
+        project.write(name, good[name])
+        done = project.diff("--a", "HEAD", "--b", "good")
+        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+    project.write("params.yaml", BOMB)
+    done = project.diff("--a", "good")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
