@@ -37,7 +37,7 @@ def add(root: Path, run: str, source: str, replace: bool = False) -> str:
         PassingError: the workspace is taken, or the hub cannot be reached.
     """
     if bad := params.bad_name(run):
-        raise ParamsError(f"run {run!r}", bad)
+        raise ParamsError(f"run `{run}`", bad)
     pointer = Pointer(root, root / "data" / "raw" / run)
     with hold(root), _staging(pointer.folder) as staging:
         name = sources.bring(source, staging)

@@ -15,6 +15,11 @@ OF_ANOTHER = (
 )
 
 
+UNBORN = "`git rev-parse` ended with 1"
+"""What is said of a branch that has no commit."""
+ENGLISH = {"GIT_TERMINAL_PROMPT": "0", "LANGUAGE": "en"}
+
+
 class GitError(SlipwayError):
     """With git's own words."""
 
@@ -79,7 +84,7 @@ def changed(root: Path, *paths: str, untracked: bool = False) -> list[str]:
 
 
 def _asked(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    env = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER} | {"GIT_TERMINAL_PROMPT": "0"}
+    env = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER} | ENGLISH
     try:
         return subprocess.run(["git", *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except FileNotFoundError:
@@ -88,11 +93,17 @@ def _asked(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def commit(root: Path) -> str | None:
-    """The full hash of the commit that is checked out; None where there is none yet."""
+    """The full hash of the commit that is checked out; None where there is none yet, or no repository.
+
+    Raises:
+        GitError: git will not say, as of a folder of another owner.
+    """
     try:
         return git(root, "rev-parse", "--verify", "--quiet", "HEAD")
-    except GitError:
-        return None
+    except GitError as error:
+        if error.faults[0] == UNBORN or "not a git repository" in error.faults[0]:
+            return None
+        raise
 
 
 def edited(root: Path) -> list[str]:

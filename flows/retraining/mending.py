@@ -20,8 +20,10 @@ STALE_SECONDS = 2.0
 
 def drop_locks(root: Path) -> list[str]:
     """Removes the locks of git in the checkout, unless git is at work there; their names."""
-    place = Path(git(root, "rev-parse", "--absolute-git-dir"))
-    found = [path for path in (*place.glob("*.lock"), *place.glob("refs/**/*.lock")) if time.time() - path.stat().st_mtime > STALE_SECONDS]
+    place = (root / git(root, "rev-parse", "--git-common-dir")).resolve()  # of a worktree, its own lie below it
+    own = Path(git(root, "rev-parse", "--absolute-git-dir")).resolve()
+    locks = {*place.glob("*.lock"), *place.glob("refs/**/*.lock"), *own.glob("*.lock")}
+    found = sorted(path for path in locks if time.time() - path.stat().st_mtime > STALE_SECONDS)
     if not found or any(_git_at_work(root)):
         return []
     for path in found:

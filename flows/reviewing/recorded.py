@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from dvc.dependency import ParamsDependency
@@ -87,6 +88,7 @@ def behind(side: Side, run: str) -> list[str]:
     return faults
 
 
+@cache
 def stale(side: Side, run: str) -> dict[str, list[str]]:
     """Stage -> what of its command, code, raw data or what others made is not what dvc.lock says it was run with; nothing: it never ran.
 

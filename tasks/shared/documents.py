@@ -104,7 +104,7 @@ def bound(document: str, where: str) -> None:
         elif isinstance(event, AliasEvent):
             if any(anchor == name for name, _ in open_):
                 raise ParamsError(where, f"line {event.start_mark.line + 1}: `*{anchor}` stands within what it names; write the values out")
-            size, anchor = sizes.get(anchor, 1), None
+            size, anchor = sizes.get(str(anchor), 1), None
         elif isinstance(event, ScalarEvent):
             size = 1
             if SURROGATE.search(event.value):

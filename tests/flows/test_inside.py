@@ -135,3 +135,12 @@ def test_json_of_a_champion_is_the_projects_own(toy: Toy) -> None:
     ours = git.git(toy.root, "rev-parse", "HEAD")
     call(toy.root, "git", "tag", "a@v1", "HEAD~1")
     assert registry.find(toy.root, RUN.replace("r", "a"), 1, "HEAD") == ours
+
+
+def test_a_branch_without_a_commit_has_none_and_a_folder_of_another_owner_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call(tmp_path, "git", "init", "--quiet", "new")
+    assert git.commit(tmp_path / "new") is None
+    assert git.commit(tmp_path) is None
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(git.GitError, match=r"git: fatal: detected dubious ownership .* safe\.directory"):
+        git.commit(tmp_path / "new")

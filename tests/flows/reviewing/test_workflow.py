@@ -55,7 +55,9 @@ def test_the_workflow_runs_the_script_that_runs_here_and_it_tells_which_step_was
     (tmp_path / ".ci").mkdir()
     script = tmp_path / ".ci" / "review"
     script.write_text((ROOT / ".ci" / "review").read_text(encoding="utf-8"), encoding="utf-8")
-    (tmp_path / "Makefile").write_text("check:\n\t@echo checked\ntest:\n\t@exit 3\ndiff:\n\t@echo from $(A) to $(B) in $(OUT) on $(FAIL_ON)\n")
+    (tmp_path / "Makefile").write_text(
+        "check:\n\t@echo checked\ntest:\n\t@exit 3\ndiff:\n\t@echo from $(A) to $(B) in $(OUT) on $(FAIL_ON)\n"
+    )
 
     def run(**given: str) -> subprocess.CompletedProcess[str]:
         command = ["bash", str(script), "HEAD^1", "work"]
