@@ -76,7 +76,8 @@ gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if 
 
 diff: .venv/ready ## install, then review revision B (the workspace) beside A (where the branch left main): page in OUT (review/); RUN= for one run
 	@python -m flows.diff --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
-		$(if $(filter command line,$(origin RUN)),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES)))
+		$(if $(filter command line,$(origin RUN)),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES))) \
+		$(if $(FAIL_ON),--fail-on $(foreach one,$(FAIL_ON),$(call quoted,$(one))))
 
 peers: .venv/ready ## install, then measure RUN's student beside Olive, optimum, NNCF and OpenVINO on RUN's teacher (STUDENTS=, SPLIT=validation, OUT=)
 	@python -m benchmarks.peers --run $(call quoted,$(RUN)) $(if $(STUDENTS),--students $(foreach one,$(STUDENTS),$(call quoted,$(one)))) \

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
-from ruamel.yaml import YAML
 
 from flows.graph import Graph
 from flows.taskruns import Outcome
-from tasks.shared import escape, gates
+from tasks.shared import escape, gates, params
 
 PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<file>[\w./-]+\.png)\)")
 GATE_FAILED = "slipway.gate.failed"
@@ -33,7 +32,7 @@ class Origin:
 
 def show_origin(origin: Origin, runs: Sequence[str]) -> None:
     """The commit, what differs from it, and the params of these runs."""
-    document = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
+    document = params.document(Path("params.yaml"))
     lines = [f"**Commit** `{origin.commit or 'none yet'}`"]
     if origin.edits:
         lines.append(f"**Uncommitted edits** {', '.join(map(escape.code, origin.edits))}")

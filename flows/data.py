@@ -24,9 +24,8 @@ from dvc.lock import LockError
 from flows import sources
 from flows.pointer import Pointer, files
 from flows.workspace import hold
-from tasks.shared import escape
+from tasks.shared import escape, params
 from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
-from tasks.shared.params import RUN_NAME
 
 
 def add(root: Path, run: str, source: str, replace: bool = False) -> str:
@@ -37,10 +36,8 @@ def add(root: Path, run: str, source: str, replace: bool = False) -> str:
         ParamsError: `run` is no name for a run.
         PassingError: the workspace is taken, or the hub cannot be reached.
     """
-    if not RUN_NAME.fullmatch(run) or run == "raw":
-        raise ParamsError(
-            f"run `{run}`", "a run's name is made of a-z, 0-9 and -, starts with a letter, has at most 40 signs and is not `raw`"
-        )
+    if bad := params.bad_name(run):
+        raise ParamsError(f"run `{run}`", bad)
     pointer = Pointer(root, root / "data" / "raw" / run)
     with hold(root), _staging(pointer.folder) as staging:
         name = sources.bring(source, staging)

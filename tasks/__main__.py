@@ -24,7 +24,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from tasks.shared import distributed, escape, params, stages
+from tasks.shared import distributed, documents, escape, params, stages
 from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
 
 ENVIRONMENT = {
@@ -67,6 +67,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(asked: argparse.Namespace, root: Path) -> int:
     graph = stages.load_all()
+    if asked.command == "check":
+        documents.check_files(root)
     if asked.list or asked.command is None:
         _print_graph(graph)
         return 0

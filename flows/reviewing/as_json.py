@@ -38,6 +38,7 @@ def _run(one: RunReview) -> dict[str, Any]:
         "params": [asdict(change) for change in one.params],
         "code": [asdict(source) for source in one.code],
         "raw_changed": one.raw_changed,
+        "stale": {"a": one.stale[0], "b": one.stale[1]},
         "behind": {"a": one.behind[0], "b": one.behind[1]},
         "data": asdict(one.data) if one.data else None,
         "quality": _quality(one.quality) if one.quality else None,

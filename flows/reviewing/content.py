@@ -19,6 +19,7 @@ MARKS = {
     "gates": "gates not passed",
     "slower": "slower",
     "larger": "larger",
+    "stale": "not run again",
     "unjudged": "could not be judged",
 }
 
@@ -149,7 +150,11 @@ def _warnings(one: RunReview) -> Iterator[Line]:
         yield ["B ships a model that is ", Text("not above the linear baseline", "bad"), ": ", foreign(one.costs.baseline(1)), "."]
     for side, faults in zip("AB", one.behind, strict=True):
         for fault in faults:
-            yield [f"{side}: ", foreign(fault), ": its figures are not of what params.yaml says now."]
+            yield [
+                f"{side}: ",
+                foreign(fault, longest=600),
+                ": its figures are not of this revision; `dvc repro` makes them.",
+            ]
     if one.data is not None:
         for fault in one.data.lacking:
             yield ["The rows of data cannot be compared: ", foreign(fault)]

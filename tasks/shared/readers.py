@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tasks.shared import conll, delimited, folders, idx
+from tasks.shared import conll, delimited, folders, idx, links
 from tasks.shared.encoding import detect
 from tasks.shared.errors import DataError
 from tasks.shared.records import Rejected, Row, lines, rejected
@@ -101,13 +101,13 @@ def _files(raw: Path) -> tuple[list[Path], list[str]]:
         raise DataError(raw.name, "there is no such folder of raw data; bring data in with `python -m flows.data add RUN SOURCE`")
     if raw.is_symlink():
         raise DataError(raw.name, "is a link; put the folder itself there")
-    inside, files, faults = raw.resolve(), [], []
+    files, faults = [], []
     for path in sorted(raw.rglob("*"), key=lambda path: path.relative_to(raw).parts):
         name = path.relative_to(raw)
         if any(part.startswith(".") for part in name.parts):
             continue
-        if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(inside)):
-            faults.append(f"{name.as_posix()} is a link that leads out of the folder or nowhere; put the file itself there")
+        if fault := links.fault(path, raw):
+            faults.append(f"{name.as_posix()} {fault}")
         elif path.is_file():
             files.append(path)
     return files, faults

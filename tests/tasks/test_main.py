@@ -133,3 +133,20 @@ def test_disk_too_small_for_a_checkpoint_ends_with_one_message(workspace: Path) 
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert "the disk is full" in done.stderr
         assert not (data / "bbc" / "pretrain").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("dvc.lock", "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> x\n", "dvc.lock: line 1 is a conflict marker of git"),
+        ("dvc.yaml", "a: &a [1, *a]\n", "dvc.yaml: line 1: `*a` stands within what it names"),
+        ("params.yaml", "runs: {a: " + "9" * 5000 + "}", "has 5,000 digits"),
+        ("params.yaml", "runs: {inbox: {}}", "runs.inbox: `inbox` is a folder of data/ that all runs share; choose another name"),
+    ],
+)
+def test_check_tells_of_files_that_would_stop_dvc(workspace: Path, file: str, text: str, said: str) -> None:
+    (workspace / file).write_text(text)
+    done = tasks(workspace, "check")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
