@@ -6,10 +6,11 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.shared import links
 from tasks.shared.errors import ModelError, PassingError, did_you_mean
 
 if TYPE_CHECKING:
@@ -116,10 +117,19 @@ def workspace_folder(name: str, workspace: Path) -> Path:
         raise ModelError(name, "lies outside the workspace; copy the checkpoint into it, for instance to models/")
     if not folder.is_dir():
         raise ModelError(name, "is no folder of the workspace; pretrain.source.folder names a folder with config.json and *.safetensors")
-    outside = [file.name for file in folder.rglob("*") if not file.resolve().is_relative_to(folder)]
-    if outside:
-        raise ModelError(name, f"has links that lead out of it: {', '.join(sorted(outside))}")
+    if faults := sorted(_link_faults(folder)):
+        raise ModelError(name, *faults)
     return folder
+
+
+def _link_faults(folder: Path) -> Iterator[str]:
+    """A link to a folder is refused even within it: the hash would not tell where it leads."""
+    for path in folder.rglob("*"):
+        fault = links.fault(path, folder)
+        if not fault and path.is_symlink() and path.is_dir():
+            fault = "is a link to a folder; put the folder itself there"
+        if fault:
+            yield f"{path.relative_to(folder).as_posix()} {fault}"
 
 
 def content_hash(folder: Path) -> str:

@@ -65,7 +65,8 @@ def _no_json(folder: Path) -> None:
         (_no_json, "its config.json is not readable as JSON"),
         (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
-        (lambda folder: (folder / "link.json").symlink_to("/etc/hostname"), "has links that lead out of it: link.json"),
+        (lambda folder: (folder / "link.json").symlink_to("/etc/hostname"), "link.json is a link that leads out of the folder"),
+        (lambda folder: (folder / "onnx").symlink_to(folder), "onnx is a link to a folder"),
     ],
 )
 def test_unusable_folder_is_refused(workspace: Path, spoil: Callable[[Path], Any], said: str) -> None:
