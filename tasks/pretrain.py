@@ -69,16 +69,17 @@ class Inputs:
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    from tasks.shared import checkpoint, compute, pretrained
+    from tasks.shared import checkpoint, compute, pretrained, pretrained_loading, tables
 
     device, kind = compute.prepare(params.seed, params.threads, params.device), base.load(params.kind)
     if params.steps and not kind.lengths:
         raise ParamsError("params.yaml", f"pretrain.steps = {params.steps}: further pretraining guesses pieces of texts; must be 0 here")
     folder = pretrained.find(params.source, kind, inputs.root, scratch)
-    encoder, processor = pretrained.load(folder, kind, device, params.input_size)
+    rows = tables.read(inputs.ingest / "train.parquet")[: pretrained_loading.SAMPLE]
+    encoder, processor, told = pretrained_loading.load(folder, kind, device, params.input_size, rows, scratch)
     loss = _pretrain_further(folder, encoder, processor, inputs, params, scratch) if params.steps else {}
     checkpoint.save(encoder, processor, out / "out")
-    return Metrics({"parameters": checkpoint.parameters(encoder), **loss})
+    return Metrics({"parameters": checkpoint.parameters(encoder), **told, **loss})
 
 
 def _pretrain_further(
@@ -90,7 +91,7 @@ def _pretrain_further(
     from tasks.shared import checkpoint, training
 
     held_out, texts = _texts(tokenizer, inputs, params)
-    model = checkpoint.load(AutoModelForMaskedLM, folder, encoder.device)
+    model, fit = checkpoint.loaded(AutoModelForMaskedLM, folder, encoder.device)
     mask = DataCollatorForLanguageModeling(tokenizer, mlm_probability=params.masked)
     sizes = [len(one["input_ids"]) for one in texts]
 
@@ -119,7 +120,8 @@ def _pretrain_further(
     history = training.fit(model, plan, lesson, scratch, "pretrain")
     # The model with the language head has no pooler: the encoder keeps its own.
     encoder.load_state_dict(model.base_model.state_dict(), strict=False)
-    return training.kept_epoch(history)
+    new_head = {"language_head_made_new": len(fit.missing)} if fit.missing else {}
+    return {**new_head, **training.kept_epoch(history)}
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase, inputs: Inputs, params: Params) -> tuple[list[Any], list[Any]]:
