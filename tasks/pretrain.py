@@ -10,6 +10,7 @@ and clipping are those of that paper.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,11 @@ class Params(Section):
     learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate of further pretraining")
     masked: float = Field(gt=0, lt=1, description="share of the pieces to be guessed")
 
+    def faults(self, _run: Mapping[str, Section]) -> list[str]:
+        if self.steps and not base.load(self.kind).lengths:
+            return [f"pretrain.steps = {self.steps}: further pretraining guesses pieces of texts; must be 0 here"]
+        return []
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -72,8 +78,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.shared import checkpoint, compute, pretrained, pretrained_loading, tables
 
     device, kind = compute.prepare(params.seed, params.threads, params.device), base.load(params.kind)
-    if params.steps and not kind.lengths:
-        raise ParamsError("params.yaml", f"pretrain.steps = {params.steps}: further pretraining guesses pieces of texts; must be 0 here")
+    if faults := params.faults({}):
+        raise ParamsError("params.yaml", *faults)
     folder = pretrained.find(params.source, kind, inputs.root, scratch)
     rows = tables.read(inputs.ingest / "train.parquet")[: pretrained_loading.SAMPLE]
     encoder, processor, told = pretrained_loading.load(folder, kind, device, params.input_size, rows, scratch)

@@ -109,12 +109,14 @@ def _alike(loaded: PreTrainedTokenizerBase, file: Tokenizer, seen: Sequence[str]
 def _as_the_file_says(folder: Path, loaded: PreTrainedTokenizerBase, seen: Sequence[str], scratch: Path) -> PreTrainedTokenizerBase:
     from transformers import PreTrainedTokenizerFast
 
-    special = {name: str(piece) for name, piece in loaded.special_tokens_map.items() if isinstance(piece, str)}
+    file = _file(folder)
+    named = {name: piece for name, piece in loaded.special_tokens_map.items() if isinstance(piece, str)}
+    special = {name: piece for name, piece in named.items() if file.token_to_id(piece) is not None}  # a class adds usual ones of its own
     plain = PreTrainedTokenizerFast(tokenizer_file=str(folder / FILE), **special)
     plain.save_pretrained(scratch)
     (scratch / "config.json").write_bytes((folder / "config.json").read_bytes())  # it decides what class the next stage gets
     again = texts.load_tokenizer(scratch)
-    if not _alike(copy.deepcopy(again), _file(folder), seen):
+    if not _alike(copy.deepcopy(again), file, seen):
         raise ModelError(folder.name, f"{type(again).__name__} reads texts otherwise than its own {FILE} says; take another checkpoint")
     return again
 
