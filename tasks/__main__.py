@@ -85,9 +85,10 @@ def _run(asked: argparse.Namespace, root: Path) -> int:
         raise ParamsError(f"python -m tasks {asked.command}", f"name a run: {', '.join(runs)}")
     checked = params.check(runs, models, stages.kinds(), only=asked.run)
     if asked.command in graph:
-        from tasks.shared import runner
+        from tasks.shared import foresight, runner
 
         parent.die_with_it()
+        foresight.check(asked.command, asked.run, checked[asked.run], root)
         runner.run_stage(asked.command, asked.run, checked[asked.run][asked.command], root)
         return 0
     return _read_results(asked, root / "data" / asked.run, runs[asked.run]["kind"])

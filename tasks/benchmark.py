@@ -27,6 +27,7 @@ from tasks.shared.stages import Metrics, artifact
 if TYPE_CHECKING:
     import numpy as np
 
+    from tasks.shared.foresight import Teacher
     from tasks.shared.truth import Truth
     from tasks.shared.variants import Setting, Source, Variant
 
@@ -65,6 +66,12 @@ class Inputs:
     pruned: Path = artifact("prune/out")
     distilled: Path = artifact("distill/out")
     final: Path = artifact("quantize/out")
+
+
+def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
+    from tasks.shared import variants
+
+    return variants.openvino_faults(params.openvino)
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:

@@ -48,6 +48,19 @@ class Params(Section):
         ge=0, le=1000, description="operators of an int8 graph that may stay in float, the worst first, until min_agreement is kept"
     )
 
+    def faults(self, _run: Mapping[str, Section]) -> list[str]:
+        faults = []
+        if self.format == "int8-static" and not self.calibration_rows:
+            faults.append("quantize.calibration_rows = 0: int8-static needs some rows to take its ranges from, such as 100")
+        if self.format == "int8-static" and self.graph == "fused":
+            advice = "take graph exported, or format int8-dynamic"
+            faults.append(f"quantize.graph = fused: int8-static would leave fused attention in float; {advice}")
+        if self.format == "int8-static" and self.embeddings == "int4":
+            faults.append("quantize.embeddings = int4: int8-static does not know such look-ups; take as_format, or format int8-dynamic")
+        if self.embeddings == "int4" and not base.load(self.kind).lengths:
+            faults.append("quantize.embeddings = int4: inputs of this kind are no words; take as_format")
+        return faults
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -63,7 +76,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.shared import checkpoint, compute, four_bits, inference, onnx, serving
     from tasks.shared.sparing import Trial, ship
 
-    _check(params)
+    if faults := params.faults({}):
+        raise ParamsError("params.yaml", *faults)
     device = compute.prepare(params.seed, params.threads, "cpu")
     kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
     processor = kind.load_processor(inputs.student)
@@ -92,20 +106,6 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     size = sum(file.stat().st_size for file in folder.iterdir())
     told = {"bytes": size, "float_difference": float(f"{difference:.1e}"), "agreement": round(shipped.agreement, 6)}
     return Metrics({**told, **({"float_operators": shipped.spared} if shipped.spared else {})})
-
-
-def _check(params: Params) -> None:
-    faults = []
-    if params.format == "int8-static" and not params.calibration_rows:
-        faults.append("quantize.calibration_rows = 0: int8-static needs some rows to take its ranges from, such as 100")
-    if params.format == "int8-static" and params.graph == "fused":
-        faults.append(
-            "quantize.graph = fused: int8-static would leave fused attention in float; take graph exported, or format int8-dynamic"
-        )
-    if params.format == "int8-static" and params.embeddings == "int4":
-        faults.append("quantize.embeddings = int4: int8-static does not know such look-ups; take as_format, or format int8-dynamic")
-    if faults:
-        raise ParamsError("params.yaml", *faults)
 
 
 def _check_parity(difference: float, params: Params) -> None:

@@ -40,6 +40,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
+    def faults(self, _run: Mapping[str, Section]) -> list[str]:
+        """Which values cannot be together, `stage.key = value: why` for each. It gets the run's sections, as far as there are."""
+        return []
+
 
 Kind = Annotated[str, Field(description="file in tasks/kinds/ without its ending")]
 Seed = Annotated[int, Field(ge=0, lt=2**31, description="of every random choice")]
@@ -126,6 +130,10 @@ def check(
     chosen = {only: runs[only]} if only is not None else dict(runs)
     faults: list[str] = []
     checked = {name: _check_run(str(name), run, models, kinds, faults) for name, run in chosen.items()}
+    if faults:
+        raise ParamsError("params.yaml", *faults)
+    for name, sections in checked.items():
+        faults += [f"runs.{name}.{fault}" for section in sections.values() for fault in section.faults(sections)]
     if faults:
         raise ParamsError("params.yaml", *faults)
     return checked

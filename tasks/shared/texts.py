@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ WORD = re.compile(rf"[{ALONE}]|[^\s{ALONE}]+")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|(?<=[。！？])[”’」』）]*\s*|\n+")
 FEWEST_WORDS = 3
 FILE = "tokenizer.json"
+NEEDS_FAST = f"is written in Python alone; a fast tokenizer is needed, one that can be kept in {FILE}, because it ships with the model"
 EXTENT_OF = "length of a text, in characters"
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "deberta-v2", "modernbert")
 POSITIONS_BEHIND_PADDING = ("roberta", "xlm-roberta")
@@ -79,8 +81,25 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # tokenizers raises bare Exceptions
-        raise ModelError(folder.name, f"its tokenizer cannot be read: {' '.join(str(error).split())[:300]}") from None
+        raise ModelError(folder.name, _unreadable(folder, error)) from None
+    if not tokenizer.is_fast:
+        raise ModelError(folder.name, f"its tokenizer, {type(tokenizer).__name__}, {NEEDS_FAST}")
     return tokenizer
+
+
+def _unreadable(folder: Path, error: Exception) -> str:
+    """Why, in words. Of a tokenizer in Python alone nothing that is missing here would help."""
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+
+    try:
+        name = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("tokenizer_class")
+        made = tokenizer_class_from_name(name)
+    except (OSError, ValueError, AttributeError, TypeError, ImportError, RecursionError):
+        made = None
+    if made is not None and not hasattr(made, "backend_tokenizer"):
+        return f"its tokenizer, {name}, {NEEDS_FAST}"
+    what = "its tokenizer cannot be read" if (folder / FILE).is_file() else f"it has no {FILE}, and none can be made of its other files"
+    return f"{what}: {' '.join(str(error).split())[:200]}"
 
 
 def fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int) -> tuple[PreTrainedTokenizerBase, list[str]]:

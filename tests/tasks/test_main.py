@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import disks
+from tests import disks, tiny
 from tests.tasks import stage
 
 
@@ -128,7 +128,7 @@ def test_disk_too_small_for_a_checkpoint_ends_with_one_message(workspace: Path) 
     """safetensors writes it, and words the error of the operating system in its own way."""
     data = workspace / "data"
     with disks.mounted(data, "size=20m"):
-        (data / "bbc" / "ingest" / "out").mkdir(parents=True)
+        tiny.ingest_out(data / "bbc" / "ingest" / "out")
         done = tasks(workspace, "pretrain", "bbc")
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert "the disk is full" in done.stderr
