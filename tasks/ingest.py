@@ -84,12 +84,16 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides}
     further = [{"pool": clean(line, intake.cleaned, keep_lines=False)} for line in raw.unlabelled]
     pool = pool_of(kind, splits, further, params)
+    for warning in intake.warnings:
+        print(f"ingest: look at this: {warning}", flush=True)
     return Metrics(figures=ingest_report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
 
 
 def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: base.Kind, options: Any, raw: Path) -> None:
     from tasks.shared.progress import track
 
+    if kind.check_rows is not None:
+        intake.warnings += kind.check_rows(({role: row.values.get(name, "") for role, name in columns.items()} for row in rows), options)
     for row in track(rows, label="rows"):
         try:
             values = {role: value_of(row, role, column, kind, intake.cleaned, raw) for role, column in columns.items()}

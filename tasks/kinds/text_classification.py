@@ -96,7 +96,7 @@ def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], None]]
     return lambda text: (texts.graph_inputs(tokenizer.encode(text).ids), None)
 
 
-def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
+def told(text: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]) -> str:
     label, sure = single_label.best(probabilities, labels)
     return f"{label}\t{sure:.3f}\t{text}"
 

@@ -50,6 +50,7 @@ def write(
     report = {
         **figures,
         "read": intake.read,
+        **({"warnings": intake.warnings} if intake.warnings else {}),
         **_arrived(splits),
         "classes": _classes(kind, splits),
         "columns": dict(columns),
@@ -114,6 +115,10 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     if "arrived" in report:
         yield f"Arrived after the start and kept: {', '.join(f'{count:,} {side}' for side, count in report['arrived'].items())}."
     yield f"Columns: {', '.join(f'{role} = `{column}`' for role, column in report['columns'].items())}.\n"
+    if "warnings" in report:
+        yield "## To look at\n"
+        yield from (f"- {_cell(warning)}" for warning in report["warnings"])
+        yield ""
     yield "## Rows by class\n"
     table = [
         [_cell(label), *(sides[side] for side in rows), f"{sum(sides.values()) / total:.1%}"] for label, sides in report["classes"].items()

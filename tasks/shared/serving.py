@@ -16,6 +16,7 @@ from tasks.shared.errors import DataError
 
 GRAPH = "model.onnx"
 PREPROCESSING = "preprocessing.json"
+SHOWN = 100
 
 
 def write_preprocessing(folder: Path, kind: Kind, processor: Processor, labels: Sequence[str], facts: Mapping[str, Any]) -> None:
@@ -56,12 +57,13 @@ def load(folder: Path, kind: str) -> Callable[[Any], str]:
         raise DataError(folder.as_posix(), f"has no {GRAPH} yet; make it with `dvc repro`")
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     graph, told, request = session(folder / GRAPH, threads=1), base.load(kind).told, base.load(kind).request(folder)
+    facts = preprocessing(folder)
 
     def answer(value: Any) -> str:
         try:
-            return told(value, softmax(logits(graph, request, value)), labels)
+            return told(value, softmax(logits(graph, request, value)), labels, facts)
         except base.UnusableRowError as reason:
-            raise DataError(str(value), str(reason)) from None
+            raise DataError(str(value)[:SHOWN], str(reason)) from None
 
     return answer
 
@@ -70,4 +72,7 @@ def logits(graph: onnxruntime.InferenceSession, request: Callable[[Any], Any], v
     """Logits (m, c) of an input as a user has it."""
     inputs, where = request(value)
     answer: np.ndarray = graph.run(["logits"], inputs)[0]
-    return answer if where is None else answer[0, where]
+    if where is None:
+        return answer
+    undecided = base.UNDECIDED * (np.arange(answer.shape[-1]) == 0).astype(answer.dtype)
+    return np.where(where[:, None] == 0, undecided, answer[0, where])

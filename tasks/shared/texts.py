@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ POSITIONS_BEHIND_PADDING = ("roberta", "xlm-roberta")
 """They number the positions of a text from the id of the padding piece on."""
 # A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where the files are missing.
 VOCABULARY_SHARE = 0.9
+DECOMPOSABLE = "caf\u00e9 Ti\u1ebfng \u304c\u3071 \ud55c\uad6d \u0958 \u0419\u0401 \u0622 \u1e0d\u0307"
+"""Letters of several scripts that Unicode can write in two ways."""
 
 
 def content(row: Mapping[str, Any]) -> str:
@@ -122,12 +125,23 @@ def unchanged(features: Sequence[Any], options: Any) -> list[Any]:
 
 
 def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> dict[str, Any]:
-    """Writes tokenizer.json, which cuts texts at `input_size` pieces."""
+    """Writes tokenizer.json, which cuts texts at `input_size` pieces, and reads every normal form of a text as the one of training (NFC)."""
     backend: Any = tokenizer.backend_tokenizer
+    _compose(backend)
     backend.enable_truncation(input_size)
     backend.no_padding()
     backend.save(str(folder / FILE), pretty=False)
     return {}
+
+
+def _compose(backend: Any) -> None:
+    """Lets a tokenizer compose texts first, unless it reads decomposed ones alike anyway."""
+    from tokenizers import normalizers
+
+    forms = [backend.encode(unicodedata.normalize(form, DECOMPOSABLE), add_special_tokens=False).ids for form in ("NFC", "NFD")]
+    if forms[0] != forms[1]:
+        own = [backend.normalizer] if backend.normalizer is not None else []
+        backend.normalizer = normalizers.Sequence([normalizers.NFC(), *own])
 
 
 def shipped_tokenizer(folder: Path) -> Tokenizer:
