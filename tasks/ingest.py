@@ -67,13 +67,15 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: the columns name a role that the kind does not have, or lack one that it needs.
     DataError: the data cannot be read, lack a column, or are too few.
     """
-    from tasks.shared import ingest_report, readers
+    from tasks.shared import ingest_report, readers, unread
 
     kind = base.load(params.kind)
     columns = check_roles(kind.roles, params.columns, split_given=params.split == "given")
     raw = readers.read(inputs.raw, params.header)
     check_columns(raw.rows, columns)
     intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
+    aside = {one.file for one in raw.rejected}
+    intake.warnings += unread.told(inputs.raw, raw.rows, raw.ignored, aside, [name for role, name in columns.items() if role in kind.files])
     take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
     reject_empty(intake)
     assign_sides(intake, kind, params)

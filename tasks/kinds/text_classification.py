@@ -93,7 +93,7 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
 
 def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], None]]:
     tokenizer = texts.shipped_tokenizer(folder)
-    return lambda text: (texts.graph_inputs(tokenizer.encode(text).ids), None)
+    return lambda text: (texts.graph_inputs(tokenizer.encode(texts.whole(text)).ids), None)
 
 
 def told(text: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]) -> str:

@@ -50,8 +50,7 @@ def write(
     report = {
         **figures,
         "read": intake.read,
-        **({"warnings": intake.warnings} if intake.warnings else {}),
-        **_arrived(splits),
+        **_if_any(splits, intake.warnings),
         "classes": _classes(kind, splits),
         "columns": dict(columns),
         "files": [{"file": n.file, "encoding": n.encoding, "rows": n.rows, "rescued": n.rescued} for n in raw.notes],
@@ -67,10 +66,10 @@ def write(
     return figures
 
 
-def _arrived(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
-    """How many rows of each side arrived after the start; nothing if nothing did."""
+def _if_any(splits: Mapping[str, Sequence[Record]], warnings: Sequence[str]) -> dict[str, Any]:
+    """Warnings, and how many rows of each side arrived after the start; nothing of what there is not."""
     counts = {side: sum(is_arrived(record.file) for record in records) for side, records in splits.items() if side != "test"}
-    return {"arrived": counts} if FRESH in splits else {}
+    return {**({"warnings": list(warnings)} if warnings else {}), **({"arrived": counts} if FRESH in splits else {})}
 
 
 def _cells(record: Record, roles: Sequence[str]) -> list[Any]:

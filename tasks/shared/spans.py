@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import Any
 
 from tasks.kinds.base import UnusableRowError
+from tasks.shared import texts
 from tasks.shared.errors import DataError
 from tasks.shared.words import Word, composed, cut
 
@@ -136,10 +137,7 @@ def _amiss(seen: Iterable[tuple[str, set[int], set[int], list[Span]]], way: Read
 
 
 def words_of(text: str, pattern: str) -> list[Word]:
-    try:
-        return cut(text, pattern)
-    except UnicodeEncodeError:
-        raise UnusableRowError("text holds half a character (a lone surrogate)") from None
+    return cut(texts.whole(text), pattern)
 
 
 def tagged(text: str, spans: str, options: Any, pattern: str, mended: Counter[str]) -> tuple[list[str], list[str]]:

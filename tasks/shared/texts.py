@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.kinds.base import UnusableRowError
 from tasks.shared.errors import ModelError
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def unchanged(features: Sequence[Any], options: Any) -> list[Any]:
 
 
 def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> dict[str, Any]:
-    """Writes tokenizer.json, which cuts texts at `input_size` pieces, and reads every normal form of a text as the one of training (NFC)."""
+    """Writes tokenizer.json, which cuts texts at `input_size` pieces and reads every normal form as NFC, as in training."""
     backend: Any = tokenizer.backend_tokenizer
     _compose(backend)
     backend.enable_truncation(input_size)
@@ -148,6 +149,19 @@ def shipped_tokenizer(folder: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(folder / FILE))
+
+
+def whole(text: str) -> str:
+    """The text.
+
+    Raises:
+        UnusableRowError: it is none.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnusableRowError(f"no text: sign {error.start + 1} is no character of UTF-8; save or send it as UTF-8") from None
+    return text
 
 
 def graph_inputs(ids: Sequence[int]) -> dict[str, np.ndarray]:
