@@ -67,7 +67,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: the columns name a role that the kind does not have, or lack one that it needs.
     DataError: the data cannot be read, lack a column, or are too few.
     """
-    from tasks.shared import ingest_report, readers, unread
+    from tasks.shared import ingest_report, lookalikes, readers, unread
 
     kind = base.load(params.kind)
     columns = check_roles(kind.roles, params.columns, split_given=params.split == "given")
@@ -81,6 +81,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     assign_sides(intake, kind, params)
     set_copies_and_conflicts_aside(intake)
     separate_near_duplicates(intake, kind, params.near_duplicates)
+    intake.warnings += lookalikes.told(Counter(name for record in intake.records for name in kind.classes(record.values["label"])))
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides}
