@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,25 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Chinese and Japanese do not separate words: there each character counts as one.
-ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-WORD = re.compile(rf"[{ALONE}]|[^\s{ALONE}]+")
+# Chinese, Japanese, Thai, Lao, Burmese, Khmer and their like do not separate words: there each character counts as one, with its marks.
+ALONE = (
+    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\uaa60-\uaadf"
+)
+MARKS = (
+    "\u0300-\u036f\u200c\u200d\u3099\u309a\ufe00-\ufe0f\uff9e\uff9f\U000e0100-\U000e01ef"
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u1056-\u1059\u17b4-\u17d3\u17dd"
+)
+WORD = re.compile(rf"[{ALONE}][{MARKS}]*|[^\s{ALONE}]+")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|(?<=[。！？])[”’」』）]*\s*|\n+")
+TAGS = (
+    "a|abbr|b|blockquote|body|br|center|code|div|em|font|footer|h[1-6]|head|header|hr|html|i|img|li|link|meta|ol|p|pre|script|section|small"
+    "|span|strong|style|sub|sup|table|tbody|td|th|thead|title|tr|u|ul"
+)
+MARKUP = re.compile(
+    rf"</?(?:{TAGS})(?:\s+[a-z:-]+\s*=[^<>]*)?\s*/?>|&(?:#\d{{1,7}}|#x[0-9a-f]{{1,6}}|nbsp|amp|lt|gt|quot|apos|[lr][sd]quo|[nm]dash|hellip);",
+    re.IGNORECASE,
+)
 FEWEST_WORDS = 3
 FILE = "tokenizer.json"
 EXTENT_OF = "length of a text, in characters"
@@ -45,6 +61,18 @@ def extent(row: Mapping[str, Any]) -> int:
 
 def raw_input(row: Mapping[str, Any]) -> str:
     return str(row["text"])
+
+
+def markup(rows: Iterable[Mapping[str, Any]], options: Any) -> list[str]:
+    """What there is to tell of texts in HTML: the model reads its tags as text."""
+    count, texts, found = 0, 0, Counter[str]()
+    for row in rows:
+        seen = MARKUP.findall(text) if isinstance(text := row.get("text"), str) else []
+        texts, count = texts + 1, count + bool(seen)
+        found.update(seen)
+    some = ", ".join(f"`{one[:40]}`" for one, _ in found.most_common(3))
+    advice = "take it out of the data, and of what will be asked"
+    return [f"{count:,} of {texts:,} texts hold HTML ({some}), which the model reads as text: {advice}"] if count else []
 
 
 # -- unlabelled text --

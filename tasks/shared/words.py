@@ -62,6 +62,13 @@ def _cutter(pattern: str) -> Split:
     return Split(Regex(pattern), "removed", invert=True)
 
 
+@cache
+def marks() -> str:
+    """All combining marks and the joiners, as they stand between the brackets of a regular expression of Python."""
+    found = (chr(code) for code in (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0)))
+    return "\u200c\u200d" + "".join(sign for sign in found if unicodedata.category(sign).startswith("M"))
+
+
 def composed(word: str) -> str:
     """The word in Unicode's composed form (NFC), in which all texts are trained on."""
     return unicodedata.normalize("NFC", word)
