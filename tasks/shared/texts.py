@@ -39,6 +39,8 @@ MARKUP = re.compile(
     rf"</?(?:{TAGS})(?:\s+[a-z:-]+\s*=[^<>]*)?\s*/?>|&(?:#\d{{1,7}}|#x[0-9a-f]{{1,6}}|nbsp|amp|lt|gt|quot|apos|[lr][sd]quo|[nm]dash|hellip);",
     re.IGNORECASE,
 )
+FEW = 0.01
+"""Share of texts in HTML up to which it is an accident that teaches a model nothing."""
 FEWEST_WORDS = 3
 FILE = "tokenizer.json"
 EXTENT_OF = "length of a text, in characters"
@@ -72,7 +74,7 @@ def markup(rows: Iterable[Mapping[str, Any]], options: Any) -> list[str]:
         found.update(seen)
     some = ", ".join(f"`{one[:40]}`" for one, _ in found.most_common(3))
     advice = "take it out of the data, and of what will be asked"
-    return [f"{count:,} of {texts:,} texts hold HTML ({some}), which the model reads as text: {advice}"] if count else []
+    return [f"{count:,} of {texts:,} texts hold HTML ({some}), which the model reads as text: {advice}"] if count > FEW * texts else []
 
 
 # -- unlabelled text --

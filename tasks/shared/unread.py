@@ -22,7 +22,8 @@ def told(raw: Path, rows: Collection[Row], ignored: Iterable[str], aside: Collec
     hidden = {path.relative_to(raw).as_posix() for path in raw.rglob("*") if path.is_file() and is_hidden(path.relative_to(raw).as_posix())}
     left = {*ignored, *hidden, *(_unnamed(raw, rows, columns) - set(aside))}
     found = [f"{len(left):,} file{'' if len(left) == 1 else 's'} not read: {by_ending(left)}"] if left else []
-    return [*found, *([told] if (told := nested(rows)) else [])]
+    below = nested(rows)
+    return [*found, below] if below else found
 
 
 def _unnamed(raw: Path, rows: Collection[Row], columns: Collection[str]) -> set[str]:
