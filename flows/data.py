@@ -54,9 +54,10 @@ def add(root: Path, run: str, source: str, replace: bool = False) -> str:
             _take_back(pointer.folder, new)
             raise
         pointer.remember(name)
+    left = f"\n{left}" if (left := sources.left_behind(source)) else ""
     if not new and same:
-        return f"{pointer.name}: {name} is there already; nothing changed"
-    return f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit {pointer.name}.dvc"
+        return f"{pointer.name}: {name} is there already; nothing changed{left}"
+    return f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit {pointer.name}.dvc{left}"
 
 
 def _complete(pointer: Pointer) -> DataError | None:

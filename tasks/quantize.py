@@ -24,7 +24,7 @@ from pydantic import Field
 from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ModelError, ParamsError
-from tasks.shared.params import InputSize, Kind, Section, Seed, Threads
+from tasks.shared.params import InputSize, Kind, Options, Section, Seed, Threads
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 class Params(Section):
     kind: Kind
+    options: Options
     seed: Seed
     threads: Threads
     input_size: InputSize
@@ -87,7 +88,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     wanted = inference.logits(student, kind, processor, features, inference.BATCH)
 
     folder = out / "out"
-    serving.write_preprocessing(folder, kind, processor, labels, _facts(params))
+    serving.write_preprocessing(folder, kind, processor, labels, _facts(params, kind))
     float_file = onnx.float_graph(student, kind, processor, features[:2], scratch / "float.onnx", params.graph, params.input_size)
     difference = float(np.abs(_answers(float_file, folder, kind, rows, params) - wanted).max())
     _check_parity(difference, params)
@@ -114,11 +115,12 @@ def _check_parity(difference: float, params: Params) -> None:
         raise ModelError("model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; {allowed}")
 
 
-def _facts(params: Params) -> Mapping[str, Any]:
-    """What preprocessing.json tells of the graph."""
+def _facts(params: Params, kind: base.Kind) -> Mapping[str, Any]:
+    """What preprocessing.json tells of the graph, and of the options."""
     facts = {name: getattr(params, name) for name in ("kind", "input_size", "format", "calibration_rows")}
     usual = {"graph": "exported", "embeddings": "as_format"}
-    return facts | {name: getattr(params, name) for name, value in usual.items() if getattr(params, name) != value}
+    unusual = {name: getattr(params, name) for name, value in usual.items() if getattr(params, name) != value}
+    return {**facts, **unusual, **(kind.facts(kind.options.model_validate(params.options)) if kind.facts else {})}
 
 
 def _answers(file: Path, folder: Path, kind: base.Kind, rows: Sequence[base.Row], params: Params) -> np.ndarray:

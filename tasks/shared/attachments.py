@@ -39,7 +39,7 @@ def given(file: Path) -> bytes:
     Raises:
         UnusableRowError: it is no file, cannot be read, or is too large.
     """
-    if not file.is_file():
+    if not _exists(file) or not file.is_file():
         raise UnusableRowError(f"no such file: {file.name!r} is not there, or a folder or a device")
     if (size := file.stat().st_size) > LARGEST:
         raise UnusableRowError(f"file too large: {size:,} bytes; at most {LARGEST:,} are allowed")

@@ -52,7 +52,7 @@ def write(
     report = {
         **figures,
         "read": intake.read,
-        **_arrived(splits),
+        **_if_any(splits, intake.warnings),
         "classes": _classes(kind, splits),
         "columns": dict(columns),
         "files": [{"file": n.file, "encoding": n.encoding, "rows": n.rows, "rescued": n.rescued} for n in raw.notes],
@@ -68,10 +68,10 @@ def write(
     return figures
 
 
-def _arrived(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
-    """How many rows of each side arrived after the start; nothing if nothing did."""
+def _if_any(splits: Mapping[str, Sequence[Record]], warnings: Sequence[str]) -> dict[str, Any]:
+    """Warnings, and how many rows of each side arrived after the start; nothing of what there is not."""
     counts = {side: sum(is_arrived(record.file) for record in records) for side, records in splits.items() if side != "test"}
-    return {"arrived": counts} if FRESH in splits else {}
+    return {**({"warnings": list(warnings)} if warnings else {}), **({"arrived": counts} if FRESH in splits else {})}
 
 
 def _cells(record: Record, roles: Sequence[str]) -> list[Any]:
@@ -116,6 +116,10 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     if "arrived" in report:
         yield f"Arrived after the start and kept: {', '.join(f'{count:,} {side}' for side, count in report['arrived'].items())}."
     yield f"Columns: {', '.join(f'{role} = {escape.code(column)}' for role, column in report['columns'].items())}.\n"
+    if "warnings" in report:
+        yield "## To look at\n"
+        yield from (f"- {escape.markdown(warning)}" for warning in report["warnings"])
+        yield ""
     yield "## Rows by class\n"
     table = [
         [escape.markdown(label), *(sides[side] for side in rows), f"{sum(sides.values()) / total:.1%}"]

@@ -63,9 +63,10 @@ def read(raw: Path, header: bool) -> Raw:
             faults += [f"{name} has no images beside it"] if idx.lacks_images(path) else []
         else:
             faults += _take(result, path, name, header)
+    above: set[str] = set()
     for arrived in (False, True):  # what arrives changes nothing in how the rest is read
         others = {name: path for name, path in files.items() if name not in tables and folders.is_arrived(name) == arrived}
-        _take_folders(result, others, any(folders.is_arrived(name) == arrived for name in tables))
+        above = _take_folders(result, others, any(folders.is_arrived(name) == arrived for name in tables), above)
     if not faults and not result.notes:
         unused = sorted([*result.ignored, *(one.file for one in result.rejected)])
         found = f"only {_some(unused)}" if unused else "no file"
@@ -85,15 +86,16 @@ def is_data(name: str) -> bool:
     return is_table(name) or folders.is_class_text(name) or folders.is_image(name) or folders.is_unlabelled(name)
 
 
-def _take_folders(result: Raw, files: dict[str, Path], tabled: bool) -> None:
-    found = folders.sort_out(files, tabled)
+def _take_folders(result: Raw, files: dict[str, Path], tabled: bool, above: set[str]) -> set[str]:
+    found = folders.sort_out(files, tabled, above)
     result.ignored += found.ignored
     result.rejected += map(folders.homeless, found.homeless)
-    for folder, paths in sorted(found.classes.items()):
-        rows, bad, stated = found.reader(folder, paths)
+    for (folder, label), paths in sorted(found.classes.items()):
+        rows, bad, stated = found.reader(folder, label, paths)
         result.rows += rows
         result.rejected += bad
         result.notes.append(Note(f"{folder}/", stated, len(rows), 0))
+    return found.above
 
 
 def _files(raw: Path) -> tuple[list[Path], list[str]]:
