@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from tasks.kinds import base
-from tasks.shared import arrivals
+from tasks.shared import arrivals, values
 from tasks.shared.attachments import attached
 from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, check_columns, check_enough, check_roles, clean
@@ -92,8 +92,8 @@ def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: 
 
     for row in track(rows, label="rows"):
         try:
-            values = {role: value_of(row, role, column, kind, intake.cleaned, raw) for role, column in columns.items()}
-            made = kind.examine(values, options, intake.cleaned)
+            given = {role: value_of(row, role, column, kind, intake.cleaned, raw) for role, column in columns.items()}
+            made = kind.examine(given, options, intake.cleaned)
         except base.UnusableRowError as reason:
             told = next((value for column in columns.values() if isinstance(value := row.values.get(column), str)), "")
             intake.rejected.append(rejected(row.file, row.line, str(reason), told))
@@ -103,6 +103,10 @@ def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: 
 
 def value_of(row: Row, role: str, column: str, kind: base.Kind, cleaned: Counter[str], raw: Path) -> Any:
     value = row.values.get(column, "")
+    if isinstance(value, values.Odd) and role in kind.lists and not value.is_nested:
+        raise value.refused(column)
+    if isinstance(value, str) and role not in kind.lists:
+        value = values.single(value, column, is_label=role == "label")
     if role in kind.files and isinstance(value, str) and value:
         return attached(raw, value, row.file)
     if isinstance(value, bytes) and role not in kind.files:

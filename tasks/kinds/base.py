@@ -141,6 +141,10 @@ class Kind:
     picture: Callable[[Row], bytes] | None
     """The row as a picture, encoded; None for kinds whose rows can be read."""
 
+    # -- what a kind may leave out --
+    lists: frozenset[str] = frozenset()
+    """Roles of raw data that take lists and objects, as JSON. Of another role a list of one is what is in it, one of several no value."""
+
 
 IGNORED = -100
 """The label of a decision that no loss is taken of."""

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tasks.kinds.base import Kind
 from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, reason_kind
-from tasks.shared.readers import Raw
+from tasks.shared.readers import Note, Raw
 from tasks.shared.records import Rejected
 from tasks.shared.split import FRESH, Record
 
@@ -53,7 +53,7 @@ def write(
         **_arrived(splits),
         "classes": _classes(kind, splits),
         "columns": dict(columns),
-        "files": [{"file": n.file, "encoding": n.encoding, "rows": n.rows, "rescued": n.rescued} for n in raw.notes],
+        "files": [_file(note) for note in raw.notes],
         "ignored": raw.ignored,
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
         "extent_of": kind.extent_of,
@@ -64,6 +64,11 @@ def write(
     _json(out / "report.json", report)
     (out / "report.md").write_text("\n".join(_markdown(report)) + "\n", encoding="utf-8")
     return figures
+
+
+def _file(note: Note) -> dict[str, Any]:
+    found = {"file": note.file, "encoding": note.encoding, "rows": note.rows, "rescued": note.rescued}
+    return {**found, "remarks": note.remarks} if note.remarks else found
 
 
 def _arrived(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
@@ -126,8 +131,7 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
         ["file", "encoding", "rows", "rescued from quotes"],
         [[_cell(f["file"]), f["encoding"], f["rows"], f["rescued"]] for f in report["files"]],
     )
-    if report["ignored"]:
-        yield f"\nNot read: {', '.join(report['ignored'])}."
+    yield from _also(report)
     yield "\n## Cleaned\n"
     yield from [f"- {what}: {count:,} values" for what, count in report["cleaned"].items()] or ["Nothing."]
     yield "\n## Set aside\n"
@@ -135,6 +139,16 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     for reason, count in report["rejected"].items():
         yield f"- **{reason}**: {count:,}"
         yield from (f"  - {_cell(one['at'])}: {_cell(one['reason'])}; {_cell(one['excerpt'])[:80]}" for one in report["examples"][reason])
+
+
+def _also(report: Mapping[str, Any]) -> Iterator[str]:
+    """What was recognised in the files and left out of them, and the files that were not read."""
+    remarks = [(f["file"], what, count) for f in report["files"] for what, count in f.get("remarks", {}).items()]
+    if remarks:
+        yield ""
+        yield from (f"- {_cell(file)}: {what}: {count:,}" for file, what, count in remarks)
+    if report["ignored"]:
+        yield f"\nNot read, {len(report['ignored']):,} file(s): {', '.join(map(_cell, report['ignored']))}."
 
 
 def _grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
