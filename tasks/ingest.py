@@ -80,10 +80,12 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     set_copies_and_conflicts_aside(intake)
     separate_near_duplicates(intake, kind, params.near_duplicates)
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
+    intake.warnings += values.numbers_alike({name for record in intake.records for name in kind.classes(record.values["label"])})
     sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides}
     further = [{"pool": clean(line, intake.cleaned, keep_lines=False)} for line in raw.unlabelled]
     pool = pool_of(kind, splits, further, params)
+    ingest_report.say(raw, intake)
     return Metrics(figures=ingest_report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.shared import class_names, packed
 from tasks.shared.errors import DataError
-from tasks.shared.records import Row
+from tasks.shared.records import LONGEST_LINE, Row
 from tasks.shared.values import Odd, text_of
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".parquet", ".arrow", ".feather")
 BATCH = 1_000
 """Rows that are in memory in both forms; each may hold an image."""
+MOST_BYTES = 4 * LONGEST_LINE
+GIANT = Odd("", f"a text of more than {LONGEST_LINE:,} characters")
 
 
 def read(path: Path, name: str) -> Iterator[Row]:
@@ -108,10 +110,16 @@ def _changed(value: Any, change: class_names.Named) -> Any:
 
 
 def _values(column: pa.Array) -> list[Any]:
+    """As Python has them. A giant text is never made one."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    is_coded = pa.types.is_dictionary(column.type)
+    lengths = _lengths(column) if pa.types.is_string(column.dictionary.type if is_coded else column.type) else None
+    if lengths is not None and (pc.max(lengths).as_py() or 0) > MOST_BYTES:
+        return [GIANT if (length or 0) > MOST_BYTES else _value(one) for one, length in zip(column, lengths.to_pylist(), strict=True)]
     try:
-        return list((column.dictionary_decode() if pa.types.is_dictionary(column.type) else column).to_pylist())
+        return list((column.dictionary_decode() if is_coded else column).to_pylist())
     except Exception:  # a single time before the year 1 is enough
         return [_value(one) for one in column]
 
@@ -125,7 +133,8 @@ def _value(scalar: pa.Scalar) -> Any:
         return Odd("", "bytes that are no characters")
     except Exception:  # what cannot be a value of Python may have a text
         try:
-            return scalar.cast(pa.string()).as_py()
+            text = scalar.cast(pa.string()).as_py()
+            return Odd(text, f"a value of the type {scalar.type} that is out of range") if "out of range" in text else text
         except Exception:
             return Odd("", f"a value of the type {scalar.type} that cannot be written as text")
 
@@ -138,9 +147,6 @@ def _size(column: pa.Array) -> int:
     kind, is_a = column.type, pa.types
     if isinstance(column, pa.ExtensionArray):
         return _size(column.storage)
-    if is_a.is_dictionary(kind):
-        lengths = _lengths(column.dictionary)
-        return int(pc.sum(lengths.take(column.indices)).as_py() or 0) if lengths else int(column.nbytes)
     if is_a.is_struct(kind):
         return sum(map(_size, column.flatten()))
     if is_a.is_map(kind):
@@ -148,14 +154,17 @@ def _size(column: pa.Array) -> int:
     if is_a.is_list(kind) or is_a.is_large_list(kind) or is_a.is_fixed_size_list(kind):
         return _size(column.flatten()) + 8 * len(column)
     lengths = _lengths(column)
-    return int(pc.sum(lengths).as_py() or 0) if lengths else int(column.nbytes)
+    return int(pc.sum(lengths).as_py() or 0) if lengths is not None else int(column.nbytes)
 
 
 def _lengths(column: pa.Array) -> pa.Array | None:
-    """Of texts and bytes."""
+    """Bytes of each text or bytes; None for other types."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_dictionary(column.type):
+        lengths = _lengths(column.dictionary)
+        return lengths.take(column.indices) if lengths is not None else None
     if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
         return pa.array([one.as_buffer().size if one.is_valid else 0 for one in column], pa.int64())
     has_length = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)

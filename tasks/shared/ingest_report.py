@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.kinds.base import Kind
+from tasks.shared import readers
 from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, reason_kind
 from tasks.shared.readers import Note, Raw
@@ -55,6 +56,7 @@ def write(
         "columns": dict(columns),
         "files": [_file(note) for note in raw.notes],
         "ignored": raw.ignored,
+        **({"warnings": intake.warnings} if intake.warnings else {}),
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
         "extent_of": kind.extent_of,
         "extent": {side: _quantiles(kind.extent(record.values) for record in records) for side, records in splits.items() if records},
@@ -64,6 +66,14 @@ def write(
     _json(out / "report.json", report)
     (out / "report.md").write_text("\n".join(_markdown(report)) + "\n", encoding="utf-8")
     return figures
+
+
+def say(raw: Raw, intake: Intake) -> None:
+    """Prints what a user should not have to look for in the report."""
+    remarks = [f"{note.file}: {what}: {count:,}" for note in raw.notes for what, count in note.remarks.items()]
+    ignored = [f"not read, {len(raw.ignored):,} file(s): {readers.some(raw.ignored)}"] if raw.ignored else []
+    for line in [*remarks, *ignored, *intake.warnings]:
+        print("".join(sign if sign.isprintable() else "?" for sign in line), flush=True)
 
 
 def _file(note: Note) -> dict[str, Any]:
@@ -147,8 +157,10 @@ def _also(report: Mapping[str, Any]) -> Iterator[str]:
     if remarks:
         yield ""
         yield from (f"- {_cell(file)}: {what}: {count:,}" for file, what, count in remarks)
+    yield from (f"\n**Look at**: {_cell(warning)}." for warning in report.get("warnings", []))
     if report["ignored"]:
-        yield f"\nNot read, {len(report['ignored']):,} file(s): {', '.join(map(_cell, report['ignored']))}."
+        names = ", ".join(_cell(readers.with_remedy(name)) for name in report["ignored"])
+        yield f"\nNot read, {len(report['ignored']):,} file(s): {names}."
 
 
 def _grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

@@ -30,6 +30,8 @@ class Intake:
     rejected: list[Rejected] = field(default_factory=list)
     cleaned: Counter[str] = field(default_factory=Counter)
     read: int = 0
+    warnings: list[str] = field(default_factory=list)
+    """What may be wrong with the data though they can be used."""
 
 
 def clean(text: str, counts: Counter[str], keep_lines: bool) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from tasks.shared import arrow, conll, delimited, folders, idx, json_rows, packed
 from tasks.shared.encoding import detect
@@ -21,6 +21,12 @@ FORMATS = (
     f"{', '.join(SUFFIXES)} (those of text also compressed: {', '.join(packed.OPENERS)}), pairs of idx files, "
     f"or a folder for each label with {folders.TEXT} files or images in it"
 )
+REMEDIES = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".dta", ".sav", ".sas7bdat"), "save it as CSV"),
+    **dict.fromkeys((".pickle", ".pkl", ".npy", ".npz", ".h5", ".db", ".sqlite", ".duckdb", ".orc", ".avro"), "save it as Parquet or CSV"),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", *packed.OPENERS), "unpack it"),
+    **dict.fromkeys((".xml", ".yaml", ".yml", ".tab", ".psv", ".dat"), "save it as CSV or JSON"),
+}
 NO_TEXT = "is no text: it looks like a binary file; save it as text in UTF-8"
 
 
@@ -69,11 +75,17 @@ def read(raw: Path, header: bool) -> Raw:
         _take_folders(result, others, any(folders.is_arrived(name) == arrived for name in tables))
     if not faults and not result.notes:
         unused = sorted([*result.ignored, *(one.file for one in result.rejected)])
-        found = f"only {_some(unused)}" if unused else "no file"
+        found = f"only {some(unused)}" if unused else "no file"
         faults.append(f"holds {found}; what can be read: {FORMATS}")
     if faults:
         raise DataError(raw.name, *faults)
     return result
+
+
+def with_remedy(name: str) -> str:
+    """The name of a file that is not read, with what to do if it holds data."""
+    suffix = PurePosixPath(name.lower()).suffix
+    return f"{name} ({REMEDIES[suffix]})" if suffix in REMEDIES else name
 
 
 def is_table(name: str) -> bool:
@@ -162,5 +174,5 @@ def _parse(path: Path, name: str, encoding: str, header: bool, remarks: Counter[
             return arrow.read(path, name)
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def some(names: list[str]) -> str:
+    return ", ".join(map(with_remedy, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

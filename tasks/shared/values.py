@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,8 @@ from tasks.kinds.base import UnusableRowError
 from tasks.shared.records import LONGEST_LINE
 
 LIST, OBJECT = "a list", "an object"
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+TRUTH = {"true": 1.0, "false": 0.0}
 SHOWN = 1_000
 MISSING = ("NaT", "<NA>")
 """How pandas writes times and values that are not there."""
@@ -95,6 +98,17 @@ def single(value: str, column: str, is_label: bool) -> str:
     if several and isinstance(several[0], Odd):
         raise several[0].refused(column)
     return str(several[0]) if several else ""
+
+
+def numbers_alike(labels: Iterable[str]) -> list[str]:
+    """What there is to tell of labels that are one number written in several ways, as `1`, `1.0` and `true`."""
+    written: dict[float, list[str]] = {}
+    for label in sorted(labels):
+        number = TRUTH.get(label.casefold(), float(label) if NUMBER.fullmatch(label) else None)
+        if number is not None:
+            written.setdefault(number, []).append(label)
+    groups = [", ".join(f"`{one}`" for one in same) for same in written.values() if len(same) > 1]
+    return [f"the labels {same} are one number, and a class each; write them in one way if they are one class" for same in groups]
 
 
 def _items(value: str, column: str, is_label: bool) -> list[Any] | None:
