@@ -35,7 +35,7 @@ class Export:
     def columns(self, value: Any, remarks: Counter[str]) -> Any:
         pair = _pair(value)
         whole = pair if pair is not None else value
-        if not isinstance(whole, dict) or not self.fits(whole):
+        if not isinstance(whole, dict) or not (pair is not None or self.fits(whole)):
             return value
         remarks[f"read as an export of {self.tool}"] += 1
         return self.make(whole, remarks)

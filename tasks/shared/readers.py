@@ -6,7 +6,7 @@ What cannot be made a row is set aside with file, line and reason. What makes a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +27,7 @@ REMEDIES = {
     **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", *packed.OPENERS), "unpack it"),
     **dict.fromkeys((".xml", ".yaml", ".yml", ".tab", ".psv", ".dat"), "save it as CSV or JSON"),
 }
+ABOUT_ARROW = ("dataset_info.json", "dataset_dict.json", "state.json")
 NO_TEXT = "is no text: it looks like a binary file; save it as text in UTF-8"
 
 
@@ -65,13 +66,17 @@ def read(raw: Path, header: bool) -> Raw:
         texts, bad = folders.unlabelled(files.pop(name), name)
         result.unlabelled, faults = result.unlabelled + texts, faults + bad
     tables = {name: path for name, path in files.items() if is_table(name)}
+    result.ignored = [name for name in tables if _tells_of_arrow(name, tables)]
+    tables = {name: path for name, path in tables.items() if name not in result.ignored}
     for name, path in tables.items():
         if idx.is_labels(name):
             faults += [f"{name} has no images beside it"] if idx.lacks_images(path) else []
         else:
             faults += _take(result, path, name, header)
     for arrived in (False, True):  # what arrives changes nothing in how the rest is read
-        others = {name: path for name, path in files.items() if name not in tables and folders.is_arrived(name) == arrived}
+        others = {
+            name: path for name, path in files.items() if name not in {*tables, *result.ignored} and folders.is_arrived(name) == arrived
+        }
         _take_folders(result, others, any(folders.is_arrived(name) == arrived for name in tables))
     if not faults and not result.notes:
         unused = sorted([*result.ignored, *(one.file for one in result.rejected)])
@@ -80,6 +85,14 @@ def read(raw: Path, header: bool) -> Raw:
     if faults:
         raise DataError(raw.name, *faults)
     return result
+
+
+def _tells_of_arrow(name: str, tables: Iterable[str]) -> bool:
+    """Whether it is a file that the library `datasets` saves beside its tables, or above them."""
+    path = PurePosixPath(name)
+    return path.name in ABOUT_ARROW and any(
+        PurePosixPath(one).suffix == ".arrow" and PurePosixPath(one).is_relative_to(path.parent) for one in tables
+    )
 
 
 def with_remedy(name: str) -> str:
