@@ -26,7 +26,6 @@ from flows.pointer import Pointer, files
 from flows.workspace import hold
 from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
 from tasks.shared.params import RUN_NAME
-from tasks.shared.readers import some
 
 
 def add(root: Path, run: str, source: str, replace: bool = False) -> str:
@@ -57,15 +56,9 @@ def add(root: Path, run: str, source: str, replace: bool = False) -> str:
             _take_back(pointer.folder, new)
             raise
         pointer.remember(name)
-    behind = _behind(source)
     if not new and same:
-        return f"{pointer.name}: {name} is there already; nothing changed{behind}"
-    return f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit {pointer.name}.dvc{behind}"
-
-
-def _behind(source: str) -> str:
-    names = sources.left_behind(source)
-    return f"\nleft behind, {len(names):,} file{'' if len(names) == 1 else 's'} that nothing reads: {some(names)}" if names else ""
+        return f"{pointer.name}: {name} is there already; nothing changed"
+    return f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit {pointer.name}.dvc"
 
 
 def _complete(pointer: Pointer) -> DataError | None:

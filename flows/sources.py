@@ -164,15 +164,6 @@ def _bring_folder(folder: Path, into: Path) -> None:
         shutil.copyfile(path, target)
 
 
-def left_behind(source: str) -> list[str]:
-    """The files of a folder that are not copied, because nothing reads them; hidden ones are not counted."""
-    folder = Path(source).expanduser()
-    if source in EMBEDDED or not folder.is_dir():
-        return []
-    names = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return [name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts) and not is_data(name.as_posix())]
-
-
 def bad_name(name: str) -> str:
     if "\\" in name or ":" in name or not name.isprintable() or name.startswith((".", "-")):
         return "has a name with signs that are not safe in a file's name; rename it"

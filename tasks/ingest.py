@@ -72,6 +72,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     kind = base.load(params.kind)
     columns = check_roles(kind.roles, params.columns, split_given=params.split == "given")
     raw = readers.read(inputs.raw, params.header)
+    ingest_report.say(raw)
     check_columns(raw.rows, columns)
     intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
     take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
@@ -79,13 +80,14 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     assign_sides(intake, kind, params)
     set_copies_and_conflicts_aside(intake)
     separate_near_duplicates(intake, kind, params.near_duplicates)
-    check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     intake.warnings += values.numbers_alike({name for record in intake.records for name in kind.classes(record.values["label"])})
+    check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides}
     further = [{"pool": clean(line, intake.cleaned, keep_lines=False)} for line in raw.unlabelled]
     pool = pool_of(kind, splits, further, params)
-    ingest_report.say(raw, intake)
+    for warning in intake.warnings:
+        print(f"ingest: look at this: {warning}", flush=True)
     return Metrics(figures=ingest_report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
 
 

@@ -51,12 +51,11 @@ def write(
     report = {
         **figures,
         "read": intake.read,
-        **_arrived(splits),
+        **_if_any(splits, intake.warnings),
         "classes": _classes(kind, splits),
         "columns": dict(columns),
         "files": [_file(note) for note in raw.notes],
         "ignored": raw.ignored,
-        **({"warnings": intake.warnings} if intake.warnings else {}),
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
         "extent_of": kind.extent_of,
         "extent": {side: _quantiles(kind.extent(record.values) for record in records) for side, records in splits.items() if records},
@@ -68,12 +67,11 @@ def write(
     return figures
 
 
-def say(raw: Raw, intake: Intake) -> None:
-    """Prints what a user should not have to look for in the report."""
-    remarks = [f"{note.file}: {what}: {count:,}" for note in raw.notes for what, count in note.remarks.items()]
-    ignored = [f"not read, {len(raw.ignored):,} file(s): {readers.some(raw.ignored)}"] if raw.ignored else []
-    for line in [*remarks, *ignored, *intake.warnings]:
-        print("".join(sign if sign.isprintable() else "?" for sign in line), flush=True)
+def say(raw: Raw) -> None:
+    """Prints what was recognised in files and left out of them, which a user should not have to look for in the report."""
+    for note in raw.notes:
+        for what, count in note.remarks.items():
+            print("".join(sign if sign.isprintable() else "?" for sign in f"{note.file}: {what}: {count:,}"), flush=True)
 
 
 def _file(note: Note) -> dict[str, Any]:
@@ -81,10 +79,10 @@ def _file(note: Note) -> dict[str, Any]:
     return {**found, "remarks": note.remarks} if note.remarks else found
 
 
-def _arrived(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
-    """How many rows of each side arrived after the start; nothing if nothing did."""
+def _if_any(splits: Mapping[str, Sequence[Record]], warnings: Sequence[str]) -> dict[str, Any]:
+    """Warnings, and how many rows of each side arrived after the start; nothing of what there is not."""
     counts = {side: sum(is_arrived(record.file) for record in records) for side, records in splits.items() if side != "test"}
-    return {"arrived": counts} if FRESH in splits else {}
+    return {**({"warnings": list(warnings)} if warnings else {}), **({"arrived": counts} if FRESH in splits else {})}
 
 
 def _cells(record: Record, roles: Sequence[str]) -> list[Any]:
@@ -129,6 +127,10 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     if "arrived" in report:
         yield f"Arrived after the start and kept: {', '.join(f'{count:,} {side}' for side, count in report['arrived'].items())}."
     yield f"Columns: {', '.join(f'{role} = `{column}`' for role, column in report['columns'].items())}.\n"
+    if "warnings" in report:
+        yield "## To look at\n"
+        yield from (f"- {_cell(warning)}" for warning in report["warnings"])
+        yield ""
     yield "## Rows by class\n"
     table = [
         [_cell(label), *(sides[side] for side in rows), f"{sum(sides.values()) / total:.1%}"] for label, sides in report["classes"].items()
@@ -157,7 +159,6 @@ def _also(report: Mapping[str, Any]) -> Iterator[str]:
     if remarks:
         yield ""
         yield from (f"- {_cell(file)}: {what}: {count:,}" for file, what, count in remarks)
-    yield from (f"\n**Look at**: {_cell(warning)}." for warning in report.get("warnings", []))
     if report["ignored"]:
         names = ", ".join(_cell(readers.with_remedy(name)) for name in report["ignored"])
         yield f"\nNot read, {len(report['ignored']):,} file(s): {names}."
