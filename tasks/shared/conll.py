@@ -23,6 +23,7 @@ SPACES = re.compile(r"[ \t]+")
 UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=(?P<names>.+)")
 NUMBER, RANGE = re.compile(r"\d+"), re.compile(r"\d+([-.]\d+)?")
+NUMBERED_SHARE = 0.9
 TAG = re.compile(r"O|[BIESLUM]-\S+")
 UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp"}
 
@@ -45,7 +46,7 @@ class _Layout:
     """Of CoNLL-U, whose first column numbers the words."""
 
     def fields(self, text: str) -> list[str]:
-        return [one.strip(" ") for one in text.split("\t")] if self.tabbed else SPACES.split(text.strip(" \t"))
+        return [one.strip(" ") for one in text.split("\t")] if self.tabbed and "\t" in text else SPACES.split(text.strip(" \t"))
 
     def is_comment(self, text: str, within: bool) -> bool:
         """A word may begin with `#` too: it is in a line like others, or within a sentence."""
@@ -59,27 +60,26 @@ class _Layout:
 
 
 def _layout(path: Path, encoding: str) -> _Layout:
-    """Of the lines that do not begin with `#`, and of a line that names the columns."""
-    plain: Counter[int] = Counter()
-    tabs: Counter[int] = Counter()
-    layout, numbered, named = _Layout(), True, ()
+    """Of the lines that do not begin with `#`, most of which are sound, and of a line that names the columns."""
+    widths: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
+    tabbed = numbered = total = 0
+    layout, names = _Layout(), UNIVERSAL
     for line in lines(path, encoding):
-        text = line.text
-        if match := GLOBAL_COLUMNS.fullmatch(text):
-            named = tuple(one.lower() for one in match["names"].split())
-        if line.fault or text.startswith(("#", DOCUMENT)):
+        if match := GLOBAL_COLUMNS.fullmatch(line.text):
+            names = tuple(one.lower() for one in match["names"].split())
+        if line.fault or line.text.startswith(("#", DOCUMENT)):
             continue
-        fields = text.split("\t")
-        layout.tabbed &= len(fields) > 1
-        numbered &= len(fields) > 1 and RANGE.fullmatch(fields[0]) is not None
-        tabs[len(fields)] += 1
-        words = SPACES.split(text.strip(" \t"))
-        plain[len(words)] += 1
-        layout.tags.add((fields if layout.tabbed else words)[-1])
-    found = tabs if layout.tabbed else plain
-    layout.width = found.most_common(1)[0][0] if found else 0
-    names = named or UNIVERSAL
-    layout.names = names if numbered and layout.tabbed and layout.width == len(names) else ()
+        by_tabs, by_spaces = line.text.split("\t"), SPACES.split(line.text.strip(" \t"))
+        widths[True][len(by_tabs)] += 1
+        widths[False][len(by_spaces)] += 1
+        layout.tags.add(by_spaces[-1])
+        total += 1
+        tabbed += len(by_tabs) > 1
+        numbered += len(by_tabs) > 1 and RANGE.fullmatch(by_tabs[0]) is not None
+    layout.tabbed = tabbed > total / 2
+    layout.width = max(widths[layout.tabbed], key=lambda width: widths[layout.tabbed][width], default=0)
+    is_universal = layout.tabbed and layout.width == len(names) and numbered > NUMBERED_SHARE * total
+    layout.names = names if is_universal else ()
     return layout
 
 

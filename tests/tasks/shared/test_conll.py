@@ -88,3 +88,13 @@ def test_words_may_hold_spaces_that_part_nothing(tmp_path: Path, tab: str) -> No
     raw = read(tmp_path, f"1\u202f100\u00a0000{tab}B-sum\n\u200b{tab}O\nok{tab}O\n")
     assert (raw.rows[0].values, raw.rejected) == ({"1": "1_100_000 _ ok", "2": "B-sum O O"}, [])
     assert list(raw.notes[0].remarks.values()) == [2]
+
+
+def test_a_damaged_line_changes_nothing_in_how_the_others_are_read(tmp_path: Path) -> None:
+    good = "".join(UNIVERSAL.replace("Rhin", f"Rhin{number}") for number in range(5))
+    universal = read(tmp_path, good + "torn\n\n", "a.conllu")
+    assert [row.values.get("form") for row in universal.rows] == [f"de le Rhin{number}" for number in range(5)]
+    (tmp_path / "a.conllu").unlink()
+    plain = read(tmp_path, "1\u00a0000\tB-sum\nok\tO\n\ntorn\nword\tO\n")
+    assert [row.values["1"] for row in plain.rows] == ["1_000 ok"]
+    assert [one.reason for one in plain.rejected] == ["ragged: lines of 1 to 2 columns in one sentence"]
