@@ -147,6 +147,8 @@ class Kind:
     """(values of all rows by role, options) -> what there is to tell of them as a whole. Raises DataError."""
     facts: Callable[[Any], dict[str, Any]] | None = None
     """Options -> what of them preprocessing.json tells."""
+    lists: frozenset[str] = frozenset()
+    """Roles of raw data that take lists and objects, as JSON. Of another role a list of one is what is in it, one of several no value."""
 
 
 UNDECIDED = 20.0

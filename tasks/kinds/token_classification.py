@@ -202,6 +202,7 @@ KIND = Kind(
     },
     verbatim=frozenset({"text", "spans"}),
     files=frozenset(),
+    lists=frozenset({"tokens", "tags", "spans"}),
     examine=examine,
     fingerprint=texts.content,
     alike=texts.content,

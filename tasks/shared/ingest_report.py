@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.kinds.base import Kind
-from tasks.shared import escape
+from tasks.shared import escape, readers
 from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, reason_kind
-from tasks.shared.readers import Raw
+from tasks.shared.readers import Note, Raw
 from tasks.shared.records import Rejected
 from tasks.shared.split import FRESH, Record
 
@@ -55,7 +55,7 @@ def write(
         **_if_any(splits, intake.warnings),
         "classes": _classes(kind, splits),
         "columns": dict(columns),
-        "files": [{"file": n.file, "encoding": n.encoding, "rows": n.rows, "rescued": n.rescued} for n in raw.notes],
+        "files": [_file(note) for note in raw.notes],
         "ignored": raw.ignored,
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
         "extent_of": kind.extent_of,
@@ -66,6 +66,18 @@ def write(
     _json(out / "report.json", report)
     (out / "report.md").write_text("\n".join(_markdown(report)) + "\n", encoding="utf-8")
     return figures
+
+
+def say(raw: Raw) -> None:
+    """Prints what was recognised in files and left out of them, which a user should not have to look for in the report."""
+    for note in raw.notes:
+        for what, count in note.remarks.items():
+            print(escape.line(f"{note.file}: {what}: {count:,}"), flush=True)
+
+
+def _file(note: Note) -> dict[str, Any]:
+    found = {"file": note.file, "encoding": note.encoding, "rows": note.rows, "rescued": note.rescued}
+    return {**found, "remarks": note.remarks} if note.remarks else found
 
 
 def _if_any(splits: Mapping[str, Sequence[Record]], warnings: Sequence[str]) -> dict[str, Any]:
@@ -133,8 +145,7 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
         ["file", "encoding", "rows", "rescued from quotes"],
         [[escape.markdown(f["file"]), f["encoding"], f["rows"], f["rescued"]] for f in report["files"]],
     )
-    if report["ignored"]:
-        yield f"\nNot read: {', '.join(map(escape.markdown, report['ignored']))}."
+    yield from _also(report)
     yield "\n## Cleaned\n"
     yield from [f"- {escape.markdown(what)}: {count:,} values" for what, count in report["cleaned"].items()] or ["Nothing."]
     yield "\n## Set aside\n"
@@ -142,6 +153,17 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     for reason, count in report["rejected"].items():
         yield f"- **{escape.markdown(reason)}**: {count:,}"
         yield from (f"  - {_example(one)}" for one in report["examples"][reason])
+
+
+def _also(report: Mapping[str, Any]) -> Iterator[str]:
+    """What was recognised in the files and left out of them, and the files that were not read."""
+    remarks = [(f["file"], what, count) for f in report["files"] for what, count in f.get("remarks", {}).items()]
+    if remarks:
+        yield ""
+        yield from (f"- {escape.markdown(file)}: {escape.markdown(what)}: {count:,}" for file, what, count in remarks)
+    if report["ignored"]:
+        names = ", ".join(escape.markdown(readers.with_remedy(name)) for name in report["ignored"])
+        yield f"\nNot read, {len(report['ignored']):,} file(s): {names}."
 
 
 def _grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tasks.shared import folders
+from tasks.shared.readers import REMEDIES
 from tasks.shared.records import Row
 
 SHOWN = 3
@@ -60,6 +61,10 @@ def by_ending(names: Collection[str]) -> str:
         ending = "hidden" if hidden else PurePosixPath(name).suffix.lower() or "without ending"
         sorts.setdefault(ending, []).append(name)
     return ", ".join(
-        f"{len(found):,} {ending} ({', '.join(found[:SHOWN])}{', ...' if len(found) > SHOWN else ''})"
+        f"{len(found):,} {ending} ({', '.join(found[:SHOWN])}{', ...' if len(found) > SHOWN else ''}{_remedy(ending)})"
         for ending, found in sorted(sorts.items(), key=lambda one: (-len(one[1]), one[0]))
     )
+
+
+def _remedy(ending: str) -> str:
+    return f": {REMEDIES[ending]}" if ending in REMEDIES else ""
