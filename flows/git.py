@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+from flows import hooks
+
+LAST_WORDS = 300
 # git tells a hook or an alias where it is by these; a command about another folder must not hear them.
 OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
 
@@ -14,13 +19,27 @@ class GitError(Exception):
     """With git's own words."""
 
 
+class HookError(GitError):
+    """With the last words of the hook that refused."""
+
+    exit_code = 2
+
+
 def git(root: Path, *arguments: str) -> str:
     """What `git arguments` prints in the folder `root`.
 
     Raises:
+        HookError: a hook of the checkout refused it.
         GitError: it failed.
     """
-    done = _asked(root, *arguments)
+    with tempfile.TemporaryDirectory(prefix="slipway-git-") as folder:
+        trace = Path(folder) / "trace"
+        done = _asked(root, *arguments, env={hooks.VARIABLE: str(trace)})
+        hook = hooks.refused(trace) if done.returncode and trace.exists() else None
+    if hook:
+        words = " ".join((done.stdout + done.stderr).decode(errors="replace").split())[-LAST_WORDS:] or "it said nothing"
+        remedy = "mend what it objects to, or the hook, and run this again"
+        raise HookError(f"git {arguments[0]} was refused by the hook {Path(hook).name} ({hook}): {words}; {remedy}")
     if done.returncode:
         raise GitError(" ".join(done.stderr.decode(errors="replace").split()) or f"git {arguments[0]} ended with {done.returncode}")
     return done.stdout.decode().rstrip("\n")
@@ -32,9 +51,10 @@ def content(root: Path, revision: str, path: str) -> bytes | None:
     return None if done.returncode else done.stdout
 
 
-def _asked(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    env = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER} | {"GIT_TERMINAL_PROMPT": "0"}
-    return subprocess.run(["git", *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+def _asked(root: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER}
+    whole = {**inherited, "GIT_TERMINAL_PROMPT": "0", **(env or {})}
+    return subprocess.run(["git", *arguments], cwd=root, env=whole, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def commit(root: Path) -> str | None:
@@ -43,6 +63,14 @@ def commit(root: Path) -> str | None:
         return git(root, "rev-parse", "--verify", "--quiet", "HEAD")
     except GitError:
         return None
+
+
+def who(root: Path) -> str:
+    """The name and address under which commits would be made here."""
+    try:
+        return git(root, "var", "GIT_COMMITTER_IDENT").rpartition(" ")[0].rpartition(" ")[0]
+    except GitError:
+        return "somebody without a name in git"
 
 
 def edited(root: Path) -> list[str]:
