@@ -6,7 +6,7 @@ Beside it stand MODEL_CARD.md and a dvc.yaml whose `artifacts:` names the model 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,10 @@ PLACE = Path("registry")
 
 @dataclass(frozen=True)
 class Champion:
-    """`model` is its folder, relative to the project, with the md5 that dvc.lock has of it; `verdict` why it was promoted."""
+    """`model` is its folder, relative to the project, with the md5 that dvc.lock has of it; `verdict` how it was judged.
+
+    `since` is when it began to serve, `by` who saw to that, `why` for what reason; both empty in files from before they were kept.
+    """
 
     run: str
     version: int
@@ -29,6 +32,8 @@ class Champion:
     model: str
     md5: str
     verdict: dict[str, Any] | None
+    by: str = ""
+    why: str = ""
 
     @property
     def tag(self) -> str:
@@ -59,7 +64,8 @@ def parsed(text: str, where: str) -> Champion:
     """
     try:
         found = json.loads(text)
-        return Champion(**{key: found[key] for key in Champion.__dataclass_fields__})
+        needed = {name: found[name] for name, field in Champion.__dataclass_fields__.items() if field.default is MISSING}
+        return Champion(**needed, by=str(found.get("by", "")), why=str(found.get("why", "")))
     except (ValueError, KeyError, TypeError):
         raise DataError(where, "is not what Slipway writes there; `git checkout` it") from None
 
