@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from flows.graph import Graph
 from flows.taskruns import Outcome
 from tasks.kinds import base
 from tasks.shared import gates
+from tasks.shared.errors import SlipwayError
 
 DONE = ("Cached", "Completed")
 PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<file>[\w./-]+\.png)\)")
@@ -91,11 +93,15 @@ def figures(outcomes: Sequence[Outcome]) -> list[str]:
         stage, _, run = outcome.stage.partition("@")
         folder = Path("data") / run / "benchmark"
         if stage == "benchmark" and outcome.state in DONE and all((folder / name).is_file() for name in gates.FILES):
-            headline = base.load(known[run]["kind"]).headline
-            value = json.loads((folder / gates.FILES[0]).read_text(encoding="utf-8"))["final"][headline]
-            passed, _lines = gates.verdict(folder)
-            said.append(f"{run}: {headline} {value:.3f}, gates {'passed' if passed else 'NOT PASSED'}")
+            with suppress(KeyError, TypeError, ValueError, SlipwayError):  # a revision of old may have other figures
+                said.append(f"{run}: {_figure(folder, base.load(known[run]['kind']).headline)}")
     return said
+
+
+def _figure(folder: Path, headline: str) -> str:
+    value = json.loads((folder / gates.FILES[0]).read_text(encoding="utf-8"))["final"][headline]
+    passed, _lines = gates.verdict(folder)
+    return f"{headline} {value:.3f}, gates {'passed' if passed else 'NOT PASSED'}"
 
 
 def tell_gates(outcomes: Sequence[Outcome]) -> list[str]:

@@ -53,10 +53,18 @@ def workspace_for_run(root: Path, wait: float) -> Iterator[int]:
 
 
 def tag(*texts: str) -> None:
-    """Shows the texts on the run's page and in the list of runs, beside what stands there already."""
-    with get_client(sync_client=True) as client:
-        tags = client.read_flow_run(UUID(str(flow_run.id))).tags
-        client.update_flow_run(UUID(str(flow_run.id)), tags=list(dict.fromkeys([*tags, *texts])))
+    """Shows the texts on the run's page and in the list of runs, in place of those with the same first word that a former try left there.
+
+    Where the server cannot be asked the run has no tags; that is no reason to fail it.
+    """
+    begun = {text.partition(" ")[0] for text in texts}
+    try:
+        with get_client(sync_client=True) as client:
+            tags = client.read_flow_run(UUID(str(flow_run.id))).tags
+            kept = [one for one in tags if one.partition(" ")[0] not in begun]
+            client.update_flow_run(UUID(str(flow_run.id)), tags=[*kept, *texts])
+    except crashed.FAULTS as error:
+        get_run_logger().warning("the server did not take the tags %s: %s", ", ".join(texts), error)
 
 
 def check_params(root: Path) -> None:

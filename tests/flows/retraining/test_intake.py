@@ -173,6 +173,7 @@ def test_unreadable_drop_is_kept_as_it_is_and_a_link_as_what_it_says(store: Stor
 def test_drop_whose_name_means_something_to_dvc_or_is_too_long_stops_no_night(store: Store, rules: Rules, baseline: Baseline) -> None:
     folder = inbox.folder(store.root, RUN)
     (folder / "d").mkdir(parents=True)
+    (store.root / ".dvcignore").write_text("data/inbox\n")  # as ours
     (folder / "dvc.yaml").write_text("stages: {evil: {cmd: 'touch evil', outs: [evil]}}\n")
     (folder / "x.dvc").write_text("not: [valid")
     (folder / "d" / "dvc.yaml").write_text(":::")
