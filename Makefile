@@ -68,8 +68,8 @@ notify: .venv/ready ## have the server tell the webhook SLIPWAY_WEBHOOK when a r
 retrain: .venv/ready ## take in what lies in data/inbox/RUN; train, judge and promote if enough has come together
 	@python -m flows.retrain night $(call quoted,$(RUN))
 
-rollback: .venv/ready ## bring the former champion of RUN back, bit for bit (TO=its number)
-	@python -m flows.retrain rollback $(call quoted,$(RUN)) $(if $(TO),--to $(call quoted,$(TO)))
+rollback: .venv/ready ## bring the former champion of RUN back, bit for bit (WHY=the reason, TO=its number)
+	@python -m flows.retrain rollback $(call quoted,$(RUN)) $(if $(TO),--to $(call quoted,$(TO))) $(if $(WHY),--why $(call quoted,$(WHY)))
 
 gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if not
 	@python -m tasks gate $(call quoted,$(RUN))

@@ -6,18 +6,21 @@ import base64
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.events import emit_event
 
+from flows import events
 from flows.graph import Graph
 from flows.taskruns import Outcome
+from tasks.kinds import base
 from tasks.shared import escape, gates, params
+from tasks.shared.errors import SlipwayError
 
+DONE = ("Cached", "Completed")
 PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<file>[\w./-]+\.png)\)")
-GATE_FAILED = "slipway.gate.failed"
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def show_outputs(graph: Graph, outcomes: Sequence[Outcome]) -> None:
     rows = [
         {"stage": outcome.stage, "state": outcome.state, "output": escape.markdown(out["path"]), "md5": out["md5"], "bytes": out["size"]}
         for outcome in outcomes
-        if outcome.state in ("Cached", "Completed")
+        if outcome.state in DONE
         for out in graph.manifest(outcome.stage)
     ]
     if rows:
@@ -82,6 +85,25 @@ def with_pictures(text: str, folder: Path) -> str:
     return PICTURE.sub(inline, text)
 
 
+def figures(outcomes: Sequence[Outcome]) -> list[str]:
+    """Tags for the list of runs: how much ran, and of each benchmark that is up to date its headline figure and its gates."""
+    said = [f"ran {sum(one.ran for one in outcomes)} of {len(outcomes)}"]
+    known = params.document(Path("params.yaml"))["runs"]
+    for outcome in outcomes:
+        stage, _, run = outcome.stage.partition("@")
+        folder = Path("data") / run / "benchmark"
+        if stage == "benchmark" and outcome.state in DONE and all((folder / name).is_file() for name in gates.FILES):
+            with suppress(KeyError, TypeError, ValueError, SlipwayError):  # a revision of old may have other figures
+                said.append(f"{run}: {_figure(folder, base.load(known[run]['kind']).headline)}")
+    return said
+
+
+def _figure(folder: Path, headline: str) -> str:
+    value = json.loads((folder / gates.FILES[0]).read_text(encoding="utf-8"))["final"][headline]
+    passed, _lines = gates.verdict(folder)
+    return f"{headline} {value:.3f}, gates {'passed' if passed else 'NOT PASSED'}"
+
+
 def tell_gates(outcomes: Sequence[Outcome]) -> list[str]:
     """What the benchmarks that just ran say against their models; gates not passed are also an event that automations can wait for."""
     said = []
@@ -94,7 +116,5 @@ def tell_gates(outcomes: Sequence[Outcome]) -> list[str]:
         if not passed:
             why = "; ".join(line for line in lines if "NOT PASSED" in line)
             said.append(f"{run} did not pass its gates: {why}")
-            emit_event(
-                GATE_FAILED, resource={"prefect.resource.id": f"slipway.run.{run}", "prefect.resource.name": run}, payload={"why": why}
-            )
+            events.emit(events.GATE_FAILED, run, why)
     return said

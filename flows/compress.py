@@ -76,10 +76,17 @@ def compress(
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
             if not overrides and not revision:
                 check_params(root)
-                return bring_up_to_date(root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask))
+                return _listed(bring_up_to_date(root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask)))
             return _run_elsewhere(root, runs, force, overrides, revision, share, Lent(keep, mask))
     except SlipwayError as error:
         return Failed(message=mask(str(error)), data=Ended(error.exit_code))
+
+
+def _listed(state: State[Any]) -> State[Any]:
+    """The same; the list of runs shows what came out."""
+    ended: Any = state.data
+    tag(*artifacts.figures(ended.outcomes))
+    return state
 
 
 def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, revision: Revision, share: bool, lent: Lent) -> State[Any]:
@@ -91,7 +98,7 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
     with worktree.at(root, revision, overrides) as (folder, changes), workspace.hold(folder):
         if experiment:
             tag(f"experiment:{experiment}")
-        state = bring_up_to_date(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, lent)
+        state = _listed(bring_up_to_date(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, lent))
         if not state.is_completed():
             return state
         if experiment:

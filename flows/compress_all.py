@@ -37,7 +37,9 @@ AT_ONCE = 32
 
 
 @flow(name="compress-all", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE))  # type: ignore[arg-type]
-def compress_all(runs: Runs = (), force: Stages = (), deployment: Deployment = "compress/gpu", wait: Seconds = 86400) -> State[Any]:
+def compress_all(
+    runs: Runs = (), force: Stages = (), deployment: Deployment = "compress/compress-on-gpu", wait: Seconds = 86400
+) -> State[Any]:
     """Brings runs up to date on all agents of a pool, and then this checkout from what they shared.
 
     Args:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,7 @@ from prefect.states import Cancelled, Crashed
 LABEL = "slipway.process"
 WORKER = "prefect.worker.name"
 """Prefect's own label; the names of our workers begin with their machine's."""
-MESSAGE = "its process was killed"
-CANCELLED = "cancelled; its process had ended before it could say so"
+KILLED, CANCELLED = "its process was killed", "cancelled, and its process is gone"
 UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 SIGNED_AFTER, BEGUN_AFTER = timedelta(minutes=1), timedelta(minutes=5)
 """A run that a worker has taken has signed by then, if its process lives; and long before the second, or its worker was killed."""
@@ -36,9 +36,10 @@ FAULTS = (PrefectException, httpx.HTTPError)
 
 
 def sign(flow_run: str) -> None:
-    """Writes onto the flow run which process is at work on it."""
+    """Writes onto the flow run which process is at work on it, and on which try of it."""
     with get_client(sync_client=True) as client:
-        client.update_flow_run_labels(UUID(flow_run), {LABEL: " ".join([*machine(), str(os.getpid()), began(os.getpid())])})
+        tries = client.read_flow_run(UUID(flow_run)).run_count
+        client.update_flow_run_labels(UUID(flow_run), {LABEL: " ".join([*machine(), str(os.getpid()), began(os.getpid()), str(tries)])})
 
 
 def machine() -> tuple[str, str, str]:
@@ -69,18 +70,27 @@ def mark(flow_run: str) -> bool:
 
 
 def sweep() -> list[str]:
-    """Marks the runs of this machine whose process is gone; returns their names."""
+    """Marks the runs of this machine whose process is gone; a line for each."""
     unfinished = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED)))
     with get_client(sync_client=True) as client:
         try:
-            return [run.name for run in client.read_flow_runs(flow_run_filter=unfinished) if _is_dead(run) and _end(client, run)]
+            return [_told(run) for run in client.read_flow_runs(flow_run_filter=unfinished) if _is_dead(run) and _end(client, run)]
         except FAULTS:
             return []
 
 
+def _told(run: FlowRun) -> str:
+    over, why = _ending(run)
+    return f"flow run {run.name}: {why}; marked it {over.__name__}"
+
+
+def _ending(run: FlowRun) -> tuple[Callable[..., State[Any]], str]:
+    """What becomes of a run whose process is gone: cancelled, where that was asked for before."""
+    return (Cancelled, CANCELLED) if run.state and run.state.is_cancelling() else (Crashed, KILLED)
+
+
 def _is_dead(run: FlowRun) -> bool:
-    signed = str(run.labels.get(LABEL, "")).split()
-    if signed:
+    if signed := _signature(run):
         host, boot, namespace, pid, since = signed
         here = machine()
         if host != here[0]:
@@ -93,6 +103,13 @@ def _is_dead(run: FlowRun) -> bool:
     if run.infrastructure_pid and str(run.labels.get(WORKER, "")).startswith(f"{socket.gethostname()} "):
         return not _is_of_prefect(int(run.infrastructure_pid))
     return bool(run.state.timestamp < datetime.now(UTC) - BEGUN_AFTER)
+
+
+def _signature(run: FlowRun) -> list[str]:
+    """Empty where the process of this try has not signed yet: after *Retry* or *Resume* the run still bears that of the try before."""
+    *signed, tries = str(run.labels.get(LABEL, "")).split() or [""]
+    begun = run.state is not None and run.state.type != StateType.PENDING
+    return signed if begun and tries == str(run.run_count) else []
 
 
 def _alive(pid: int, since: str) -> bool:
@@ -113,13 +130,9 @@ def _is_of_prefect(pid: int) -> bool:
 def _end(client: SyncPrefectClient, run: FlowRun) -> bool:
     if run.state is None or run.state.is_final():
         return False
-    cancelling = run.state.is_cancelling()
-
-    def over() -> State[Any]:
-        return Cancelled(message=CANCELLED) if cancelling else Crashed(message=MESSAGE)
-
+    over, why = _ending(run)
     for task_run in client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))):
         if task_run.state is None or not task_run.state.is_final():
-            client.set_task_run_state(task_run.id, over(), force=True)
-    client.set_flow_run_state(run.id, over(), force=True)
+            client.set_task_run_state(task_run.id, over(message=why), force=True)
+    client.set_flow_run_state(run.id, over(message=why), force=True)
     return True

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+from flows import hooks
 from tasks.shared.errors import SlipwayError
 
+LAST_WORDS = 300
 # git tells a hook or an alias where it is by these; a command about another folder must not hear them.
 OF_ANOTHER = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
@@ -29,13 +33,27 @@ class GitError(SlipwayError):
         super().__init__("git", words)
 
 
+class HookError(GitError):
+    """With the last words of the hook that refused."""
+
+    exit_code = 2
+
+
 def git(root: Path, *arguments: str) -> str:
     """What `git arguments` prints in the folder `root`.
 
     Raises:
+        HookError: a hook of the checkout refused it.
         GitError: it failed, or there is no git.
     """
-    done = _asked(root, *arguments)
+    with tempfile.TemporaryDirectory(prefix="slipway-git-") as folder:
+        trace = Path(folder) / "trace"
+        done = _asked(root, *arguments, env={hooks.VARIABLE: str(trace)})
+        hook = hooks.refused(trace) if done.returncode and trace.exists() else None
+    if hook:
+        words = " ".join((done.stdout + done.stderr).decode(errors="replace").split())[-LAST_WORDS:] or "it said nothing"
+        remedy = "mend what it objects to, or the hook, and run this again"
+        raise HookError(f"git {arguments[0]} was refused by the hook {Path(hook).name} ({hook}): {words}; {remedy}")
     if done.returncode:
         raise GitError(" ".join(done.stderr.decode(errors="replace").split()) or f"`git {arguments[0]}` ended with {done.returncode}")
     return os.fsdecode(done.stdout).rstrip("\n")
@@ -83,10 +101,11 @@ def changed(root: Path, *paths: str, untracked: bool = False) -> list[str]:
     return [line[3:].removeprefix(begin) for line in found]
 
 
-def _asked(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    env = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER} | ENGLISH
+def _asked(root: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER}
+    whole = {**inherited, **ENGLISH, **(env or {})}
     try:
-        return subprocess.run(["git", *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        return subprocess.run(["git", *arguments], cwd=root, env=whole, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except FileNotFoundError:
         what = "is not installed, or not on the PATH" if root.is_dir() else f"has nothing to look at: {root} is not there"
         raise GitError(what) from None
@@ -104,6 +123,14 @@ def commit(root: Path) -> str | None:
         if error.faults[0] == UNBORN or "not a git repository" in error.faults[0]:
             return None
         raise
+
+
+def who(root: Path) -> str:
+    """The name and address under which commits would be made here."""
+    try:
+        return git(root, "var", "GIT_COMMITTER_IDENT").rpartition(" ")[0].rpartition(" ")[0]
+    except GitError:
+        return "somebody without a name in git"
 
 
 def edited(root: Path) -> list[str]:

@@ -92,9 +92,13 @@ class Graph:
             stage = self._repo.stage.get_target(name)
             if status and not any(entry.hash_info for entry in [*stage.deps, *stage.outs]):
                 return "never ran before"
-            said = [sentence for entries in status.values() for entry in entries for sentence in _say(entry)]
+            entries = [entry for found in status.values() for entry in found]
+            said = [sentence for entry in entries for sentence in _say(entry)]
+            lost = [sentence for entry in entries if isinstance(entry, dict) and "changed outs" in entry for sentence in _say(entry)]
+            lost = [sentence for sentence in lost if sentence.endswith(" is missing")]
             params = [sentence for entry in stage.deps if isinstance(entry, ParamsDependency) for sentence in _changed_params(entry)]
-        return "; ".join(dict.fromkeys([*said, *params])) or ("its stanza in dvc.yaml changed" if status else "")
+        causes = [one for one in (*said, *params) if one not in lost]  # a worktree has no outputs yet, which tells nothing
+        return "; ".join(dict.fromkeys(causes or lost)) or ("its stanza in dvc.yaml changed" if status else "")
 
     def _status(self, name: str) -> dict[str, list[Any]]:
         """DVC's own words. Waits while another DVC process is at work on the stage."""

@@ -1,9 +1,9 @@
-"""Tells a webhook when a run failed or a model did not pass its gates: `make notify`
+"""Tells a webhook when a run failed, a model did not pass its gates, or a night decided, set a drop aside or was missed: `make notify`
 
     SLIPWAY_WEBHOOK=https://… python -m flows.notify [--remove]
 
 Writes the address into a block of the server at PREFECT_API_URL (it often holds a secret, hence no argument), and an automation that
-calls it. Done again it replaces both. The webhook gets JSON: what happened, to which run, and why.
+calls it. Done again it replaces both. The webhook gets JSON: what happened, to which run, why, and the address of the page that tells it.
 """
 
 from __future__ import annotations
@@ -20,21 +20,24 @@ from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import get_client
 from prefect.events.actions import CallWebhook
 from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.settings import get_current_settings
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
 from flows import server
-from flows.artifacts import GATE_FAILED
+from flows.events import TOLD
 from tasks.shared.errors import ParamsError, SlipwayError
 
 NAME = "slipway-webhook"
 VARIABLE = "SLIPWAY_WEBHOOK"
+WHAT = "a run failed, a model did not pass its gates, or a night promoted, refused, set a drop aside, was rolled back or did not begin"
 FAILED = ("prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut")
 BODY = """\
 {"event": {{ event.event | tojson }},
  "run": {{ (event.payload.get("why") and event.resource["prefect.resource.name"] or flow_run.name) | tojson }},
  "why": {{ (event.payload.get("why") or flow_run.state.message) | tojson }},
- "at": {{ event.occurred | string | tojson }}}"""
+ "at": {{ event.occurred | string | tojson }},
+ "address": {{ ("ADDRESS" ~ (event.payload.get("flow_run") or (flow_run and flow_run.id) or "")) | tojson }}}"""
 
 
 def subscribe(url: str) -> None:
@@ -48,14 +51,20 @@ def subscribe(url: str) -> None:
     block: Any = webhook.save(NAME, overwrite=True)
     Automation(
         name=NAME,
-        description="a run failed, or a model did not pass its gates",
+        description=WHAT,
         trigger=_trigger(),
-        actions=[CallWebhook(block_document_id=block, payload=BODY)],
+        actions=[CallWebhook(block_document_id=block, payload=BODY.replace("ADDRESS", _pages()))],
     ).create()
 
 
+def _pages() -> str:
+    """Where the UI has the page of a flow run, as seen from here: at PREFECT_UI_URL, else where the API is."""
+    ui = get_current_settings().ui_url or (get_current_settings().api.url or "").removesuffix("/api")
+    return f"{ui.rstrip('/')}/runs/flow-run/"
+
+
 def _trigger() -> EventTrigger:
-    return EventTrigger(expect={*FAILED, GATE_FAILED}, posture=Posture.Reactive, threshold=1, within=0)  # type: ignore[arg-type]
+    return EventTrigger(expect={*FAILED, *TOLD}, posture=Posture.Reactive, threshold=1, within=0)  # type: ignore[arg-type]
 
 
 def remove() -> bool:
@@ -82,7 +91,7 @@ def main() -> int:
     except SlipwayError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    print(f"the webhook is told when a run fails or a model does not pass its gates (automation {NAME})")
+    print(f"the webhook is told when {WHAT} (automation {NAME})")
     return 0
 
 

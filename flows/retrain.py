@@ -1,9 +1,9 @@
 """Retraining on new data, as a Prefect flow: what lies in data/inbox/<run>/ is taken in, a challenger trained and judged, promoted or not.
 
-    python -m flows.retrain night [RUN ...]       what the schedule does; `make retrain RUN=bbc`
-    python -m flows.retrain rollback RUN [--to N] the former champion comes back; `make rollback RUN=bbc`
-    python -m flows.retrain enroll RUN            what dvc.lock holds becomes the champion, unjudged
-    python -m flows.retrain history RUN           the page of the last night
+    python -m flows.retrain night [RUN ...]          what the schedule does; `make retrain RUN=bbc`
+    python -m flows.retrain rollback RUN --why TEXT  the former champion comes back; `make rollback RUN=bbc WHY=TEXT`
+    python -m flows.retrain enroll RUN               what dvc.lock holds becomes the champion, unjudged
+    python -m flows.retrain history RUN              the page of the last night
 
 How a run is retrained stands in params.yaml under `retrain`. docs/retraining.md tells all of it.
 """
@@ -27,7 +27,7 @@ from flows import git, secrets, server, workspace, worktree
 from flows.artifacts import Origin
 from flows.compress import Lent, bring_up_to_date
 from flows.flowrun import check_params, workspace_for_run
-from flows.parameters import Run, Runs, Seconds, Version
+from flows.parameters import Reason, RetrainedRun, RetrainedRuns, Seconds, Version
 from flows.reproduce import BUG
 from flows.retraining import history, inbox, mending, policy, publish, registry, rollback, steps, telling
 from flows.retraining.history import Entry
@@ -50,7 +50,7 @@ class NightsError(Exception):
 
 
 @flow(name="retrain", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
-def retrain(runs: Runs = (), wait: Seconds = 0) -> State[Any]:
+def retrain(runs: RetrainedRuns = (), wait: Seconds = 0) -> State[Any]:
     """Takes in what lies in the inboxes; trains, judges and promotes where enough has come together.
 
     Args:
@@ -61,24 +61,25 @@ def retrain(runs: Runs = (), wait: Seconds = 0) -> State[Any]:
 
 
 @flow(name="roll-back", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
-def roll_back(run: Run, version: Version = 0, keep_rows: bool = False, wait: Seconds = 0) -> State[Any]:
+def roll_back(run: RetrainedRun, version: Version = 0, keep_rows: bool = False, why: Reason = "", wait: Seconds = 0) -> State[Any]:
     """Brings a former champion back, bit for bit.
 
     Args:
         run: Run with a section under `retrain` in params.yaml.
         version: Number of the champion that comes back; 0: the one before this one.
         keep_rows: Rows that the champions since have learned from are collected again, for the next challenger; else they go to quarantine.
+        why: The reason; it stands in the registry, in the history and in the commit.
         wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
     """
 
     def work(night: Night, _scratch: Path) -> Entry:
-        return rollback.back_to(night, version, keep_rows)
+        return rollback.back_to(night, version, keep_rows, why)
 
     return _flow(wait, lambda root, lent: _finished(root, run, lent) + _spent(root, run, lent, work))
 
 
 @flow(name="enroll", persist_result=False)
-def enroll(run: Run, wait: Seconds = 0) -> State[Any]:
+def enroll(run: RetrainedRun, wait: Seconds = 0) -> State[Any]:
     """Makes what dvc.lock holds the champion, unjudged, whatever it was before."""
     return _flow(wait, lambda root, lent: _finished(root, run, lent) + _spent(root, run, lent, _enroll))
 
@@ -190,6 +191,7 @@ def _arguments() -> argparse.Namespace:
     back = commands.add_parser("rollback", help="bring a former champion back, bit for bit")
     back.add_argument("--to", type=int, default=0, metavar="N", help="its number (default: the one before this one)")
     back.add_argument("--keep-rows", action="store_true", help="collect again what the champions since had learned from")
+    back.add_argument("--why", default="", metavar="TEXT", help="the reason; it stands in the registry, in the history and in the commit")
     enrolling = commands.add_parser("enroll", help="make what dvc.lock holds the champion, unjudged")
     told = commands.add_parser("history", help="print the page of the last night")
     for one in (back, enrolling, told):
@@ -211,7 +213,7 @@ def _asked(given: argparse.Namespace) -> State[Any]:
     if given.command == "night":
         return retrain(tuple(given.runs), given.wait, return_state=True)
     if given.command == "rollback":
-        return roll_back(given.run, given.to, given.keep_rows, given.wait, return_state=True)
+        return roll_back(given.run, given.to, given.keep_rows, given.why, given.wait, return_state=True)
     return enroll(given.run, given.wait, return_state=True)
 
 

@@ -25,7 +25,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows import artifacts, data, overrides, secrets, server, workspace
 from flows.flowrun import check_params, workspace_for_run
 from flows.graph import Graph, Stage
-from flows.parameters import Run, Seconds
+from flows.parameters import SearchedRun, Seconds
 from flows.reproduce import BUG
 from flows.searching import front, picture, plan, policy, trials
 from flows.searching.front import Outcome
@@ -41,7 +41,7 @@ MISSED = 1
 
 
 @flow(name="search", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
-def search(run: Run, write: bool = True, wait: Seconds = 0) -> State[Any]:
+def search(run: SearchedRun, write: bool = True, wait: Seconds = 0) -> State[Any]:
     """Looks for the student that keeps the run's budget and is best by it, on the validation rows.
 
     Args:

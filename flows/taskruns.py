@@ -17,7 +17,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.exceptions import MissingResult
 from prefect.states import Completed, Failed
 
-from flows import child, former, share
+from flows import child, former, share, suspending
 from flows.graph import GPU, Graph, Stage
 from flows.progress import Progress
 from flows.reproduce import BUG, PASSING, StageError, reproduce
@@ -144,9 +144,13 @@ def _submit(stage: Stage, work: Work, upstream: list[Any]) -> Any:
 
 
 def run_graph(stages: Sequence[Stage], work: Work) -> list[Outcome]:
-    """Brings the stages up to date, upstream first, within a flow that holds the workspace."""
+    """Brings the stages up to date, upstream first, within a flow that holds the workspace.
+
+    Raises:
+        Pause: the run was suspended, and stages are left; Prefect raises it before the next one.
+    """
     futures: dict[str, Any] = {}
-    with child.stopped_on_error():
+    with child.stopped_on_error(), suspending.told():
         for stage in stages:
             futures[stage.name] = _submit(stage, work, [futures[name] for name in stage.upstream])
         for future in futures.values():
@@ -175,8 +179,9 @@ def _code(state: State[Any]) -> int | None:
 
 
 def _told_once(record: logging.LogRecord) -> bool:
-    """Prefect tells a failure twice, the first time with an empty traceback."""
-    return not (record.levelno == logging.ERROR and str(record.msg).startswith("Task run failed with state"))
+    """Prefect tells a failure twice, first with an empty traceback, and calls it an error of each later stage that it was not reached."""
+    said = record.getMessage()
+    return record.levelno != logging.ERROR or not said.startswith(("Task run failed with state", "Finished in state NotReady"))
 
 
 logging.getLogger("prefect.task_runs").addFilter(_told_once)

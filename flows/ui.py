@@ -26,9 +26,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate, WorkPoolUpdate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.workers.process import ProcessWorker
-from ruamel.yaml import YAML
 
-from flows import child, crashed, password, private, server, watch, worker
+from flows import child, crashed, deploying, missed, parameters, password, private, server, watch, worker
 from flows.graph import GPU
 from tasks.shared.errors import PassingError, SlipwayError
 
@@ -86,21 +85,14 @@ def _unless_there(create: Callable[[], object]) -> None:
         return
 
 
-def deployments() -> list[str]:
-    """Those of prefect.yaml whose pool has a worker here, as `compress/gpu`."""
-    said = YAML(typ="safe").load(Path("prefect.yaml"))["deployments"]
-    return [f"{one['entrypoint'].rpartition(':')[2].replace('_', '-')}/{one['name']}" for one in said if one["work_pool"]["name"] in LIMITS]
-
-
 def deploy() -> None:
-    """Raises:
-    SlipwayError: with Prefect's words.
+    """What of prefect.yaml has a worker here.
+
+    Raises:
+        SlipwayError: with Prefect's words.
     """
-    names = [part for name in deployments() for part in ("--name", name)]
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", *names]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SlipwayError("prefect.yaml", f"was not deployed: {' '.join((done.stdout + done.stderr).split())[-500:]}")
+    for line in deploying.deploy(tuple(LIMITS)):
+        print(line, flush=True)
 
 
 def serve(port: int, gpus: int) -> None:
@@ -161,8 +153,8 @@ def _worker(pool: str) -> subprocess.Popen[str]:
 
 
 def _tell_swept() -> None:
-    for name in crashed.sweep():
-        print(f"mended: the process of flow run {name} was killed; marked it so", flush=True)
+    for line in crashed.sweep():
+        print(f"mended: {line}", flush=True)
 
 
 def _look_into(inboxes: watch.Watch) -> None:
@@ -171,6 +163,11 @@ def _look_into(inboxes: watch.Watch) -> None:
             print(f"something new in data/inbox/{run}: told the server", flush=True)
     except SlipwayError as error:  # somebody is at work on params.yaml
         print(error, flush=True)
+
+
+def _tell_missed() -> None:
+    for line in missed.tell():
+        print(line, flush=True)
 
 
 @contextmanager
@@ -183,13 +180,30 @@ def _announced(url: str) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
+def _offer_new_choices(offered: tuple[parameters.Choices, ...]) -> tuple[parameters.Choices, ...]:
+    """The forms list the runs of params.yaml: another run there is offered within half a minute."""
+    now = parameters.choices()
+    if now == offered or not now[0]:  # somebody is at work on params.yaml
+        return offered
+    try:
+        deploy()
+        print("params.yaml or dvc.yaml has other runs or stages: the forms offer them now", flush=True)
+    except crashed.FAULTS:  # the server is on its way up
+        return offered
+    except SlipwayError as error:
+        print(error, flush=True)
+    return now
+
+
 def _watch(services: list[Service]) -> None:
-    swept, inboxes = time.monotonic(), watch.Watch(Path.cwd())
+    swept, inboxes, offered = time.monotonic(), watch.Watch(Path.cwd()), parameters.choices()
     while True:
         revived = [service.revive() for service in services]
         if any(revived) or time.monotonic() - swept > SWEEP_SECONDS:
             _tell_swept()
             _look_into(inboxes)
+            _tell_missed()
+            offered = _offer_new_choices(offered)
             swept = time.monotonic()
         time.sleep(LOOK_SECONDS)
 

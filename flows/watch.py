@@ -1,7 +1,7 @@
-"""Tells the server when something new lies in an inbox, so that `retrain/nightly` need not wait for its hour: python -m flows.watch
+"""Tells the server when something new lies in an inbox, so that `retrain/retrain-nightly` need not wait for its hour: python -m flows.watch
 
 `make ui` does the same for its checkout. The event is `slipway.inbox.arrived`; prefect.yaml names it as a trigger. Told are drops that are
-whole, each once: what stays in an inbox (because a night failed) is left to the schedule.
+whole, each once, and nights that did not begin; what stays in an inbox (because a night failed) is left to the schedule.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
 from prefect.events import emit_event
 
-from flows import server
+from flows import missed, server
 from flows.retraining import inbox, policy
 from flows.retraining.inbox import Drop
 from tasks.shared.errors import SlipwayError
@@ -53,6 +53,8 @@ def main() -> int:
         while True:
             for run in watch.look():
                 print(f"{run}: something new; told the server", flush=True)
+            for line in missed.tell():
+                print(line, flush=True)
             time.sleep(given.every)
     except SlipwayError as error:
         print(error, file=sys.stderr)

@@ -40,8 +40,8 @@ def main() -> int:
     except SlipwayError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    for name in crashed.sweep():
-        print(f"mended: the process of flow run {name} was killed; marked it so")
+    for line in crashed.sweep():
+        print(f"mended: {line}")
     return os.execv(sys.executable, [sys.executable, "-m", "prefect", *command(given.pool, given.limit)])  # noqa: S606
 
 

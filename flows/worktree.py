@@ -13,6 +13,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 
 from configobj import ConfigObj
@@ -20,12 +21,13 @@ from dvc.repo import Repo
 
 from flows import child, overrides
 from flows.flowrun import check_params
-from flows.git import GitError, commit, find, git, names, prefix
+from flows.git import GitError, HookError, commit, find, git, names, prefix
 from tasks.shared import params, pretrained
 from tasks.shared.errors import ParamsError, PassingError, SlipwayError
 
 PLACE = Path(".dvc") / "tmp" / "worktrees"
 SAVE_SECONDS = 600
+LONGEST_NAME = 100
 HASH = r"^([0-9a-f]{7,40})?$"
 
 
@@ -75,10 +77,22 @@ def save(experiment: str, stages: Sequence[str], say: Callable[[str], object]) -
 
 
 def free_name(root: Path, wanted: str, run_id: str) -> str:
-    """A name for an experiment that none has yet: what is wanted, in signs that DVC takes, if need be with the flow run's id."""
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", wanted).strip("-") or run_id
+    """A name for an experiment that nothing has yet: what is wanted, in signs that DVC takes, if need be with a number.
+
+    `dvc exp apply` takes a branch, a tag or the beginning of a commit for an experiment of that name; such names are not free either.
+    """
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", wanted).strip("-")[:LONGEST_NAME] or run_id
     taken = git(root, "for-each-ref", "--format=%(refname:lstrip=-1)", "refs/exps").splitlines()
-    return f"{name}-{run_id[:8]}" if name in taken else name
+    numbered = (name if number == 1 else f"{name}-{number}" for number in count(1))
+    return next(one for one in numbered if one not in taken and not _is_revision(root, one))
+
+
+def _is_revision(root: Path, name: str) -> bool:
+    try:
+        git(root, "rev-parse", "--verify", "--quiet", name)
+    except GitError:
+        return False
+    return True
 
 
 def clear(root: Path, but: Path | None = None) -> None:
@@ -112,6 +126,8 @@ def _check_out(root: Path, folder: Path, wanted: str) -> None:
     try:
         git(root, "worktree", "prune")
         git(root, "worktree", "add", "--quiet", "--force", "--force", "--detach", str(folder), wanted)
+    except HookError as error:
+        raise ParamsError("the checkout", f"git cannot make a worktree: {error}") from None
     except GitError as error:
         raise SlipwayError(folder.name, f"git cannot make a worktree: {error}") from None
 

@@ -32,7 +32,7 @@ from prefect.utilities.templating import apply_values
 from prefect_docker.worker import DockerWorker, DockerWorkerJobConfiguration
 from prefect_kubernetes.worker import KubernetesWorker, KubernetesWorkerJobConfiguration
 
-from flows import crashed, ui
+from flows import crashed, deploying, ui
 
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "admin:not-for-manifests"
@@ -73,16 +73,16 @@ def prepared(kind: type[Any], template: dict[str, Any], deployment: str) -> Any:
 
 def test_make_ui_deploys_what_its_own_workers_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert {"docker", "kubernetes", "gpu", "cpu"} <= DEPLOYMENTS.keys()
-    assert {"compress/gpu", "compress/cpu"} <= set(ui.deployments())
-    assert not {"compress/docker", "compress/kubernetes"} & set(ui.deployments())
+    assert {"compress-in-docker", "compress-in-kubernetes", "compress-on-gpu", "compress-on-cpu"} <= DEPLOYMENTS.keys()
+    assert {"compress/compress-on-gpu", "compress/compress-on-cpu"} <= set(deploying.deployments(tuple(ui.LIMITS)))
+    assert not {"compress/compress-in-docker", "compress/compress-in-kubernetes"} & set(deploying.deployments(tuple(ui.LIMITS)))
 
 
 def test_runs_in_containers_are_not_swept_while_their_image_is_fetched() -> None:
     assert not {"docker", "kubernetes"} & set(crashed.POOLS)
 
 
-@pytest.mark.parametrize("deployment", ["docker", "kubernetes"])
+@pytest.mark.parametrize("deployment", ["compress-in-docker", "compress-in-kubernetes"])
 def test_runs_in_containers_work_in_the_checkout_and_not_in_a_copy(
     deployment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +101,7 @@ def test_runs_in_containers_work_in_the_checkout_and_not_in_a_copy(
 
 
 def test_docker_gets_a_container_with_gpus_and_without_privileges() -> None:
-    job = prepared(DockerWorkerJobConfiguration, DockerWorker.get_default_base_job_template(), "docker")
+    job = prepared(DockerWorkerJobConfiguration, DockerWorker.get_default_base_job_template(), "compress-in-docker")
     settings = DockerWorker("docker", test_mode=True)._build_container_settings(None, job)
     sent = _create_container_args({**settings, "version": "1.40"})
     host = sent["host_config"]
@@ -115,7 +115,7 @@ def test_docker_gets_a_container_with_gpus_and_without_privileges() -> None:
 
 
 def test_kubernetes_gets_a_job_with_a_gpu_as_a_plain_user() -> None:
-    job = prepared(KubernetesWorkerJobConfiguration, POOL, "kubernetes")
+    job = prepared(KubernetesWorkerJobConfiguration, POOL, "compress-in-kubernetes")
     pod = job.job_manifest["spec"]["template"]["spec"]
     container = pod["containers"][0]
     assert container["resources"]["limits"] == {"nvidia.com/gpu": 1}
@@ -134,7 +134,7 @@ def test_kubernetes_gets_a_job_with_a_gpu_as_a_plain_user() -> None:
 
 
 def test_kubernetes_knows_every_field_of_the_job() -> None:
-    manifest = prepared(KubernetesWorkerJobConfiguration, POOL, "kubernetes").job_manifest
+    manifest = prepared(KubernetesWorkerJobConfiguration, POOL, "compress-in-kubernetes").job_manifest
 
     async def known() -> Any:
         async with ApiClient() as client:
@@ -157,7 +157,7 @@ def test_the_password_of_the_server_stands_in_no_job(monkeypatch: pytest.MonkeyP
     for name, value in told.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(BatchV1Api, "create_namespaced_job", create)
-    job = prepared(KubernetesWorkerJobConfiguration, POOL, "kubernetes")
+    job = prepared(KubernetesWorkerJobConfiguration, POOL, "compress-in-kubernetes")
     assert PASSWORD in json.dumps(job.job_manifest)
 
     async def submit() -> None:

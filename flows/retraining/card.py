@@ -75,6 +75,8 @@ def _standing(facts: Facts) -> list[str]:
             f"**The checkout holds another model than the champion** (md5 {code(champion.get('md5'))}): "
             f"what is told below is not the champion's. `git checkout` of {code(champion.get('tag'))} brings it back."
         )
+    if by := champion.get("by"):
+        told.append(f"Brought by {literal(by)}: {literal(champion.get('why', ''))}")
     if verdict := champion.get("verdict"):
         told += ["Why it was promoted:", _verdict(verdict)]
     return told

@@ -21,6 +21,7 @@ from tasks.shared import gates, pretrained, tables
 from tasks.shared.errors import DataError
 from tasks.shared.records import Row
 
+NIGHT = "the night's verdict"
 NOT_MEASURED = Spread(0, 0.0)
 
 
@@ -70,7 +71,7 @@ def challenge(night: Night, champion: Champion, place: Path, taken: Sequence[Tak
 def _crown(night: Night, champion: Champion, entry: Entry) -> None:
     model = f"data/{night.run}/{MODEL}"
     md5 = night.locked()[model]
-    new = Champion(night.run, entry["version"], entry["at"], champion.version, model, md5, entry["judgement"])
+    new = Champion(night.run, entry["version"], entry["at"], champion.version, model, md5, entry["judgement"], NIGHT, entry["why"])
     registry.write(night.root, new)
 
 

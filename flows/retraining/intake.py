@@ -22,10 +22,12 @@ from flows.retraining.store import Store
 from tasks.kinds.base import Row as Values
 from tasks.shared import tables
 from tasks.shared.folders import ARRIVED
+from tasks.shared.intake import reason_kind
 from tasks.shared.records import Row
 from tasks.shared.split import FRESH, Record, assign_arrived
 
 CLASS = "label"
+CONFLICT = "label conflict"
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,23 @@ def _take(drop: Drop, store: Store, rules: Rules, policy: Policy, baseline: Base
         fault = sifted.fault or ("; ".join(beyond) if policy.on_shift == "refuse" else "")
         if fault or not sifted.rows:
             known.ids, known.learned = before
-            fault = fault or "holds no row that is new and of use"
+            fault = fault or _nothing_of_use(sifted)
             return _refuse(store, Taken(drop, reading.count, aside=sifted.reasons(), fault=fault, shifts=shifts), sifted)
         store.collect(sifted.rows, rules, Path(staging))
         if sifted.aside:
             store.set_aside(drop, "", sifted.aside)
         return Taken(drop, reading.count, len(sifted.rows), sifted.reasons(), shifts=shifts)
+
+
+def _nothing_of_use(sifted: Sifted) -> str:
+    """Why no row was taken; of label conflicts also how a label is corrected, for sending the row again does not do it."""
+    counted = ", ".join(f"{count} {why}" for why, count in sifted.reasons().items())
+    fault = f"no row could be taken: {counted or 'it holds none'}"
+    first = next((one for one in sifted.aside if reason_kind(one.reason) == CONFLICT), None)
+    if first is None:
+        return fault
+    remedy = "a row that is here keeps its label; to correct it, change it where it stands (docs/retraining.md, Correct a label)"
+    return f"{fault} (the first: line {first.line}, {first.reason.partition(': ')[2]}); {remedy}"
 
 
 def _refuse(store: Store, taken: Taken, sifted: Sifted | None = None) -> Taken:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from tasks.shared import params
 from tasks.shared.errors import ParamsError, did_you_mean
@@ -21,6 +21,16 @@ class Card(Section):
     model_licence: str = Field(description="of the pretrained model")
 
 
+def _label(text: str) -> str:
+    """Labels are compared without blanks around them: another would meet no row, or leave its rows without label."""
+    if not text or text != text.strip():
+        raise ValueError("must be a label, without blanks around it")
+    return text
+
+
+Label = Annotated[str, AfterValidator(_label)]
+
+
 class Policy(Section):
     settle_seconds: float = Field(ge=0, le=86_400, description="a file that changed more recently is still being written")
     min_new_rows: int = Field(ge=1, le=10_000_000, description="rows that have to come together before a challenger is trained")
@@ -28,7 +38,7 @@ class Policy(Section):
     unseen_labels: Literal["refuse", "extend"] = Field(
         description="rows with a label that no training row has: set aside, or kept until there are enough of them for a class"
     )
-    map_labels: dict[str, str] = Field(description="label as it arrives -> label that is meant; {} for none")
+    map_labels: dict[Label, Label] = Field(description="label as it arrives -> label that is meant; {} for none")
     on_shift: Literal["refuse", "tell"] = Field(
         description="what becomes of a file beyond one of the bounds below: set aside, or only told"
     )
@@ -66,7 +76,8 @@ def read_all(root: Path) -> dict[str, Policy]:
     """
     file = root / "params.yaml"
     runs = params.read(file)
-    found = params.document(file).get("retrain") or {}
+    found = params.document(file).get("retrain")
+    found = {} if found is None else found
     if not isinstance(found, dict):
         raise ParamsError("params.yaml", f"retrain = {found!r}: must be a mapping of runs; docs/retraining.md shows one")
     faults = [f"retrain.{run}: there is no run `{run}`{did_you_mean(str(run), runs)}" for run in found if run not in runs]

@@ -15,7 +15,7 @@ from dvc.repo import Repo
 from flows.git import GitError, changed, commit, git, names, text
 from flows.retraining import history, inbox, registry
 from flows.retraining.policy import Policy
-from flows.retraining.pushing import Say, fetch, push, push_artifacts, push_commits
+from flows.retraining.pushing import Say, fetch, push_artifacts, push_commits, push_tags
 from flows.retraining.store import Store
 from tasks.shared.errors import DataError, ParamsError
 
@@ -178,11 +178,10 @@ def tag(root: Path, run: str) -> list[str]:
 
 
 def tag_merged(root: Path, run: str, policy: Policy, say: Say) -> None:
-    """Where commits go to a branch, a champion gets its tag when that is merged."""
-    known = git(root, "tag", "--list", f"{run}@v*").splitlines()
-    new = [one for one in tag(root, run) if one not in known]
-    if new and policy.push:
-        push(root, [f"refs/tags/{one}" for one in new], rewritten=False, say=say)
+    """Where commits go to a branch, a champion gets its tag when that is merged; the remote gets it when it has the commit."""
+    tags = tag(root, run)
+    if policy.push and tags:
+        push_tags(root, tags, say)
 
 
 def check_out(root: Path, run: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from dvc.repo import Repo
 
-from flows.git import GitError, git, names
+from flows.git import GitError, HookError, git, names
 from flows.retraining.policy import Policy
 from flows.retraining.store import Store
 from tasks.shared.errors import PassingError
@@ -52,7 +52,15 @@ def push_commits(root: Path, run: str, policy: Policy, tags: Sequence[str], say:
 
 
 def push(root: Path, refs: Sequence[str], rewritten: bool, say: Say) -> None:
-    """`rewritten`: the first of them may have to forget what the remote has of it, as a branch begun anew after a merge."""
+    """One after the other: where the remote refuses a branch, the tags of its commits stay here, too.
+
+    Args:
+        refs: the branch before the tags.
+        rewritten: the first of them may have to forget what the remote has of it, as a branch begun anew after a merge.
+
+    Raises:
+        PassingError: the remote did not take them, or a hook of the checkout refused.
+    """
     remote = _remote(root)
     if remote is None:
         say("there is no git remote: commits stay here")
@@ -60,11 +68,35 @@ def push(root: Path, refs: Sequence[str], rewritten: bool, say: Say) -> None:
     try:
         # A branch that was merged and deleted there would break the lease.
         force = ["--force-with-lease"] if rewritten and git(root, "ls-remote", remote, refs[0].partition(":")[0]) else []
-        git(root, "push", "--quiet", *force, remote, *refs)
+        for ref in refs:
+            git(root, "push", "--quiet", *force, remote, ref)
+            force = []
+    except HookError as error:
+        raise PassingError(f"git remote {remote}", f"did not get the night's commit: {error}; it waits here for the next night") from None
     except GitError as error:
         advice = "if it has commits that are not here, `git pull --no-rebase`; the next night tries again"
         raise PassingError(f"git remote {remote}", f"did not take the night's commit: {error}; {advice}") from None
     say(f"pushed {', '.join(one.partition(':')[0].split('/', 2)[2] for one in refs)} to {remote}")
+
+
+def push_tags(root: Path, tags: Sequence[str], say: Say) -> None:
+    """Those that the remote lacks, of commits that it has on its branch; the others wait until their branch is pushed."""
+    remote = _remote(root)
+    theirs = fetch(root, say) if remote else None
+    if remote is None or theirs is None:
+        return
+    there = git(root, "ls-remote", "--tags", remote)
+    new = [one for one in tags if f"refs/tags/{one}\n" not in f"{there}\n" and _holds(root, theirs, one)]
+    if new:
+        push(root, [f"refs/tags/{one}" for one in new], rewritten=False, say=say)
+
+
+def _holds(root: Path, commit: str, tag: str) -> bool:
+    try:
+        git(root, "merge-base", "--is-ancestor", f"refs/tags/{tag}", commit)
+    except GitError:
+        return False
+    return True
 
 
 def fetch(root: Path, say: Say) -> str | None:

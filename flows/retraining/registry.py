@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,10 @@ PLACE = Path("registry")
 
 @dataclass(frozen=True)
 class Champion:
-    """`model` is its folder, relative to the project, with the md5 that dvc.lock has of it; `verdict` why it was promoted."""
+    """`model` is its folder, relative to the project, with the md5 that dvc.lock has of it; `verdict` how it was judged.
+
+    `since` is when it began to serve, `by` who saw to that, `why` for what reason; both empty in files from before they were kept.
+    """
 
     run: str
     version: int
@@ -32,6 +35,8 @@ class Champion:
     model: str
     md5: str
     verdict: dict[str, Any] | None
+    by: str = ""
+    why: str = ""
 
     @property
     def tag(self) -> str:
@@ -63,8 +68,9 @@ def parsed(text: str, where: str) -> Champion:
     """
     try:
         found = documents.json(os.fsencode(text), where)
-        return Champion(**{key: found[key] for key in Champion.__dataclass_fields__})
-    except (KeyError, TypeError):
+        needed = {name: found[name] for name, field in Champion.__dataclass_fields__.items() if field.default is MISSING}
+        return Champion(**needed, by=str(found.get("by", "")), why=str(found.get("why", "")))
+    except (AttributeError, KeyError, TypeError):
         raise DataError(where, "is not what Slipway writes there; `git checkout` it") from None
 
 

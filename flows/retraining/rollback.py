@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
 from flows import overrides
-from flows.git import git, names, text
+from flows.git import git, names, text, who
 from flows.pointer import files
 from flows.retraining import drops, history, publish, registry
 from flows.retraining.history import Entry
@@ -23,11 +25,15 @@ from tasks.shared import documents
 from tasks.shared.errors import ParamsError
 from tasks.shared.folders import ARRIVED
 
+NO_REASON = "no reason was given"
 
-def back_to(night: Night, version: int, keep_rows: bool) -> Entry:
-    """Raises:
-    ParamsError: there is no such champion.
-    DataError: its artifacts can be had nowhere.
+
+def back_to(night: Night, version: int, keep_rows: bool, reason: str) -> Entry:
+    """`reason`: why, in the operator's words.
+
+    Raises:
+        ParamsError: there is no such champion.
+        DataError: its artifacts can be had nowhere.
     """
     champion, commit = _former(night, version)
     now = registry.read(night.root, night.run)
@@ -37,14 +43,24 @@ def back_to(night: Night, version: int, keep_rows: bool) -> Entry:
     publish.check_out(night.root, night.run)
     unlearned = sorted(set(learned) - set(_learned(night)))
     rows = _keep(night, commit_rows=learned, names=unlearned, collect=keep_rows, of=now.version if now else 0)
-    registry.write(night.root, champion)
-    where = "are collected again" if keep_rows else "went to quarantine"
-    told = f"; {rows} rows that the champions since had learned from {where}" if rows else ""
-    entry = night.entry("rolled back", f"by hand, from v{now.version if now else 0}{told}", champion.version)
+    operator, why = who(night.root), " ".join(reason.split()) or NO_REASON
+    told = _remains(rows, keep_rows, unlearned, night.run) if rows else ""
+    entry = night.entry("rolled back", f"from v{now.version if now else 0} by {operator}: {why}{told}", champion.version)
+    registry.write(night.root, replace(champion, since=entry["at"], by=operator, why=f"rolled back: {why}"))
     if keep_rows:
         entry["collected"] += rows
         entry["waiting"] += rows
     return written(night, entry)
+
+
+def _remains(rows: int, collected: bool, names: Sequence[str], run: str) -> str:
+    """What is left of rows that no champion has learned from any more; who has to erase them must know."""
+    where = f"data/{'collected' if collected else 'quarantine'}/{run}"
+    went = "are collected again" if collected else "went to quarantine"
+    return (
+        f"; {rows} rows that the champions since had learned from {went}: they are still in {where}, in earlier commits' data "
+        f"({', '.join(names)}) and so in DVC's cache and remote; docs/retraining.md says how to erase rows"
+    )
 
 
 def _former(night: Night, version: int) -> tuple[registry.Champion, str]:

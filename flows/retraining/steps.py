@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from flows import git
 from flows.judging import answers
 from flows.reproduce import USERS_FAULT
 from flows.retraining import card, chart, drops, history, intake, publish, registry, sifting
@@ -42,7 +43,8 @@ def enroll(night: Night) -> Entry:
     now, entries = registry.read(night.root, night.run), history.read(night.root, night.run)
     entry = night.entry("enrolled", "what dvc.lock holds is the champion; it was not judged", history.versions(entries) + 1)
     former = now.version if now else None
-    registry.write(night.root, registry.Champion(night.run, entry["version"], entry["at"], former, model, md5, None))
+    champion = registry.Champion(night.run, entry["version"], entry["at"], former, model, md5, None, git.who(night.root), entry["why"])
+    registry.write(night.root, champion)
     return written(night, entry)
 
 

@@ -24,6 +24,8 @@ from tasks.shared.records import Rejected, Row
 
 REASONS = "reasons.jsonl"
 SHORT = 16
+LONGEST_NAME = 200
+"""Bytes; a file system has room for a few more, which `.link.txt` needs."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,16 @@ class Store:
         _keep(drop, place / "drop")
 
 
+def _quiet(name: str) -> str:
+    """Under names like these DVC would look for stages in the file, wherever it lies, and stop at a file that holds none."""
+    return f"{name}.kept" if name in ("dvc.yaml", "dvc.lock") or name.endswith(".dvc") else name
+
+
 def _keep(drop: Drop, place: Path) -> None:
     """A link is kept as the text it holds; it is never followed."""
     place.mkdir()
-    name = "".join(sign if sign.isprintable() and sign not in '\\/:"*?<>|' else "_" for sign in drop.name).strip(". ") or "drop"
+    printable = "".join(sign if sign.isprintable() and sign not in '\\/:"*?<>|' else "_" for sign in drop.name).strip(". ") or "drop"
+    name = _quiet(printable.encode()[:LONGEST_NAME].decode(errors="ignore"))
     if drop.path.is_symlink():
         (place / f"{name}.link.txt").write_text(str(drop.path.readlink()), encoding="utf-8")
     elif drop.path.is_file():
@@ -127,6 +135,6 @@ def _keep(drop: Drop, place: Path) -> None:
     elif drop.path.is_dir():
         for file in sorted(drop.path.rglob("*")):
             if file.is_file() and not file.is_symlink():
-                target = place / name / file.relative_to(drop.path)
+                target = place / name / Path(*map(_quiet, file.relative_to(drop.path).parts))
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)

@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact
-from prefect.events import emit_event
 
-from flows import artifacts
+from flows import artifacts, events, flowrun
 from flows.retraining import history
 from flows.retraining.card_text import literal
 from flows.retraining.history import Entry
@@ -39,6 +38,15 @@ def show(folder: Path, run: str, entry: Entry) -> None:
     create_markdown_artifact(artifacts.with_pictures(text, place), key=f"{run}-night", description=literal(history.headline(entry)))
 
 
+def tags(entry: Entry) -> list[str]:
+    """For the list of runs: the decision, and where a challenger was judged its figure and the verdict on the frozen test rows."""
+    said = [f"{entry['run']}: {entry['decision']}, champion v{entry['version']}"]
+    if judged := entry["judgement"]:
+        one = judged["frozen"]
+        said.append(f"{entry['run']}: {one['figure']} {one['challenger']:.3f}, {one['verdict']} {one['difference']:+.3f}")
+    return said
+
+
 def offer(root: Path, run: str, entry: Entry, say: Say) -> None:
     """The text of a pull request, where commits go to a branch; in it `@` and `#` out of data make no mention and no reference."""
     file = root / PULL_REQUEST.format(run=run)
@@ -49,12 +57,10 @@ def offer(root: Path, run: str, entry: Entry, say: Say) -> None:
 
 
 def announce(entry: Entry) -> None:
-    """An event of the server, for automations."""
-    emit_event(
-        f"slipway.retrain.{entry['decision'].replace(' ', '-')}",
-        resource={"prefect.resource.id": f"slipway.run.{entry['run']}", "prefect.resource.name": entry["run"]},
-        payload={"why": entry["why"], "version": entry["version"]},
-    )
+    """Events of the server, for automations: what was decided, and which drops were set aside whole."""
+    events.emit(f"{events.RETRAIN}{entry['decision'].replace(' ', '-')}", entry["run"], entry["why"], version=entry["version"])
+    if refused := [f"{one['name']}: {one['fault']}" for one in entry["files"] if one["fault"]]:
+        events.emit(events.SET_ASIDE, entry["run"], "; ".join(refused))
 
 
 def published(root: Path, run: str, entry: Entry, to_branch: bool, say: Say) -> str:
@@ -62,4 +68,5 @@ def published(root: Path, run: str, entry: Entry, to_branch: bool, say: Say) -> 
     if to_branch:
         offer(root, run, entry, say)
     announce(entry)
+    flowrun.tag(*tags(entry))
     return history.headline(entry)

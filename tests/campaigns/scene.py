@@ -20,7 +20,7 @@ from tests.flows.station import Station, processes_in, until
 
 CLEAN = "Data and pipelines are up to date."
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-DEPLOYMENT = "compress/cpu"
+DEPLOYMENT = "compress/compress-on-cpu"
 PATIENCE_SECONDS = 1800
 DELAYS, SHORT_DELAYS = "[30, 300]", "[1, 5]"
 """Between tries of a stage: short ones instead of those of dvc.yaml, so that a campaign ends the same day."""

@@ -52,7 +52,7 @@ class Camera:
 
 def start(operator: Operator, name: str, camera: Camera | None = None) -> str:
     """Where the page of the run is that was started from the form."""
-    operator.open_deployment("compress", "cpu")
+    operator.open_deployment("compress", "compress-on-cpu")
     operator.open_form()
     operator.name_run(name)
     operator.add("runs", smoke.RUN)

@@ -34,7 +34,7 @@ def taken(station: ToyStation) -> int:
 
 
 def freed_after(station: ToyStation, server_too: bool) -> float:
-    station.start("compress/gpu", runs=["a"])
+    station.start("compress/compress-on-gpu", runs=["a"])
     until(lambda: processes_in(station.root, "step.py") and taken(station) == 1, PATIENCE_SECONDS)
     victims = [json.loads((station.root / ".dvc/tmp/workspace.lock").read_text(encoding="utf-8"))["pid"]]
     victims += [process.pid for process in processes_in(station.root, "create_app")] if server_too else []

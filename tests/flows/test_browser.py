@@ -1,6 +1,6 @@
 """The UI in a real browser, by clicks: a run from its form, watched to its end, and what its pages tell.
 
-The fixtures are the session's history: at `form` the form of compress/cpu is open, in `first` a run with an override was watched to its
+The fixtures are the session's history: at `form` the form of compress-on-cpu is open, in `first` a run with an override was watched to its
 end, in `second` another that had nothing to do.
 """
 
@@ -53,7 +53,7 @@ def operator(checkout: Toy) -> Iterator[Operator]:
 
 @pytest.fixture(scope="module")
 def form(operator: Operator) -> Operator:
-    operator.open_deployment("compress", "cpu")
+    operator.open_deployment("compress", "compress-on-cpu")
     operator.open_form()
     return operator
 
@@ -81,7 +81,7 @@ def first(operator: Operator, started: str) -> Operator:
 def second(operator: Operator, started: str) -> str:
     operator.page.goto(started)
     operator.state()
-    operator.open_deployment("compress", "cpu")
+    operator.open_deployment("compress", "compress-on-cpu")
     operator.run_at_once()
     return operator.page.url
 

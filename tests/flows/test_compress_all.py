@@ -49,7 +49,7 @@ def test_independent_runs_go_to_two_agents_at_once_and_the_checkout_takes_their_
     toy = station.toy
     toy.replace("params.yaml", "ffn: 512", "ffn: 300")
     retune(toy, "ffn: 256", "ffn: 128")
-    run = station.ended(parent := station.start("compress-all/agents", wait=60))
+    run = station.ended(parent := station.start("compress-all/compress-all-on-agents", wait=60))
     assert run["state_name"] == "Completed", station.logs(parent)
     assert run["state"]["message"] == "6 of 6 stages are up to date here"
     first, second = children(station, str(parent))
@@ -66,7 +66,7 @@ def test_independent_runs_go_to_two_agents_at_once_and_the_checkout_takes_their_
 
 def test_uncommitted_edits_are_refused(station: ToyStation) -> None:
     station.toy.replace("params.yaml", "ffn: 128", "ffn: 64")
-    run = station.ended(station.start("compress-all/agents"))
+    run = station.ended(station.start("compress-all/compress-all-on-agents"))
     call(station.toy.root, "git", "checkout", "--quiet", "params.yaml")
     assert run["state_type"] == "FAILED"
     assert run["state"]["message"] == "params.yaml: has uncommitted edits, which no agent would see; commit and push them"
@@ -80,7 +80,7 @@ def test_run_that_fails_is_told_and_the_others_come_in(station: ToyStation) -> N
     toy.write("control.json", broken)
     toy.replace("params.yaml", "ffn: 128", "ffn: 40")
     call(toy.root, "git", "commit", "--quiet", "--all", "--message", "b is broken")
-    run = station.ended(station.start("compress-all/agents"))
+    run = station.ended(station.start("compress-all/compress-all-on-agents"))
     assert run["state_type"] == "FAILED"
     assert "b: Failed: prune@b: data/raw/b: has no label" in run["state"]["message"]
     assert "3 of 6 stages are up to date here" in run["state"]["message"]
@@ -92,7 +92,7 @@ def test_without_a_remote_it_says_what_is_lacking(station: ToyStation) -> None:
     local = station.toy.root / ".dvc" / "config.local"
     shutil.move(local, local.with_suffix(".away"))
     try:
-        run = station.ended(station.start("compress-all/agents"))
+        run = station.ended(station.start("compress-all/compress-all-on-agents"))
     finally:
         shutil.move(local.with_suffix(".away"), local)
     assert "names no default DVC remote" in run["state"]["message"]

@@ -25,12 +25,13 @@ def of_the_tests() -> None:
     return
 
 
-def run_in(state: State[None], signature: str | None) -> UUID:
-    """A flow run that the server takes for unfinished."""
+def run_in(state: State[None], signature: str | None, tries_ago: int = 0) -> UUID:
+    """A flow run that the server takes for unfinished; signed, where it is, on the try at work or on one before it."""
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(of_the_tests, state=state)
         if signature:
-            client.update_flow_run_labels(run.id, {crashed.LABEL: signature})
+            tries = client.read_flow_run(run.id).run_count - tries_ago
+            client.update_flow_run_labels(run.id, {crashed.LABEL: f"{signature} {tries}"})
         return run.id
 
 
@@ -39,6 +40,13 @@ def state_of(run: UUID) -> str:
         state = client.read_flow_run(run).state
         assert state is not None
         return str(state.name)
+
+
+def told_of(run: UUID) -> str | None:
+    with get_client(sync_client=True) as client:
+        state = client.read_flow_run(run).state
+        assert state is not None
+        return state.message
 
 
 def signature_of(process: str) -> str:
@@ -58,7 +66,8 @@ def signature_of(process: str) -> str:
     ("state", "process", "then"),
     [
         (Running(), "gone", "Crashed"),
-        (Pending(), "gone", "Crashed"),
+        (Running(), "gone, on the try before this one", "Running"),
+        (Pending(), "gone, on the try before this one", "Pending"),
         (Cancelling(), "gone", "Cancelled"),
         (Running(), "alive", "Running"),
         (Running(), "of another machine", "Running"),
@@ -68,14 +77,15 @@ def signature_of(process: str) -> str:
     ],
 )
 def test_run_whose_process_is_gone_is_marked(state: State[None], process: str, then: str) -> None:
-    host, boot, namespace, pid, began = signature_of("gone" if process.startswith("gone") else "alive").split()
+    host, boot, namespace, pid, began, _ = signature_of("gone" if process.startswith("gone") else "alive").split()
     host = "elsewhere" if process == "of another machine" else host
     boot = "another" if process.startswith("before the machine") else boot
     namespace = "another" if process.endswith("container") else namespace
     began = str(int(began) - 1000) if process == "another of its number" else began
-    run = run_in(state, f"{host} {boot} {namespace} {pid} {began}")
+    run = run_in(state, f"{host} {boot} {namespace} {pid} {began}", tries_ago=int(process.endswith("before this one")))
     swept = crashed.sweep()
     assert state_of(run) == then
+    assert told_of(run) == {"Crashed": "its process was killed", "Cancelled": "cancelled, and its process is gone"}.get(then)
     assert bool(swept) == (then in ("Crashed", "Cancelled"))
     with get_client(sync_client=True) as client:
         client.delete_flow_run(run)

@@ -63,6 +63,10 @@ def test_stage_that_is_up_to_date_has_no_reason() -> None:
         (lambda toy: toy.replace("dvc.yaml", "step.py data/${key}/prune", "-B step.py data/${key}/prune"), "its command changed"),
         (lambda toy: (toy.root / "dvc.lock").unlink(), "never ran before"),
         (
+            lambda toy: (toy.replace("params.yaml", "ffn: 512", "ffn: 8"), (toy.root / "data/a/prune/out").unlink()),
+            "runs.a.prune.ffn 512 → 8",
+        ),
+        (
             lambda toy: (toy.replace("params.yaml", "ffn: 512", "ffn: 8"), toy.write("step.py", "pass")),
             "step.py changed; runs.a.prune.ffn 512 → 8",
         ),

@@ -123,4 +123,27 @@ def test_name_of_an_experiment_is_one_that_dvc_takes_and_none_has(root: Path) ->
     assert worktree.free_name(root, "()", "0123456789") == "0123456789"
     commit = call(root, "git", "rev-parse", "HEAD").strip()
     call(root, "git", "update-ref", f"refs/exps/{commit[:2]}/{commit[2:]}/try-2", commit)
-    assert worktree.free_name(root, "(try 2)", "0123456789") == "try-2-01234567"
+    assert worktree.free_name(root, "(try 2)", "0123456789") == "try-2-2"
+    call(root, "git", "update-ref", f"refs/exps/{commit[:2]}/{commit[2:]}/try-2-2", commit)
+    assert worktree.free_name(root, "(try 2)", "0123456789") == "try-2-3"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "name"),
+    [
+        ("a..b", "a-b"),
+        ("x@{1}", "x-1"),
+        ("y.lock", "y-lock"),
+        ("-f --rm", "f---rm"),
+        ("wörter\n\x1b[31m", "w-rter-31m"),
+        ("n" * 300, "n" * 100),
+        ("HEAD", "HEAD-2"),
+        ("twig", "twig-2"),
+        ("v1", "v1-2"),
+    ],
+)
+def test_name_of_an_experiment_is_one_that_git_and_dvc_take_for_nothing_else(root: Path, wanted: str, name: str) -> None:
+    call(root, "git", "branch", "--force", "twig")
+    call(root, "git", "tag", "--force", "v1")
+    assert worktree.free_name(root, wanted, "0123456789") == name
+    call(root, "git", "check-ref-format", f"refs/exps/aa/bb/{name}")

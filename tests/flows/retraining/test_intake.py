@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.repo import Repo
 
 from flows.judging.answers import Shipped
 from flows.pointer import files
@@ -92,6 +93,17 @@ def test_doing_it_again_writes_the_same_files(store: Store, rules: Rules, baseli
     assert {path: path.read_bytes() for path in store.root.glob("data/*/a/**/*") if path.is_file()} == before
 
 
+def test_row_sent_again_with_another_label_is_a_conflict_and_the_page_says_so(store: Store, rules: Rules, baseline: Baseline) -> None:
+    drop(store, "a.csv", articles(700, 30))
+    take(store, rules, baseline)
+    relabelled = [{**row, "desk": "tech" if row["desk"] != "tech" else "sport"} for row in articles(700, 10)]
+    drop(store, "b.csv", relabelled)
+    fault = take(store, rules, baseline)["b.csv"].fault
+    assert fault.startswith("no row could be taken: 10 label conflict (the first: line 2, ")
+    assert f"{relabelled[0]['desk']} here, {articles(700, 10)[0]['desk']} in a row that is here already)" in fault
+    assert fault.endswith("to correct it, change it where it stands (docs/retraining.md, Correct a label)")
+
+
 def test_rows_collected_before_are_known(store: Store, rules: Rules, baseline: Baseline) -> None:
     drop(store, "a.csv", articles(700, 30))
     first = take(store, rules, baseline)["a.csv"]
@@ -156,6 +168,28 @@ def test_unreadable_drop_is_kept_as_it_is_and_a_link_as_what_it_says(store: Stor
     assert next(store.quarantine.folder.glob("*/drop/x.csv.link.txt")).read_text() == "/etc/passwd"
     assert next(store.quarantine.folder.glob("*/drop/y.csv")).read_bytes() == bytes(range(256)) * 4
     assert all(one["whole"] for one in aside(store))
+
+
+def test_drop_whose_name_means_something_to_dvc_or_is_too_long_stops_no_night(store: Store, rules: Rules, baseline: Baseline) -> None:
+    folder = inbox.folder(store.root, RUN)
+    (folder / "d").mkdir(parents=True)
+    (store.root / ".dvcignore").write_text("data/inbox\n")  # as ours
+    (folder / "dvc.yaml").write_text("stages: {evil: {cmd: 'touch evil', outs: [evil]}}\n")
+    (folder / "x.dvc").write_text("not: [valid")
+    (folder / "d" / "dvc.yaml").write_text(":::")
+    (folder / "d" / "x.csv").write_text("other,columns\n1,2\n")
+    (folder / ("l" * 250 + ".csv")).symlink_to("/etc/passwd")
+    assert all(one.taken == 0 for one in take(store, rules, baseline).values())
+    store.version()
+    assert sorted(path.name[:20] for path in store.quarantine.folder.rglob("drop/**/*") if path.is_file()) == [
+        "dvc.yaml.kept",
+        "dvc.yaml.kept",
+        "l" * 20,
+        "x.csv",
+        "x.dvc.kept",
+    ]
+    with Repo(str(store.root)) as repo:
+        assert [stage.addressing for stage in repo.index.stages] == [f"data/quarantine/{RUN}.dvc"]
 
 
 def test_bytes_far_beyond_the_usual_are_not_read(store: Store, rules: Rules, baseline: Baseline) -> None:

@@ -126,12 +126,18 @@ def test_enrolled_champion_and_the_one_before_come_back_bit_for_bit(project: Pat
     assert smoke.md5s(project) != former
     (project / "params.yaml").write_text(text)
     smoke.commit(project, "the former format")
-    done = attempt(project, "python", "-m", "flows.retrain", "rollback", RUN)
+    done = attempt(project, "python", "-m", "flows.retrain", "rollback", RUN, "--why", "wrong labels in the last drop")
     assert done.returncode == 0, done.stdout + done.stderr
     assert smoke.md5s(project) == former
-    assert json.loads((project / "registry" / RUN / "champion.json").read_text())["version"] == version
+    champion, entry = json.loads((project / "registry" / RUN / "champion.json").read_text()), last(project)
+    assert (champion["version"], champion["since"]) == (version, entry["at"])
+    assert champion["why"] == "rolled back: wrong labels in the last drop"
+    assert "@" in champion["by"]
+    assert "Brought by" in (project / "registry" / RUN / "MODEL_CARD.md").read_text()
     assert call(project, "dvc", "status").strip() == CLEAN
-    assert last(project)["decision"] == "rolled back"
+    assert entry["decision"] == "rolled back"
+    assert f"{champion['by']}: wrong labels in the last drop" in entry["why"]
+    assert entry["why"] in call(project, "git", "log", "-1", "--format=%b")
     assert "| class | train | validation | test |" in (project / "registry" / RUN / "MODEL_CARD.md").read_text()
     unknown = attempt(project, "python", "-m", "flows.retrain", "rollback", RUN, "--to", "9")
     assert unknown.returncode == 2

@@ -53,6 +53,18 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     assert "retrain.a.start = 'warm': input should be 'pretrained' or 'champion'" in said
 
 
+@pytest.mark.parametrize("labels", ["{a: ''}", "{a: ' '}", "{'': a}", "{' a': b}", "{a: 'b '}"])
+def test_labels_that_would_meet_no_row_or_make_one_without_label_are_refused(tmp_path: Path, labels: str) -> None:
+    with pytest.raises(ParamsError, match=r"retrain\.a\.map_labels\..*must be a label, without blanks around it"):
+        reading.read_all(written(tmp_path, POLICY.replace("map_labels: {}", f"map_labels: {labels}")))
+
+
+def test_list_of_runs_is_no_policy(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("runs:\n  a: {kind: x}\nretrain: []\n")
+    with pytest.raises(ParamsError, match=r"retrain = \[\]: must be a mapping of runs"):
+        reading.read_all(tmp_path)
+
+
 def test_unknown_run_is_told(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match=r"retrain\.b: there is no run `b`; allowed: a"):
         reading.read_all(written(tmp_path, POLICY, run="b"))

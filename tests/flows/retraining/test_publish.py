@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flows import git as flows_git
-from flows import worktree
+from flows import retrain, worktree
 from flows.retraining import history, inbox, publish, registry
 from flows.retraining.policy import Policy
 from flows.retraining.store import Store
@@ -256,6 +256,59 @@ def test_a_store_that_is_named_relative_to_the_project_gets_the_data(root: Path)
     assert publish.publish(root, RUN, policy(), spend(root, policy()), print)
     assert dvc("status", "--cloud").strip() == "Cache and remote 'near' are in sync."
     assert len(list((root.parent / "near").rglob("*"))) > 3
+
+
+def hook(folder: Path, name: str, script: str) -> None:
+    file = folder / "hooks" / name
+    file.write_text(f"#!/bin/sh\n{script}\n")
+    file.chmod(0o755)
+
+
+def test_remote_that_refuses_the_branch_gets_no_tag(root: Path, remotes: Path) -> None:
+    hook(remotes / "git", "update", 'case "$1" in refs/heads/*) echo "main is closed"; exit 1;; esac')
+    made = spend(root, policy())
+    with pytest.raises(PassingError, match=r"did not take the night's commit: .*main is closed"):
+        publish.publish(root, RUN, policy(), made, nothing)
+    assert git("ls-remote", "origin") == ""
+    (remotes / "git" / "hooks" / "update").unlink()
+    assert publish.publish(root, RUN, policy(), made, nothing)
+    assert git("ls-remote", "origin", "refs/heads/main").split()[0] == made
+    assert git("ls-remote", "origin", "refs/tags/a@v1^{}").split()[0] == made
+
+
+@pytest.mark.parametrize(("name", "command"), [("pre-push", "push"), ("prepare-commit-msg", "commit")])
+def test_hook_that_refuses_is_named_with_its_last_words(root: Path, remotes: Path, name: str, command: str) -> None:
+    assert remotes.exists()
+    made = spend(root, policy())
+    hook(root / ".git", name, "echo 'no ticket'; echo 'in the message' >&2; exit 3")
+    said = rf"git {command} was refused by the hook {name} .*no ticket.*in the message.*mend what it objects to, or the hook"
+    with pytest.raises((PassingError, flows_git.HookError), match=said) as refused:
+        publish.publish(root, RUN, policy(), made, nothing) if name == "pre-push" else spend(root, policy(), version=2)
+    assert retrain._code(refused.value) == (75 if name == "pre-push" else 2)
+    (root / ".git" / "hooks" / name).unlink()
+    assert publish.publish(root, RUN, policy(), made, nothing)
+
+
+def test_failure_that_no_hook_caused_names_none(root: Path) -> None:
+    hook(root / ".git", "prepare-commit-msg", "echo fine")
+    with pytest.raises(flows_git.GitError) as failed:
+        git("commit", "--message", "nothing to commit")
+    assert "hook" not in str(failed.value)
+
+
+@pytest.mark.usefixtures("remotes")
+def test_tag_of_a_merge_that_is_not_pushed_waits(root: Path) -> None:
+    rule = policy(publish="branch")
+    git("push", "--quiet", "origin", "main")
+    assert publish.publish(root, RUN, rule, spend(root, rule), nothing)
+    git("merge", "--quiet", "--squash", "retrain/a")
+    git("commit", "--quiet", "--message", "merged as one, and not pushed")
+    publish.tag_merged(root, RUN, rule, nothing)
+    assert git("tag") == "a@v1"
+    assert "a@v1" not in git("ls-remote", "origin")
+    git("push", "--quiet", "origin", "main")
+    publish.tag_merged(root, RUN, rule, nothing)
+    assert git("ls-remote", "origin", "refs/tags/a@v1^{}").split()[0] == git("rev-parse", "HEAD")
 
 
 @pytest.mark.parametrize(("broken", "said"), [("git", "git remote origin: did not take"), ("store", "DVC remote: did not take")])
