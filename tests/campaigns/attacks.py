@@ -69,7 +69,7 @@ def keep_secret(station: Station) -> None:
 
 
 def deployment(station: Station) -> str:
-    return str(station.get("/deployments/name/compress/cpu")["id"])
+    return str(station.get("/deployments/name/compress/compress-on-cpu")["id"])
 
 
 def without_password(station: Station) -> list[str]:
