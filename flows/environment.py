@@ -94,11 +94,15 @@ def own_site_cache() -> Path:
     """Where DVC keeps what it knows of a checkout's files, for us alone: its default, which it unpickles, is open to all accounts.
 
     Raises:
-        SlipwayError: there is no such folder to be had.
+        SlipwayError: another account has put one there. One that cannot be made for other reasons DVC cannot make either, and says so.
     """
     place = Path(f"{Path.cwd()}{OURS}")
     if place.parents[1].is_dir() and os.environ.setdefault(SITE_CACHE, str(place)) == str(place):
-        private.scratch(place)
+        try:
+            private.scratch(place)
+        except SlipwayError:
+            if os.path.lexists(place):
+                raise
     return place
 
 
@@ -118,8 +122,8 @@ def main() -> int:
         if not said or said.endswith(OURS):  # ours may be that of a place from which the checkout was moved
             with config.edit("local") as local:
                 local.setdefault("core", {})["site_cache_dir"] = str(place)
-    except ConfigError as error:
-        print(f".dvc: {error}", file=sys.stderr)
+    except (ConfigError, OSError) as error:
+        print(f".dvc/config.local: cannot be written ({error}); run this where dvc.yaml is", file=sys.stderr)
         return 2
     return 0
 

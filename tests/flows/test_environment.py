@@ -15,6 +15,7 @@ import pytest
 
 from flows import private
 from tasks.shared.errors import ParamsError
+from tests import disks
 from tests.flows.toy import REPOSITORY, Toy, call
 
 CAN_BE_ANOTHER = os.geteuid() == 0 and shutil.which("setpriv") is not None
@@ -92,6 +93,13 @@ def test_link_in_place_of_the_site_cache_is_not_followed(toy: Toy, tmp_path: Pat
 def test_outside_a_project_no_folder_is_made(tmp_path: Path) -> None:
     assert "DVC_SITE_CACHE_DIR" not in environment(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_site_cache_that_cannot_be_made_ends_nothing(toy: Toy) -> None:
+    """In a checkout that one may only read; DVC says so itself where it wants to write."""
+    with disks.mounted(toy.root / ".dvc" / "tmp", "ro"):
+        done = run(toy.root, "-c", "import flows.environment")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_bare_dvc_is_told_of_it(toy: Toy) -> None:
