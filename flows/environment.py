@@ -7,7 +7,6 @@ bare `dvc` needs into .dvc/config.local.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import ssl
 import sys
@@ -36,7 +35,7 @@ FAULT_FILE = "SLIPWAY_FAULT_FILE"
 HERE = ("127.0.0.1", "localhost", "::1")
 NO_PROXY = ("NO_PROXY", "no_proxy")
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-SOCKS = ("socks5", "socks5h")
+SCHEMES = ("http", "https", "socks5", "socks5h")
 CERTIFICATES = "SSL_CERT_FILE"
 SITE_CACHE = "DVC_SITE_CACHE_DIR"
 OURS = "/.dvc/tmp/site-cache"
@@ -50,23 +49,17 @@ def reach_this_machine() -> None:
     said = [host.strip() for name in NO_PROXY for host in os.environ.get(name, "").split(",") if host.strip()]
     hosts = ",".join(dict.fromkeys([*said, *HERE]))
     os.environ.update(dict.fromkeys(NO_PROXY, hosts))
-    for name in [name for name in os.environ if name.upper() in PROXIES]:
-        if fault := _fault_of_proxy(os.environ[name]):
-            del os.environ[name]
-            print(f"{name}: {fault}; going on without this proxy", file=sys.stderr)
+    for name in [name for name in os.environ if name.upper() in PROXIES and not _is_proxy(os.environ[name])]:
+        del os.environ[name]
+        print(f"{name}: names no proxy: it must be as http://proxy.example:3128; going on without this proxy", file=sys.stderr)
 
 
-def _fault_of_proxy(url: str) -> str | None:
+def _is_proxy(url: str) -> bool:
     try:
         place = urlsplit(url if "://" in url else f"http://{url}")
-        usable = place.scheme in ("http", "https", *SOCKS) and place.port != 0
+        return place.scheme in SCHEMES and place.port != 0
     except ValueError:
-        usable = False
-    if not usable:
-        return "names no proxy: it must be as http://proxy.example:3128"
-    if place.scheme in SOCKS and importlib.util.find_spec("socksio") is None:
-        return "names a SOCKS proxy, for which the package socksio is missing"
-    return None
+        return False
 
 
 def check_certificates() -> None:
@@ -94,11 +87,15 @@ def own_site_cache() -> Path:
     """Where DVC keeps what it knows of a checkout's files, for us alone: its default, which it unpickles, is open to all accounts.
 
     Raises:
-        SlipwayError: there is no such folder to be had.
+        SlipwayError: another account has put one there. One that cannot be made for other reasons DVC cannot make either, and says so.
     """
     place = Path(f"{Path.cwd()}{OURS}")
     if place.parents[1].is_dir() and os.environ.setdefault(SITE_CACHE, str(place)) == str(place):
-        private.scratch(place)
+        try:
+            private.scratch(place)
+        except SlipwayError:
+            if os.path.lexists(place):
+                raise
     return place
 
 
@@ -118,8 +115,8 @@ def main() -> int:
         if not said or said.endswith(OURS):  # ours may be that of a place from which the checkout was moved
             with config.edit("local") as local:
                 local.setdefault("core", {})["site_cache_dir"] = str(place)
-    except ConfigError as error:
-        print(f".dvc: {error}", file=sys.stderr)
+    except (ConfigError, OSError) as error:
+        print(f".dvc/config.local: cannot be written ({error}); run this where dvc.yaml is", file=sys.stderr)
         return 2
     return 0
 

@@ -62,7 +62,7 @@ def ensure() -> None:
         _start_own()
     elif urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise ParamsError("PREFECT_API_URL", f"must be an address as http://127.0.0.1:4200/api, not {url}")
-    elif settings.api.auth_string is None and is_here(url):
+    elif not settings.api.auth_string and is_here(url):
         point_at(url, password.kept(home()))
     else:
         point_at(url)
@@ -102,7 +102,7 @@ def address(port: int) -> str:
 def running() -> str | None:
     """Where the server of `make ui` is, if it runs in this checkout."""
     try:
-        said = json.loads(private.read(home() / WHERE) or "{}")
+        said = json.loads(private.read(Path(os.environ["PREFECT_HOME"]) / WHERE) or "{}")
         url, pid = str(said["url"]), int(said["pid"])
         port = int(url.removesuffix("/api").rpartition(":")[2])
     except (ValueError, KeyError, TypeError):
