@@ -38,6 +38,8 @@ from tasks.shared.errors import ModelError, SlipwayError
 TEACHER = "finetune"
 MISSED = 1
 """Exit status, as where a gate is not passed."""
+SHOWN = 3
+"""Trials that a failed search names."""
 
 
 @flow(name="search", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
@@ -93,7 +95,8 @@ def _searched(made: Plan, write: bool) -> State[Any]:
     _show(made.run, folder, found)
     if found.winner is None:
         near = f"{folder}/front.md shows how near they came"
-        return Failed(message=f"{made.run}: none of {len(tried)} trials keeps the budget; {near}", data=MISSED)
+        shown = [trials.told(found.tried[number], made) for number in found.front[:SHOWN]]
+        return Failed(message="\n".join([f"{made.run}: none of {len(tried)} trials keeps the budget; {near}", *shown]), data=MISSED)
     said = write_winner(made.root, made.run, tried[found.winner].values, write)
     return Completed(message="\n".join([trials.told(tried[found.winner], made), *said, f"all trials: {folder}/front.md"]), data=0)
 

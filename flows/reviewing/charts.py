@@ -49,9 +49,10 @@ def _categories(quality: Quality) -> bytes:
 
 
 def _name(name: str) -> str:
+    from tasks.shared import escape
     from tasks.shared.pictures import tick_names
 
-    return name if tick_names([name]) == [name] else f"{name[:20].encode('ascii', 'replace').decode()}…"
+    return name if tick_names([name]) == [name] else f"{escape.line(name)[:20].encode('ascii', 'replace').decode()}…"
 
 
 def _quality_latency(one: RunReview) -> bytes:

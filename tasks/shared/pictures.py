@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from tasks.shared import escape
 from tasks.shared.images import opened
 
 COLOURS = ("#7f7f7f", "#0072b2", "#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#000000")
@@ -45,7 +46,8 @@ def _characters() -> frozenset[int]:
 
 
 def _writable(label: str) -> bool:
-    return all(ord(sign) in _characters() for sign in label)
+    """Some fonts have signs for what nobody sees, or what turns the direction of writing."""
+    return label == escape.visible(label) and all(ord(sign) in _characters() for sign in label)
 
 
 def quality_and_latency(points: Sequence[Mapping[str, Any]], headline: str, file: Path) -> None:
@@ -130,7 +132,7 @@ def thumbnails(images: Sequence[bytes], captions: Sequence[str], file: Path) -> 
         axes.axis("off")
     for number, (axes, image, caption) in enumerate(zip(grid, images, captions, strict=False), 1):
         axes.imshow(opened(image).convert("RGB"))
-        shown = caption if all(ord(sign) in _characters() or sign == "\n" for sign in caption) else f"no. {number}"
+        shown = caption if all(map(_writable, caption.split("\n"))) else f"no. {number}"
         axes.set_title(f"{number}", loc="left", fontsize=8, color=INK)
         axes.text(0.5, -0.04, shown, transform=axes.transAxes, ha="center", va="top", fontsize=8, color=INK, parse_math=False)
     _save(figure, file)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,11 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
     root = tmp_path_factory.mktemp("shown")
     try:
-        with pytest.MonkeyPatch.context() as changed, temporary_settings({PREFECT_API_URL: f"{url}/api"}):
+        with (
+            pytest.MonkeyPatch.context() as changed,
+            temporary_settings({PREFECT_API_URL: f"{url}/api"}),
+            warnings.catch_warnings(category=FutureWarning, action="ignore"),  # of an artifact that is made outside of a flow
+        ):
             changed.setattr(artifacts, "create_markdown_artifact", noted)
             changed.setattr(telling, "create_markdown_artifact", noted)
             changed.chdir(root)

@@ -157,7 +157,7 @@ def test_a_local_cluster_of_two_workers_does_trials_side_by_side(gone_on: tuple[
     done = attempt(project, *COMMAND)
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
-    assert f"{RUN}: none of 3 trials keeps the budget; data/{RUN}/search/front.md shows how near they came" in done.stderr
+    assert f"{RUN}: none of 3 trials keeps the budget; data/{RUN}/search/front.md shows how near they came\ntrial " in done.stderr
     assert [one["state"] for one in front_of(project)["trials"]] == ["complete"] * 3
     began = list(re.finditer(r"Task run 'trial [12]: [^']*' - begins on \S+, process (?P<worker>\d+)", said))
     ended = [found.start() for found in re.finditer(r"Task run 'trial [12]: [^']*' - Finished", said)]

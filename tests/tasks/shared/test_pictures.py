@@ -20,6 +20,8 @@ NO_FONT_HAS_IT = chr(0x0378)
         (["спорт", "größe"], ["спорт", "größe"]),
         ([NO_FONT_HAS_IT, "b"], ["0", "1"]),
         (["a" * 25, "b"], ["0", "1"]),
+        (["pay\u202epal", "b"], ["0", "1"]),
+        (["pay\u200bpal", "b"], ["0", "1"]),
         ([f"label {n}" for n in range(31)], [str(n) for n in range(31)]),
     ],
 )
