@@ -94,7 +94,7 @@ def ensure(root: Path, name: str) -> list[str]:
 
 
 def _text(root: Path, name: str) -> str:
-    return documents.text((root / "recipes" / f"{name}.yaml").read_bytes(), f"recipes/{name}.yaml")
+    return documents.text((root / "recipes" / f"{name}.yaml").read_bytes(), f"recipes/{name}.yaml").replace("\r\n", "\n")
 
 
 def _parsed(name: str, text: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -125,6 +126,31 @@ def test_recipes_are_listed_with_what_they_are_and_take(root: Path) -> None:
 def test_unknown_recipe_is_refused(root: Path) -> None:
     with pytest.raises(ParamsError, match=r"recipe tweet: there is none of that name; did you mean `tweets`\?"):
         recipes.add(root, "tweet")
+
+
+def test_line_ends_of_windows_stay(root: Path) -> None:
+    for file in (root / "params.yaml", root / "recipes" / "tweets.yaml"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    recipes.add(root, "tweets")
+    content = (root / "params.yaml").read_bytes()
+    assert content.count(b"\n") == content.count(b"\r\n")
+    assert list(params.read(root / "params.yaml")) == ["bbc", "tweets"]
+
+
+@pytest.mark.parametrize("written", ["flow", "wide", "quoted"])
+def test_params_that_are_laid_out_otherwise_are_left_alone(root: Path, written: str) -> None:
+    file = root / "params.yaml"
+    text = file.read_text()
+    if written == "flow":
+        text = json.dumps({"runs": params.read(file)})
+    elif written == "wide":
+        text = "\n".join(line.replace("  ", "    ") for line in text.splitlines()) + "\n"
+    else:
+        text = text.replace("runs:", '"runs":', 1)
+    file.write_text(text)
+    with pytest.raises(ParamsError, match=r"copy what stands below `run:` in the recipe by hand"):
+        recipes.add(root, "tweets")
+    assert file.read_text() == text
 
 
 def test_run_with_other_values_is_left_alone(root: Path) -> None:
