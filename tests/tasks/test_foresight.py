@@ -115,6 +115,18 @@ def test_a_checkpoint_that_is_refused_is_told_of_first(tmp_path: Path) -> None:
     assert "has no config.json" in foreseen(tmp_path, {"prune.layers": 5})
 
 
+def test_a_vocabulary_that_cannot_be_trimmed_is_told_before_it_is_trained(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = [*tiny.SPECIAL, *{word for row in tiny.articles() for word in row["headline"].split()}][:1200]
+    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))  # noqa: S106
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    names = {f"{name.strip('[]').lower()}_token": name for name in tiny.SPECIAL}
+    tiny.checkpoint_in(tmp_path / "models" / "tiny", tokenizer=PreTrainedTokenizerFast(tokenizer_object=backend, **names))
+    assert "runs.bbc.prune.vocabulary: only vocabularies of WordPiece, Unigram, BPE can be trimmed" in foreseen(tmp_path, {})
+
+
 def test_finetune_looks_at_what_pretrain_has_left(tmp_path: Path) -> None:
     tiny.checkpoint_in(tmp_path / "data" / "bbc" / "pretrain" / "out")
     with pytest.raises(ModelError, match=r"runs\.bbc\.prune\.ffn = 256: the teacher has 128"):

@@ -141,6 +141,18 @@ def only_words(folder: Path) -> None:
     (folder / "vocab.txt").write_text("\n".join(sorted(pieces, key=pieces.__getitem__)) + "\n")
 
 
+def words_of_a_bert(folder: Path) -> None:
+    only_words(folder)
+    with_tokenizer_config(tokenizer_class="BertTokenizer")(folder)
+
+
+def of_other_texts(folder: Path) -> None:
+    """Most of its pieces give way to some that no headline holds."""
+    pieces = json.loads((folder / TOKENIZER).read_text())["model"]["vocab"]
+    odd = {piece if number < 5 else f"Q{number}": number for piece, number in pieces.items()}
+    edit(folder / TOKENIZER, lambda held: held["model"].update(vocab=odd))
+
+
 def japanese(folder: Path, **how: str) -> None:
     only_words(folder)
     (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertJapaneseTokenizer", **how}))
@@ -204,6 +216,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a piece too many": (an_added_piece, "its tokenizer has the piece '<new>' at 1200"),
     "a piece moved": (lambda folder: an_added_piece(folder, 30), "has '<new>' at 1200, but it is read as piece 1170"),
     "two cases": (lambda folder: cased(folder, do_lower_case=True), "do_lower_case = True, its tokenizer.json lowercase = False"),
+    "unknown texts": (of_other_texts, "100% of their pieces are unknown"),
     "another padding": (with_config(pad_token_id=3), "pad_token_id = 3, its tokenizer has '\\[PAD\\]' at 0"),
     "code for the tokenizer": (with_tokenizer_config(auto_map={"AutoTokenizer": ["x.Y", None]}), "auto_map asks for code of its own"),
     "code": (with_config(auto_map={"AutoModel": "x.Y"}), "auto_map asks for code of its own"),
@@ -248,7 +261,7 @@ TOLD: dict[str, tuple[Callable[[Path], Any], dict[str, Any]]] = {
         {"files_left_behind": ["other.safetensors"]},
     ),
     "words only": (
-        lambda folder: (only_words(folder), with_tokenizer_config(tokenizer_class="BertTokenizer")(folder)),
+        words_of_a_bert,
         {"tokenizer_made_from": ["vocab.txt"]},
     ),
     "paths of another machine": (with_tokenizer_config(vocab_file="/etc/passwd", tokenizer_file="../../x"), {}),
