@@ -103,13 +103,15 @@ class Sets:
         from scipy.sparse import csr_array
 
         sizes = np.array([len(one) for one in pieces], dtype=np.int64)
-        rows = np.repeat(np.arange(len(pieces)), sizes)
-        _, columns, counts = np.unique(np.concatenate(pieces), return_inverse=True, return_counts=True)
+        values, counts = np.unique(np.concatenate(pieces), return_counts=True)
+        values, counts = values[counts > 1], counts[counts > 1]  # what stands in one text alone, nothing shares
+        found = [np.searchsorted(values, one[_among(one, values)]).astype(np.int32) for one in pieces]
+        columns = np.concatenate(found)
+        rows = np.repeat(np.arange(len(pieces), dtype=np.int32), [len(one) for one in found])
         often = counts > max(FEWEST_OFTEN, len(pieces) * SHARE_OFTEN)
         common = often[columns]
-        shape = (len(pieces), len(counts))
-        kept = columns[~common], rows[~common]
-        rare = csr_array((np.ones(len(kept[0]), dtype=np.int32), kept[::-1]), shape=shape)
+        kept = rows[~common], columns[~common]
+        rare = csr_array((np.ones(len(kept[0]), dtype=np.int32), kept), shape=(len(pieces), len(values)))
         bits = np.zeros((len(pieces), -(-int(often.sum()) // 8)), dtype=np.uint8)
         place = (np.cumsum(often) - 1)[columns[common]]
         np.bitwise_or.at(bits, (rows[common], place // 8), (1 << (place % 8)).astype(np.uint8))
@@ -148,6 +150,13 @@ class Sets:
     ) -> NDArray[np.bool_]:
         enough: NDArray[np.bool_] = shared >= threshold * (self.sizes[later] + self.sizes[earlier] - shared)
         return enough
+
+
+def _among(some: NDArray[np.uint32], values: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Which of some pieces are among the values, which ascend."""
+    place = np.searchsorted(values, some)
+    found: NDArray[np.bool_] = np.append(values, values[-1:])[place] == some if len(values) else np.zeros(len(some), dtype=bool)
+    return found
 
 
 def _pieces(text: str) -> NDArray[np.uint32]:

@@ -59,7 +59,7 @@ def by_ending(names: Collection[str]) -> str:
     for name in sorted(names):
         hidden = is_hidden(name)
         ending = "hidden" if hidden else PurePosixPath(name).suffix.lower() or "without ending"
-        sorts.setdefault(ending, []).append(name)
+        sorts.setdefault(ending, []).append(name if name.isprintable() else ascii(name))
     return ", ".join(
         f"{len(found):,} {ending} ({', '.join(found[:SHOWN])}{', ...' if len(found) > SHOWN else ''}{_remedy(ending)})"
         for ending, found in sorted(sorts.items(), key=lambda one: (-len(one[1]), one[0]))

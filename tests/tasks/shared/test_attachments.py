@@ -72,3 +72,9 @@ def test_what_a_user_names_must_be_a_file(raw: Path, name: str) -> None:
     assert given(raw / "images/a.png") == b"top"
     with pytest.raises(UnusableRowError, match=r"^no such file: "):
         given(raw / name)
+
+
+@pytest.mark.parametrize("name", ["x" * 5_000, "nul\0", "", "no/such"])
+def test_name_that_is_no_file_is_refused_with_the_reason(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnusableRowError, match="no such file"):
+        given(tmp_path / name)

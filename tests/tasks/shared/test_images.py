@@ -208,3 +208,23 @@ def test_fingerprints_are_of_what_is_seen() -> None:
     assert len(set(map(images.fingerprint, same))) == 1
     other = [encoded(RGB, "JPEG"), encoded(RGB.resize((40, 60))), encoded(Image.fromarray(np.asarray(RGB).reshape(60, 40, 3)))]
     assert len(set(map(images.fingerprint, [*same, *other]))) == 4
+
+
+@pytest.mark.parametrize("name", ["AVIF", "JPEG2000", "QOI", "DIB"])
+def test_picture_of_a_rarer_format_is_kept_byte_for_byte(name: str) -> None:
+    data = encoded(RGB, name)
+    assert mend(data) == (data, {})
+
+
+def test_first_frame_of_a_moving_avif_is_taken_and_counted() -> None:
+    file = io.BytesIO()
+    RGB.save(file, "AVIF", save_all=True, append_images=[GREY.convert("RGB")])
+    made, counts = mend(file.getvalue())
+    assert counts == {"first frame of moving images taken": 1}
+    assert np.abs(pixels(images.opened(made)) - pixels(RGB)).mean() < 8
+
+
+@pytest.mark.parametrize("data", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 40\n", b"%PDF-1.7\n", b"\xd7\xcd\xc6\x9a" + bytes(60)])
+def test_format_that_runs_another_program_is_not_decoded(data: bytes) -> None:
+    with pytest.raises(UnusableRowError, match="unreadable image"):
+        mend(data)
