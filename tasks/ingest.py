@@ -120,7 +120,9 @@ def value_of(row: Row, role: str, column: str, kind: base.Kind, cleaned: Counter
         return attached(raw, value, row.file)
     if isinstance(value, bytes) and role not in kind.files:
         raise base.UnusableRowError(f"no text: the column `{column}` holds bytes")
-    return value if role in kind.verbatim or isinstance(value, bytes) else clean(value, cleaned, keep_lines=role == "pool")
+    if isinstance(value, bytes):
+        return value
+    return values.whole(value, cleaned) if role in kind.verbatim else clean(value, cleaned, keep_lines=role == "pool")
 
 
 def reject_empty(intake: Intake) -> None:

@@ -24,7 +24,8 @@ def rows(value: Mapping[str, Any], name: str) -> Iterator[Any] | None:
         shown = ", ".join(f"`{key[:40]}`" for key in below[:5])
         raise DataError(name, f"holds rows below {shown}; put those of each key into a file of its own")
     if below:
-        return iter(value[below[0]])
+        found: list[Any] = value[below[0]]
+        return iter(found)
     if len(value) > 0 and all(isinstance(one, dict) and one for one in value.values()):
         return _of_objects(value)
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from tasks.shared.records import LONGEST_LINE
 LIST, OBJECT = "a list", "an object"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 TRUTH = {"true": 1.0, "false": 0.0}
+HALVES = re.compile("[\ud800-\udfff]")
 SHOWN = 1_000
 MISSING = ("NaT", "<NA>")
 """How pandas writes times and values that are not there."""
@@ -98,6 +100,13 @@ def single(value: str, column: str, is_label: bool) -> str:
     if several and isinstance(several[0], Odd):
         raise several[0].refused(column)
     return str(several[0]) if several else ""
+
+
+def whole(text: str, counts: Counter[str]) -> str:
+    """With a sign in the place of each half of a character, which could not be written; every other sign keeps its place."""
+    replaced = HALVES.sub("\ufffd", text)
+    counts["half characters replaced"] += replaced != text
+    return replaced
 
 
 def numbers_alike(labels: Iterable[str]) -> list[str]:

@@ -125,6 +125,14 @@ def test_an_export_gives_entities_and_says_so(tmp_path: Path) -> None:
     assert report(tmp_path / "o")["files"][0]["remarks"] == {"read as an export of doccano": 40}
 
 
+def test_half_a_character_moves_no_span(tmp_path: Path) -> None:
+    data = [{"text": f"\ud800 Ada {row['text']}", "spans": [[2, 5, "per\udfff"]]} for row in rows(40)]
+    write_jsonl(tmp_path / "raw/a.jsonl", data)
+    run(tmp_path / "raw", tmp_path / "o", kind="token_classification", options=SPANS, columns={"text": "text", "spans": "spans"})
+    assert {tuple(row["label"].split()[:3]) for row in read(tmp_path / "o", "train")} == {("O", "B-per\ufffd", "O")}
+    assert report(tmp_path / "o")["cleaned"] == {"half characters replaced": 80}
+
+
 def test_no_message_shows_a_whole_column(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     table = {"text": {f"row {n}": row["text"] for n, row in enumerate(rows(400))}, "label": {f"row {n}": "x" for n in range(400)}}

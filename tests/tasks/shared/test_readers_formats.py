@@ -303,3 +303,29 @@ def test_a_small_file_that_unpacks_to_much_costs_little(tmp_path: Path, make: Ca
 def test_a_compressed_text_of_usual_size_is_read(tmp_path: Path) -> None:
     content = b"text,label\n" + b"".join(b"this is the text number %d,sport\n" % n for n in range(20_000))
     assert len(read(tmp_path, "a.csv.gz", gzip.compress(content)).rows) == 20_000
+
+
+DAMAGE = """
+import sys, pathlib
+from tasks.shared import readers
+from tasks.shared.errors import DataError
+path = pathlib.Path(sys.argv[1])
+sound, outcomes = path.read_bytes(), set()
+for at in range(0, len(sound), 7):
+    for byte in (0, 64):
+        path.write_bytes(sound[:at] + bytes([byte]) + sound[at + 1 :])
+        try:
+            outcomes.add(bool(readers.read(path.parent, True).rows))
+        except DataError:
+            outcomes.add("fault")
+print(outcomes == {True, "fault"})
+"""
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.feather"])
+def test_no_damaged_byte_ends_the_process(tmp_path: Path, name: str) -> None:
+    """pyarrow aborts on some, where it trusts what the file says of itself."""
+    table = pa.Table.from_pylist([{"text": f"text {n}", "label": ["x"], "n": n / 3} for n in range(20)])
+    pq.write_table(table, tmp_path / name) if name.endswith("parquet") else feather.write_feather(table, tmp_path / name)
+    done = subprocess.run([sys.executable, "-c", DAMAGE, str(tmp_path / name)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "True")
