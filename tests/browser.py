@@ -69,10 +69,19 @@ def operator(url: str, password: str | None = None) -> Iterator[Operator]:
         try:
             operator = Operator(browser, url)
             if password:
-                operator.log_in(password)
+                log_in(operator.page, url, password)
             yield operator
         finally:
             browser.close()
+
+
+def log_in(page: Page, url: str, password: str) -> None:
+    """Through the UI's own page for it; its complaints of the time before are left behind."""
+    page.goto(url)
+    page.locator("input").fill(password)
+    page.get_by_role("button", name="Login").click()
+    expect(page.get_by_role("button", name="Deployments", exact=True)).to_be_visible(timeout=PATIENCE_SECONDS * 1000)
+    page.reload()
 
 
 class Operator:
@@ -84,13 +93,6 @@ class Operator:
         self.page.context.on("request", self._note)
         self.page.on("websocket", self._note)
         self.page.goto(url)
-
-    def log_in(self, password: str) -> None:
-        """Through the UI's own page for it; its complaints of the time before are left behind."""
-        self.page.locator("input").fill(password)
-        self.page.get_by_role("button", name="Login").click()
-        expect(self.page.get_by_role("button", name="Deployments", exact=True)).to_be_visible()
-        self.page.reload()
 
     def _note(self, asked: Request | WebSocket) -> None:
         place = urlsplit(asked.url)

@@ -98,7 +98,7 @@ def stale(side: Side, run: str) -> dict[str, list[str]]:
     outs = {out.fs_path: out for stage in side.every_stage() for out in stage.outs}
     if not any(out.hash_info for stage in stages for out in stage.outs):
         return {}
-    found = {}
+    found: dict[str, list[str]] = {}
     for stage in stages:
         name = stage.addressing.partition("@")[0]
         if not any(out.hash_info for out in stage.outs):

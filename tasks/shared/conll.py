@@ -63,7 +63,8 @@ def _layout(path: Path, encoding: str) -> _Layout:
     """Of the lines that do not begin with `#`, most of which are sound, and of a line that names the columns."""
     widths: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
     tabbed = numbered = total = 0
-    layout, names = _Layout(), UNIVERSAL
+    layout = _Layout()
+    names: tuple[str, ...] = UNIVERSAL
     for line in lines(path, encoding):
         if match := GLOBAL_COLUMNS.fullmatch(line.text):
             names = tuple(one.lower() for one in match["names"].split())

@@ -104,9 +104,9 @@ def _skip(text: str, position: int) -> int:
 def _of_tables(name: str, found: Iterator[Found | Rejected]) -> Iterator[Found | Rejected]:
     """A file of one object may be a table, whose rows are counted from 1."""
     first = list(islice(found, 2))
-    only = first[0] if len(first) == 1 else None
-    is_one = isinstance(only, Found) and isinstance(only.value, dict) and not annotation_exports.recognised([only.value])
-    rows = json_tables.rows(only.value, name) if is_one else None
+    rows = None
+    if len(first) == 1 and isinstance(first[0], Found) and isinstance(first[0].value, dict):
+        rows = None if annotation_exports.recognised([first[0].value]) else json_tables.rows(first[0].value, name)
     if rows is None:
         yield from chain(first, found)
     else:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from playwright.sync_api import Dialog, Page, expect, sync_playwright
+from prefect.artifacts import create_markdown_artifact
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-from flows import artifacts, plots, server
+from flows import artifacts, password, plots, server
 from flows.retraining import telling
 from flows.taskruns import Outcome
 from tasks.shared import ingest_report, report
@@ -39,7 +40,11 @@ class Visitor:
         self.hosts: list[str] = []
         self.dialogs: list[str] = []
         page.on("request", lambda one: self.hosts.append(one.url))
-        page.on("dialog", lambda one: (self.dialogs.append(one.message), one.dismiss()))
+        page.on("dialog", self._dismiss)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
     def check_nothing_acted(self, root: str = "body") -> None:
         assert self.dialogs == []
@@ -64,10 +69,11 @@ def test_page_of_the_plots_draws_hostile_labels_and_runs_none(project: Path, vis
         call(project, "cp", "-r", str(REPOSITORY / ".dvc" / name), str(project / ".dvc"))
     (project / plots.PAGE).write_text(plots.page(), encoding="utf-8")
     table = project / "x' onclick=alert(1) ]--><script>.csv"
-    for file, rows in {
+    files: dict[Path, list[list[Any]]] = {
         project / "confusion.csv": [["actual", "predicted"], [LABEL, "b"], ["<!-- <script>", "{plot_divs}"]],
         table: [["epoch", f"q{SCRIPT}"], [0, 1], [1, 2]],
-    }.items():
+    }
+    for file, rows in files.items():
         with file.open("w", newline="") as stream:
             csv.writer(stream).writerows(rows)
     categories = [{"category": LABEL, "f1": 0.5, "rows": 3}, {"category": "b", "f1": float("nan"), "rows": 4}]
@@ -121,21 +127,20 @@ def hostile_intake() -> str:
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """By its key where the UI shows each artifact that tells of hostile data."""
-    port, pages = server.free_port(), dict[str, str]()
+    port, pages, own = server.free_port(), dict[str, str](), password.new()
     url = f"http://{server.HOST}:{port}"
     with pytest.MonkeyPatch.context() as changed:
         changed.setattr(server, "START_SECONDS", 300)
-        process = server.start(port, {"PREFECT_SERVER_UI_API_URL": f"{url}/api"})
-    real = artifacts.create_markdown_artifact
+        process = server.start(port, own, {"PREFECT_SERVER_UI_API_URL": f"{url}/api"})
 
     def noted(text: str, **told: Any) -> None:
-        pages[told["key"]] = f"{url}/artifacts/artifact/{real(text, **told)}"
+        pages[told["key"]] = f"{url}/artifacts/artifact/{create_markdown_artifact(text, **told)}"
 
     root = tmp_path_factory.mktemp("shown")
     try:
         with (
             pytest.MonkeyPatch.context() as changed,
-            temporary_settings({PREFECT_API_URL: f"{url}/api"}),
+            temporary_settings({PREFECT_API_URL: f"{url}/api", PREFECT_API_AUTH_STRING: own}),
             warnings.catch_warnings(category=FutureWarning, action="ignore"),  # of an artifact that is made outside of a flow
         ):
             changed.setattr(artifacts, "create_markdown_artifact", noted)
@@ -143,7 +148,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
             changed.chdir(root)
             tell_of_hostile_data(root)
             noted(hostile_intake(), key="a-ingest", description="as its report.md")
-        yield pages
+        yield {**pages, "url": url, "password": own}
     finally:
         server.stop(process)
         process.stdin.close()  # type: ignore[union-attr]
@@ -160,6 +165,7 @@ def tell_of_hostile_data(root: Path) -> None:
 
 @pytest.mark.parametrize("key", ["origin", "a-report", "a-night", "a-ingest"])
 def test_an_artifact_of_the_ui_shows_hostile_text_and_nothing_in_it_acts(shown: dict[str, str], visitor: Visitor, key: str) -> None:
+    browser.log_in(visitor.page, shown["url"], shown["password"])
     visitor.page.goto(shown[key])
     visitor.page.get_by_text("window.__pwned", exact=False).first.wait_for(timeout=60_000)
     visitor.check_nothing_acted()

@@ -145,6 +145,11 @@ def test_marks_and_joiners_belong_to_their_word_in_every_script(text: str, word:
     assert not any(mended[what] for what in (spans.WIDENED, spans.TRIMMED))
 
 
+SIZES: dict[str, Callable[[str], int]] = {
+    "code_points": len,
+    "utf16": lambda part: len(part.encode("utf-16-le")) // 2,
+    "bytes": lambda part: len(part.encode()),
+}
 SENTENCES = [f"😀 Visitor {n} Orla Finch travels to Dunmore on day {n}.\r\nThe café is shut." for n in range(12)]
 NAMES = ("Orla Finch", "Dunmore", "café")
 
@@ -155,9 +160,7 @@ def annotated(change: Callable[[str], str], units: str, first: int = 0, inclusiv
     for sentence in SENTENCES:
         text = sentence.replace("😀", sign)
         seen = change(text)
-        size = {"code_points": len, "utf16": lambda part: len(part.encode("utf-16-le")) // 2, "bytes": lambda part: len(part.encode())}[
-            units
-        ]
+        size = SIZES[units]
         places = [(seen.index(change(name)), change(name)) for name in NAMES]
         found = [[size(seen[:at]) + first, size(seen[: at + len(name)]) + first - inclusive, "x"] for at, name in places]
         rows.append({"text": text, "spans": json.dumps(found)})

@@ -39,10 +39,10 @@ QUICK = settings(
 Rows = list[dict[str, Any]]
 
 # A byte order mark at the begin of a line is no part of a text; lone halves of characters cannot be written in UTF-8.
-SIGNS = st.characters(exclude_categories=("Cs",), exclude_characters="\0\r\ufeff")
+SIGNS = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff")
 TEXTS = st.text(SIGNS, max_size=20)
 WORDS = st.text(
-    st.characters(exclude_categories=("Cs", "Cc", "Cf", "Cn", "Zs", "Zl", "Zp"), exclude_characters="#\ufeff"), min_size=1, max_size=8
+    st.characters(exclude_categories=["Cs", "Cc", "Cf", "Cn", "Zs", "Zl", "Zp"], exclude_characters="#\ufeff"), min_size=1, max_size=8
 )
 TABLES: st.SearchStrategy[Rows] = st.lists(st.fixed_dictionaries({"text": TEXTS, "label": TEXTS}), min_size=1, max_size=8)
 
