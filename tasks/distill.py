@@ -89,7 +89,7 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
         faults += rewording.faults(params.augment, teacher.processor)
     if params.hidden_weight or params.relation_weight:
         kept: int | None = getattr(run.get("prune"), "hidden", None)
-        width: int = kept or getattr(teacher.model.config, "hidden_size", 0)
+        width = int(kept) if kept else int(getattr(teacher.model.config, "hidden_size", 0))
         faults += imitation.faults(teacher.model, imitation.Aims.of(params), width)
     return faults
 
