@@ -76,7 +76,8 @@ gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if 
 
 diff: .venv/ready ## install, then review revision B (the workspace) beside A (where the branch left main): page in OUT (review/); RUN= for one run
 	@python -m flows.diff --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
-		$(if $(filter command line,$(origin RUN)),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES)))
+		$(if $(filter command line,$(origin RUN)),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES))) \
+		$(if $(FAIL_ON),--fail-on $(foreach one,$(FAIL_ON),$(call quoted,$(one))))
 
 peers: .venv/ready ## install, then measure RUN's student beside Olive, optimum, NNCF and OpenVINO on RUN's teacher (STUDENTS=, SPLIT=validation, OUT=)
 	@python -m benchmarks.peers --run $(call quoted,$(RUN)) $(if $(STUDENTS),--students $(foreach one,$(STUDENTS),$(call quoted,$(one)))) \
@@ -111,7 +112,7 @@ clean: ## remove the environments and what killed runs left; data and figures st
 	$(PYTHON) -c 'import sys; sys.exit("Slipway needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.venv/ready: .venv/bin/python $(call locks,$(BASE))
+.venv/ready: .venv/bin/python $(call locks,$(BASE)) flows/plots.py
 	$(call install,$(BASE))
 	$(BIN)/python -m flows.environment
 	$(BIN)/python -m flows.plots

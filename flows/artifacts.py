@@ -11,11 +11,10 @@ from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
-from ruamel.yaml import YAML
 
 from flows.graph import Graph
 from flows.taskruns import Outcome
-from tasks.shared import gates
+from tasks.shared import escape, gates, params
 
 PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<file>[\w./-]+\.png)\)")
 GATE_FAILED = "slipway.gate.failed"
@@ -33,17 +32,18 @@ class Origin:
 
 def show_origin(origin: Origin, runs: Sequence[str]) -> None:
     """The commit, what differs from it, and the params of these runs."""
-    document = YAML(typ="safe", pure=True).load(Path("params.yaml").read_text(encoding="utf-8"))
+    document = params.document(Path("params.yaml"))
     lines = [f"**Commit** `{origin.commit or 'none yet'}`"]
     if origin.edits:
-        lines.append(f"**Uncommitted edits** {', '.join(f'`{file}`' for file in origin.edits)}")
+        lines.append(f"**Uncommitted edits** {', '.join(map(escape.code, origin.edits))}")
     if origin.changes:
-        lines.append("**Overrides**\n\n" + "\n".join(f"* {change}" for change in origin.changes))
+        lines.append("**Overrides**\n\n" + "\n".join(f"* {escape.markdown(change)}" for change in origin.changes))
     if origin.experiment:
         name = origin.experiment
-        lines.append(f"**Experiment** `{name}`, saved if the run completes: `dvc exp show`, `dvc exp apply {name}`")
+        apply = escape.code(f"dvc exp apply {name}")
+        lines.append(f"**Experiment** {escape.code(name)}, saved if the run completes: `dvc exp show`, {apply}")
     for run in runs:
-        shown = json.dumps(document["runs"].get(run), indent=2, ensure_ascii=False, default=str)
+        shown = escape.visible(json.dumps(document["runs"].get(run), indent=2, ensure_ascii=False, default=str), keep="\n")
         lines.append(f"**Params of `{run}`**\n\n```json\n{shown}\n```")
     create_markdown_artifact("\n\n".join(lines), key="origin", description="commit and params")
 
@@ -51,13 +51,13 @@ def show_origin(origin: Origin, runs: Sequence[str]) -> None:
 def show_outputs(graph: Graph, outcomes: Sequence[Outcome]) -> None:
     """A row per output of the stages that are up to date now; above it which of them ran, and why: else only the log tells."""
     rows = [
-        {"stage": outcome.stage, "state": outcome.state, "output": out["path"], "md5": out["md5"], "bytes": out["size"]}
+        {"stage": outcome.stage, "state": outcome.state, "output": escape.markdown(out["path"]), "md5": out["md5"], "bytes": out["size"]}
         for outcome in outcomes
         if outcome.state in ("Cached", "Completed")
         for out in graph.manifest(outcome.stage)
     ]
     if rows:
-        ran = [f"* **{outcome.stage}** ran: {outcome.message}" for outcome in outcomes if outcome.ran]
+        ran = [f"* **{outcome.stage}** ran: {escape.markdown(outcome.message)}" for outcome in outcomes if outcome.ran]
         create_table_artifact(rows, key="outputs", description="\n".join(["outputs, as dvc.lock has them", *ran]))
 
 
@@ -83,13 +83,14 @@ def with_pictures(text: str, folder: Path) -> str:
 
 
 def tell_gates(outcomes: Sequence[Outcome]) -> list[str]:
-    """What the gates of the benchmarks that just ran say against them; each is also an event that automations can wait for."""
+    """What the benchmarks that just ran say against their models; gates not passed are also an event that automations can wait for."""
     said = []
     for outcome in outcomes:
         stage, _, run = outcome.stage.partition("@")
         if stage != "benchmark" or not outcome.ran or not (Path("data") / run / "benchmark" / "timings.json").is_file():
             continue
         passed, lines = gates.verdict(Path("data") / run / "benchmark")
+        said += [f"{run}: {line}" for line in lines if gates.BELOW in line]
         if not passed:
             why = "; ".join(line for line in lines if "NOT PASSED" in line)
             said.append(f"{run} did not pass its gates: {why}")

@@ -84,8 +84,10 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 
 def _read(process: subprocess.Popen[str], on_line: Callable[[str], None]) -> None:
+    from tasks.shared import escape  # here, for the child's side has the standard library alone
+
     for line in process.stdout or ():
-        on_line(line.rstrip())
+        on_line(escape.visible(line.rstrip(), keep="\t"))
 
 
 def _die_with_parent() -> None:

@@ -31,6 +31,7 @@ from flows.parameters import Overrides, Revision, Runs, Seconds, Stages
 from flows.reproduce import BUG, PASSING, USERS_FAULT
 from flows.secrets import Mask
 from flows.taskruns import Outcome, Work, run_graph
+from tasks.shared import escape
 from tasks.shared.errors import DataError, ParamsError, SlipwayError
 
 NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
@@ -211,9 +212,9 @@ def main() -> int:
         return 128 + signal.SIGINT
     ended: Any = state.result(raise_on_failure=False)
     if not isinstance(ended, Ended):
-        print(state.message)
+        print(escape.visible(state.message, keep="\n"))
         return BUG
-    print(_table(ended.outcomes) if ended.outcomes else state.message)
+    print(escape.visible(_table(ended.outcomes) if ended.outcomes else state.message, keep="\n"))
     return ended.code
 
 

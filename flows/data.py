@@ -24,8 +24,8 @@ from dvc.lock import LockError
 from flows import sources
 from flows.pointer import Pointer, files
 from flows.workspace import hold
+from tasks.shared import escape, params
 from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
-from tasks.shared.params import RUN_NAME
 
 
 def add(root: Path, run: str, source: str, replace: bool = False) -> str:
@@ -36,10 +36,8 @@ def add(root: Path, run: str, source: str, replace: bool = False) -> str:
         ParamsError: `run` is no name for a run.
         PassingError: the workspace is taken, or the hub cannot be reached.
     """
-    if not RUN_NAME.fullmatch(run) or run == "raw":
-        raise ParamsError(
-            f"run `{run}`", "a run's name is made of a-z, 0-9 and -, starts with a letter, has at most 40 signs and is not `raw`"
-        )
+    if bad := params.bad_name(run):
+        raise ParamsError(f"run `{run}`", bad)
     pointer = Pointer(root, root / "data" / "raw" / run)
     with hold(root), _staging(pointer.folder) as staging:
         name = sources.bring(source, staging)
@@ -56,9 +54,10 @@ def add(root: Path, run: str, source: str, replace: bool = False) -> str:
             _take_back(pointer.folder, new)
             raise
         pointer.remember(name)
+    left = f"\n{left}" if (left := sources.left_behind(source)) else ""
     if not new and same:
-        return f"{pointer.name}: {name} is there already; nothing changed"
-    return f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit {pointer.name}.dvc"
+        return f"{pointer.name}: {name} is there already; nothing changed{left}"
+    return f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit {pointer.name}.dvc{left}"
 
 
 def _complete(pointer: Pointer) -> DataError | None:
@@ -202,10 +201,10 @@ def ended(work: Callable[[], list[str]]) -> int:
         print(fault, file=sys.stderr)
         return fault.exit_code
     except DvcException as error:
-        print(f"data/raw: DVC says: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"data/raw: DVC says: {escape.line(error)}", file=sys.stderr)
         return PassingError.exit_code if isinstance(error, LockError) else DataError.exit_code
     for line in said:
-        print(line)
+        print(escape.visible(line))
     return 0
 
 

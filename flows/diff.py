@@ -6,11 +6,14 @@ REV is a commit, tag, branch, DVC experiment or `workspace`. A is by default whe
 workspace. Runs are by default all that differ. --out takes a file, or a folder, which gets all three formats and the pictures. Without it
 Markdown goes to the terminal, and HTML into review/.
 
-Exit status: 0 nothing that was asked about was found, 1 something was (--fail-on, by default `worse` and `gates`), 2 the call has a fault.
+Exit status: 0 nothing that was asked about was found (--fail-on, by default `worse`, `gates`, `stale` and `unjudged`). Else the lowest of
+3 a mark without a status of its own, 4 `stale`, 5 `unjudged`. 1 is a bug of ours, 2 a fault of the call or of a file, 75 a passing one.
 
     worse     the headline figure fell beyond noise and margin      slower    the ratio to its teacher fell, quartile for quartile
     class     F1 of a category fell beyond noise and margin         larger    the folder that ships grew by more than a hundredth
     gates     a gate of side B is not passed                        unjudged  there is no verdict
+    baseline  side B ships a model no better than a linear one
+    stale     stages of B were not run again since their code, data or params changed, or figures were edited
 """
 
 from __future__ import annotations
@@ -25,11 +28,12 @@ from typing import Any
 import flows.environment  # noqa: F401  # isort: skip  (before DVC, which reads the environment)
 from dvc.exceptions import DvcException, NotDvcRepoError
 
-from flows.git import GitError
+from tasks.shared import escape
 from tasks.shared.errors import ParamsError, SlipwayError, did_you_mean
 
 FORMATS = {"markdown": ".md", "html": ".html", "json": ".json"}
-BY_DEFAULT = ("worse", "gates")
+BY_DEFAULT = ("worse", "gates", "stale", "unjudged")
+FOUND, STATUS = 3, {"stale": 4, "unjudged": 5}
 NEVER = "never"
 FOLDER = Path("review")
 
@@ -50,14 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NotDvcRepoError:
         print(f"{Path.cwd()}: is no DVC project; go to the project's top folder", file=sys.stderr)
         return ParamsError.exit_code
-    except (DvcException, GitError) as error:
-        print(f"diff: {' '.join(str(error).split())}", file=sys.stderr)
+    except DvcException as error:
+        print(f"diff: {escape.line(error)}", file=sys.stderr)
+        return ParamsError.exit_code
+    except OSError as error:
+        print(f"{error.filename or 'diff'}: {(error.strerror or str(error)).lower()}; the pages were not written", file=sys.stderr)
         return ParamsError.exit_code
     print(said)
     marks = found.found(asked)
     for run, mark in marks:
         print(f"{run}: {mark}", file=sys.stderr)
-    return 1 if marks else 0
+    return min((STATUS.get(mark, FOUND) for _, mark in marks), default=0)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pictures", default=None, metavar="URL", help="put before the names of pictures in Markdown; `none` leaves them out"
     )
-    parser.add_argument("--fail-on", action="append", nargs="+", metavar="MARK", help="what ends with status 1; `never` for nothing")
+    parser.add_argument("--fail-on", action="append", nargs="+", metavar="MARK", help="what does not end with status 0; `never`: nothing")
     return parser
 
 

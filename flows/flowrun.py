@@ -11,7 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from flows import crashed, workspace
-from tasks.shared import params
+from tasks.shared import documents, params
 from tasks.shared import stages as schema
 
 
@@ -45,8 +45,9 @@ def check_params(root: Path) -> None:
     """All of params.yaml, before anything runs, where the project has stages of its own to check it for.
 
     Raises:
-        ParamsError: with every fault in it.
+        ParamsError: with every fault in it, or every file in which a merge is not finished.
     """
+    documents.check_files(root)
     if (root / "tasks").is_dir():
         sections = {name: stage.Params for name, stage in schema.load_all().items()}
         params.check(params.read(root / "params.yaml"), sections, schema.kinds())

@@ -1,4 +1,4 @@
-"""What the flows ask of git: commits, uncommitted edits, worktrees."""
+"""What the flows ask of git: commits, uncommitted edits, worktrees. Paths are the project's, which may lie inside a larger repository."""
 
 from __future__ import annotations
 
@@ -6,53 +6,113 @@ import os
 import subprocess
 from pathlib import Path
 
+from tasks.shared.errors import SlipwayError
+
 # git tells a hook or an alias where it is by these; a command about another folder must not hear them.
-OF_ANOTHER = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+OF_ANOTHER = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE"),
+)
 
 
-class GitError(Exception):
+UNBORN = "`git rev-parse` ended with 1"
+"""What is said of a branch that has no commit."""
+ENGLISH = {"GIT_TERMINAL_PROMPT": "0", "LANGUAGE": "en"}
+
+
+class GitError(SlipwayError):
     """With git's own words."""
+
+    exit_code = 2
+
+    def __init__(self, words: str) -> None:
+        super().__init__("git", words)
 
 
 def git(root: Path, *arguments: str) -> str:
     """What `git arguments` prints in the folder `root`.
 
     Raises:
-        GitError: it failed.
+        GitError: it failed, or there is no git.
     """
     done = _asked(root, *arguments)
     if done.returncode:
-        raise GitError(" ".join(done.stderr.decode(errors="replace").split()) or f"git {arguments[0]} ended with {done.returncode}")
-    return done.stdout.decode().rstrip("\n")
+        raise GitError(" ".join(done.stderr.decode(errors="replace").split()) or f"`git {arguments[0]}` ended with {done.returncode}")
+    return os.fsdecode(done.stdout).rstrip("\n")
+
+
+def names(root: Path, *arguments: str) -> list[str]:
+    """The paths that a git command lists, whatever signs are in them."""
+    command, *rest = arguments
+    return [name for name in git(root, command, "-z", *rest).split("\0") if name]
+
+
+def prefix(root: Path) -> str:
+    """Where the project lies in its repository: empty, or `ml/slipway/`."""
+    return git(root, "rev-parse", "--show-prefix")
+
+
+def top(root: Path) -> Path:
+    """The top folder of the repository that the project lies in."""
+    return Path(git(root, "rev-parse", "--show-toplevel"))
 
 
 def content(root: Path, revision: str, path: str) -> bytes | None:
-    """A file as a commit has it; None where it has none."""
-    done = _asked(root, "cat-file", "blob", f"{revision}:{path}")
+    """A file of the project as a commit has it; None where it has none."""
+    done = _asked(root, "cat-file", "blob", f"{revision}:./{path}")
     return None if done.returncode else done.stdout
 
 
+def text(root: Path, revision: str, path: str) -> str:
+    """A file of the project as a commit has it.
+
+    Raises:
+        GitError: it has none.
+    """
+    return git(root, "cat-file", "blob", f"{revision}:./{path}")
+
+
+def changed(root: Path, *paths: str, untracked: bool = False) -> list[str]:
+    """Files of the project, below these paths if any are named, that differ from the commit that is checked out.
+
+    Raises:
+        GitError: there is no repository, or git will not read it.
+    """
+    listed = f"--untracked-files={'all' if untracked else 'no'}"
+    found, begin = names(root, "status", "--porcelain", "--no-renames", listed, "--", *(paths or (".",))), prefix(root)
+    return [line[3:].removeprefix(begin) for line in found]
+
+
 def _asked(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    env = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER} | {"GIT_TERMINAL_PROMPT": "0"}
-    return subprocess.run(["git", *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    env = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER} | ENGLISH
+    try:
+        return subprocess.run(["git", *arguments], cwd=root, env=env, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except FileNotFoundError:
+        what = "is not installed, or not on the PATH" if root.is_dir() else f"has nothing to look at: {root} is not there"
+        raise GitError(what) from None
 
 
 def commit(root: Path) -> str | None:
-    """The full hash of the commit that is checked out; None where there is none yet."""
+    """The full hash of the commit that is checked out; None where there is none yet, or no repository.
+
+    Raises:
+        GitError: git will not say, as of a folder of another owner.
+    """
     try:
         return git(root, "rev-parse", "--verify", "--quiet", "HEAD")
-    except GitError:
-        return None
+    except GitError as error:
+        if error.faults[0] == UNBORN or "not a git repository" in error.faults[0]:
+            return None
+        raise
 
 
 def edited(root: Path) -> list[str]:
     """Tracked files with uncommitted edits, those excepted that stages write: dvc.lock and data/, raw data's pointers apart."""
     try:
-        lines = git(root, "status", "--porcelain", "--untracked-files=no", "--no-renames").splitlines()
+        found = sorted(changed(root))
     except GitError:
         return []
-    names = sorted(line[3:].strip('"') for line in lines)
-    return [name for name in names if name != "dvc.lock" and (not name.startswith("data/") or name.startswith("data/raw/"))]
+    return [name for name in found if name != "dvc.lock" and (not name.startswith("data/") or name.startswith("data/raw/"))]
 
 
 def find(root: Path, revision: str) -> str | None:

@@ -12,6 +12,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
+from tasks.shared import documents
 from tasks.shared.errors import DataError
 
 
@@ -31,9 +32,14 @@ class Pointer:
         return self.folder.relative_to(self.root).as_posix()
 
     def matches(self) -> bool:
-        """Whether the folder is, byte for byte, what the .dvc file says."""
+        """Whether the folder is, byte for byte, what the .dvc file says.
+
+        Raises:
+            DataError: the .dvc file is none.
+        """
         if not self.path.exists():
             return False
+        self._load()  # of an empty file DVC would say that nothing differs
         with self._repo() as repo:
             return not any(out.workspace_status() for stage in repo.stage.load_file(str(self.path)) for out in stage.outs)
 
@@ -92,7 +98,12 @@ class Pointer:
             raise DataError(self.name, f"DVC cannot fetch its files from its cache or {remotes} ({why})") from None
 
     def _load(self) -> Any:
-        return YAML().load(self.path.read_text(encoding="utf-8"))
+        content, name = self.path.read_bytes(), self.path.relative_to(self.root).as_posix()
+        found = documents.yaml(content, name)
+        outs = found.get("outs") if isinstance(found, dict) else None
+        if not isinstance(outs, list) or not outs or not all(isinstance(out, dict) for out in outs):
+            raise DataError(name, "is not what `dvc add` writes; `git checkout` it, or delete it and add the data again")
+        return YAML().load(content)
 
     @contextmanager
     def _repo(self) -> Iterator[Any]:

@@ -19,10 +19,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from flows import data
-from tasks.shared import params, pretrained, stages
+from tasks.shared import documents, params, pretrained, stages
 from tasks.shared.errors import ParamsError, did_you_mean
 
 CHECKPOINT = "CHECKPOINT"
@@ -37,8 +35,8 @@ def listed(root: Path) -> list[str]:
     """A line for each recipe: its name, how long it takes and what it is."""
     lines = []
     for name in names(root):
-        text = (root / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
-        lines.append(f"{name:<10} about {_parsed(text)['minutes']:>2} min   {text.splitlines()[0].lstrip('# ').rstrip('.')}")
+        text = _text(root, name)
+        lines.append(f"{name:<10} about {_parsed(name, text)['minutes']:>2} min   {text.splitlines()[0].lstrip('# ').rstrip('.')}")
     return lines
 
 
@@ -55,21 +53,24 @@ def add(root: Path, name: str, source: str | None = None, checkpoint: str | None
         raise ParamsError(
             f"recipe {name}", f"there is none of that name{did_you_mean(name, names(root))}; recipes: {', '.join(names(root))}"
         )
-    text = _completed(root, name, (root / "recipes" / f"{name}.yaml").read_text(encoding="utf-8"), checkpoint)
-    recipe = _parsed(text)
+    text = _completed(root, name, _text(root, name), checkpoint)
+    recipe = _parsed(name, text)
     wanted = source or recipe["source"]
     if wanted is None:
         raise ParamsError(f"recipe {name}", "brings no data with it; name them: --source FILE, FOLDER or hub:OWNER/NAME@REVISION")
-    before = (root / "params.yaml").read_text(encoding="utf-8")
     runs = params.read(root / "params.yaml")
+    content = (root / "params.yaml").read_bytes()
+    newline, before = "\r\n" if b"\r\n" in content else "\n", documents.text(content, "params.yaml").replace("\r\n", "\n")
+    if bad := params.bad_name(name):
+        raise ParamsError(f"recipe {name}", bad)
     if name in runs and runs[name] != recipe["run"]:
         raise ParamsError("params.yaml", f"has a run `{name}` already, with other values; take it out, or go on with it as it is")
     if name in runs:
         return [data.add(root, name, wanted)]
     with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
         new = Path(folder) / "params.yaml"
-        new.write_text(_with_run(before, _section(name, text)), encoding="utf-8")
-        _check(new)
+        new.write_text(_with_run(before, _section(name, text)), encoding="utf-8", newline=newline)
+        _check(new, {**runs, name: recipe["run"]})
         said = data.add(root, name, wanted)
         new.replace(root / "params.yaml")
     return [said, f"params.yaml: run `{name}` added; about {recipe['minutes']} minutes on 2 cores: dvc repro benchmark@{name}"]
@@ -92,8 +93,17 @@ def ensure(root: Path, name: str) -> list[str]:
     return add(root, name)
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    recipe: dict[str, Any] = YAML(typ="safe").load(text)
+def _text(root: Path, name: str) -> str:
+    return documents.text((root / "recipes" / f"{name}.yaml").read_bytes(), f"recipes/{name}.yaml")
+
+
+def _parsed(name: str, text: str) -> dict[str, Any]:
+    """Raises:
+    ParamsError: it is no recipe.
+    """
+    recipe = documents.yaml(text.encode(), f"recipes/{name}.yaml")
+    if not isinstance(recipe, dict) or not {"source", "minutes", "run"} <= recipe.keys() or "\nrun:\n" not in text:
+        raise ParamsError(f"recipes/{name}.yaml", "is no recipe: it must have `source`, `minutes` and `run`, a mapping on lines of its own")
     return recipe
 
 
@@ -122,7 +132,7 @@ def _section(name: str, text: str) -> str:
 def _with_run(before: str, section: str) -> str:
     """The section at the end of `runs`, before what else stands in the file, with the comment above that."""
     lines = before.splitlines(keepends=True)
-    first = next(number for number, line in enumerate(lines) if line.startswith("runs:"))
+    first = next((number for number, line in enumerate(lines) if line.startswith("runs:")), len(lines) - 1)
     end = next((number for number in range(first + 1, len(lines)) if lines[number][0] not in " #\n"), len(lines))
     while end < len(lines) and lines[end - 1].startswith("#"):
         end -= 1
@@ -130,7 +140,17 @@ def _with_run(before: str, section: str) -> str:
     return "".join(lines[:end]).rstrip("\n") + "\n\n" + section + ("\n" + rest if rest else "")
 
 
-def _check(file: Path) -> None:
+def _check(file: Path, wanted: dict[str, Any]) -> None:
+    """Raises:
+    ParamsError: the file with the run in it is not in order, or the lines of the run did not become a run beside the others.
+    """
+    try:
+        same = params.read(file) == wanted
+    except ParamsError:
+        same = False
+    if not same:
+        fault = "is not written as `runs:` with a run on the lines below each, indented by two, so no run can be put in"
+        raise ParamsError("params.yaml", f"{fault}; copy what stands below `run:` in the recipe by hand")
     models: dict[str, Any] = {stage: module.Params for stage, module in stages.load_all().items()}
     params.check(params.read(file), models, stages.kinds())
 

@@ -33,6 +33,7 @@ from flows.retraining import history, inbox, mending, policy, publish, registry,
 from flows.retraining.history import Entry
 from flows.retraining.night import Night, NotTrainedError
 from flows.retraining.policy import Policy
+from tasks.shared import escape
 from tasks.shared.errors import ParamsError, SlipwayError, did_you_mean
 
 TRIES = 3
@@ -233,7 +234,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     code: Any = state.result(raise_on_failure=False)
-    print(state.message, file=sys.stdout if state.is_completed() else sys.stderr)
+    print(escape.visible(state.message, keep="\n"), file=sys.stdout if state.is_completed() else sys.stderr)
     return code if isinstance(code, int) else BUG
 
 

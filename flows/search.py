@@ -32,6 +32,7 @@ from flows.searching.front import Outcome
 from flows.searching.plan import Plan
 from flows.secrets import Mask
 from flows.taskruns import Work, run_graph
+from tasks.shared import escape
 from tasks.shared.errors import ModelError, SlipwayError
 
 TEACHER = "finetune"
@@ -112,8 +113,13 @@ def _show(run: str, folder: str, found: Outcome) -> None:
     page = artifacts.with_pictures((Path(folder) / "front.md").read_text(encoding="utf-8"), Path(folder))
     create_markdown_artifact(page, key=f"{run}-search", description=f"search of {run}")
     done = [found.tried[number] for number in found.front]
-    rows = [{"trial": one.number, **one.values, **_short(one.result.figures)} for one in done]
+    rows = [{"trial": one.number, **_told(one.values), **_short(one.result.figures)} for one in done]
     create_table_artifact(rows, key=f"{run}-front", description="students that no other beats in quality, latency and size")
+
+
+def _told(values: policy.Values) -> dict[str, Any]:
+    """The UI reads the cells of a table as Markdown."""
+    return {key: escape.markdown(value) if isinstance(value, str) else value for key, value in values.items()}
 
 
 def _short(figures: Any) -> dict[str, Any]:
@@ -160,7 +166,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     code: Any = state.result(raise_on_failure=False)
-    print(state.message, file=sys.stdout if state.is_completed() else sys.stderr)
+    print(escape.visible(state.message, keep="\n"), file=sys.stdout if state.is_completed() else sys.stderr)
     return code if isinstance(code, int) else BUG
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tasks.shared import folders
+from tasks.shared import folders, links, unread
 from tasks.shared.errors import DataError, PassingError, did_you_mean
 from tasks.shared.readers import FORMATS, is_data, is_table
 
@@ -148,8 +148,8 @@ def _bring_folder(folder: Path, into: Path) -> None:
         name = path.relative_to(top).as_posix()
         if any(part.startswith(".") for part in path.relative_to(top).parts):
             continue
-        if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(top)):
-            faults.append(f"{name!r} is a link that leads out of the folder or nowhere; put the file itself there")
+        if fault := links.fault(path, top):
+            faults.append(f"{name!r} {fault}")
         elif path.is_file() and is_data(name):
             chosen.append(path)
             if fault := bad_name(name):
@@ -162,6 +162,16 @@ def _bring_folder(folder: Path, into: Path) -> None:
         target = into / path.relative_to(top)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
+
+
+def left_behind(source: str) -> str:
+    """Which files of a folder that was brought in stayed behind, by their ending; nothing if none did."""
+    top = Path(source).expanduser()
+    if source in EMBEDDED or source.startswith("hub:") or not top.is_dir():
+        return ""
+    names = {path.relative_to(top.resolve()).as_posix() for path in top.resolve().rglob("*") if path.is_file()}
+    left = {name for name in names if not is_data(name) or unread.is_hidden(name)}
+    return f"{len(left):,} file{'' if len(left) == 1 else 's'} left behind: {unread.by_ending(left)}" if left else ""
 
 
 def bad_name(name: str) -> str:

@@ -19,10 +19,9 @@ from typing import Any, TextIO
 import psutil
 from dvc.lock import make_lock
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 from voluptuous import Invalid
 
+from tasks.shared import documents
 from tasks.shared.errors import ParamsError, PassingError
 
 POLL_SECONDS = 0.2
@@ -51,7 +50,7 @@ def hold(root: Path, wait: float = 0) -> Iterator[Held]:
 
     Raises:
         PassingError: another holds it still after `wait` seconds.
-        ParamsError: `root` is not the top folder of a DVC project.
+        ParamsError: `root` is not the top folder of a DVC project, or a merge is not finished in it.
     """
     held = _held.get()
     if held is not None and held.root == root:
@@ -59,6 +58,7 @@ def hold(root: Path, wait: float = 0) -> Iterator[Held]:
         return
     if not (root / ".dvc").is_dir():
         raise ParamsError(str(root), "is not the top folder of a project (it has no .dvc); run this where dvc.yaml is")
+    documents.check_files(root)
     path = root / ".dvc" / "tmp" / "workspace.lock"
     path.parent.mkdir(exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
@@ -103,8 +103,8 @@ def _mend_dvc_lock(root: Path) -> list[str]:
     if not path.exists():
         return []
     try:
-        COMPILED_LOCKFILE_SCHEMA(YAML(typ="safe").load(path.read_text(encoding="utf-8")))
-    except (YAMLError, Invalid, UnicodeDecodeError):
+        COMPILED_LOCKFILE_SCHEMA(documents.yaml(path.read_bytes(), path.name))
+    except (ParamsError, Invalid):
         path.replace(path.with_name("dvc.lock.bad"))
         return ["moved dvc.lock, which was torn, to dvc.lock.bad; what is in DVC's run-cache is restored without a run"]
     return []

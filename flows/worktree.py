@@ -12,14 +12,15 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from configobj import ConfigObj
 from dvc.repo import Repo
 
 from flows import child, overrides
 from flows.flowrun import check_params
-from flows.git import GitError, commit, find, git
+from flows.git import GitError, commit, find, git, names, prefix
 from tasks.shared import params, pretrained
 from tasks.shared.errors import ParamsError, PassingError, SlipwayError
 
@@ -33,15 +34,18 @@ def at(root: Path, revision: str, changes: Sequence[str]) -> Iterator[tuple[Path
     """The current directory is a worktree at `revision` (the checkout's own commit, if empty) with `changes` in params.yaml.
 
     Yields:
-        Its folder, and what the changes did: `runs.bbc.prune.ffn 512 → 256`.
+        The project's folder in it, and what the changes did: `runs.bbc.prune.ffn 512 → 256`.
     Raises:
         ParamsError: there is no such commit, or the changes name no params.
     """
     wanted = _resolve(root, revision)
     name = f"{wanted[:12]}-{hashlib.sha256(repr(sorted(changes)).encode()).hexdigest()[:8]}"
-    folder = root / PLACE / name
-    clear(root, but=folder)
-    _check_out(root, folder, wanted)
+    top = root / PLACE / name
+    folder = top / prefix(root)
+    clear(root, but=top)
+    _check_out(root, top, wanted)
+    if not (folder / ".dvc").is_dir():
+        raise ParamsError(f"commit {wanted[:12]}", f"has no project at {prefix(root) or '.'}; it has no .dvc there")
     _share_store(root, folder)
     said = overrides.apply(folder / "params.yaml", changes) if changes else []
     if changes or not revision:  # another commit may have other params: its stages check them themselves
@@ -58,7 +62,7 @@ def save(experiment: str, stages: Sequence[str], say: Callable[[str], object]) -
         PassingError: DVC did not do it.
     """
     lines: list[str] = []
-    new = git(Path.cwd(), "ls-files", "--others", "--exclude-standard").splitlines()
+    new = names(Path.cwd(), "ls-files", "--others", "--exclude-standard")
     untracked = [argument for file in new for argument in ("--include-untracked", file)]
     command = ["exp", "save", f"--name={experiment}", "--message", f"slipway: {experiment}", *untracked, *stages]
 
@@ -114,17 +118,14 @@ def _check_out(root: Path, folder: Path, wanted: str) -> None:
 
 def _share_store(root: Path, folder: Path) -> None:
     """DVC's settings there: the checkout's cache and remotes, as the commit, uncommitted edits and its own settings have them together."""
-    (folder / ".dvc" / "config.local").unlink(missing_ok=True)
-    repo, new = Repo(str(root)), Repo(str(folder))
-    try:
-        with new.config.edit("local") as config:
-            config["cache"] = {**repo.config["cache"], "dir": str(Path(repo.cache.local_cache_dir).resolve())}
-            config["remote"] = {name: dict(remote) for name, remote in repo.config["remote"].items()}
-            if "remote" in repo.config["core"]:
-                config["core"]["remote"] = repo.config["core"]["remote"]
-    finally:
-        repo.close()
-        new.close()
+    with closing(Repo(str(root))) as repo:
+        settings = {
+            "core": {key: value for key, value in repo.config["core"].items() if key == "remote"},
+            "cache": {**repo.config["cache"], "dir": str(Path(repo.cache.local_cache_dir).resolve())},
+            **{f'remote "{name}"': dict(remote) for name, remote in repo.config["remote"].items()},
+        }
+    with (folder / ".dvc" / "config.local").open("wb") as file:
+        ConfigObj(settings, encoding="utf-8").write(file)  # DVC's own writer takes no folder with other signs than ASCII in its name
 
 
 def _bring_checkpoints(root: Path, folder: Path) -> None:

@@ -16,15 +16,18 @@ from __future__ import annotations
 from tasks.shared import parent  # isort: skip  (before what takes time to import)
 
 import argparse
+import codecs
 import errno
 import json
 import os
 import re
 import sys
 import traceback
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from tasks.shared import distributed, params, stages
+from tasks.shared import distributed, documents, escape, params, stages
 from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
 
 ENVIRONMENT = {
@@ -67,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(asked: argparse.Namespace, root: Path) -> int:
     graph = stages.load_all()
+    if asked.command == "check":
+        documents.check_files(root)
     if asked.list or asked.command is None:
         _print_graph(graph)
         return 0
@@ -83,9 +88,10 @@ def _run(asked: argparse.Namespace, root: Path) -> int:
         raise ParamsError(f"python -m tasks {asked.command}", f"name a run: {', '.join(runs)}")
     checked = params.check(runs, models, stages.kinds(), only=asked.run)
     if asked.command in graph:
-        from tasks.shared import runner
+        from tasks.shared import foresight, runner
 
         parent.die_with_it()
+        foresight.check(asked.command, asked.run, checked[asked.run], root)
         runner.run_stage(asked.command, asked.run, checked[asked.run][asked.command], root)
         return 0
     return _read_results(asked, root / "data" / asked.run, runs[asked.run]["kind"])
@@ -96,9 +102,8 @@ def _read_results(asked: argparse.Namespace, folder: Path, kind: str) -> int:
         from tasks.shared import serving
 
         answer = serving.load(folder / "quantize" / "out", kind)
-        for text in asked.inputs or (line.rstrip("\n") for line in sys.stdin):
-            print(answer(text))
-        return 0
+        named = ((f"INPUT {number}", text) for number, text in enumerate(asked.inputs, 1))
+        return _predict(answer, named if asked.inputs else _lines())
     if not (folder / "benchmark" / "metrics.json").is_file():
         raise DataError(f"{folder.name}/benchmark", "has no figures yet; make them with `dvc repro`")
     if asked.command == "gate":
@@ -110,6 +115,33 @@ def _read_results(asked: argparse.Namespace, folder: Path, kind: str) -> int:
     from tasks.shared import report
 
     print(report.summary(folder / "benchmark"))
+    return 0
+
+
+def _lines() -> Iterator[tuple[str, str]]:
+    """Lines of the standard input, and where each is. Bytes that are no UTF-8 stay: file names may have such."""
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        text = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").decode("utf-8", "surrogateescape")
+        yield f"standard input, line {number}", text.rstrip("\r\n")
+
+
+def _predict(answer: Callable[[Any], str], inputs: Iterable[tuple[str, str]]) -> int:
+    """Each answer as soon as it is there. Who closed the pipe wants no more of them.
+
+    Raises:
+        DataError: an input cannot be used, with its place.
+    """
+    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    for place, text in inputs:
+        try:
+            told = answer(text)
+        except DataError as error:
+            raise DataError(f"{place} ({error.where})", *error.faults) from None
+        try:
+            print(escape.visible(told, keep="\t\n") if sys.stdout.isatty() else told, flush=True)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
     return 0
 
 
@@ -154,6 +186,7 @@ def _unexpected(error: Exception) -> tuple[int, str]:
 
 
 def _fault(code: int, message: str) -> int:
+    message = escape.visible(message, keep="\n")
     if not distributed.is_worker():
         print(message, file=sys.stderr, flush=True)
     if file := os.environ.get("SLIPWAY_FAULT_FILE"):

@@ -20,12 +20,14 @@ from pydantic import Field
 
 from tasks.kinds.base import Kind as Seam
 from tasks.kinds.base import Row
+from tasks.shared import escape
 from tasks.shared.params import Device, InputSize, Kind, Section, Seed, Threads
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from tasks.shared.foresight import Teacher
     from tasks.shared.truth import Truth
     from tasks.shared.variants import Setting, Source, Variant
 
@@ -64,6 +66,12 @@ class Inputs:
     pruned: Path = artifact("prune/out")
     distilled: Path = artifact("distill/out")
     final: Path = artifact("quantize/out")
+
+
+def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
+    from tasks.shared import variants
+
+    return variants.openvino_faults(params.openvino)
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
@@ -222,7 +230,7 @@ def _rounded(values: Mapping[str, float]) -> dict[str, float]:
 
 
 def _csv(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    listed = list(rows)
+    listed = [{name: escape.cell(value) for name, value in row.items()} for row in rows]
     with file.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(listed[0]), lineterminator="\n")
         writer.writeheader()

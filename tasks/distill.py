@@ -27,7 +27,7 @@ from pydantic import Field
 from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ParamsError
-from tasks.shared.params import Device, InputSize, Kind, Options, Processes, Seed, Threads, TrainingFields
+from tasks.shared.params import Device, InputSize, Kind, Options, Processes, Section, Seed, Threads, TrainingFields
 from tasks.shared.rewording import Rewording
 from tasks.shared.stages import Metrics, artifact
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from tasks.shared.foresight import Teacher
     from tasks.shared.imitation import Imitation
 
 
@@ -62,6 +63,15 @@ class Params(TrainingFields):
     )
     relation_heads: int = Field(ge=1, le=1024, description="that queries, keys and values are split into for it; divides both widths")
 
+    def faults(self, run: Mapping[str, Section]) -> list[str]:
+        faults, labelled = [], getattr(run.get("finetune"), "pool_outputs", self.pool)
+        if self.pool > labelled:
+            faults.append(f"distill.pool = {self.pool}: the teacher labels {labelled} at most; raise finetune.pool_outputs")
+        if self.augment.copies and base.load(self.kind).reword is None:
+            advice = "its rows have no words to vary; set it to 0, what else varies them is in options, and distill.pool says how often"
+            faults.append(f"distill.augment.copies = {self.augment.copies}: {advice}")
+        return faults
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -69,6 +79,18 @@ class Inputs:
     student: Path = artifact("prune/out")
     outputs: Path = artifact("finetune/outputs")
     teacher: Path = artifact("finetune/out")
+
+
+def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
+    from tasks.shared import imitation, rewording, soup
+
+    faults = soup.faults(teacher.model, params.soup)
+    if params.augment.copies:
+        faults += rewording.faults(params.augment, teacher.processor)
+    if params.hidden_weight or params.relation_weight:
+        width: int = getattr(run.get("prune"), "hidden", None) or getattr(teacher.model.config, "hidden_size", 0)
+        faults += imitation.faults(teacher.model, imitation.Aims.of(params), width)
+    return faults
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
@@ -79,6 +101,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """
     from tasks.shared import checkpoint, compute, inference, low_rank, soup, training
 
+    if faults := params.faults({}):
+        raise ParamsError("params.yaml", *faults)
     device = compute.prepare(params.seed, params.threads, params.device, params.processes)
     kind = base.load(params.kind)
     processor = kind.load_processor(inputs.student)
@@ -194,10 +218,7 @@ def _varied(rows: Sequence[base.Row], params: Params, processor: base.Processor)
     if not params.augment.copies:
         return []
     reword = base.load(params.kind).reword
-    if reword is None:
-        advice = "its rows have no words to vary; set it to 0, what else varies them is in options, and distill.pool says how often"
-        raise ParamsError("params.yaml", f"distill.augment.copies = {params.augment.copies}: {advice}")
-    return reword(rows, params.augment, params.seed, processor)
+    return reword(rows, params.augment, params.seed, processor) if reword else []
 
 
 def _answers(inputs: Inputs, params: Params, rows: Sequence[base.Row], device: torch.device, scratch: Path) -> np.ndarray:

@@ -28,13 +28,15 @@ from pydantic import Field
 from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ModelError, ParamsError
-from tasks.shared.params import Device, InputSize, Kind, Options, Processes, Seed, Threads, TrainingFields
+from tasks.shared.params import Device, InputSize, Kind, Options, Processes, Section, Seed, Threads, TrainingFields
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from transformers import PreTrainedModel
+
+    from tasks.shared.foresight import Teacher
 
 SPLITS = ("train", "validation", "pool")
 
@@ -58,6 +60,11 @@ class Params(TrainingFields):
     pool_outputs: int = Field(
         ge=0, le=10_000_000, description="rows of the transfer set that the teacher labels, at most: texts of the pool, or variations"
     )
+
+    def faults(self, _run: Mapping[str, Section]) -> list[str]:
+        if self.lora_rank and self.freeze == "encoder":
+            return ["finetune.lora_rank changes the encoder, which finetune.freeze = 'encoder' forbids; take one"]
+        return []
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,17 @@ class Course:
         return cls(inputs, params, kind, labels, processor, features)
 
 
+def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
+    from tasks.shared import distributed, lora
+
+    faults = [*lora.faults(teacher.model, params.lora_rank), *distributed.faults(teacher.model, params.processes)]
+    try:
+        _frozen(teacher.model, params.freeze)
+    except ModelError as error:
+        faults += [f"finetune.freeze = {params.freeze!r}: {error}"]
+    return faults
+
+
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Raises:
     ParamsError: LoRA and a frozen encoder are both asked for.
@@ -99,6 +117,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
     from tasks.shared import checkpoint, inference, training
 
+    if faults := params.faults({}):
+        raise ParamsError("params.yaml", *faults)
     course = Course.of(inputs, params)
     further = [_further(course, number, scratch / f"teacher-{number}") for number in range(2, params.teachers + 1)]
     model, history = _teach(course, params.seed, scratch, "finetune")
@@ -180,8 +200,6 @@ def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel
     """The pretrained model with a new head, partly frozen."""
     from tasks.shared import checkpoint, compute
 
-    if params.lora_rank and params.freeze == "encoder":
-        raise ParamsError("params.yaml", "finetune.lora_rank changes the encoder, which finetune.freeze = 'encoder' forbids; take one")
     device = compute.prepare(params.seed, params.threads, params.device, params.processes)
     dropout = checkpoint.dropout_config(inputs.pretrained, params.dropout)
     config = {**checkpoint.label_config(labels), **dropout, "attn_implementation": "eager"}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from tasks.kinds import base
-from tasks.shared import arrivals
+from tasks.shared import arrivals, escape, values
 from tasks.shared.attachments import attached
 from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, check_columns, check_enough, check_roles, clean
@@ -67,33 +67,42 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: the columns name a role that the kind does not have, or lack one that it needs.
     DataError: the data cannot be read, lack a column, or are too few.
     """
-    from tasks.shared import ingest_report, readers
+    from tasks.shared import ingest_report, lookalikes, readers, unread
 
     kind = base.load(params.kind)
     columns = check_roles(kind.roles, params.columns, split_given=params.split == "given")
     raw = readers.read(inputs.raw, params.header)
+    ingest_report.say(raw)
     check_columns(raw.rows, columns)
     intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
+    aside = {one.file for one in raw.rejected}
+    intake.warnings += unread.told(inputs.raw, raw.rows, raw.ignored, aside, [name for role, name in columns.items() if role in kind.files])
     take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
     reject_empty(intake)
     assign_sides(intake, kind, params)
     set_copies_and_conflicts_aside(intake)
     separate_near_duplicates(intake, kind, params.near_duplicates)
+    names = Counter(name for record in intake.records for name in kind.classes(record.values["label"]))
+    intake.warnings += [*lookalikes.told(names), *values.numbers_alike(set(names))]
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides}
     further = [{"pool": clean(line, intake.cleaned, keep_lines=False)} for line in raw.unlabelled]
     pool = pool_of(kind, splits, further, params)
+    for warning in intake.warnings:
+        print(f"ingest: look at this: {escape.line(warning)}", flush=True)
     return Metrics(figures=ingest_report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
 
 
 def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: base.Kind, options: Any, raw: Path) -> None:
     from tasks.shared.progress import track
 
+    if kind.check_rows is not None:
+        intake.warnings += kind.check_rows(({role: row.values.get(name, "") for role, name in columns.items()} for row in rows), options)
     for row in track(rows, label="rows"):
         try:
-            values = {role: value_of(row, role, column, kind, intake.cleaned, raw) for role, column in columns.items()}
-            made = kind.examine(values, options, intake.cleaned)
+            given = {role: value_of(row, role, column, kind, intake.cleaned, raw) for role, column in columns.items()}
+            made = kind.examine(given, options, intake.cleaned)
         except base.UnusableRowError as reason:
             told = next((value for column in columns.values() if isinstance(value := row.values.get(column), str)), "")
             intake.rejected.append(rejected(row.file, row.line, str(reason), told))
@@ -103,6 +112,10 @@ def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: 
 
 def value_of(row: Row, role: str, column: str, kind: base.Kind, cleaned: Counter[str], raw: Path) -> Any:
     value = row.values.get(column, "")
+    if isinstance(value, values.Odd) and role in kind.lists and not value.is_nested:
+        raise value.refused(column)
+    if isinstance(value, str) and role not in kind.lists:
+        value = values.single(value, column, is_label=role == "label")
     if role in kind.files and isinstance(value, str) and value:
         return attached(raw, value, row.file)
     if isinstance(value, bytes) and role not in kind.files:

@@ -10,6 +10,7 @@ and clipping are those of that paper.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,11 @@ class Params(Section):
     learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate of further pretraining")
     masked: float = Field(gt=0, lt=1, description="share of the pieces to be guessed")
 
+    def faults(self, _run: Mapping[str, Section]) -> list[str]:
+        if self.steps and not base.load(self.kind).lengths:
+            return [f"pretrain.steps = {self.steps}: further pretraining guesses pieces of texts; must be 0 here"]
+        return []
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -69,16 +75,17 @@ class Inputs:
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    from tasks.shared import checkpoint, compute, pretrained
+    from tasks.shared import checkpoint, compute, pretrained, pretrained_loading, tables
 
     device, kind = compute.prepare(params.seed, params.threads, params.device), base.load(params.kind)
-    if params.steps and not kind.lengths:
-        raise ParamsError("params.yaml", f"pretrain.steps = {params.steps}: further pretraining guesses pieces of texts; must be 0 here")
+    if faults := params.faults({}):
+        raise ParamsError("params.yaml", *faults)
     folder = pretrained.find(params.source, kind, inputs.root, scratch)
-    encoder, processor = pretrained.load(folder, kind, device, params.input_size)
+    rows = tables.read(inputs.ingest / "train.parquet")[: pretrained_loading.SAMPLE]
+    encoder, processor, told = pretrained_loading.load(folder, kind, device, params.input_size, rows, scratch)
     loss = _pretrain_further(folder, encoder, processor, inputs, params, scratch) if params.steps else {}
     checkpoint.save(encoder, processor, out / "out")
-    return Metrics({"parameters": checkpoint.parameters(encoder), **loss})
+    return Metrics({"parameters": checkpoint.parameters(encoder), **told, **loss})
 
 
 def _pretrain_further(
@@ -90,7 +97,7 @@ def _pretrain_further(
     from tasks.shared import checkpoint, training
 
     held_out, texts = _texts(tokenizer, inputs, params)
-    model = checkpoint.load(AutoModelForMaskedLM, folder, encoder.device)
+    model, fit = checkpoint.loaded(AutoModelForMaskedLM, folder, encoder.device)
     mask = DataCollatorForLanguageModeling(tokenizer, mlm_probability=params.masked)
     sizes = [len(one["input_ids"]) for one in texts]
 
@@ -119,7 +126,8 @@ def _pretrain_further(
     history = training.fit(model, plan, lesson, scratch, "pretrain")
     # The model with the language head has no pooler: the encoder keeps its own.
     encoder.load_state_dict(model.base_model.state_dict(), strict=False)
-    return training.kept_epoch(history)
+    new_head = {"language_head_made_new": len(fit.missing)} if fit.missing else {}
+    return {**new_head, **training.kept_epoch(history)}
 
 
 def _texts(tokenizer: PreTrainedTokenizerBase, inputs: Inputs, params: Params) -> tuple[list[Any], list[Any]]:

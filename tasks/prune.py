@@ -17,7 +17,7 @@ it was in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tasks.shared import training
+    from tasks.shared.foresight import Teacher
 
 Encode = Callable[[base.Processor, str], list[base.Features]]
 Depth = Annotated[int, Field(ge=1, le=512)]
@@ -81,6 +82,25 @@ class Params(Section):
 class Inputs:
     ingest: Path = artifact("ingest/out")
     teacher: Path = artifact("finetune/out")
+
+
+def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
+    from tasks.shared import low_rank, pruning, vocabulary
+
+    config, faults = teacher.model.config, []
+    try:
+        if params.word_rank:
+            low_rank.check(teacher.model)
+    except ModelError as error:
+        faults += [f"{error.where}: {fault}" for fault in error.faults]
+    if not (sizes := _sizes(params)):
+        return faults
+    try:
+        architecture = pruning.architecture(config)
+    except ModelError as error:
+        return [*faults, *error.faults]
+    trims = params.vocabulary and params.vocabulary < architecture.sizes(config).get("vocabulary", 0)
+    return [*faults, *architecture.faults(config, sizes), *(vocabulary.faults(teacher.processor, config.vocab_size) if trims else [])]
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:

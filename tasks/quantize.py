@@ -24,7 +24,7 @@ from pydantic import Field
 from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ModelError, ParamsError
-from tasks.shared.params import InputSize, Kind, Section, Seed, Threads
+from tasks.shared.params import InputSize, Kind, Options, Section, Seed, Threads
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 class Params(Section):
     kind: Kind
+    options: Options
     seed: Seed
     threads: Threads
     input_size: InputSize
@@ -47,6 +48,19 @@ class Params(Section):
     max_float_operators: int = Field(
         ge=0, le=1000, description="operators of an int8 graph that may stay in float, the worst first, until min_agreement is kept"
     )
+
+    def faults(self, _run: Mapping[str, Section]) -> list[str]:
+        faults = []
+        if self.format == "int8-static" and not self.calibration_rows:
+            faults.append("quantize.calibration_rows = 0: int8-static needs some rows to take its ranges from, such as 100")
+        if self.format == "int8-static" and self.graph == "fused":
+            advice = "take graph exported, or format int8-dynamic"
+            faults.append(f"quantize.graph = fused: int8-static would leave fused attention in float; {advice}")
+        if self.format == "int8-static" and self.embeddings == "int4":
+            faults.append("quantize.embeddings = int4: int8-static does not know such look-ups; take as_format, or format int8-dynamic")
+        if self.embeddings == "int4" and not base.load(self.kind).lengths:
+            faults.append("quantize.embeddings = int4: inputs of this kind are no words; take as_format")
+        return faults
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.shared import checkpoint, compute, four_bits, inference, onnx, serving
     from tasks.shared.sparing import Trial, ship
 
-    _check(params)
+    if faults := params.faults({}):
+        raise ParamsError("params.yaml", *faults)
     device = compute.prepare(params.seed, params.threads, "cpu")
     kind, labels = base.load(params.kind), checkpoint.label_names(inputs.ingest)
     processor = kind.load_processor(inputs.student)
@@ -73,7 +88,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     wanted = inference.logits(student, kind, processor, features, inference.BATCH)
 
     folder = out / "out"
-    serving.write_preprocessing(folder, kind, processor, labels, _facts(params))
+    serving.write_preprocessing(folder, kind, processor, labels, _facts(params, kind))
     float_file = onnx.float_graph(student, kind, processor, features[:2], scratch / "float.onnx", params.graph, params.input_size)
     difference = float(np.abs(_answers(float_file, folder, kind, rows, params) - wanted).max())
     _check_parity(difference, params)
@@ -94,31 +109,18 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     return Metrics({**told, **({"float_operators": shipped.spared} if shipped.spared else {})})
 
 
-def _check(params: Params) -> None:
-    faults = []
-    if params.format == "int8-static" and not params.calibration_rows:
-        faults.append("quantize.calibration_rows = 0: int8-static needs some rows to take its ranges from, such as 100")
-    if params.format == "int8-static" and params.graph == "fused":
-        faults.append(
-            "quantize.graph = fused: int8-static would leave fused attention in float; take graph exported, or format int8-dynamic"
-        )
-    if params.format == "int8-static" and params.embeddings == "int4":
-        faults.append("quantize.embeddings = int4: int8-static does not know such look-ups; take as_format, or format int8-dynamic")
-    if faults:
-        raise ParamsError("params.yaml", *faults)
-
-
 def _check_parity(difference: float, params: Params) -> None:
     if difference > params.max_difference:
         allowed = f"at most {params.max_difference:.2e} is allowed (quantize.max_difference)"
         raise ModelError("model.onnx", f"float graph: a logit differs by {difference:.2e} from torch; {allowed}")
 
 
-def _facts(params: Params) -> Mapping[str, Any]:
-    """What preprocessing.json tells of the graph."""
+def _facts(params: Params, kind: base.Kind) -> Mapping[str, Any]:
+    """What preprocessing.json tells of the graph, and of the options."""
     facts = {name: getattr(params, name) for name in ("kind", "input_size", "format", "calibration_rows")}
     usual = {"graph": "exported", "embeddings": "as_format"}
-    return facts | {name: getattr(params, name) for name, value in usual.items() if getattr(params, name) != value}
+    unusual = {name: getattr(params, name) for name, value in usual.items() if getattr(params, name) != value}
+    return {**facts, **unusual, **(kind.facts(kind.options.model_validate(params.options)) if kind.facts else {})}
 
 
 def _answers(file: Path, folder: Path, kind: base.Kind, rows: Sequence[base.Row], params: Params) -> np.ndarray:

@@ -47,6 +47,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "token_classification": {
         "scheme": "bio",
         "broken": "repair",
+        "words": "white_space",
+        "offsets": "code_points",
         "span_end": "exclusive",
         "longest": 50,
         "outside_weight": 0.05,

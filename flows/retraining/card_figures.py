@@ -32,6 +32,7 @@ def quality(facts: Facts) -> list[str]:
         f"of the training could have: this is one seed. A difference to the teacher below {seen:.3f} could not have been seen.",
         table(["", *names], rows),
         f"Gates: **{'all passed' if passed else 'NOT all passed'}**.",
+        *(f"**The model is {gates.BELOW}.**" for line in lines if gates.BELOW in line),
         "\n".join(f"* {literal(line)}" for line in lines),
     ]
 

@@ -6,19 +6,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~&#!$])")
-ADDRESS = re.compile(r"(:)(?=//)|(?<=www)(\.)|(@)", re.IGNORECASE)
-BLOCK = re.compile(r"^(?:([-+=:])|(\d+)([.)](?= |$)))")
+from tasks.shared import escape
+
 LONGEST = 300
 NOT_KNOWN = "–"
 
 
 def literal(value: Any) -> str:
     """One line in which every sign stands for itself, at most `LONGEST` of them."""
-    text = "".join(sign if sign.isprintable() else "\ufffd" for sign in " ".join(str(value).split()))
-    short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-    quiet = ADDRESS.sub(lambda found: "\\" + found[0], SPECIAL.sub(r"\\\1", short))
-    return BLOCK.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\{found[3]}", quiet)
+    return escape.markdown(value, LONGEST)
 
 
 def paragraphs(text: str) -> list[str]:
@@ -40,8 +36,7 @@ def _pieces(text: str) -> list[str]:
 
 def code(value: Any) -> str:
     """In the letters of code; for hashes, paths and names."""
-    text = "".join(sign for sign in str(value) if sign.isprintable() and sign not in "`|\\")[:LONGEST]
-    return f"`{text}`" if text.strip() else NOT_KNOWN
+    return escape.code(value, LONGEST) or NOT_KNOWN
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

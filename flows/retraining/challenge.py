@@ -57,7 +57,9 @@ def challenge(night: Night, champion: Champion, place: Path, taken: Sequence[Tak
     }
     if judged.promote:
         version = history.versions(history.read(night.root, night.run)) + 1
-        entry = night.entry("promoted", "; ".join(judged.for_it), version, taken, **told, collected=len(rows.wait), waiting=0)
+        entry = night.entry(
+            "promoted", "; ".join([*judged.for_it, *judge.warnings(judged)]), version, taken, **told, collected=len(rows.wait), waiting=0
+        )
         night.store.keep_collected(rows.wait, rules)
         _crown(night, champion, entry)
         return entry
@@ -74,7 +76,7 @@ def _crown(night: Night, champion: Champion, entry: Entry) -> None:
 
 def _why_not(judged: Judgement) -> str:
     verdicts = [f"{one.verdict} on the {name} test rows: {judge.told(one)}" for name, one in judged.sets().items()]
-    return "; ".join([*judged.objections] or verdicts)
+    return "; ".join([*(judged.objections or verdicts), *judge.warnings(judged)])
 
 
 def _judge(night: Night, place: Path, seeds: Spread) -> Judgement:
@@ -88,7 +90,7 @@ def _judge(night: Night, place: Path, seeds: Spread) -> Judgement:
     champion, challenger = (answers.shipped(folder, night.params["kind"]) for folder in (place / MODEL, night.folder(MODEL)))
     judged = judge.judge(champion, challenger, test, seeds, night.policy, night.params["seed"])
     _, lines = gates.verdict(night.folder("benchmark"))
-    return judge.with_objections(judged, [f"misses its own gate: {line}" for line in lines if "NOT PASSED" in line])
+    return judge.beside_benchmark(judged, lines)
 
 
 def _spread(night: Night) -> Spread:

@@ -88,7 +88,10 @@ def read(drop: Drop, rules: Rules, largest: float, staging: Path) -> Reading:
     except DataError as error:
         return Reading(drop, "; ".join(error.faults), count=count)
     rows = [_mapped(row, rules) for row in raw.rows]
-    return _sorted_out(Reading(drop, rejected=list(raw.rejected), count=count), rows, rules, staging)
+    try:
+        return _sorted_out(Reading(drop, rejected=list(raw.rejected), count=count), rows, rules, staging)
+    except DataError as error:
+        return Reading(drop, "; ".join(error.faults), count=count)
 
 
 def read_folder(folder: Path, rules: Rules) -> Reading:

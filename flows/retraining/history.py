@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from flows.retraining.card_text import literal, paragraphs, table
+from tasks.shared import escape
+from tasks.shared.gates import BELOW
 
 Entry = dict[str, Any]
+WIDTH = 60
+"""Characters of a cell's line."""
 PICTURE = "![quality over time](quality.png)"
 
 
@@ -78,7 +82,7 @@ def _files(entry: Entry) -> list[str]:
     if not entry["files"]:
         return []
     lines = [
-        [literal(one["name"]), str(one["rows"]), str(one["taken"]), _foreign(one["fault"] or _reasons(one["set_aside"]))]
+        [literal(one["name"]), str(one["rows"]), str(one["taken"]), escape.wrapped(one["fault"] or _reasons(one["set_aside"]), WIDTH)]
         for one in entry["files"]
     ]
     kept = f"What was set aside is in `data/quarantine/{entry['run']}`, with reasons."
@@ -98,11 +102,11 @@ def _shifts(entry: Entry) -> list[str]:
     lines = [
         [
             literal(one["name"]),
-            shift["of"],
-            f"{shift['measure']} {shift['effect']:.3f}",
+            literal(shift["of"]),
+            f"{literal(shift['measure'])} {shift['effect']:.3f}",
             f"{shift['bound']:g}",
             f"{shift['p']:.2g}",
-            shift["test"],
+            literal(shift["test"]),
         ]
         for one in entry["files"]
         for shift in one["shifts"]
@@ -133,9 +137,16 @@ def _verdict(entry: Entry) -> list[str]:
         f"Differences up to {next(_sets(judged))[1]['margin']:g} do not matter. The smallest that could have been seen: {visible}. {told}",
         f"{fast['median']:.2f} times as fast as the champion (quartiles {fast['quartile_1']:.2f} to {fast['quartile_3']:.2f}), "
         f"{judged['size_ratio']:.2f} times its size.",
+        *_linear(judged.get("baseline", "")),
         *(f"* against it: {_foreign(one)}" for one in judged["objections"]),
         *(f"* for it: {_foreign(one)}" for one in judged["for_it"]),
     ]
+
+
+def _linear(baseline: str) -> list[str]:
+    """Where the linear baseline stands; a challenger that is no better than it is told so in bold."""
+    told = _foreign(baseline)
+    return [f"**{told}**" if BELOW in baseline else told] if told else []
 
 
 def _sets(judged: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -14,6 +14,7 @@ from flows.judging.verdict import Comparison, Difference, Spread, compare
 from flows.retraining.policy import Policy
 from tasks.kinds.base import Row
 from tasks.shared import latency, variants
+from tasks.shared.gates import BELOW
 
 TIMED_ROWS = 40
 ROUNDS = 15
@@ -38,6 +39,8 @@ class Judgement:
     size_ratio: float
     objections: tuple[str, ...]
     for_it: tuple[str, ...]
+    baseline: str = ""
+    """How the challenger's own benchmark says it stands beside the linear baseline."""
 
     @property
     def promote(self) -> bool:
@@ -53,11 +56,20 @@ class Judgement:
             "size_ratio": round(self.size_ratio, 6),
             "objections": list(self.objections),
             "for_it": list(self.for_it),
+            **({"baseline": self.baseline} if self.baseline else {}),
         }
 
 
-def with_objections(judged: Judgement, more: Sequence[str]) -> Judgement:
-    return replace(judged, objections=(*judged.objections, *more))
+def beside_benchmark(judged: Judgement, lines: Sequence[str]) -> Judgement:
+    """With what the challenger's own benchmark says: gates that it misses are objections, where the linear baseline stands is told."""
+    missed = [f"misses its own gate: {line}" for line in lines if "NOT PASSED" in line]
+    baseline = next((line for line in lines if line.startswith("baseline: ")), "")
+    return replace(judged, objections=(*judged.objections, *missed), baseline=baseline)
+
+
+def warnings(judged: Judgement) -> list[str]:
+    """What whoever reads the decision must not miss, whatever it is."""
+    return [f"the challenger is {BELOW}"] if BELOW in judged.baseline else []
 
 
 def judge(

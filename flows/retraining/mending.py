@@ -13,15 +13,17 @@ from pathlib import Path
 
 import psutil
 
-from flows.git import content, git
+from flows.git import content, git, names, top
 
 STALE_SECONDS = 2.0
 
 
 def drop_locks(root: Path) -> list[str]:
     """Removes the locks of git in the checkout, unless git is at work there; their names."""
-    place = Path(git(root, "rev-parse", "--absolute-git-dir"))
-    found = [path for path in (*place.glob("*.lock"), *place.glob("refs/**/*.lock")) if time.time() - path.stat().st_mtime > STALE_SECONDS]
+    place = (root / git(root, "rev-parse", "--git-common-dir")).resolve()  # of a worktree, its own lie below it
+    own = Path(git(root, "rev-parse", "--absolute-git-dir")).resolve()
+    locks = {*place.glob("*.lock"), *place.glob("refs/**/*.lock"), *own.glob("*.lock")}
+    found = sorted(path for path in locks if time.time() - path.stat().st_mtime > STALE_SECONDS)
     if not found or any(_git_at_work(root)):
         return []
     for path in found:
@@ -32,7 +34,7 @@ def drop_locks(root: Path) -> list[str]:
 def finish_files(root: Path, made: str) -> list[str]:
     """Brings index and files of the checkout to the commit `made` where a merge had got that far; their paths."""
     finished = []
-    for path in git(root, "diff", "--name-only", "--no-renames", "--diff-filter=AM", "HEAD", made).splitlines():
+    for path in names(root, "diff", "--name-only", "--relative", "--no-renames", "--diff-filter=AM", "HEAD", made):
         file = root / path
         if (
             file.is_file()
@@ -50,7 +52,8 @@ def _is_begun(now: bytes, before: bytes | None, after: bytes | None) -> bool:
 
 
 def _git_at_work(root: Path) -> Iterator[psutil.Process]:
+    place = top(root)
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.name() == "git" and Path(process.cwd()).is_relative_to(root):
+            if process.name() == "git" and Path(process.cwd()).is_relative_to(place):
                 yield process

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dvc.repo import Repo
-from ruamel.yaml import YAML
 
-from flows.git import git
+from flows import committed
+from flows.git import git, names
 from flows.retraining import history, registry
 from flows.retraining.history import Entry
 from flows.retraining.intake import Taken
 from flows.retraining.policy import Policy
 from flows.retraining.pushing import Say
 from flows.retraining.store import Store
-from tasks.shared import params
+from tasks.shared import documents, params
 from tasks.shared.errors import DataError
 
 MODEL, INGEST, TEACHER = "quantize/out", "ingest/out", "finetune/out"
@@ -68,7 +69,8 @@ class Night:
         """
         to.parent.mkdir(parents=True, exist_ok=True)
         try:
-            Repo.get(str(self.root), f"data/{self.run}/{artifact}", out=str(to), rev=commit)
+            with closing(Repo(str(self.root))) as repo:
+                committed.files(repo, commit).get(f"data/{self.run}/{artifact}", str(to), recursive=True)
         except Exception as error:  # each kind of remote has errors of its own
             why = " ".join(str(error).split())[:200]
             raise DataError(f"data/{self.run}/{artifact}", f"of {commit[:12]} is neither in DVC's cache nor in its remote: {why}") from None
@@ -76,7 +78,7 @@ class Night:
     def locked(self) -> dict[str, str]:
         """Path -> md5 of the run's outputs in dvc.lock."""
         path = self.root / "dvc.lock"
-        stages = (YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}).get("stages", {}) if path.exists() else {}
+        stages = (documents.yaml(path.read_bytes(), path.name) or {}).get("stages", {}) if path.exists() else {}
         return {out["path"]: out["md5"] for name, stage in stages.items() if name.endswith(f"@{self.run}") for out in stage.get("outs", [])}
 
     def back_to_champion(self) -> None:
@@ -84,7 +86,7 @@ class Night:
         git(self.root, "checkout", "--quiet", self.base, "--", "params.yaml", "dvc.lock", f"{self.store.raw.name}.dvc")
         self.take_pointer(self.base)
         kept = f"{history.folder(self.run).as_posix()}/"
-        for path in git(self.root, "ls-tree", "-r", "--name-only", self.base, "--", f"data/{self.run}").splitlines():
+        for path in names(self.root, "ls-tree", "-r", "--name-only", self.base, "--", f"data/{self.run}"):
             if not path.startswith(kept):
                 git(self.root, "checkout", "--quiet", self.base, "--", path)
         self.store.restore()

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
-from ruamel.yaml import YAML
 
 from tasks.shared import params
 from tasks.shared.errors import ParamsError, did_you_mean
@@ -67,7 +66,7 @@ def read_all(root: Path) -> dict[str, Policy]:
     """
     file = root / "params.yaml"
     runs = params.read(file)
-    found = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")).get("retrain") or {}
+    found = params.document(file).get("retrain") or {}
     if not isinstance(found, dict):
         raise ParamsError("params.yaml", f"retrain = {found!r}: must be a mapping of runs; docs/retraining.md shows one")
     faults = [f"retrain.{run}: there is no run `{run}`{did_you_mean(str(run), runs)}" for run in found if run not in runs]

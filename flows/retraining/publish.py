@@ -12,7 +12,7 @@ from pathlib import Path
 from dvc.exceptions import CheckoutError
 from dvc.repo import Repo
 
-from flows.git import GitError, commit, git
+from flows.git import GitError, changed, commit, git, names, text
 from flows.retraining import history, inbox, registry
 from flows.retraining.policy import Policy
 from flows.retraining.pushing import Say, fetch, push, push_artifacts, push_commits
@@ -46,9 +46,9 @@ def target(root: Path, run: str, policy: Policy) -> Target:
     if head is None:
         raise ParamsError(str(root), "has no commit yet; retraining builds on one")
     if policy.publish == "main":
-        edits = git(root, "status", "--porcelain", "--no-renames", "--", *_overwritten(root, run, policy)).splitlines()
+        edits = changed(root, *_overwritten(root, run, policy), untracked=True)
         if edits:
-            named = ", ".join(line[3:] for line in edits[:5])
+            named = ", ".join(edits[:5])
             raise ParamsError(named, "has uncommitted edits, which this would have to overwrite; commit or undo them first")
         _check_data(root, run)
         return Target("", head)
@@ -98,7 +98,7 @@ def catch_up(root: Path, run: str, policy: Policy, say: Say) -> None:
 
 def prepare(root: Path, folder: Path, run: str, message: str) -> str:
     """Commits what the night wrote in the worktree `folder`; a line of the history at least."""
-    known = set(git(folder, "ls-files", "--", *owned(folder, run)).splitlines())
+    known = set(names(folder, "ls-files", "--", *owned(folder, run)))
     paths = [path for path in owned(folder, run) if (folder / path).exists() or any(_within(one, path) for one in known)]
     git(folder, "add", "--all", "--", *paths)
     who = () if _has_identity(folder) else NOBODY
@@ -114,7 +114,7 @@ def prepared(root: Path, run: str) -> str | None:
 
 def entry_of(root: Path, run: str, made: str) -> history.Entry:
     """The night's line of the history."""
-    return history.parsed(git(root, "show", f"{made}:{history.file(run).as_posix()}"))[-1]
+    return history.parsed(text(root, made, history.file(run).as_posix()))[-1]
 
 
 def publish(root: Path, run: str, policy: Policy, made: str, say: Say) -> bool:
@@ -168,9 +168,9 @@ def tag(root: Path, run: str) -> list[str]:
     at = registry.commit_of(root, run, "HEAD")
     if not at:
         return []
-    champion = registry.parsed(git(root, "show", f"{at}:{registry.file(run).as_posix()}"), at)
+    champion = registry.parsed(text(root, at, registry.file(run).as_posix()), at)
     if _find(root, f"refs/tags/{champion.tag}") is None:
-        entries = history.parsed(git(root, "show", f"HEAD:{history.file(run).as_posix()}"))
+        entries = history.parsed(text(root, "HEAD", history.file(run).as_posix()))
         brought = next(entry for entry in entries if entry["version"] == champion.version)
         who = () if _has_identity(root) else NOBODY
         git(root, *who, "tag", "--annotate", "--no-sign", "--message", history.headline(brought), champion.tag, at)

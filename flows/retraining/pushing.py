@@ -8,7 +8,7 @@ from typing import Any
 
 from dvc.repo import Repo
 
-from flows.git import GitError, git
+from flows.git import GitError, git, names
 from flows.retraining.policy import Policy
 from flows.retraining.store import Store
 from tasks.shared.errors import PassingError
@@ -23,7 +23,7 @@ def push_artifacts(root: Path, run: str, made: str, say: Say) -> None:
             say("there is no default DVC remote: artifacts stay here")
             return
         pointers = [pointer.path.relative_to(root).as_posix() for pointer in Store(root, run).pointers()]
-        held = set(git(root, "ls-tree", "-r", "--name-only", made, "--", *pointers).splitlines())
+        held = set(names(root, "ls-tree", "-r", "--name-only", made, "--", *pointers))
         stages = [stage.addressing for stage in repo.index.stages if stage.addressing.endswith(f"@{run}")]
         count = repo.push(targets=[*stages, *sorted(held)], revs=[made], run_cache=True)
         say(f"pushed to the DVC remote: {count} files")

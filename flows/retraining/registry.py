@@ -6,13 +6,16 @@ Beside it stand MODEL_CARD.md and a dvc.yaml whose `artifacts:` names the model 
 from __future__ import annotations
 
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from flows.git import GitError, git
+from flows.git import GitError, content, git
+from tasks.shared import documents
 from tasks.shared.errors import DataError
 
 PLACE = Path("registry")
@@ -56,11 +59,12 @@ def read(root: Path, run: str) -> Champion | None:
 def parsed(text: str, where: str) -> Champion:
     """Raises:
     DataError: it is not what `write` wrote.
+    ParamsError: it is no JSON, or has git's conflict markers.
     """
     try:
-        found = json.loads(text)
+        found = documents.json(os.fsencode(text), where)
         return Champion(**{key: found[key] for key in Champion.__dataclass_fields__})
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         raise DataError(where, "is not what Slipway writes there; `git checkout` it") from None
 
 
@@ -87,12 +91,16 @@ def commit_of(root: Path, run: str, revision: str) -> str:
 
 
 def find(root: Path, run: str, version: int, revision: str) -> str | None:
-    """The commit of an earlier version: its tag, or else the one that wrote its number."""
-    try:
-        return git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag_of(run, version)}^{{commit}}")
-    except GitError:
-        pass
-    for commit in git(root, "log", "--format=%H", revision, "--", file(run).as_posix()).splitlines():
-        if json.loads(git(root, "show", f"{commit}:{file(run).as_posix()}")).get("version") == version:
-            return commit
-    return None
+    """The commit of an earlier version: its tag, unless that is another project's in the same repository; else what wrote its number."""
+    with suppress(GitError):
+        tagged = git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag_of(run, version)}^{{commit}}")
+        if _version(root, run, tagged) == version:
+            return tagged
+    commits = git(root, "log", "--format=%H", revision, "--", file(run).as_posix()).splitlines()
+    return next((commit for commit in commits if _version(root, run, commit) == version), None)
+
+
+def _version(root: Path, run: str, commit: str) -> Any:
+    written = content(root, commit, file(run).as_posix())
+    found = documents.json(written, f"{commit[:12]}:{file(run).as_posix()}") if written else None
+    return found.get("version") if isinstance(found, dict) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from flows import overrides
-from flows.git import git
+from flows.git import git, names, text
 from flows.pointer import files
 from flows.retraining import drops, history, publish, registry
 from flows.retraining.history import Entry
@@ -18,6 +19,7 @@ from flows.retraining.inbox import Drop
 from flows.retraining.night import Night
 from flows.retraining.steps import written
 from tasks.kinds import base
+from tasks.shared import documents
 from tasks.shared.errors import ParamsError
 from tasks.shared.folders import ARRIVED
 
@@ -53,26 +55,26 @@ def _former(night: Night, version: int) -> tuple[registry.Champion, str]:
         known = ", ".join(sorted({f"v{entry['version']}" for entry in history.read(night.root, night.run)})) or "none"
         what = f"v{wanted}" if wanted else "a champion before this one"
         raise ParamsError(f"run {night.run}", f"there is no {what}; champions so far: {known}")
-    return registry.parsed(git(night.root, "show", f"{commit}:{registry.file(night.run).as_posix()}"), commit), commit
+    return registry.parsed(text(night.root, commit, registry.file(night.run).as_posix()), commit), commit
 
 
 def _bring(night: Night, commit: str) -> None:
     """The run's own part of dvc.lock, its figures, its raw data's pointer and what its teacher began from; other runs keep theirs."""
     yaml = YAML()
     lock = yaml.load((night.root / "dvc.lock").read_text(encoding="utf-8"))
-    former = yaml.load(git(night.root, "show", f"{commit}:dvc.lock"))
+    former = yaml.load(text(night.root, commit, "dvc.lock"))
     ours = {name: stage for name, stage in former["stages"].items() if name.endswith(f"@{night.run}")}
     others = {name: stage for name, stage in lock["stages"].items() if not name.endswith(f"@{night.run}")}
     order = dict.fromkeys([*lock["stages"], *ours])
     lock["stages"] = {name: (ours | others)[name] for name in order if name in ours or name in others}
     with (night.root / "dvc.lock").open("w", encoding="utf-8") as file:
         yaml.dump(lock, file)
-    source = YAML(typ="safe").load(git(night.root, "show", f"{commit}:params.yaml"))["runs"][night.run]["pretrain"]["source"]
+    source = documents.yaml(os.fsencode(text(night.root, commit, "params.yaml")), "params.yaml")["runs"][night.run]["pretrain"]["source"]
     if source != night.params["pretrain"]["source"]:
         overrides.apply(night.root / "params.yaml", [f"runs.{night.run}.pretrain.source={json.dumps(source)}"])
     night.take_pointer(commit)
     kept = f"{history.folder(night.run).as_posix()}/"
-    named = git(night.root, "ls-tree", "-r", "--name-only", commit, "--", f"data/{night.run}", f"data/raw/{night.run}.dvc").splitlines()
+    named = names(night.root, "ls-tree", "-r", "--name-only", commit, "--", f"data/{night.run}", f"data/raw/{night.run}.dvc")
     git(night.root, "checkout", "--quiet", commit, "--", *(name for name in named if not name.startswith(kept)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact
@@ -9,10 +10,13 @@ from prefect.events import emit_event
 
 from flows import artifacts
 from flows.retraining import history
+from flows.retraining.card_text import literal
 from flows.retraining.history import Entry
 from flows.retraining.pushing import Say
+from tasks.shared import escape
 
 PULL_REQUEST = ".dvc/tmp/pull-request-{run}.md"
+REFERENCE = re.compile(r"\\#|\\?@")
 
 
 def message(entry: Entry) -> str:
@@ -24,22 +28,23 @@ def message(entry: Entry) -> str:
         "enrolled": f"Make what is there the champion {entry['run']} v{entry['version']}",
         "rolled back": f"Roll {entry['run']} back to v{entry['version']}",
     }[entry["decision"]]
-    rows = entry["rows"]
-    return f"{subject}\n\n{entry['why']}\n\n{rows['arrived']} rows arrived, {rows['taken']} taken, {rows['set_aside']} set aside.\n"
+    rows, why = entry["rows"], escape.visible(entry["why"], keep="\n")
+    return f"{subject}\n\n{why}\n\n{rows['arrived']} rows arrived, {rows['taken']} taken, {rows['set_aside']} set aside.\n"
 
 
 def show(folder: Path, run: str, entry: Entry) -> None:
     """The page of the night: an artifact of the run."""
     place = folder / history.folder(run)
     text = history.page(entry, history.read(folder, run))
-    create_markdown_artifact(artifacts.with_pictures(text, place), key=f"{run}-night", description=history.headline(entry)[:200])
+    create_markdown_artifact(artifacts.with_pictures(text, place), key=f"{run}-night", description=literal(history.headline(entry)))
 
 
 def offer(root: Path, run: str, entry: Entry, say: Say) -> None:
-    """The text of a pull request, where commits go to a branch."""
+    """The text of a pull request, where commits go to a branch; in it `@` and `#` out of data make no mention and no reference."""
     file = root / PULL_REQUEST.format(run=run)
     picture = f"(`{history.folder(run).as_posix()}/quality.png` shows quality over time.)"
-    file.write_text(history.page(entry, [entry]).replace(history.PICTURE, picture), encoding="utf-8")
+    text = history.page(entry, [entry]).replace(history.PICTURE, picture)
+    file.write_text(REFERENCE.sub(lambda found: f"<span>&#{ord(found[0][-1])};</span>", text), encoding="utf-8")
     say(f"branch retrain/{run} is ready for review; {file.relative_to(root)} holds the text of the pull request")
 
 

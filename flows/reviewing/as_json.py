@@ -8,12 +8,14 @@ from typing import Any
 
 from flows.reviewing.quality import Flip, Quality
 from flows.reviewing.review import Review, RunReview
+from tasks.shared import escape
 
 VERSION = 1
 """Of the layout: raised when a key changes its meaning or goes."""
 
 
 def written(review: Review) -> str:
+    """With what a terminal or a reader could be deceived by as JSON's own escapes, which say the same."""
     found = {
         "version": VERSION,
         "a": asdict(review.a),
@@ -21,7 +23,8 @@ def written(review: Review) -> str:
         "unchanged": review.unchanged,
         "runs": {one.run: _run(one) for one in review.runs},
     }
-    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    return escape.HIDDEN.sub(lambda sign: sign[0] if sign[0] == "\n" else json.dumps(sign[0])[1:-1], text) + "\n"
 
 
 def _run(one: RunReview) -> dict[str, Any]:
@@ -35,6 +38,7 @@ def _run(one: RunReview) -> dict[str, Any]:
         "params": [asdict(change) for change in one.params],
         "code": [asdict(source) for source in one.code],
         "raw_changed": one.raw_changed,
+        "stale": {"a": one.stale[0], "b": one.stale[1]},
         "behind": {"a": one.behind[0], "b": one.behind[1]},
         "data": asdict(one.data) if one.data else None,
         "quality": _quality(one.quality) if one.quality else None,

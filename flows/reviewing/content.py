@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flows.reviewing import charts, differences, flips
+from flows.reviewing.costs import LINEAR
 from flows.reviewing.page import Block, Items, Line, Page, Paragraph, Section, Table, Text, Tone, foreign, spans
 from flows.reviewing.quality import Quality
 from flows.reviewing.recorded import ABSENT
@@ -13,10 +14,12 @@ from flows.reviewing.review import Review, RunReview
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad"}
 MARKS = {
     "worse": "worse",
+    "baseline": "not above the linear baseline",
     "class": "a category fell",
     "gates": "gates not passed",
     "slower": "slower",
     "larger": "larger",
+    "stale": "not run again",
     "unjudged": "could not be judged",
 }
 
@@ -55,17 +58,19 @@ def _in_short(one: RunReview) -> list[Line]:
 
 
 def _basis(one: RunReview) -> Line:
+    linear = one.costs.figure(one.costs.headline, LINEAR)[1]
+    beside = f"; linear baseline {linear:.3f}" if isinstance(linear, int | float) else ""
     if one.quality is None:
-        return _figures_alone(one)
+        return f"{_figures_alone(one)}{beside}"
     found = one.quality.comparison
     gap = found.difference
     return (
         f"{found.figure} {gap.champion:.3f} → {gap.challenger:.3f}: {differences.signed(gap.value)} "
-        f"({differences.signed(gap.low)} to {differences.signed(gap.high)}), {found.rows} rows"
+        f"({differences.signed(gap.low)} to {differences.signed(gap.high)}), {found.rows} rows{beside}"
     )
 
 
-def _figures_alone(one: RunReview) -> Line:
+def _figures_alone(one: RunReview) -> str:
     figures = one.costs.figure(one.costs.headline)
     told = [f"{value:.3f}" if isinstance(value, int | float) else ABSENT for value in figures]
     return f"{one.costs.headline} {told[0]} → {told[1]}" if told != [ABSENT, ABSENT] else "no figures"
@@ -141,9 +146,15 @@ def _left_out(quality: Quality) -> str:
 
 
 def _warnings(one: RunReview) -> Iterator[Line]:
+    if one.costs.below:
+        yield ["B ships a model that is ", Text("not above the linear baseline", "bad"), ": ", foreign(one.costs.baseline(1)), "."]
     for side, faults in zip("AB", one.behind, strict=True):
         for fault in faults:
-            yield [f"{side}: ", foreign(fault), ": its figures are not of what params.yaml says now."]
+            yield [
+                f"{side}: ",
+                foreign(fault, longest=600),
+                ": its figures are not of this revision; `dvc repro` makes them.",
+            ]
     if one.data is not None:
         for fault in one.data.lacking:
             yield ["The rows of data cannot be compared: ", foreign(fault)]

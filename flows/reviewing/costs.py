@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.reviewing.sides import Side
+from tasks.shared import gates
 
-SHIPPED, TEACHER = "final", "teacher"
+SHIPPED, TEACHER, LINEAR = "final", "teacher", "baseline"
 HEADLINE_COURSE = "answer_1_thread"
 MACHINE = ("cpu", "cores", "threads", "system", "python", "torch", "onnxruntime")
 FILES = ("metrics", "timings")
@@ -46,6 +47,15 @@ class Costs:
         """What timings tell of the machine: `hardware` or `load`, and a key of it."""
         return _pair(self.timings, *path)
 
+    def baseline(self, at: int) -> str:
+        """How a side's model that ships stands beside the linear baseline; empty where that is not known."""
+        return gates.beside_baseline(self.figures[at])
+
+    @property
+    def below(self) -> bool:
+        """Whether the model of B is no better than the linear baseline."""
+        return gates.BELOW in self.baseline(1)
+
     @property
     def headline(self) -> str:
         """Its name."""
@@ -64,21 +74,21 @@ class Costs:
 def compare(a: Side, b: Side, run: str) -> Costs:
     figures, timings = (tuple(side.json(f"data/{run}/benchmark/{name}.json") or {} for side in (a, b)) for name in FILES)
     old, new = ({**_gates(figures[at]), **_gates(timings[at])} for at in (0, 1))
-    gates = [Gate(name, _passed(old, name), _passed(new, name), _told(old, name), _told(new, name)) for name in old | new]
-    return Costs((figures[0], figures[1]), (timings[0], timings[1]), gates, _warnings(figures, timings))
+    both = [Gate(name, _passed(old, name), _passed(new, name), _told(old, name), _told(new, name)) for name in old | new]
+    return Costs((figures[0], figures[1]), (timings[0], timings[1]), both, _warnings(figures, timings))
 
 
 def _gates(figures: Figures) -> dict[str, Any]:
-    gates = figures.get("gates")
-    return {name: gate for name, gate in gates.items() if isinstance(gate, dict)} if isinstance(gates, dict) else {}
+    found = figures.get("gates")
+    return {name: gate for name, gate in found.items() if isinstance(gate, dict)} if isinstance(found, dict) else {}
 
 
-def _passed(gates: Mapping[str, Any], name: str) -> bool | None:
-    return gates[name].get("passed") is True if name in gates else None
+def _passed(found: Mapping[str, Any], name: str) -> bool | None:
+    return found[name].get("passed") is True if name in found else None
 
 
-def _told(gates: Mapping[str, Any], name: str) -> str:
-    return str(gates.get(name, {}).get("reason", ""))
+def _told(found: Mapping[str, Any], name: str) -> str:
+    return str(found.get(name, {}).get("reason", ""))
 
 
 def _warnings(figures: Sequence[Figures], timings: Sequence[Figures]) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from flows.reviewing.costs import HEADLINE_COURSE, TEACHER
+from flows.reviewing.costs import HEADLINE_COURSE, LINEAR, SHIPPED, TEACHER
 from flows.reviewing.page import Block, Line, Paragraph, Section, Table, Text, Tone, foreign
 from flows.reviewing.quality import Quality
 from flows.reviewing.recorded import ABSENT
 from flows.reviewing.review import RunReview
 from flows.reviewing.rows import DataChange, Shown
+from tasks.shared.gates import BELOW
 
 MEGABYTE = 1e6
 MOST_CATEGORIES = 60
@@ -30,8 +31,13 @@ def figures(one: RunReview) -> Iterator[Block]:
     """What one looks at first, A beside B."""
     costs, headline = one.costs, one.costs.headline
     rows: list[Sequence[Line]] = []
-    for name, told in ((headline, headline), ("agreement", "agreement with its teacher"), ("ece", "calibration error (ECE)")):
-        pairs = [costs.figure(f"{name}{end}") for end in ("", "_low", "_high")]
+    for variant, name, told in (
+        (SHIPPED, headline, headline),
+        (LINEAR, headline, f"{headline} of the linear baseline"),
+        (SHIPPED, "agreement", "agreement with its teacher"),
+        (SHIPPED, "ece", "calibration error (ECE)"),
+    ):
+        pairs = [costs.figure(f"{name}{end}", variant) for end in ("", "_low", "_high")]
         cells = [number(pairs[0][at]) + _bounds(pairs[1][at], pairs[2][at]) for at in (0, 1)]
         rows.append([told, *cells, _change(pairs[0], signed)])
     quartiles = [costs.timing(f"speedup_quartile_{at}") for at in (1, 3)]
@@ -130,9 +136,21 @@ def gates(one: RunReview) -> Iterator[Block]:
             Text({True: "passed", False: "NOT PASSED", None: ABSENT}[state], "bad" if state is False else "") for state in (gate.a, gate.b)
         ]
         rows.append([foreign(gate.name), *states, foreign(gate.told_b or gate.told_a)])
+    rows += _baseline(one)
     failed = sum(gate.b is False for gate in one.costs.gates)
-    state = f"{failed} of {len(rows)} not passed" if failed else "all passed" if any(gate.b for gate in one.costs.gates) else "none"
+    state = (
+        f"{failed} of {len(one.costs.gates)} not passed" if failed else "all passed" if any(gate.b for gate in one.costs.gates) else "none"
+    )
     yield Section(f"Gates of B: {state}", [Table(["gate", "A", "B", "in words (B, else A)"], rows, left=4)])
+
+
+def _baseline(one: RunReview) -> list[Sequence[Line]]:
+    """A line of the table of gates for what is none: where the linear baseline stands."""
+    told = [one.costs.baseline(at) for at in (0, 1)]
+    if not any(told):
+        return []
+    states = [Text(ABSENT) if not each else Text("NOT ABOVE", "bad") if BELOW in each else Text("above") for each in told]
+    return [["beside the linear baseline", *states, foreign((told[1] or told[0]).removeprefix("baseline: "))]]
 
 
 def speed(one: RunReview) -> Iterator[Block]:
@@ -171,5 +189,5 @@ def _machine(one: RunReview, at: int) -> list[Line]:
 
 def code(one: RunReview) -> Iterator[Block]:
     if one.code:
-        rows: list[Sequence[Line]] = [[foreign(source.path), ", ".join(source.stages)] for source in one.code]
+        rows: list[Sequence[Line]] = [[foreign(source.path), foreign(", ".join(source.stages))] for source in one.code]
         yield Section(f"Files that stages were made with changed: {len(rows)}", [Table(["file", "stages"], rows, left=2)], closed=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from tasks.shared import escape
 
 Tone = Literal["", "good", "bad", "muted", "strong"]
 LONGEST = 240
@@ -30,10 +30,8 @@ def spans(line: Line) -> list[Text]:
 
 
 def foreign(text: object, tone: Tone = "", longest: int = LONGEST) -> Text:
-    """On one line, cut, without signs that cannot be seen or turn the direction of writing."""
-    plain = "".join(sign if unicodedata.category(sign)[0] != "C" or sign in "\n\t" else "�" for sign in str(text))
-    plain = re.sub(r"\s+", " ", plain).strip()
-    return Text(plain if len(plain) <= longest else plain[: longest - 1] + "…", tone, foreign=True)
+    """On one line, cut, with what cannot be seen or turns the direction of writing written out."""
+    return Text(escape.line(text, longest), tone, foreign=True)
 
 
 @dataclass(frozen=True)

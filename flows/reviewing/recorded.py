@@ -1,11 +1,14 @@
-"""What git holds of a revision, compared: params, the code and data that stages depend on, and whether stages are behind their params."""
+"""What git holds of a revision, compared: params, code and data that stages depend on, and whether stages are behind any of these."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+from dvc.dependency import ParamsDependency
 
 from flows.reviewing.sides import Side
 
@@ -69,18 +72,52 @@ def raw_changed(a: Side, b: Side, run: str) -> bool:
 
 
 def behind(side: Side, run: str) -> list[str]:
-    """Stages whose figures are of other params than params.yaml has, or that never ran: their figures speak of something else."""
+    """Stages whose figures are of other params, code or data than the revision has, or that never ran: they speak of something else."""
     faults = []
+    for stage, changed in stale(side, run).items():
+        faults.append(f"{stage} was not run again since these changed: {', '.join(changed)}" if changed else f"{stage} never ran")
     for stage in [name for name in side.lock if name.endswith(f"@{run}")]:
         kept = side.lock[stage].get("params", {}).get("params.yaml", {})
         locked = {key: dict(leaves(key, value)) for key, value in kept.items()}
         current = {key: dict(leaves(key, _at(side.params, key))) for key in locked}
-        if stale := [key for key in locked if locked[key] != current[key]]:
-            faults.append(f"{stage.partition('@')[0]} was last run with other params ({', '.join(stale)})")
+        if other := [key for key in locked if locked[key] != current[key]]:
+            faults.append(f"{stage.partition('@')[0]} was last run with other params ({', '.join(other)})")
     for path, md5 in _hashes(side.lock.get(f"benchmark@{run}", {}), "outs").items():
         if path.endswith(".json") and (content := side.read(path)) and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
             faults.append(f"{path} is not what the benchmark wrote, by dvc.lock")
     return faults
+
+
+@cache
+def stale(side: Side, run: str) -> dict[str, list[str]]:
+    """Stage -> what of its command, code, raw data or what others made is not what dvc.lock says it was run with; nothing: it never ran.
+
+    A run of which no stage was ever run is not behind anything.
+    """
+    stages = side.stages(run)
+    outs = {out.fs_path: out for stage in side.every_stage() for out in stage.outs}
+    if not any(out.hash_info for stage in stages for out in stage.outs):
+        return {}
+    found = {}
+    for stage in stages:
+        name = stage.addressing.partition("@")[0]
+        if not any(out.hash_info for out in stage.outs):
+            found[name] = []
+        elif changed := [*(["its command"] if stage.cmd_changed else []), *_changed_deps(stage, outs)]:
+            found[name] = changed
+    return found
+
+
+def _changed_deps(stage: Any, outs: Mapping[str, Any]) -> Iterator[str]:
+    for dep in stage.deps:
+        if isinstance(dep, ParamsDependency):
+            continue
+        made = outs.get(dep.fs_path)
+        differs = made.hash_info != dep.hash_info if made is not None else dep.workspace_status()
+        if made is not None and made.stage.is_data_source and made.fs.protocol == "local" and made.exists and made.workspace_status():
+            differs = True  # raw data that were changed, and not even added
+        if differs:
+            yield str(dep)
 
 
 def same(a: Side, b: Side, run: str) -> bool:

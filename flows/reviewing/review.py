@@ -24,7 +24,7 @@ from tasks.kinds.base import Kind
 from tasks.shared import stages
 from tasks.shared.errors import ParamsError, did_you_mean
 
-Mark = Literal["worse", "class", "gates", "slower", "larger", "unjudged"]
+Mark = Literal["worse", "baseline", "class", "gates", "slower", "larger", "stale", "unjudged"]
 MARKS: tuple[Mark, ...] = get_args(Mark)
 LARGER = 1.01
 Curve = list[Mapping[str, float]]
@@ -40,6 +40,7 @@ class RunReview:
     params: list[Change]
     code: list[Source]
     raw_changed: bool
+    stale: tuple[dict[str, list[str]], dict[str, list[str]]]
     behind: tuple[list[str], list[str]]
     data: DataChange | None
     quality: Quality | None
@@ -80,7 +81,7 @@ def review(root: Path, a: str | None, b: str | None, runs: Sequence[str]) -> Rev
         if faults or unknown:
             told = [fault for error in faults for fault in error.faults] + ([] if faults and not known else unknown)
             raise ParamsError("diff", *told)
-        same = [run for run in known if run not in runs and recorded.same(first, second, run)]
+        same = [run for run in known if run not in runs and recorded.same(first, second, run) and not recorded.behind(second, run)]
         chosen = [run for run in (runs or known) if run not in same]
         return Review(*pair, [_run(first, second, run) for run in dict.fromkeys(chosen)], same if not runs else [])
 
@@ -90,7 +91,7 @@ def _run(a: Side, b: Side, run: str) -> RunReview:
     kind, why = _kind(a, b, run)
     data = rows.compare(a, b, run, kind) if kind and in_a and in_b else None
     figures = costs.compare(a, b, run)
-    judged = None
+    judged, behind = None, (recorded.behind(a, run), recorded.behind(b, run))
     if kind and in_a and in_b:
         judged, why = _quality(a, b, run, kind, data, figures)
     return RunReview(
@@ -100,13 +101,14 @@ def _run(a: Side, b: Side, run: str) -> RunReview:
         params=recorded.params(a, b, run),
         code=recorded.code(a, b, run),
         raw_changed=recorded.raw_changed(a, b, run),
-        behind=(recorded.behind(a, run), recorded.behind(b, run)),
+        stale=(recorded.stale(a, run), recorded.stale(b, run)),
+        behind=behind,
         data=data,
         quality=judged,
         why_not=why,
         costs=figures,
         reliability=(_curve(a, run), _curve(b, run)),
-        marks=_marks(judged, figures, in_a and in_b),
+        marks=_marks(judged, figures, in_a and in_b, bool(behind[1])),
     )
 
 
@@ -154,15 +156,17 @@ def _curve(side: Side, run: str) -> Curve:
         return []
 
 
-def _marks(judged: Quality | None, figures: Costs, both: bool) -> list[Mark]:
+def _marks(judged: Quality | None, figures: Costs, both: bool, behind: bool) -> list[Mark]:
     old, new = figures.figure("bytes")
     grown = isinstance(old, int) and isinstance(new, int) and new > old * LARGER
     holds = {
         "worse": judged is not None and judged.comparison.verdict == "worse",
+        "baseline": figures.below,
         "class": judged is not None and bool(judged.comparison.fallen(judged.comparison.margin)),
         "gates": any(gate.b is False for gate in figures.gates),
         "slower": figures.faster < 0,
         "larger": grown,
+        "stale": behind,
         "unjudged": both and judged is None,
     }
     return [mark for mark in MARKS if holds[mark]]

@@ -118,7 +118,7 @@ def _base(root: Path, other: Revision | None, faults: list[str]) -> Revision | N
             continue
         if base != tip:
             return Revision(f"merge base with {main}", base, f"where this branch left {main}")
-    if (other is None or other.commit is None) and git.git(root, "status", "--porcelain", "--untracked-files=no"):
+    if (other is None or other.commit is None) and git.changed(root):
         return Revision("HEAD", tip, "the last commit: the workspace has edits")
     try:
         return Revision(f"{tip[:7]}~1", git.git(root, "rev-parse", "--verify", "--quiet", f"{tip}~1"), "the commit before")

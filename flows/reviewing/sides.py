@@ -5,21 +5,25 @@ Only the files asked for are fetched, one by one. What cannot be had is None, an
 
 from __future__ import annotations
 
-import copy
-import json
 import logging
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+from dvc.exceptions import DvcException
 from dvc.fs import DVCFileSystem
 from dvc.repo import Repo
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+from voluptuous import Invalid
 
+from flows import committed, git
 from flows.reviewing.revisions import Revision
+from tasks.shared import documents
+from tasks.shared.errors import ParamsError
 from tasks.shared.params import RUN_NAME
 
+NAMES = ("params.yaml", "dvc.yaml", "dvc.lock")
 logging.getLogger("dvc_data").setLevel(logging.CRITICAL)  # it warns of what we tell ourselves
 
 
@@ -27,9 +31,10 @@ class Side:
     """`lacking` tells of each file that was asked for and cannot be had, why."""
 
     def __init__(self, repo: Repo, revision: Revision) -> None:
+        _check_files(repo, revision)
         self.revision = revision
         self.lacking: dict[str, str] = {}
-        self._files = DVCFileSystem(repo=repo) if revision.commit is None else _at(revision.commit, repo)
+        self._files = DVCFileSystem(repo=repo) if revision.commit is None else committed.files(repo, revision.commit)
         self._remotes = bool(repo.config["remote"])
 
     def read(self, path: str) -> bytes | None:
@@ -64,11 +69,25 @@ class Side:
         if content is None:
             return None
         try:
-            found = json.loads(content)
-        except ValueError:
-            self.lacking[path] = "is no JSON"
+            found = documents.json(content, path)
+        except ParamsError as error:
+            self.lacking[path] = error.faults[0]
             return None
         return found if isinstance(found, dict) else None
+
+    def every_stage(self) -> list[Any]:
+        """Those of dvc.yaml, and raw data, with the hashes of dvc.lock and the .dvc files.
+
+        Raises:
+            ParamsError: DVC cannot make its graph of them.
+        """
+        try:
+            return list(self._files.repo.index.stages)
+        except DvcException as error:
+            raise ParamsError(f"{self.revision.told}: dvc.yaml", " ".join(str(error).split())[:300]) from None
+
+    def stages(self, run: str) -> list[Any]:
+        return [stage for stage in self.every_stage() if stage.addressing.endswith(f"@{run}")]
 
     @cached_property
     def params(self) -> Mapping[str, Any]:
@@ -77,7 +96,12 @@ class Side:
     @cached_property
     def lock(self) -> Mapping[str, Any]:
         """The stages of dvc.lock."""
-        stages = self._yaml("dvc.lock").get("stages")
+        found = self._yaml("dvc.lock")
+        try:
+            COMPILED_LOCKFILE_SCHEMA(found or {"schema": "2.0"})
+        except Invalid as error:
+            raise ParamsError(f"{self.revision.told}: dvc.lock", f"is not what DVC writes: {error}; `git checkout` it") from None
+        stages = found.get("stages")
         return stages if isinstance(stages, dict) else {}
 
     @cached_property
@@ -91,17 +115,22 @@ class Side:
         return run if isinstance(run, dict) else {}
 
     def _yaml(self, path: str) -> Mapping[str, Any]:
-        try:
-            found = YAML(typ="safe").load((self.read(path) or b"").decode("utf-8"))
-        except (YAMLError, UnicodeDecodeError) as error:
-            self.lacking[path] = f"is no YAML ({' '.join(str(error).split())[:160]})"
-            return {}
+        found = documents.yaml(self.read(path) or b"", f"{self.revision.told}: {path}")
         return found if isinstance(found, dict) else {}
 
 
-def _at(commit: str, repo: Repo) -> DVCFileSystem:
-    """The remotes are those of this checkout now, whatever the commit says of them: no other host is asked."""
-    files = DVCFileSystem(rev=commit)
-    files.repo.config["remote"] = copy.deepcopy(repo.config["remote"])
-    files.repo.config["core"]["remote"] = repo.config["core"].get("remote")
-    return files
+def _check_files(repo: Repo, revision: Revision) -> None:
+    """Raises:
+    ParamsError: a merge is not finished in the revision, or one of its files would hang DVC.
+    """
+    root = Path(repo.root_dir)
+    if revision.commit is None:
+        documents.check_files(root)
+        return
+    listed = git.names(root, "ls-tree", "-r", "--name-only", revision.commit)
+    faults = []
+    for path in listed:
+        if path.rpartition("/")[2] in NAMES or path.endswith(".dvc"):
+            faults += [f"{path}: {fault}" for fault in documents.excess(git.content(root, revision.commit, path) or b"", path)]
+    if faults:
+        raise ParamsError(revision.told, *faults)

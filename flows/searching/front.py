@@ -10,6 +10,7 @@ from typing import Any
 from flows.searching.budget import Budget
 from flows.searching.job import COMPLETE
 from flows.searching.study import Tried
+from tasks.shared import escape
 
 CRITERIA = {"quality": -1.0, "latency": 1.0, "bytes": 1.0}
 """Figure -> 1 where less is better, -1 where more is."""
@@ -93,15 +94,20 @@ def markdown(found: Outcome, facts: Mapping[str, Any]) -> str:
     head = ["trial", *keys, "share of the teacher [95 %]", "divergence", "ms", "× faster", "MB", "front", "budget", "beside the default"]
     rows = [_row(one, keys, found) for one in done]
     lines = [
-        f"# Search of `{facts['run']}`",
-        f"Budget: `{facts['budget']}`. {len(found.tried)} trials in {facts['minutes']:.1f} minutes, seed {facts['seed']}. Winner: "
+        f"# Search of {escape.code(facts['run'])}",
+        f"Budget: {escape.code(facts['budget'])}. "
+        f"{len(found.tried)} trials in {facts['minutes']:.1f} minutes, seed {facts['seed']}. Winner: "
         + (f"trial {found.winner}." if found.winner is not None else "none keeps the budget."),
         "![quality against latency](front.png)",
         _table(head, rows),
         "Quality is measured on the validation rows, paired with the teacher's; the test split was not opened. Of the trials that keep the "
         "budget the best is taken, so what it shows here flatters: `dvc repro` and the test split tell what it is worth.",
     ]
-    ended = [[str(one.number), *_told(one.values, keys), one.result.state, one.result.reason] for one in found.tried if one not in done]
+    ended = [
+        [str(one.number), *_told(one.values, keys), one.result.state, escape.wrapped(one.result.reason, 60)]
+        for one in found.tried
+        if one not in done
+    ]
     if ended:
         lines += ["## Not completed", _table(["trial", *keys, "ended", "why"], ended)]
     return "\n\n".join(lines) + "\n"
@@ -119,9 +125,9 @@ def _row(one: Tried, keys: Sequence[str], found: Outcome) -> list[str]:
 
 
 def _told(values: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
-    return [str(values[key]) for key in keys]
+    return [escape.markdown(values[key]) for key in keys]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    cells = [head, ["---"] * len(head), *([cell.replace("|", "\\|").replace("\n", " ") for cell in row] for row in rows)]
+    cells = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
-from ruamel.yaml import YAML
 
 from flows.searching import budget
 from tasks.shared import params, stages
@@ -46,7 +45,7 @@ def read(root: Path, run: str) -> Policy:
     """
     file = root / "params.yaml"
     runs = params.read(file)
-    sections = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8")).get("search") or {}
+    sections = params.document(file).get("search") or {}
     if run not in runs:
         raise ParamsError("params.yaml", f"there is no run `{run}`{did_you_mean(run, runs)}")
     if not isinstance(sections, dict) or run not in sections:

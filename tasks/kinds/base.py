@@ -4,7 +4,8 @@ A *row* is one example as a mapping of columns, as it stands in the Parquet file
 row as the model sees it: lists of numbers by input name, and beside them
 
 * `labels`: the numbers of the right labels, one for each *decision* in the row; missing where the row has no label,
-* `where`: the positions in the model's output at which the decisions are made; missing where the model makes one decision per row.
+* `where`: the positions in the model's output at which the decisions are made; missing where the model makes one decision per row. At
+  position 0 nothing stands that could be decided on: the answer there is the first label.
 
 A text classifier decides once per row, a tagger once per word. Logits, labels and probabilities of many rows are flat: (m, c) for all m
 decisions, row after row. Rows are what is drawn in a bootstrap; decisions are what is counted.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -132,8 +133,8 @@ class Kind:
     (None: one decision), without torch or transformers."""
     raw_input: Callable[[Row], Any]
     """The input of a row as a user has it."""
-    told: Callable[[Any, np.ndarray, Sequence[str]], str]
-    """(input, probabilities (m, c), label names) -> the answer in a line."""
+    told: Callable[[Any, np.ndarray, Sequence[str], Mapping[str, Any]], str]
+    """(input, probabilities (m, c), label names, what preprocessing.json tells) -> the answer in a line."""
 
     # -- the report --
     mistake: Callable[[Row, np.ndarray, np.ndarray, Sequence[str]], dict[str, str]]
@@ -141,7 +142,17 @@ class Kind:
     picture: Callable[[Row], bytes] | None
     """The row as a picture, encoded; None for kinds whose rows can be read."""
 
+    # -- what few kinds have --
+    check_rows: Callable[[Iterable[Mapping[str, Any]], Any], list[str]] | None = None
+    """(values of all rows by role, options) -> what there is to tell of them as a whole. Raises DataError."""
+    facts: Callable[[Any], dict[str, Any]] | None = None
+    """Options -> what of them preprocessing.json tells."""
+    lists: frozenset[str] = frozenset()
+    """Roles of raw data that take lists and objects, as JSON. Of another role a list of one is what is in it, one of several no value."""
 
+
+UNDECIDED = 20.0
+"""Logit of the first label where nothing can be decided; the others have 0."""
 IGNORED = -100
 """The label of a decision that no loss is taken of."""
 

@@ -193,7 +193,7 @@ def raw_input(row: Row) -> bytes:
     return bytes(row["image"])
 
 
-def told(file: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
+def told(file: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]) -> str:
     label, sure = single_label.best(probabilities, labels)
     return f"{label}\t{sure:.3f}\t{file}"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row
-from tasks.shared import losses, rewording, single_label, texts
+from tasks.shared import losses, rewording, single_label, texts, words
 from tasks.shared.params import Section
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
     from sklearn.pipeline import make_pipeline
 
     index = {label: number for number, label in enumerate(labels)}
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=rf"[{texts.ALONE}]|\b\w\w+\b")
+    pattern = rf"[{texts.ALONE}][{texts.MARKS}]*|(?:[^\W{texts.ALONE}][{words.marks()}]*){{2,}}"
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=pattern)
     model = make_pipeline(vectorizer, LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced", random_state=seed))
     model.fit([row["text"] for row in rows], [index[row["label"]] for row in rows])
     known = model.classes_
@@ -93,10 +94,10 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
 
 def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], None]]:
     tokenizer = texts.shipped_tokenizer(folder)
-    return lambda text: (texts.graph_inputs(tokenizer.encode(text).ids), None)
+    return lambda text: (texts.graph_inputs(tokenizer.encode(texts.whole(text)).ids), None)
 
 
-def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
+def told(text: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]) -> str:
     label, sure = single_label.best(probabilities, labels)
     return f"{label}\t{sure:.3f}\t{text}"
 
@@ -146,4 +147,5 @@ KIND = Kind(
     told=told,
     mistake=mistake,
     picture=None,
+    check_rows=texts.markup,
 )

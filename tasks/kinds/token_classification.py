@@ -5,18 +5,20 @@ In the tables of ingest `text` holds the words and `label` their tags, each sepa
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row, UnusableRowError
-from tasks.shared import losses, rewording, tagging, texts
+from tasks.kinds.base import IGNORED, Features, Kind, Row, UnusableRowError
+from tasks.shared import losses, rewording, spans, tagging, texts
 from tasks.shared.params import Section
-from tasks.shared.tagging import OUTSIDE
+from tasks.shared.spans import OUTSIDE
+from tasks.shared.words import PATTERNS, cut, pattern_of
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 class Options(Section):
     scheme: Literal["bio", "iob1", "bioes"] = Field(description="how the tags of the raw data mark entities")
     broken: Literal["repair", "reject"] = Field(description="what becomes of a row whose tags do not follow the scheme")
+    words: Literal["white_space", "unicode"] = Field(
+        description="how running text is cut, by ingest and where served: at white space, or also at punctuation and between CJK signs"
+    )
+    offsets: Literal["code_points", "utf16", "bytes"] = Field(
+        description="what character spans count: code points (Python), UTF-16 units (JavaScript), bytes of UTF-8"
+    )
     span_end: Literal["exclusive", "inclusive"] = Field(description="whether the end of a character span is the sign after its last one")
     longest: int = Field(ge=8, le=4096, description="words; longer rows are cut between entities")
     outside_weight: float = Field(gt=0, le=1, description="of words outside entities in the loss; entities have 1")
@@ -35,16 +43,21 @@ class Options(Section):
 # -- ingest --
 
 
+def check_rows(rows: Iterable[Mapping[str, Any]], options: Options) -> list[str]:
+    return spans.check(rows, options, PATTERNS[options.words])
+
+
 def examine(values: Mapping[str, str], options: Options, mended: Counter[str]) -> list[dict[str, str]]:
     if {"tokens", "tags"} <= values.keys():
         words, given = tagging.listed(values["tokens"]), tagging.listed(values["tags"])
         tags = tagging.to_bio(given, options.scheme, options.broken, mended)
+        if len(words) != len(tags):
+            raise UnusableRowError(f"has {len(words)} words and {len(tags)} tags")
+        words, tags = spans.recut(words, tags, PATTERNS[options.words], mended)
     elif {"text", "spans"} <= values.keys():
-        words, tags = tagging.from_spans(values["text"], values["spans"], inclusive=options.span_end == "inclusive")
+        words, tags = spans.tagged(values["text"], values["spans"], options, PATTERNS[options.words], mended)
     else:
         raise UnusableRowError("columns: tokens and tags, or text and spans, must be named in ingest.columns")
-    if len(words) != len(tags):
-        raise UnusableRowError(f"has {len(words)} words and {len(tags)} tags")
     rest = {role: value for role, value in values.items() if role in {"pool", "split"}}
     parts = list(tagging.cut(words, tags, options.longest))
     mended["over-long rows cut"] += len(parts) > 1
@@ -150,50 +163,32 @@ def coarse(labels: Sequence[str]) -> list[str]:
     return [label if label == OUTSIDE else label[2:] for label in labels]
 
 
-def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
-    """What a word and its neighbours look like, into a logistic regression."""
-    from sklearn.feature_extraction import DictVectorizer
-    from sklearn.linear_model import LogisticRegression
-
-    index = {label: number for number, label in enumerate(labels)}
-    vectorizer = DictVectorizer()
-    seen = vectorizer.fit_transform(tagging.features_of_words(row["text"].split() for row in rows))
-    model = LogisticRegression(C=2.0, max_iter=200, random_state=seed)
-    model.fit(seen, [index[tag] for row in rows for tag in row["label"].split()])
-
-    def probabilities(rows: Sequence[Row]) -> np.ndarray:
-        result = np.zeros((sum(len(row["text"].split()) for row in rows), len(labels)))
-        result[:, model.classes_] = model.predict_proba(
-            vectorizer.transform(tagging.features_of_words(row["text"].split() for row in rows))
-        )
-        return result
-
-    terms = sum(len(name.encode()) for name in vectorizer.feature_names_)
-    return Baseline(probabilities, model.coef_.size + model.intercept_.size, terms + model.coef_.nbytes + model.intercept_.nbytes)
-
-
 # -- the shippable folder and the report --
 
 
 def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], np.ndarray]]:
     tokenizer = texts.shipped_tokenizer(folder)
+    pattern = pattern_of(json.loads((folder / "preprocessing.json").read_text(encoding="utf-8")))
 
     def inputs(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        words = text.split()
+        words = [word for word, *_ in spans.words_of(text, pattern)]
         encoded = tokenizer.encode(words, is_pretokenized=True)
         return texts.graph_inputs(encoded.ids), np.array(tagging.first_pieces(encoded.word_ids, len(words)), dtype=np.int64)
 
     return inputs
 
 
-def told(text: str, probabilities: np.ndarray, labels: Sequence[str]) -> str:
+def told(text: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]) -> str:
     """The text with its entities marked: `[Ada Lovelace](person 0.98)`."""
-    return tagging.marked(text, probabilities, labels, "[{words}]({name} {sure:.2f})")
+    return tagging.marked(text, cut(text, pattern_of(facts)), probabilities, labels, "[{words}]({name} {sure:.2f})")
 
 
 def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:
-    right = tagging.marked(row["text"], np.eye(len(labels))[truth], labels, "**{words}** ({name})")
-    return {"right": right, "answer": tagging.marked(row["text"], probabilities, labels, "**{words}** ({name} {sure:.2f})")}
+    def marked(answers: np.ndarray, form: str) -> str:
+        return tagging.marked(row["text"], cut(row["text"], PATTERNS["white_space"]), answers, labels, form)
+
+    right = marked(np.eye(len(labels))[truth], "[{words} {name}]")
+    return {"right": right, "answer": marked(probabilities, "[{words} {name} {sure:.2f}]")}
 
 
 KIND = Kind(
@@ -207,6 +202,7 @@ KIND = Kind(
     },
     verbatim=frozenset({"text", "spans"}),
     files=frozenset(),
+    lists=frozenset({"tokens", "tags", "spans"}),
     examine=examine,
     fingerprint=texts.content,
     alike=texts.content,
@@ -234,7 +230,7 @@ KIND = Kind(
     count=count,
     figures=figures,
     coarse=coarse,
-    baseline=baseline,
+    baseline=tagging.baseline,
     lengths=True,
     ship=texts.ship,
     request=request,
@@ -242,4 +238,6 @@ KIND = Kind(
     told=told,
     mistake=mistake,
     picture=None,
+    check_rows=check_rows,
+    facts=lambda options: {"words": PATTERNS[options.words]},
 )

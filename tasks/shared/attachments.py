@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from tasks.kinds.base import UnusableRowError
+from tasks.shared import links
 
 LARGEST = 256 * 2**20
 """Bytes."""
@@ -25,8 +26,10 @@ def attached(raw: Path, name: str, beside: str) -> bytes:
     found = next((place for place in places if _exists(place)), None)
     if found is None:
         raise UnusableRowError(f"no such file: {name!r} is neither in the raw folder nor beside its table")
-    if not found.resolve().is_relative_to(raw.resolve()):
-        raise UnusableRowError(f"unsafe path: {name!r} leads out of the raw folder through a link; put the file itself there")
+    place = found.parent if found.is_symlink() else found
+    outside = not place.resolve().is_relative_to(raw.resolve())
+    if fault := "leads out of the raw folder through a link; put the file itself there" if outside else links.fault(found, raw):
+        raise UnusableRowError(f"unsafe path: {name!r} {fault}")
     return given(found)
 
 
@@ -36,7 +39,7 @@ def given(file: Path) -> bytes:
     Raises:
         UnusableRowError: it is no file, cannot be read, or is too large.
     """
-    if not file.is_file():
+    if not _exists(file) or not file.is_file():
         raise UnusableRowError(f"no such file: {file.name!r} is not there, or a folder or a device")
     if (size := file.stat().st_size) > LARGEST:
         raise UnusableRowError(f"file too large: {size:,} bytes; at most {LARGEST:,} are allowed")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import torch
 from transformers import AutoConfig, PreTrainedModel
 
 from tasks.kinds.base import Kind, Processor
+from tasks.shared.errors import ModelError
 
 ONLY_LOCAL = {"local_files_only": True, "trust_remote_code": False}
 DROPOUTS = (
@@ -36,8 +39,69 @@ def load_model(folder: Path, kind: Kind, device: torch.device, **config: Any) ->
 
 
 def load(auto_class: Any, folder: Path, device: torch.device, **config: Any) -> PreTrainedModel:
-    model: PreTrainedModel = auto_class.from_pretrained(folder, **SAFELY, **config)
-    return channels_last(model).to(device).eval()
+    """Raises:
+    ModelError: tensors of the encoder are not there, or no part of it takes them.
+    """
+    return loaded(auto_class, folder, device, **config)[0]
+
+
+def loaded(auto_class: Any, folder: Path, device: torch.device, **config: Any) -> tuple[PreTrainedModel, Fit]:
+    """The model, and how the checkpoint's tensors fitted it.
+
+    Raises:
+        ModelError: tensors of the encoder are not there, or no part of it takes them.
+    """
+    with offline():
+        model, info = auto_class.from_pretrained(folder, output_loading_info=True, **SAFELY, **config)
+    fit = Fit.of(info)
+    if faults := fit.faults(model):
+        raise ModelError(f"{folder.parent.name}/{folder.name}", *faults)
+    return channels_last(model).to(device).eval(), fit
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Names of tensors that are not on both sides."""
+
+    missing: Sequence[str]
+    """The model has them, the checkpoint has not: they are made new."""
+    unused: Sequence[str]
+    """The checkpoint has them, the model has not."""
+
+    @classmethod
+    def of(cls, info: Mapping[str, Collection[str]]) -> Fit:
+        """As transformers tells it."""
+        return cls(sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
+
+    def faults(self, model: PreTrainedModel) -> list[str]:
+        """What of it must not be: heads come and go, and with them the pooler; the encoder must be whole and the same."""
+        missing = [name for name in of_encoder(model, self.missing) if not name.endswith("num_batches_tracked")]
+        unused = of_encoder(model, self.unused)
+        faults = [f"its weights lack {len(missing)} tensors that its config asks for, such as {missing[0]}"] if missing else []
+        if unused:
+            faults.append(f"{len(unused)} tensors of its encoder would not be used, such as {unused[0]}; the architecture has no such part")
+        return faults
+
+
+def of_encoder(model: PreTrainedModel, names: Sequence[str]) -> list[str]:
+    """The names of tensors that belong to the encoder, its pooler excepted."""
+    prefix = f"{model.base_model_prefix}."
+    parts = {name.split(".")[0] for name in model.base_model.state_dict()}
+    inside = [name for name in names if name.startswith(prefix) or name.split(".")[0] in parts]
+    return [name for name in inside if name.removeprefix(prefix).split(".")[0] != "pooler"]
+
+
+@contextmanager
+def offline() -> Iterator[None]:
+    """Inside, nothing asks the network: what is loaded lies in a folder, whole."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def channels_last(model: PreTrainedModel) -> PreTrainedModel:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from tasks.shared import packed
 from tasks.shared.errors import DataError
 from tasks.shared.records import LONGEST_LINE, Line, Rejected, Row, lines, rejected
 
 DELIMITERS = ",;\t|"
 SAMPLE = 1_000
+SEPARATOR_HINT = re.compile(r'"?sep=(?P<sign>[^\w\s"]|\t)"?[;,\t|]*', re.IGNORECASE)
+"""The first line of a file for Excel may say what parts its fields; it is no row and no header."""
 ALIKE = 0.9
 """A record is swallowed rows if so many of its lines are whole rows by themselves."""
 
@@ -29,15 +33,24 @@ def read(path: Path, name: str, encoding: str, header: bool) -> Iterator[Row | R
     if not sound:
         yield from (rejected(name, line.number, line.fault, line.text) for line in ahead)
         return
-    delimiter = _delimiter(sound, prefer_tab=path.suffix.lower() == ".tsv")
+    hint = SEPARATOR_HINT.fullmatch(sound[0])
+    if hint:
+        _drop_hint(ahead)
+        sound = sound[1:] or [""]
+    delimiter = hint["sign"] if hint else _delimiter(sound, prefer_tab=packed.suffix(name) == ".tsv")
     if header:
-        while ahead[0].fault:
+        while ahead and ahead[0].fault:
             line = ahead.popleft()
             yield rejected(name, line.number, line.fault, line.text)
-        ahead.popleft()
+        if ahead:
+            ahead.popleft()
     table, first = _table(delimiter, sound, header), sound[0]
     columns = _header(name, table.fields(first) or table.plain(first)) if header else [str(number + 1) for number in range(table.width)]
     yield from _rows(name, columns, table, _Ahead(ahead, source))
+
+
+def _drop_hint(ahead: deque[Line]) -> None:
+    ahead.remove(next(line for line in ahead if not line.fault))
 
 
 def _table(delimiter: str, sample: list[str], header: bool) -> _Table:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from tasks.shared import packed
+
 MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -33,7 +35,7 @@ def detect(path: Path) -> str | None:
 
     The file is read in pieces; a file of gigabytes needs no more memory than a small one.
     """
-    with path.open("rb") as file:
+    with packed.open_bytes(path) as file:
         head = file.read(SAMPLE)
     if mark := next((name for mark, name in MARKS.items() if head.startswith(mark)), None):
         return mark
@@ -61,7 +63,7 @@ def _wide(head: bytes) -> str | None:
 def _is_utf8(path: Path) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        with path.open("rb") as file:
+        with packed.open_bytes(path) as file:
             while chunk := file.read(CHUNK):
                 decoder.decode(chunk)
         decoder.decode(b"", final=True)
@@ -71,7 +73,7 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _lines_beyond_ascii(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
+    with packed.open_bytes(path) as file:
         while line := file.readline(CHUNK):
             if not line.isascii():
                 yield line

@@ -15,6 +15,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from tasks.shared import escape
+
 
 class SlipwayError(Exception):
     """`where` is a file, a folder or a key; each fault is one sentence."""
@@ -27,9 +29,12 @@ class SlipwayError(Exception):
         super().__init__(where, *faults)
 
     def __str__(self) -> str:
+        """As a terminal may show it: names out of data and files can hold what steers one."""
         if len(self.faults) == 1:
-            return f"{self.where}: {self.faults[0]}"
-        return "\n  ".join([f"{self.where}: {len(self.faults)} faults", *self.faults])
+            told = f"{self.where}: {self.faults[0]}"
+        else:
+            told = "\n  ".join([f"{self.where}: {len(self.faults)} faults", *self.faults])
+        return escape.visible(told, keep="\n")
 
 
 class ParamsError(SlipwayError):

@@ -11,6 +11,9 @@ from tasks.shared.errors import DataError
 
 FILES = ("metrics.json", "timings.json")
 MEGABYTE = 1e6
+BELOW = "NOT ABOVE THE LINEAR BASELINE"
+"""The warning that everything that tells of a benchmark repeats."""
+SANE = 1e9
 
 
 def of_figures(final: Mapping[str, Any], headline: str, min_quality_ratio: float, max_bytes: int) -> dict[str, Any]:
@@ -54,9 +57,32 @@ def verdict(folder: Path) -> tuple[bool, list[str]]:
 
 
 def told(figures: Mapping[str, Any], timings: Mapping[str, Any]) -> tuple[bool, list[str]]:
+    """Whether all gates are passed, a line for each, and one that says where the linear baseline stands, which is no gate."""
     gates = {name: gate for part in (figures, timings) for name, gate in part["gates"].items() if name != "passed"}
     lines = [f"{name}: {'passed' if gate['passed'] else 'NOT PASSED'}: {gate['reason']}" for name, gate in gates.items()]
-    return all(gate["passed"] for gate in gates.values()), lines
+    return all(gate["passed"] for gate in gates.values()), [*lines, *filter(None, [beside_baseline(figures)])]
+
+
+def beside_baseline(figures: Mapping[str, Any]) -> str:
+    """How the model that ships stands beside a linear model on the same training rows; it says `BELOW` if the model is no better.
+
+    Empty where the figures know no baseline.
+    """
+    headline = _at(figures, "measured", "headline")
+    final, linear = ([_at(figures, name, f"{headline}{end}") for end in ("", "_low", "_high")] for name in ("final", "baseline"))
+    if not all(isinstance(one, int | float) and abs(one) < SANE for one in (*final, *linear)):
+        return ""
+    own, other = (f"{value:.4f} (95 % interval {low:.4f} to {high:.4f})" for value, low, high in (final, linear))
+    standing = (
+        BELOW if final[0] <= linear[0] else "the model is above it" if final[1] > linear[2] else "the model is above it, not beyond noise"
+    )
+    return f"baseline: {standing}: {headline} {own}; a linear model on the same training rows has {other}"
+
+
+def _at(tree: Any, *path: str) -> Any:
+    for key in path:
+        tree = tree.get(key) if isinstance(tree, Mapping) else None
+    return tree
 
 
 def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -16,7 +16,8 @@ from PIL.Image import Resampling, Transpose
 
 from tasks.kinds.base import UnusableRowError
 
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
+FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000", "QOI")
+"""Of photographs and drawings. None that runs another program (EPS, PDF, WMF), none without a mark at its beginning (TGA, PCX)."""
 MOST_PIXELS = 64_000_000
 MOST_STRETCHED = 20
 """How many times longer than the other a side may be."""

@@ -99,20 +99,27 @@ class Imitation:
         return total
 
 
-def _faults(student: PreTrainedModel, processor: Processor, teacher: PreTrainedModel, teachers: Processor, aims: Aims) -> list[str]:
-    if faults := states.faults(teacher) or states.faults(student):
-        return faults
+def faults(teacher: PreTrainedModel, aims: Aims, students_width: int) -> list[str]:
+    """Why these aims cannot be had of a teacher, by a student of its architecture."""
+    if unseen := states.faults(teacher):
+        return [f"distill.hidden_weight, distill.relation_weight: {fault}" for fault in unseen]
     faults, layers = [], states.depth(teacher)
     if aims.relation_weight and aims.relation_layer > layers:
         faults.append(f"distill.relation_layer = {aims.relation_layer}: the teacher has {layers} layers, 1 is the last of them")
-    for name, model in (("student", student), ("teacher", teacher)):
-        width = model.config.hidden_size
+    for name, width in (("student", students_width), ("teacher", teacher.config.hidden_size)):
         if aims.relation_weight and width % aims.relation_heads:
             faults.append(f"distill.relation_heads = {aims.relation_heads}: must divide {width}, the {name}'s width")
+    return faults
+
+
+def _faults(student: PreTrainedModel, processor: Processor, teacher: PreTrainedModel, teachers: Processor, aims: Aims) -> list[str]:
+    if unseen := states.faults(teacher) or states.faults(student):
+        return unseen
+    found = faults(teacher, aims, student.config.hidden_size)
     strange = sorted(_pieces(processor).keys() - _pieces(teachers).keys())
     if strange:
-        faults.append(f"the teacher lacks {len(strange)} of the student's pieces, such as {strange[0]!r}; the student must be cut from it")
-    return faults
+        found.append(f"the teacher lacks {len(strange)} of the student's pieces, such as {strange[0]!r}; the student must be cut from it")
+    return found
 
 
 def _numbers(processor: Processor, teachers: Processor, device: torch.device) -> torch.Tensor | None:

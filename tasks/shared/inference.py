@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel
 
-from tasks.kinds.base import Features, Kind, Processor, decisions
+from tasks.kinds.base import UNDECIDED, Features, Kind, Processor, decisions
 from tasks.shared.compute import autocast
 from tasks.shared.progress import track
 
@@ -78,7 +78,13 @@ def answer(model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> tuple[t
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
     labels, where = inputs.pop("labels"), inputs.pop("where", None)
     logits = model(**inputs).logits
-    return logits if where is None else logits[where[0], where[1]], labels
+    return logits if where is None else _decided(logits, where), labels
+
+
+def _decided(logits: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    """Logits (m, c) of the decisions; at position 0 nothing is decided."""
+    undecided = UNDECIDED * (torch.arange(logits.shape[-1], device=logits.device) == 0).to(logits.dtype)
+    return torch.where((where[1] == 0)[:, None], undecided, logits[where[0], where[1]])
 
 
 def write_outputs(answers: np.ndarray, file: Path) -> None:

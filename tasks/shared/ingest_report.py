@@ -13,14 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.kinds.base import Kind
+from tasks.shared import escape, readers
 from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, reason_kind
-from tasks.shared.readers import Raw
+from tasks.shared.readers import Note, Raw
 from tasks.shared.records import Rejected
 from tasks.shared.split import FRESH, Record
 
 QUANTILES = (0, 5, 25, 50, 75, 95, 99, 100)
 EXAMPLES = 3
+LONGEST_EXCERPT = 80
 NOT_WRITTEN = {"pool", "split"}
 
 
@@ -50,10 +52,10 @@ def write(
     report = {
         **figures,
         "read": intake.read,
-        **_arrived(splits),
+        **_if_any(splits, intake.warnings),
         "classes": _classes(kind, splits),
         "columns": dict(columns),
-        "files": [{"file": n.file, "encoding": n.encoding, "rows": n.rows, "rescued": n.rescued} for n in raw.notes],
+        "files": [_file(note) for note in raw.notes],
         "ignored": raw.ignored,
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
         "extent_of": kind.extent_of,
@@ -66,10 +68,22 @@ def write(
     return figures
 
 
-def _arrived(splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
-    """How many rows of each side arrived after the start; nothing if nothing did."""
+def say(raw: Raw) -> None:
+    """Prints what was recognised in files and left out of them, which a user should not have to look for in the report."""
+    for note in raw.notes:
+        for what, count in note.remarks.items():
+            print(escape.line(f"{note.file}: {what}: {count:,}"), flush=True)
+
+
+def _file(note: Note) -> dict[str, Any]:
+    found = {"file": note.file, "encoding": note.encoding, "rows": note.rows, "rescued": note.rescued}
+    return {**found, "remarks": note.remarks} if note.remarks else found
+
+
+def _if_any(splits: Mapping[str, Sequence[Record]], warnings: Sequence[str]) -> dict[str, Any]:
+    """Warnings, and how many rows of each side arrived after the start; nothing of what there is not."""
     counts = {side: sum(is_arrived(record.file) for record in records) for side, records in splits.items() if side != "test"}
-    return {"arrived": counts} if FRESH in splits else {}
+    return {**({"warnings": list(warnings)} if warnings else {}), **({"arrived": counts} if FRESH in splits else {})}
 
 
 def _cells(record: Record, roles: Sequence[str]) -> list[Any]:
@@ -113,10 +127,15 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['read']:,} rows read, {total:,} kept, {aside:,} set aside; {report['pool']:,} unlabelled texts in the pool."
     if "arrived" in report:
         yield f"Arrived after the start and kept: {', '.join(f'{count:,} {side}' for side, count in report['arrived'].items())}."
-    yield f"Columns: {', '.join(f'{role} = `{column}`' for role, column in report['columns'].items())}.\n"
+    yield f"Columns: {', '.join(f'{role} = {escape.code(column)}' for role, column in report['columns'].items())}.\n"
+    if "warnings" in report:
+        yield "## To look at\n"
+        yield from (f"- {escape.markdown(warning)}" for warning in report["warnings"])
+        yield ""
     yield "## Rows by class\n"
     table = [
-        [_cell(label), *(sides[side] for side in rows), f"{sum(sides.values()) / total:.1%}"] for label, sides in report["classes"].items()
+        [escape.markdown(label), *(sides[side] for side in rows), f"{sum(sides.values()) / total:.1%}"]
+        for label, sides in report["classes"].items()
     ]
     yield from _grid(["class", *rows, "share"], [*table, ["**all**", *rows.values(), ""]])
     yield f"\n## {report['extent_of'].capitalize()}\n"
@@ -124,17 +143,27 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Files\n"
     yield from _grid(
         ["file", "encoding", "rows", "rescued from quotes"],
-        [[_cell(f["file"]), f["encoding"], f["rows"], f["rescued"]] for f in report["files"]],
+        [[escape.markdown(f["file"]), f["encoding"], f["rows"], f["rescued"]] for f in report["files"]],
     )
-    if report["ignored"]:
-        yield f"\nNot read: {', '.join(report['ignored'])}."
+    yield from _also(report)
     yield "\n## Cleaned\n"
-    yield from [f"- {what}: {count:,} values" for what, count in report["cleaned"].items()] or ["Nothing."]
+    yield from [f"- {escape.markdown(what)}: {count:,} values" for what, count in report["cleaned"].items()] or ["Nothing."]
     yield "\n## Set aside\n"
     yield "All of them are in `rejected.parquet`.\n" if report["rejected"] else "Nothing."
     for reason, count in report["rejected"].items():
-        yield f"- **{reason}**: {count:,}"
-        yield from (f"  - {_cell(one['at'])}: {_cell(one['reason'])}; {_cell(one['excerpt'])[:80]}" for one in report["examples"][reason])
+        yield f"- **{escape.markdown(reason)}**: {count:,}"
+        yield from (f"  - {_example(one)}" for one in report["examples"][reason])
+
+
+def _also(report: Mapping[str, Any]) -> Iterator[str]:
+    """What was recognised in the files and left out of them, and the files that were not read."""
+    remarks = [(f["file"], what, count) for f in report["files"] for what, count in f.get("remarks", {}).items()]
+    if remarks:
+        yield ""
+        yield from (f"- {escape.markdown(file)}: {escape.markdown(what)}: {count:,}" for file, what, count in remarks)
+    if report["ignored"]:
+        names = ", ".join(escape.markdown(readers.with_remedy(name)) for name in report["ignored"])
+        yield f"\nNot read, {len(report['ignored']):,} file(s): {names}."
 
 
 def _grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -143,5 +172,5 @@ def _grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     yield from (f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in row)} |" for row in rows)
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+def _example(one: Mapping[str, str]) -> str:
+    return f"{escape.markdown(one['at'])}: {escape.markdown(one['reason'])}; {escape.markdown(one['excerpt'][:LONGEST_EXCERPT])}"

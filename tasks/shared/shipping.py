@@ -12,6 +12,9 @@ from tasks.kinds import base
 from tasks.kinds.base import Row
 from tasks.shared import checkpoint, four_bits, onnx, serving
 
+FACTS = ("kind", "input_size", "words")
+"""What stands between an input and the graph, whatever its form."""
+
 
 def ship(student: Path, folder: Path, rows: Sequence[Row], labels: Sequence[str], told: Mapping[str, Any]) -> Path:
     """Writes and returns `folder`.
@@ -23,7 +26,7 @@ def ship(student: Path, folder: Path, rows: Sequence[Row], labels: Sequence[str]
     """
     kind = base.load(told["kind"])
     processor = kind.load_processor(student)
-    serving.write_preprocessing(folder, kind, processor, labels, {name: told[name] for name in ("kind", "input_size")})
+    serving.write_preprocessing(folder, kind, processor, labels, {name: told[name] for name in FACTS if name in told})
     model = checkpoint.load_model(student, kind, torch.device("cpu"), attn_implementation="eager")
     features = kind.encode(processor, rows[: max(2, told["calibration_rows"])], labels, told["input_size"])
     form = told.get("graph", "exported")

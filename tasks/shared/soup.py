@@ -17,12 +17,19 @@ from tasks.shared import batch_norm, training
 from tasks.shared.errors import ParamsError
 
 
+def faults(model: PreTrainedModel, count: int) -> list[str]:
+    """Why the weights of several trainings cannot be averaged."""
+    if count == 1 or not batch_norm.layers_of(model):
+        return []
+    return [f"distill.soup = {count}: weights with batch normalization cannot be averaged; set it to 1"]
+
+
 def check(model: PreTrainedModel, count: int) -> None:
     """Raises:
     ParamsError: several trainings of a model with batch normalization, whose running means belong to the weights they were taken with.
     """
-    if count > 1 and batch_norm.layers_of(model):
-        raise ParamsError("params.yaml", f"distill.soup = {count}: weights with batch normalization cannot be averaged; set it to 1")
+    if unable := faults(model, count):
+        raise ParamsError("params.yaml", *unable)
 
 
 def fit(

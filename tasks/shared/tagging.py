@@ -1,4 +1,4 @@
-"""Tags of words: schemes, character spans, entities, and what a word looks like."""
+"""Tags of words: schemes, entities, and what a word looks like."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tasks.kinds.base import UnusableRowError
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
+from tasks.kinds.base import Baseline, Row, UnusableRowError
+from tasks.shared.spans import OUTSIDE
+from tasks.shared.words import Word
 
-OUTSIDE = "O"
 SIGNS = {"bio": "BI", "iob1": "BI", "bioes": "BIES"}
-WORD = re.compile(r"\w+|[^\w\s]")
 Entity = tuple[str, int, int]
 
 
@@ -25,7 +24,7 @@ def listed(value: str) -> list[str]:
         return value.split()
     try:
         found = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value.split()
     is_list = isinstance(found, list) and all(isinstance(one, str) for one in found)
     return ["_".join(one.split()) or "_" for one in found] if is_list else value.split()
@@ -63,42 +62,6 @@ def _is_fault(scheme: str, sign: str, goes_on: bool, sign_before: str) -> bool:
     return (sign in "IE" and not goes_on) or begun_not_ended
 
 
-def from_spans(text: str, spans: str, inclusive: bool) -> tuple[list[str], list[str]]:
-    """Words of a running text, and the tags that character spans give them."""
-    found = sorted(_span(one, inclusive) for one in _json_list(spans))
-    words = [(match.group(), match.start(), match.end()) for match in WORD.finditer(text)]
-    tags = [OUTSIDE] * len(words)
-    covered = 0
-    for start, end, name in found:
-        inside = [number for number, (_, begin, stop) in enumerate(words) if begin < end and stop > start]
-        if not 0 <= start < end <= len(text) or not inside:
-            raise UnusableRowError(f"span {start}-{end} holds no word of the text, which has {len(text)} signs")
-        if start < covered:
-            raise UnusableRowError(f"spans overlap at {start}")
-        covered = end
-        for number in inside:
-            tags[number] = f"{'B' if number == inside[0] else 'I'}-{name}"
-    return [word for word, _, _ in words], tags
-
-
-def _json_list(spans: str) -> list[Any]:
-    try:
-        found = json.loads(spans or "[]")
-    except ValueError:
-        found = None
-    if not isinstance(found, list):
-        raise UnusableRowError("spans are no list")
-    return found
-
-
-def _span(one: Any, inclusive: bool) -> tuple[int, int, str]:
-    values = [one.get(key) for key in ("start", "end", "label")] if isinstance(one, dict) else one
-    start, end, name = values if isinstance(values, list) and len(values) == 3 else (None, None, None)
-    if not isinstance(start, int) or not isinstance(end, int) or not isinstance(name, str) or not name or set(name) & set(" \t\n"):
-        raise UnusableRowError("a span is no [start, end, label] with whole numbers and a type of one word")
-    return start, end + inclusive, name
-
-
 def cut(words: Sequence[str], tags: Sequence[str], longest: int) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     """Parts of at most so many words, none of which ends inside an entity (unless one entity is longer)."""
     start = 0
@@ -131,12 +94,33 @@ def entities(tags: Sequence[str]) -> Iterator[Entity]:
             name, start = tag[2:], at
 
 
-def marked(text: str, probabilities: np.ndarray, labels: Sequence[str], form: str) -> str:
+def marked(text: str, words: Sequence[Word], probabilities: np.ndarray, labels: Sequence[str], form: str) -> str:
     """The text with the entities of probabilities (words, c), each in the `form`, which may name `words`, `name` and `sure`."""
-    words, sure = text.split(), probabilities.max(1)
-    for name, start, end in sorted(entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: -one[1]):
-        words[start:end] = [form.format(words=" ".join(words[start:end]), name=name, sure=sure[start:end].min())]
-    return " ".join(words)
+    sure = probabilities.max(1)
+    for name, first, end in sorted(entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: -one[1]):
+        begin, stop = words[first][1], words[end - 1][2]
+        text = text[:begin] + form.format(words=text[begin:stop], name=name, sure=sure[first:end].min()) + text[stop:]
+    return " ".join(text.split())
+
+
+def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
+    """What a word and its neighbours look like, into a logistic regression."""
+    from sklearn.feature_extraction import DictVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    index = {label: number for number, label in enumerate(labels)}
+    vectorizer = DictVectorizer()
+    seen = vectorizer.fit_transform(features_of_words(row["text"].split() for row in rows))
+    model = LogisticRegression(C=2.0, max_iter=200, random_state=seed)
+    model.fit(seen, [index[tag] for row in rows for tag in row["label"].split()])
+
+    def probabilities(rows: Sequence[Row]) -> np.ndarray:
+        result = np.zeros((sum(len(row["text"].split()) for row in rows), len(labels)))
+        result[:, model.classes_] = model.predict_proba(vectorizer.transform(features_of_words(row["text"].split() for row in rows)))
+        return result
+
+    terms = sum(len(name.encode()) for name in vectorizer.feature_names_)
+    return Baseline(probabilities, model.coef_.size + model.intercept_.size, terms + model.coef_.nbytes + model.intercept_.nbytes)
 
 
 def features_of_words(sentences: Iterable[Sequence[str]]) -> list[dict[str, Any]]:

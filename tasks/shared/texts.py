@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.kinds.base import UnusableRowError
 from tasks.shared.errors import ModelError
 
 if TYPE_CHECKING:
@@ -17,18 +21,38 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Chinese and Japanese do not separate words: there each character counts as one.
-ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-WORD = re.compile(rf"[{ALONE}]|[^\s{ALONE}]+")
+# Chinese, Japanese, Thai, Lao, Burmese, Khmer and their like do not separate words: there each character counts as one, with its marks.
+ALONE = (
+    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\uaa60-\uaadf"
+)
+MARKS = (
+    "\u0300-\u036f\u200c\u200d\u3099\u309a\ufe00-\ufe0f\uff9e\uff9f\U000e0100-\U000e01ef"
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u1056-\u1059\u17b4-\u17d3\u17dd"
+)
+WORD = re.compile(rf"[{ALONE}][{MARKS}]*|[^\s{ALONE}]+")
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)]*\s+|(?<=[。！？])[”’」』）]*\s*|\n+")
+TAGS = (
+    "a|abbr|b|blockquote|body|br|center|code|div|em|font|footer|h[1-6]|head|header|hr|html|i|img|li|link|meta|ol|p|pre|script|section|small"
+    "|span|strong|style|sub|sup|table|tbody|td|th|thead|title|tr|u|ul"
+)
+MARKUP = re.compile(
+    rf"</?(?:{TAGS})(?:\s+[a-z:-]+\s*=[^<>]*)?\s*/?>|&(?:#\d{{1,7}}|#x[0-9a-f]{{1,6}}|nbsp|amp|lt|gt|quot|apos|[lr][sd]quo|[nm]dash|hellip);",
+    re.IGNORECASE,
+)
+FEW = 0.01
+"""Share of texts in HTML up to which it is an accident that teaches a model nothing."""
 FEWEST_WORDS = 3
 FILE = "tokenizer.json"
+NEEDS_FAST = f"is written in Python alone; a fast tokenizer is needed, one that can be kept in {FILE}, because it ships with the model"
 EXTENT_OF = "length of a text, in characters"
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "deberta-v2", "modernbert")
 POSITIONS_BEHIND_PADDING = ("roberta", "xlm-roberta")
 """They number the positions of a text from the id of the padding piece on."""
 # A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where the files are missing.
 VOCABULARY_SHARE = 0.9
+DECOMPOSABLE = "caf\u00e9 Ti\u1ebfng \u304c\u3071 \ud55c\uad6d \u0958 \u0419\u0401 \u0622 \u1e0d\u0307"
+"""Letters of several scripts that Unicode can write in two ways."""
 
 
 def content(row: Mapping[str, Any]) -> str:
@@ -41,6 +65,18 @@ def extent(row: Mapping[str, Any]) -> int:
 
 def raw_input(row: Mapping[str, Any]) -> str:
     return str(row["text"])
+
+
+def markup(rows: Iterable[Mapping[str, Any]], options: Any) -> list[str]:
+    """What there is to tell of texts in HTML: the model reads its tags as text."""
+    count, texts, found = 0, 0, Counter[str]()
+    for row in rows:
+        seen = MARKUP.findall(text) if isinstance(text := row.get("text"), str) else []
+        texts, count = texts + 1, count + bool(seen)
+        found.update(seen)
+    some = ", ".join(f"`{one[:40]}`" for one, _ in found.most_common(3))
+    advice = "take it out of the data, and of what will be asked"
+    return [f"{count:,} of {texts:,} texts hold HTML ({some}), which the model reads as text: {advice}"] if count > FEW * texts else []
 
 
 # -- unlabelled text --
@@ -79,8 +115,25 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # tokenizers raises bare Exceptions
-        raise ModelError(folder.name, f"its tokenizer cannot be read: {' '.join(str(error).split())[:300]}") from None
+        raise ModelError(folder.name, _unreadable(folder, error)) from None
+    if not tokenizer.is_fast:
+        raise ModelError(folder.name, f"its tokenizer, {type(tokenizer).__name__}, {NEEDS_FAST}")
     return tokenizer
+
+
+def _unreadable(folder: Path, error: Exception) -> str:
+    """Why, in words. Of a tokenizer in Python alone nothing that is missing here would help."""
+    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
+
+    try:
+        name = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("tokenizer_class")
+        made = tokenizer_class_from_name(name)
+    except (OSError, ValueError, AttributeError, TypeError, ImportError, RecursionError):
+        made = None
+    if made is not None and not hasattr(made, "backend_tokenizer"):
+        return f"its tokenizer, {name}, {NEEDS_FAST}"
+    what = "its tokenizer cannot be read" if (folder / FILE).is_file() else f"it has no {FILE}, and none can be made of its other files"
+    return f"{what}: {' '.join(str(error).split())[:200]}"
 
 
 def fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int) -> tuple[PreTrainedTokenizerBase, list[str]]:
@@ -122,18 +175,42 @@ def unchanged(features: Sequence[Any], options: Any) -> list[Any]:
 
 
 def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> dict[str, Any]:
-    """Writes tokenizer.json, which cuts texts at `input_size` pieces."""
+    """Writes tokenizer.json, which cuts texts at `input_size` pieces and reads every normal form as NFC, as in training."""
     backend: Any = tokenizer.backend_tokenizer
+    _compose(backend)
     backend.enable_truncation(input_size)
     backend.no_padding()
     backend.save(str(folder / FILE), pretty=False)
     return {}
 
 
+def _compose(backend: Any) -> None:
+    """Lets a tokenizer compose texts first, unless it reads decomposed ones alike anyway."""
+    from tokenizers import normalizers
+
+    forms = [backend.encode(unicodedata.normalize(form, DECOMPOSABLE), add_special_tokens=False).ids for form in ("NFC", "NFD")]
+    if forms[0] != forms[1]:
+        own = [backend.normalizer] if backend.normalizer is not None else []
+        backend.normalizer = normalizers.Sequence([normalizers.NFC(), *own])
+
+
 def shipped_tokenizer(folder: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
     return Tokenizer.from_file(str(folder / FILE))
+
+
+def whole(text: str) -> str:
+    """The text.
+
+    Raises:
+        UnusableRowError: it is none.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnusableRowError(f"no text: sign {error.start + 1} is no character of UTF-8; save or send it as UTF-8") from None
+    return text
 
 
 def graph_inputs(ids: Sequence[int]) -> dict[str, np.ndarray]:

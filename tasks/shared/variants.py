@@ -7,6 +7,7 @@ enough to open it in any process.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,17 +204,23 @@ class OpenVino(Onnx):
         self._session = self._sessions[threads]
 
 
+def openvino_faults(asked: bool) -> list[str]:
+    """Whether OpenVINO is asked for and not installed."""
+    if not asked or importlib.util.find_spec("openvino"):
+        return []
+    return ["benchmark.openvino = true: OpenVINO is not installed; `pip install -r requirements/openvino.lock`, or say false"]
+
+
 def _openvino_request(file: Path, threads: int) -> Any:
     """One stream with so many threads, bound to no core, as sessions of onnxruntime are.
 
     Raises:
         ParamsError: OpenVINO is not installed.
     """
-    try:
-        import openvino
-    except ImportError:
-        found = "benchmark.openvino = true: OpenVINO is not installed; `pip install -r requirements/openvino.lock`, or say false"
-        raise ParamsError("params.yaml", found) from None
+    if faults := openvino_faults(True):
+        raise ParamsError("params.yaml", *faults)
+    import openvino
+
     options = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
     return openvino.Core().compile_model(file, "CPU", options).create_infer_request()
 

@@ -23,6 +23,14 @@ NEEDED = 1
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
 
 
+def faults(tokenizer: PreTrainedTokenizerBase, of: int) -> list[str]:
+    """Why the model's `of` pieces cannot become fewer."""
+    if _layout(tokenizer)["model"]["type"] in pieces.MODELS:
+        return []
+    known = ", ".join(pieces.MODELS)
+    return [f"prune.vocabulary: only vocabularies of {known} can be trimmed; keep all pieces: {-(-of // 8) * 8}"]
+
+
 def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], count: int, of: int) -> list[int]:
     """Ids of `count` of the model's `of` pieces, those to keep, ascending.
 
@@ -33,10 +41,9 @@ def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], cou
     Raises:
         ModelError: the tokenizer is of another sort, or `count` does not even hold the characters.
     """
+    if unable := faults(tokenizer, of):
+        raise ModelError("params.yaml", *unable)
     layout, vocabulary = _layout(tokenizer), tokenizer.get_vocab()
-    if layout["model"]["type"] not in pieces.MODELS:
-        known = ", ".join(pieces.MODELS)
-        raise ModelError("prune.vocabulary", f"only vocabularies of {known} can be trimmed; keep all pieces: {-(-of // 8) * 8}")
     needs = pieces.needs(layout, vocabulary)
     rank = _rank(tokenizer, layout, needs, Counter(piece for one in features for piece in one["input_ids"]))
     ranks = {piece: rank(piece) for piece in vocabulary}

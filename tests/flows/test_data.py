@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from flows import data
 from flows.data import main
+from tasks.shared import readers
+from tasks.shared.errors import ParamsError
 from tests.flows.project import CSV, dvc, everything
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of pygtrie, in DVC
@@ -139,7 +142,7 @@ REFUSED = [
     ("no source", "a", lambda _: "gone.csv", "gone.csv: there is no such file, folder or embedded corpus"),
     ("near miss", "a", lambda _: "bbc-new", "did you mean `bbc-news`?"),
     ("link out", "a", _out, "given: 'a.csv' is a link that leads out of the folder"),
-    ("link to nothing", "a", _dangling, "given: 'a.csv' is a link that leads out of the folder or nowhere"),
+    ("link to nothing", "a", _dangling, "given: 'a.csv' is a link that leads nowhere"),
     ("names with tricks", "a", _tricky, "given: 2 faults"),
     ("empty file", "a", lambda folder: _written(str(folder / "e.csv"), ""), "e.csv: is empty"),
     ("unknown format", "a", lambda folder: _written(str(folder / "e.xlsx"), "x"), "e.xlsx: this kind of file cannot be read"),
@@ -206,3 +209,53 @@ def test_read_only_data_folder_is_said(project: Path, table: Path, capsys: pytes
     (project / "data/raw").chmod(0o555)
     assert main(["add", "tweets", str(table)]) == 2
     assert "permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hardlink"])
+def test_links_into_dvcs_own_cache_are_read_added_to_and_restored(project: Path, table: Path, tmp_path: Path, kind: str) -> None:
+    data.add(project, "a", str(table))
+    dvc("config", "--local", "cache.type", kind)
+    dvc("cache", "dir", "--local", str(tmp_path / "shared"))
+    shutil.copytree(project / ".dvc" / "cache", tmp_path / "shared", dirs_exist_ok=True)
+    dvc("checkout", "--quiet", "--relink", "data/raw/a.dvc")
+    file = project / "data" / "raw" / "a" / "table.csv"
+    assert (file.is_symlink(), file.stat().st_nlink > 1) == (kind == "symlink", kind == "hardlink")
+    assert len(readers.read(project / "data" / "raw" / "a", header=True).rows) == 2
+    assert data.restore(project, ["a"]) == ["data/raw/a: complete"]
+    (tmp_path / "more.csv").write_text("text,label\nnew,x\n")
+    data.add(project, "a", str(tmp_path / "more.csv"))
+    assert data.add(project, "b", str(project / "data" / "raw" / "a")).startswith("data/raw/b: added")
+    assert len(readers.read(project / "data" / "raw" / "b", header=True).rows) == 3
+
+
+MARKED = "outs:\n<<<<<<< HEAD\n- md5: 1\n=======\n- md5: 2\n>>>>>>> other\n  path: a\n"
+
+
+@pytest.mark.parametrize("name", ["data/raw/a.dvc", "dvc.lock", "dvc.yaml", ".dvc/config.local", "data/a/benchmark/timings.json"])
+def test_a_merge_that_is_not_finished_is_told_and_nothing_is_moved(
+    project: Path, table: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data.add(project, "a", str(table))
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text(MARKED)
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file() and ".git" not in path.parts}
+    capsys.readouterr()
+    assert main(["restore"]) == 2
+    assert capsys.readouterr().err.startswith(f"{name}: line 2 is a conflict marker of git (`<<<<<<< HEAD`)")
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file() and ".git" not in path.parts} == before
+
+
+@pytest.mark.parametrize("name", ["inbox", "collected", "quarantine", "raw", "all", "con", "BBC", "a.dvc", "a-", "-a"])
+def test_names_that_the_layout_reserves_are_refused(project: Path, table: Path, name: str) -> None:
+    with pytest.raises(ParamsError, match=r"another name|a run's name is made of"):
+        data.add(project, name, str(table))
+    assert not (project / "data").exists()
+
+
+@pytest.mark.parametrize("pointer", ["", "outs: 3\n", "- a\n", "outs: [a]\n"])
+def test_a_pointer_that_is_none_is_told(project: Path, table: Path, pointer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    data.add(project, "a", str(table))
+    (project / "data" / "raw" / "a.dvc").write_text(pointer)
+    capsys.readouterr()
+    assert main(["restore"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

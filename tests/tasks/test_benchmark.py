@@ -118,9 +118,10 @@ def test_benchmark_measures_every_variant_and_is_the_same_twice(inputs: benchmar
 
     passed, lines = gates.verdict(tmp_path / "first")
     assert not passed  # twice the teacher's quality was asked: recorded, not raised
-    assert [line.split(":")[1].strip() for line in lines] == ["NOT PASSED", "passed", "passed"]
+    assert [line.split(":")[1].strip() for line in lines] == ["NOT PASSED", "passed", "passed", gates.BELOW]
     text = (tmp_path / "first/report/report.md").read_text(encoding="utf-8")
     assert "体育\\|球" in text
     assert all(f"| {name} |" in text for name in VARIANTS)
     assert "used the test split up" in text
-    assert "NOT all gates passed" in report.summary(tmp_path / "first")
+    assert f"**NOT all gates passed. The model is {gates.BELOW}.**" in text  # untrained, and the words give the label away
+    assert f"NOT all gates passed. The model is {gates.BELOW}." in report.summary(tmp_path / "first")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import disks
+from tests import disks, tiny
 from tests.tasks import stage
 
 
@@ -61,6 +61,7 @@ def test_check_imports_neither_torch_nor_transformers(workspace: Path) -> None:
     [
         (["check"], "seed: 0", "seed: zero", 2, "runs.bbc.seed = 'zero'"),
         (["finetune", "bbc"], " ffn: ", " fnn: ", 2, "did you mean `ffn`?"),
+        (["finetune", "bbc"], " ffn: ", ' "\\e[31mffn\\u202e": ', 2, "\\x1b[31mffn\\u202e"),
         (["finetune", "bcc"], "", "", 2, "there is no run `bcc`; did you mean `bbc`?"),
         (["finetune"], "", "", 2, "name a run: bbc"),
         (["finetune", "bbc"], "", "", 2, "data/bbc/ingest/out, data/bbc/pretrain/out: is missing"),
@@ -127,8 +128,25 @@ def test_disk_too_small_for_a_checkpoint_ends_with_one_message(workspace: Path) 
     """safetensors writes it, and words the error of the operating system in its own way."""
     data = workspace / "data"
     with disks.mounted(data, "size=20m"):
-        (data / "bbc" / "ingest" / "out").mkdir(parents=True)
+        tiny.ingest_out(data / "bbc" / "ingest" / "out")
         done = tasks(workspace, "pretrain", "bbc")
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert "the disk is full" in done.stderr
         assert not (data / "bbc" / "pretrain").exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("dvc.lock", "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> x\n", "dvc.lock: line 1 is a conflict marker of git"),
+        ("dvc.yaml", "a: &a [1, *a]\n", "dvc.yaml: line 1: `*a` stands within what it names"),
+        ("params.yaml", "runs: {a: " + "9" * 5000 + "}", "has 5,000 digits"),
+        ("params.yaml", "runs: {inbox: {}}", "runs.inbox: `inbox` is a folder of data/ that all runs share; choose another name"),
+    ],
+)
+def test_check_tells_of_files_that_would_stop_dvc(workspace: Path, file: str, text: str, said: str) -> None:
+    (workspace / file).write_text(text)
+    done = tasks(workspace, "check")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

@@ -65,7 +65,8 @@ def _no_json(folder: Path) -> None:
         (_no_json, "its config.json is not readable as JSON"),
         (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
-        (lambda folder: (folder / "link.json").symlink_to("/etc/hostname"), "has links that lead out of it: link.json"),
+        (lambda folder: (folder / "link.json").symlink_to("/etc/hostname"), "link.json is a link that leads out of the folder"),
+        (lambda folder: (folder / "onnx").symlink_to(folder), "onnx is a link to a folder"),
     ],
 )
 def test_unusable_folder_is_refused(workspace: Path, spoil: Callable[[Path], Any], said: str) -> None:
@@ -95,16 +96,18 @@ def _no_tokenizer(folder: Path) -> None:
     [
         (_renamed_tensors, "its weights lack .* tensors that its config asks for"),
         (lambda folder: _edit_config(folder, intermediate_size=96), "its weights do not fit its config"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"torn"), "its weights do not fit its config"),
-        (_no_tokenizer, "its tokenizer has"),
-        (lambda folder: (folder / "tokenizer.json").write_text('{"version": '), "its tokenizer cannot be read"),
+        (lambda folder: (folder / "model.safetensors").write_bytes(b"torn"), "model.safetensors is torn"),
+        (_no_tokenizer, "has no tokenizer.json, and BertTokenizer lacks vocab.txt"),
+        (lambda folder: (folder / "tokenizer.json").write_text('{"version": '), "its tokenizer.json is not readable as JSON"),
         (lambda folder: _edit_config(folder, num_attention_heads=7), "its weights do not fit its config"),
         (lambda _: None, "input_size = 128: it reads at most 66 pieces"),
     ],
 )
-def test_checkpoint_whose_parts_do_not_belong_together_is_refused(workspace: Path, spoil: Callable[[Path], Any], said: str) -> None:
+def test_checkpoint_whose_parts_do_not_belong_together_is_refused(
+    tiny_run: Run, workspace: Path, spoil: Callable[[Path], Any], said: str
+) -> None:
     spoil(workspace / "models" / "tiny")
-    inputs = pretrain.Inputs(workspace, workspace)
+    inputs = pretrain.Inputs(tiny_run.ingest, workspace)
     with pytest.raises(ModelError, match=said):
         stage.run("pretrain", inputs, workspace / "out", source=source(workspace), steps=0, input_size=128)
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import shutil
 import subprocess
+import sys
+import unicodedata
 import venv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from tasks import quantize
 from tasks.shared.errors import ModelError, ParamsError
@@ -34,6 +40,45 @@ def test_folder_holds_all_that_serving_needs(shipped: Path, tiny_run: Run) -> No
     assert json.loads((shipped / "labels.json").read_text()) == tiny.LABELS
     student = tiny_run.distill / "out" / "model.safetensors"
     assert (shipped / "model.onnx").stat().st_size < 0.8 * student.stat().st_size
+
+
+@pytest.fixture
+def asked(shipped: Path, tmp_path: Path) -> Path:
+    """A project whose run bbc has a shipped model."""
+    shutil.copy(stage.ROOT / "params.yaml", tmp_path)
+    shutil.copytree(shipped, tmp_path / "data" / "bbc" / "quantize" / "out")
+    return tmp_path
+
+
+def predict(project: Path, *inputs: bytes, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable.encode(), b"-m", b"tasks", b"predict", b"bbc", *inputs]
+    environment = {**os.environ, "PYTHONPATH": str(stage.ROOT)}
+    return subprocess.run(command, cwd=project, env=environment, input=stdin, capture_output=True, check=False)
+
+
+def test_predict_names_the_line_that_is_no_utf8(asked: Path) -> None:
+    lines = ["\ufeffshares fell".encode(), b"", b"nul \0 sign\r", b"long " * 30_000, "Caf\u00e9".encode("latin-1"), b"never read"]
+    done = predict(asked, stdin=b"\n".join(lines))
+    assert (done.returncode, done.stdout.count(b"\n"), done.stderr.count(b"\n")) == (2, 4, 1)
+    assert done.stderr.startswith(b"standard input, line 5 ('Caf\\udce9'): no text: sign 4 is no character of UTF-8")
+    assert done.stdout.splitlines()[0].endswith(b"\tshares fell")
+    assert done.stdout.count(b"\r") == 0
+    named = predict(asked, b"fine", "Caf\u00e9 profits".encode("latin-1"))
+    assert (named.returncode, named.stdout.count(b"\n")) == (2, 1)
+    assert named.stderr.startswith(b"INPUT 2 ('Caf\\udce9 profits'): no text")
+
+
+def test_predict_ends_when_its_reader_does(asked: Path) -> None:
+    command = f"yes 'shares fell' | head -2000 | {shlex.quote(sys.executable)} -m tasks predict bbc | head -1; echo ${{PIPESTATUS[2]}}"
+    environment = {**os.environ, "PYTHONPATH": str(stage.ROOT)}
+    done = subprocess.run(["bash", "-c", command], cwd=asked, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
+
+
+def test_decomposed_text_is_read_as_composed(shipped: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(shipped / "tokenizer.json"))
+    for text in ("caf\u00e9", "Ti\u1ebfng", "\ud55c\uad6d", "\u304c"):
+        assert tokenizer.encode(unicodedata.normalize("NFD", text)).ids == tokenizer.encode(text).ids
 
 
 def test_same_input_same_bytes(shipped: Path, tiny_run: Run, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from PIL import Image
 
 from flows.judging.verdict import Spread
-from flows.retraining import chart, history, spread
+from flows.retraining import chart, history, spread, telling
+from tasks.shared.gates import BELOW
 
 JUDGED = {
     "verdict": "better",
@@ -79,6 +80,22 @@ def test_names_and_labels_of_a_drop_are_no_links_pictures_or_mentions() -> None:
     for sign in ("![x]", "[y](", " @team", " <b>", "http://", "a|b", "| **!"):
         assert sign not in text
     assert text.count("example.org") == 3
+
+
+def test_a_pull_request_mentions_nobody_and_refers_to_nothing(tmp_path: Path) -> None:
+    (drop,) = entry()["files"]
+    (tmp_path / ".dvc" / "tmp").mkdir(parents=True)
+    told = entry(why="asks @team, a@b.example; closes #1", files=[{**drop, "name": "@team/x#1"}])
+    telling.offer(tmp_path, "a", told, lambda _: None)
+    text = (tmp_path / telling.PULL_REQUEST.format(run="a")).read_text(encoding="utf-8")
+    assert "@" not in text
+    assert [line for line in text.splitlines() if "#" in line.replace("&#", "") and not line.startswith("#")] == []
+    assert text.count("team") == 2
+
+
+def test_a_challenger_below_the_linear_baseline_is_told_so_in_bold() -> None:
+    judged = {**entry()["judgement"], "baseline": f"baseline: {BELOW}: macro_f1 0.5"}
+    assert rf"**baseline: {BELOW}: macro\_f1 0.5**".replace(r"\_", "_") in history.page(entry(judgement=judged), [entry()])
 
 
 def test_chart_is_drawn_once_there_is_a_judgement(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from flows.judging import answers
 from flows.judging.answers import Shipped
 from flows.judging.verdict import Spread
 from flows.retraining import judge
+from tasks.shared.gates import BELOW
 from tests import tiny
 from tests.flows.retraining.conftest import KIND, policy
 
@@ -40,6 +41,18 @@ def test_same_model_is_no_different_and_promoted_only_if_that_is_enough(models: 
     assert (same.frozen.verdict, same.promote, same.frozen.gained, same.frozen.lost) == ("no difference", False, 0, 0)
     assert judge.judge(keen, keen, {"frozen": rows}, NO_SPREAD, policy(promote_if="no worse"), 0).promote
     assert not judge.judge(keen, keen, {"frozen": rows}, Spread(3, 0.05), policy(promote_if="no worse"), 0).promote
+
+
+def test_the_linear_baseline_stands_in_the_judgement_and_below_it_in_the_reason(
+    models: dict[str, Shipped], rows: list[dict[str, Any]]
+) -> None:
+    judged = judge.judge(models["dull"], models["keen"], {"frozen": rows}, NO_SPREAD, policy(), 0)
+    for standing, warned in (("the model is above it", []), (BELOW, [f"the challenger is {BELOW}"])):
+        beside = judge.beside_benchmark(judged, ["size: NOT PASSED: 9 MB", f"baseline: {standing}: macro_f1 0.5"])
+        assert beside.objections == ("misses its own gate: size: NOT PASSED: 9 MB",)
+        assert beside.as_json()["baseline"] == f"baseline: {standing}: macro_f1 0.5"
+        assert judge.warnings(beside) == warned
+    assert "baseline" not in judged.as_json()
 
 
 def test_size_and_time_forbid_a_promotion(models: dict[str, Shipped], rows: list[dict[str, Any]], tmp_path: Path) -> None:

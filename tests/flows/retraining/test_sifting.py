@@ -159,7 +159,7 @@ def test_drop_that_became_a_link_after_it_was_looked_at_is_not_followed(rules: R
     file.symlink_to(outside)
     (tmp_path / "staging").mkdir()
     found = drops.read(drop, rules, 1e9, tmp_path / "staging")
-    assert found.fault == "x.csv is a link that leads out of the folder or nowhere; put the file itself there"
+    assert found.fault == "x.csv is a link that leads out of the folder; put the file itself there"
     assert found.rows == []
 
 

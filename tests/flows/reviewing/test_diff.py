@@ -34,7 +34,7 @@ def project(history: Path, tmp_path: Path) -> Planted:
 
 
 def test_a_worse_model_is_called_worse_with_all_that_came_with_it(project: Planted) -> None:
-    told = project.told("--a", "good", "--b", "worse", status=1)
+    told = project.told("--a", "good", "--b", "worse", status=3)
     assert told["verdict"] == "worse"
     assert told["marks"] == ["worse", "class", "gates", "slower", "larger"]
     quality = told["quality"]
@@ -60,7 +60,7 @@ def test_marks_end_with_1_only_where_they_are_asked_about(project: Planted) -> N
     assert project.diff("--a", "good", "--b", "worse", "--fail-on", "never").returncode == 0
     assert project.diff("--a", "worse", "--b", "good", "--fail-on", "slower", "larger,class").returncode == 0
     done = project.diff("--a", "good", "--b", "worse", "--fail-on", "larger")
-    assert (done.returncode, done.stderr) == (1, f"{RUN}: larger\n")
+    assert (done.returncode, done.stderr) == (3, f"{RUN}: larger\n")
 
 
 def test_a_revision_beside_itself_differs_in_nothing(project: Planted) -> None:
@@ -94,7 +94,7 @@ def test_rows_that_came_went_and_changed_label_are_counted_and_shown(project: Pl
     new = [{"text": f"a new row {number}", "label": "pear", "split": "test"} for number in range(7)]
     project.put([*rows[:290], *rows[300:], *new])
     project.commit("other rows")
-    told = project.told("--a", "worse", "--b", "HEAD", status=1)
+    told = project.told("--a", "worse", "--b", "HEAD", status=3)
     assert told["raw_changed"] is True
     found = {one["split"]: one for one in told["data"]["splits"]}
     counted = {split: [one[key] for key in ("a", "b", "added", "removed", "relabelled", "moved_in")] for split, one in found.items()}
@@ -115,7 +115,7 @@ def test_rows_that_arrived_for_the_fresh_test_set_are_counted(project: Planted) 
     rows = project.rows()
     project.put([*rows, *({"text": f"late {at}", "label": "plum", "split": "fresh"} for at in range(4))])
     project.commit("rows arrived")
-    found = project.told("--a", "worse", "--b", "HEAD", status=1)["data"]
+    found = project.told("--a", "worse", "--b", "HEAD", status=3)["data"]
     assert [(one["split"], one["a"], one["b"], one["added"]) for one in found["splits"]] == [("fresh", 0, 4, 4)]
     assert found["lacking"] == []
 
@@ -154,7 +154,7 @@ def test_a_folder_that_is_no_project_is_named_as_such(tmp_path: Path) -> None:
 def test_answers_come_from_the_remote_where_the_clone_has_none_and_no_more_than_that(project: Planted, tmp_path: Path) -> None:
     project.share(tmp_path / "shelf")
     clone = project.clone(tmp_path / "clone")
-    told = clone.told("--a", "good", "--b", "worse", status=1)
+    told = clone.told("--a", "good", "--b", "worse", status=3)
     assert (told["verdict"], told["quality"]["lost"]) == ("worse", 55)
     assert told["quality"]["lost_shown"][0]["cells"]["text"].startswith("row number ")
     assert not (clone.root / "data" / RUN / "benchmark" / "out").exists()
@@ -165,14 +165,14 @@ def test_a_shallow_clone_fetches_the_revision_it_lacks(project: Planted, tmp_pat
     project.share(tmp_path / "shelf")
     clone = project.clone(tmp_path / "clone", "--depth", "1", "--branch", "work")
     assert clone.git("rev-list", "--count", "HEAD") == "1"
-    told = clone.told("--a", "main", status=1)
+    told = clone.told("--a", "main", status=3)
     assert told["verdict"] == "worse"
-    assert clone.told("--a", "HEAD~2", status=1)["verdict"] == "worse"
+    assert clone.told("--a", "HEAD~2", status=3)["verdict"] == "worse"
 
 
 def test_a_side_without_its_answers_is_told_and_what_git_holds_is_shown(project: Planted, tmp_path: Path) -> None:
     clone = project.clone(tmp_path / "clone")
-    told = clone.told("--a", "good", "--b", "worse", status=1)
+    told = clone.told("--a", "good", "--b", "worse", status=3)
     assert (told["verdict"], told["quality"]) == (None, None)
     assert told["marks"] == ["gates", "slower", "larger", "unjudged"]
     assert len(told["why_not"]) == 2
@@ -180,16 +180,16 @@ def test_a_side_without_its_answers_is_told_and_what_git_holds_is_shown(project:
     assert "could not be judged" in said
     assert "no remote is configured" in said
     assert "macro_f1 0.967 → 0.800" in said
-    assert clone.diff("--a", "good", "--b", "worse", "--fail-on", "unjudged").returncode == 1
+    assert clone.diff("--a", "good", "--b", "worse", "--fail-on", "unjudged").returncode == 5
 
 
 def test_a_remote_that_only_the_revision_names_is_not_asked(project: Planted, tmp_path: Path) -> None:
     theirs = project.share(tmp_path / "theirs")
     clone = project.clone(tmp_path / "clone")
     clone.git("checkout", "--quiet", "worse")
-    assert clone.told("--a", "good", "--b", theirs, status=1)["verdict"] is None
+    assert clone.told("--a", "good", "--b", theirs, status=3)["verdict"] is None
     clone.git("checkout", "--quiet", theirs)
-    assert clone.told("--a", "good", "--b", theirs, status=1)["verdict"] == "worse"
+    assert clone.told("--a", "good", "--b", theirs, status=3)["verdict"] == "worse"
 
 
 def test_figures_edited_by_hand_are_told(project: Planted) -> None:
@@ -199,6 +199,20 @@ def test_figures_edited_by_hand_are_told(project: Planted) -> None:
     file.write_text(json.dumps(figures))
     told = project.told("--a", "worse", "--fail-on", "never")
     assert told["behind"] == {"a": [], "b": [f"data/{RUN}/benchmark/metrics.json is not what the benchmark wrote, by dvc.lock"]}
+
+
+def test_a_model_no_better_than_the_linear_baseline_is_a_mark_and_a_warning(project: Planted) -> None:
+    file = project.root / f"data/{RUN}/benchmark/metrics.json"
+    figures = json.loads(file.read_text())
+    for linear, marks in ((0.2, []), (0.99, ["baseline"])):
+        figures["baseline"] = {"macro_f1": linear, "macro_f1_low": linear - 0.02, "macro_f1_high": linear + 0.02}
+        file.write_text(json.dumps(figures))
+        told = project.told("--a", "good", "--fail-on", "baseline", status=int(bool(marks)))
+        assert [mark for mark in told["marks"] if mark == "baseline"] == marks
+        said = project.diff("--a", "good", "--fail-on", "never").stdout
+        assert f"linear baseline {linear:.3f}" in said
+        assert ("B ships a model that is 🔴 not above the linear baseline" in said) == bool(marks)
+        assert ("| beside the linear baseline | – | 🔴 NOT ABOVE |" in said) == bool(marks)
 
 
 def test_files_that_are_not_what_they_should_be_leave_the_rest_of_the_page(project: Planted) -> None:
@@ -213,9 +227,9 @@ def test_files_that_are_not_what_they_should_be_leave_the_rest_of_the_page(proje
 
 
 def test_a_spread_of_seeds_widens_the_interval_and_is_told(project: Planted) -> None:
-    alone = project.told("--a", "good", "--b", "workspace", status=1)["quality"]
+    alone = project.told("--a", "good", "--b", "workspace", status=3)["quality"]
     project.write(f"data/{RUN}/retrain/spread.json", {"seeds": 3, "deviation": 0.1, "categories": {}})
-    spread = project.told("--a", "good", "--b", "workspace", status=1)
+    spread = project.told("--a", "good", "--b", "workspace", status=3)
     assert spread["quality"]["difference"]["visible"] > 2 * alone["difference"]["visible"]
     assert (spread["verdict"], spread["marks"][0]) == ("not enough data", "class")
     said = project.diff("--a", "good", "--fail-on", "never").stdout
@@ -225,7 +239,7 @@ def test_a_spread_of_seeds_widens_the_interval_and_is_told(project: Planted) -> 
 def test_unlike_machines_are_told(project: Planted) -> None:
     project.params(cpu="another chip")
     project.commit("timed elsewhere")
-    (warning,) = project.told("--a", "worse", "--b", "HEAD", status=1)["warnings"]
+    (warning,) = project.told("--a", "worse", "--b", "HEAD", status=3)["warnings"]
     assert "cpu: a chip and another chip" in warning
     assert "milliseconds cannot" in warning
 
@@ -236,3 +250,51 @@ def test_a_margin_in_params_decides_what_does_not_matter(project: Planted) -> No
     call(project.root, "git", "commit", "--quiet", "--all", "--message", "a wide margin")
     told = project.told("--a", "good", "--b", "HEAD", "--fail-on", "worse")
     assert (told["verdict"], told["quality"]["margin"]) == ("no difference", 0.5)
+
+
+def test_stages_that_were_not_run_again_are_told_and_end_with_a_status_of_their_own(project: Planted) -> None:
+    """Code changed, raw rows dropped and added, params and command changed: each committed without a run."""
+    project.git("checkout", "--quiet", "-b", "again", "good")
+    project.write("plant.py", (project.root / "plant.py").read_text() + "# another way\n")
+    project.commit("other code", run=False)
+    done = project.diff("--a", "good", "--b", "HEAD")
+    assert (done.returncode, done.stderr) == (4, f"{RUN}: stale\n")
+    assert "not run again" in done.stdout
+    assert "Nothing differs" not in done.stdout
+    project.dvc("checkout", "--quiet")
+    project.put(project.rows()[:-40])
+    project.params(bytes=900)
+    project.write("dvc.yaml", (project.root / "dvc.yaml").read_text().replace("benchmark ${key}", "benchmark  ${key}"))
+    project.commit("fewer rows", run=False)
+    told = project.told("--a", "good", "--b", "HEAD", status=4)
+    assert told["stale"] == {"a": {}, "b": {"ingest": ["plant.py", f"data/raw/{RUN}"], "benchmark": ["its command", "plant.py"]}}
+    assert told["behind"]["b"][-1] == f"benchmark was last run with other params (runs.{RUN}.benchmark)"
+    assert told["marks"] == ["stale"]
+
+
+def test_raw_data_that_were_changed_and_not_added_are_told(project: Planted) -> None:
+    project.write(f"data/raw/{RUN}/rows.json", project.rows()[:-1])
+    assert project.told("--a", "worse", "--fail-on", "stale", status=4)["stale"]["b"] == {"ingest": [f"data/raw/{RUN}"]}
+
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+def test_files_of_a_revision_that_cannot_be_read_are_told_and_hang_nothing(project: Planted) -> None:
+    good = {name: (project.root / name).read_text() for name in ("params.yaml", "dvc.lock")}
+    for name, text, said in (
+        ("params.yaml", BOMB, "params.yaml: holds more than 100,000 values"),
+        ("dvc.lock", "<<<<<<< HEAD\na: 1\n=======\nb: 2\n>>>>>>> x\n", "dvc.lock: line 1 is a conflict marker of git"),
+        ("dvc.lock", "schema: '2.0'\nstages: []\n", "dvc.lock: is not what DVC writes"),
+        ("params.yaml", "runs: [", "params.yaml: is not readable as YAML"),
+    ):
+        project.write(name, text)
+        project.commit("odd", run=False)
+        project.write(name, good[name])
+        done = project.diff("--a", "HEAD", "--b", "good")
+        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+    project.write("params.yaml", BOMB)
+    done = project.diff("--a", "good")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr

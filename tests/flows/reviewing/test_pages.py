@@ -56,9 +56,13 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     for at, text in enumerate(HOSTILE):
         rows[at]["text"] = text
     for row in rows:
-        row["label"] = {"apple": "a|pple <b>", "pear": "@pear", "plum": "![plum](https://example.org/p.png)"}[row["label"]]
+        row["label"] = {
+            "apple": "a|pple <b></script><script>window.__pwned = 1</script>",
+            "pear": "@pear",
+            "plum": "![plum](https://example.org/p.png)",
+        }[row["label"]]
     project.put(rows)
-    project.commit("mean harm")
+    project.commit("mean harm </script><script>window.__pwned = 2</script> ![x](https://example.org/c.png)")
     project.put([*rows[5:], *({**row, "text": f"{row['text']} again"} for row in rows[:5])])
     project.params(wrong=list(range(40)))
     project.commit("mean more harm")
@@ -104,6 +108,8 @@ def test_a_browser_shows_the_page_without_asking_any_host(hostile: Planted, tmp_
         assert operator.page.locator("img").first.evaluate("one => one.complete && one.naturalWidth > 100")
         assert operator.page.get_by_text("Rows that became wrong").is_visible()
         assert operator.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert operator.page.evaluate("window.__pwned") is None
+        assert operator.page.locator("a, script, iframe, img:not([src^='data:'])").count() == 0
 
 
 def test_pictures_get_the_address_that_is_given(hostile: Planted) -> None:

@@ -63,7 +63,9 @@ def test_the_workflow_runs_the_script_that_runs_here_and_it_tells_which_step_was
     (tmp_path / ".ci").mkdir()
     script = tmp_path / ".ci" / "review"
     script.write_text((ROOT / ".ci" / "review").read_text(encoding="utf-8"), encoding="utf-8")
-    (tmp_path / "Makefile").write_text("check:\n\t@echo checked\ntest:\n\t@exit 3\ndiff:\n\t@echo from $(A) to $(B) in $(OUT)\n")
+    (tmp_path / "Makefile").write_text(
+        "check:\n\t@echo checked\ntest:\n\t@exit 3\ndiff:\n\t@echo from $(A) to $(B) in $(OUT) on $(FAIL_ON)\n"
+    )
 
     def run(**given: str) -> subprocess.CompletedProcess[str]:
         command = ["bash", str(script), "HEAD^1", "work"]
@@ -72,7 +74,8 @@ def test_the_workflow_runs_the_script_that_runs_here_and_it_tells_which_step_was
     done = run()
     assert done.returncode == 1
     assert done.stdout.index("checked") < done.stdout.index("from HEAD^1 to work in review") < done.stdout.index("not well: test")
-    well = run(STEPS="check diff")
+    well = run(STEPS="check diff", FAIL_ON="worse stale")
+    assert "in review on worse stale" in well.stdout
     assert (well.returncode, "all is well" in well.stdout) == (0, True)
 
 
@@ -82,3 +85,13 @@ def test_make_diff_passes_on_what_it_is_given() -> None:
     assert "--a 'good one'" in said
     assert "--run 'bbc'" in said
     assert "--b" not in said
+    assert "--fail-on" not in said
+    said = subprocess.run([*command, "FAIL_ON=worse stale"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "--fail-on 'worse' 'stale'" in said
+
+
+def test_only_a_fork_which_has_no_key_to_the_artifacts_may_leave_a_model_unjudged() -> None:
+    (step,) = [step for step in JOBS["review"]["steps"] if step.get("run", "").startswith(".ci/review ")]
+    asked = step["env"]["FAIL_ON"]
+    assert "(env.OURS == 'true' || github.event_name == 'push') && 'worse gates stale unjudged'" in asked
+    assert asked.endswith("|| 'worse gates stale' }}")

@@ -15,7 +15,7 @@ import torch
 
 from tasks import finetune, prune, quantize
 from tasks.kinds import base
-from tasks.shared import checkpoint, inference, pretrained, serving
+from tasks.shared import checkpoint, inference, pretrained_loading, serving
 from tasks.shared.texts import ARCHITECTURES, load_tokenizer
 from tests import tiny
 from tests.tasks import stage
@@ -53,7 +53,7 @@ def students(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 def _student(home: Path, architecture: str, way: dict[str, str], ingest: Path) -> Path:
     tokenizer = tiny.TOKENIZERS[architecture]([row["headline"] for row in tiny.articles()])
     folder = tiny.checkpoint_in(home / "pretrained", architecture, tokenizer=tokenizer, initializer_range=0.2)
-    pretrained.load(folder, KIND, torch.device("cpu"), input_size=32)
+    pretrained_loading.load(folder, KIND, torch.device("cpu"), 32, tiny.rows(8), home / "scratch")
     stage.run("finetune", finetune.Inputs(ingest, folder), home / "finetune", **{**QUICK, "epochs": 1, "pool_outputs": 0})
     stage.run("prune", prune.Inputs(ingest, home / "finetune" / "out"), home / "prune", **SIZES, **way)
     return home / "prune" / "out"

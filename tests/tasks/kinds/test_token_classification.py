@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import pytest
 from tasks import ingest
 from tasks.kinds import token_classification as kind
 from tasks.kinds.base import UnusableRowError
-from tasks.shared import tagging
+from tasks.shared import spans, tagging
 from tasks.shared.errors import DataError
 from tests import tiny
 from tests.tasks import stage
@@ -22,7 +25,7 @@ LABELS = ["O", "B-loc", "I-loc", "B-per", "I-per"]
 
 
 def options(**changed: Any) -> kind.Options:
-    return kind.Options(**{**tiny.OPTIONS["token_classification"], **changed})
+    return kind.Options(**{**tiny.OPTIONS["token_classification"], "words": "unicode", **changed})
 
 
 def read(values: dict[str, str], **changed: Any) -> tuple[list[tuple[str, str]], Counter[str]]:
@@ -70,6 +73,9 @@ def test_schemes_become_bio(scheme: str, tags: str, bio: str, broken: int) -> No
         ({"text": "Ada wrote", "spans": "[[0, 3]]"}, r"a span is no \[start, end, label\]"),
         ({"text": "Ada wrote", "spans": '[["0", 3, "per"]]'}, "with whole numbers"),
         ({"text": "Ada wrote", "spans": '[[0, 3, "a b"]]'}, "a type of one word"),
+        ({"text": "Ada wrote", "spans": '[[0, 3, "a\u00a0b"]]'}, "a type of one word"),
+        ({"text": "Ada wrote", "spans": '[[true, 3, "a"]]'}, "with whole numbers"),
+        ({"text": "Ada wrote", "spans": "[" * 100_000}, "spans are no list"),
         ({"text": "Ada wrote", "spans": '[[0, 99, "per"]]'}, "span 0-99 holds no word of the text, which has 9 signs"),
         ({"text": "Ada wrote", "spans": '[[-1, 3, "per"]]'}, "span -1-3 holds no word"),
         ({"text": "Ada wrote", "spans": '[[3, 3, "per"]]'}, "span 3-3 holds no word"),
@@ -92,6 +98,125 @@ def test_character_spans_become_tags(end: int, span_end: str, form: str) -> None
 
 def test_json_lists_are_words_and_tags() -> None:
     assert read({"tokens": '["New York", "x"]', "tags": '["B-loc", "O"]'})[0] == [("New_York x", "B-loc O")]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "tags", "words", "found", "counted"),
+    [
+        ('["@ada", "x"]', "B-per O", "unicode", ("@ ada x", "B-per I-per O"), {"words cut further, as running text is (options.words)": 1}),
+        ('["@ada", "x"]', "B-per O", "white_space", ("@ada x", "B-per O"), {}),
+        ('["\u200b", "Ada"]', "B-per I-per", "unicode", ("Ada", "B-per"), {"words without any visible sign left out": 1}),
+        ('["\u200b", "Ada"]', "B-per B-loc", "unicode", ("Ada", "B-loc"), {"words without any visible sign left out": 1}),
+    ],
+)
+def test_tokens_are_cut_as_running_text_will_be_where_it_is_served(
+    tokens: str, tags: str, words: str, found: tuple[str, str], counted: dict[str, int]
+) -> None:
+    made, mended = read({"tokens": tokens, "tags": tags}, words=words)
+    assert (made, {what: count for what, count in mended.items() if count}) == ([found], counted)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("राहुल शर्मा को", "शर्मा"),
+        ("أحمد مُحَمَّدٌ هنا", "مُحَمَّدٌ"),
+        ("او می‌خواهم رفت", "می‌خواهم"),
+        ("có Tie\u0302\u0301ng Viet", "Tie\u0302\u0301ng"),
+        ("x \u1112\u1161\u11ab y", "\u1112\u1161\u11ab"),
+        ("x 👩\u200d❤️\u200d💋\u200d👨 y", "👩\u200d❤️\u200d💋\u200d👨"),
+        ("x 1️⃣ y", "1️⃣"),
+        ("x 🇩🇪🇫🇷 y", "🇫🇷"),
+        ("x 👍🏽 y", "👍🏽"),
+        ("我在北京", "京"),
+        ("ที่นี่", "ที่"),
+        ("ラーメン", "ラ"),
+        ("ﬁnal oﬀer", "oﬀer"),
+        ("a\r\nAda\u00a0x", "Ada"),
+        ("soft\u00adhyphen", "soft\u00adhyphen"),
+    ],
+)
+def test_marks_and_joiners_belong_to_their_word_in_every_script(text: str, word: str) -> None:
+    start = text.index(word)
+    found, mended = read({"text": text, "spans": json.dumps([[start, start + len(word), "x"]])})
+    ((words, label),) = found
+    ((_, first, end),) = tagging.entities(label.split())
+    assert words.split()[first:end] == [unicodedata.normalize("NFC", word)]
+    assert not any(mended[what] for what in (spans.WIDENED, spans.TRIMMED))
+
+
+SENTENCES = [f"😀 Visitor {n} Orla Finch travels to Dunmore on day {n}.\r\nThe café is shut." for n in range(12)]
+NAMES = ("Orla Finch", "Dunmore", "café")
+
+
+def annotated(change: Callable[[str], str], units: str, first: int = 0, inclusive: int = 0, sign: str = "😀") -> list[dict[str, str]]:
+    """Rows whose spans were counted in `change(text)`, in `units`, from `first` on."""
+    rows = []
+    for sentence in SENTENCES:
+        text = sentence.replace("😀", sign)
+        seen = change(text)
+        size = {"code_points": len, "utf16": lambda part: len(part.encode("utf-16-le")) // 2, "bytes": lambda part: len(part.encode())}[
+            units
+        ]
+        places = [(seen.index(change(name)), change(name)) for name in NAMES]
+        found = [[size(seen[:at]) + first, size(seen[: at + len(name)]) + first - inclusive, "x"] for at, name in places]
+        rows.append({"text": text, "spans": json.dumps(found)})
+    return rows
+
+
+def same(text: str) -> str:
+    return text
+
+
+@pytest.mark.parametrize(
+    ("rows", "advice"),
+    [
+        (annotated(same, "utf16"), "set options.offsets to utf16 and options.span_end to exclusive"),
+        (annotated(same, "bytes"), "set options.offsets to bytes and options.span_end to exclusive"),
+        (annotated(same, "code_points", inclusive=1), "set options.offsets to code_points and options.span_end to inclusive"),
+        (annotated(same, "utf16", inclusive=1), "set options.offsets to utf16 and options.span_end to inclusive"),
+        (annotated(same, "code_points", first=1, sign="-"), "subtract 1 from every start and end"),
+        (annotated(lambda text: text.replace("\r\n", "\n"), "code_points"), "a line end of two signs (CRLF) counted as one"),
+        (annotated(lambda text: unicodedata.normalize("NFD", text), "code_points"), "counted in the decomposed text (NFD)"),
+    ],
+)
+def test_offsets_that_fit_better_when_read_otherwise_are_refused_with_the_advice(rows: list[dict[str, str]], advice: str) -> None:
+    with pytest.raises(DataError) as caught:
+        kind.check_rows(rows, options())
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("units", "inclusive"), [("code_points", 0), ("code_points", 1), ("utf16", 0), ("utf16", 1), ("bytes", 0), ("bytes", 1)]
+)
+def test_offsets_are_read_in_the_unit_that_options_say(units: str, inclusive: int) -> None:
+    own = {"offsets": units, "span_end": "inclusive" if inclusive else "exclusive"}
+    rows = annotated(same, units, inclusive=inclusive)
+    if (units, inclusive) != ("bytes", 1):  # the last byte of é is no place where a sign begins, the next one is
+        assert kind.check_rows(rows, options(**own)) == []
+    for row in rows:
+        ((words, label),), _ = read(row, **own)
+        assert [" ".join(words.split()[first:end]) for _, first, end in tagging.entities(label.split())] == list(NAMES)
+
+
+def test_spans_that_cut_into_words_are_widened_counted_and_told() -> None:
+    row = {"text": "In Helsingissä asuu Ada.", "spans": '[[3, 11, "loc"], [19, 23, "per"]]'}
+    assert kind.check_rows([row], options()) == [
+        "2 of 4 starts and ends of spans are not at the edge of a word; such a span covers every word that it touches"
+    ]
+    found, mended = read(row)
+    assert found == [("In Helsingissä asuu Ada .", "O B-loc O B-per O")]
+    assert (mended[spans.WIDENED], mended[spans.TRIMMED]) == (1, 1)
+
+
+def test_two_spans_in_one_word_are_no_tags() -> None:
+    with pytest.raises(UnusableRowError, match="spans overlap at 5"):
+        read({"text": "Sonnenschein", "spans": '[[0, 5, "a"], [5, 12, "b"]]'})
+
+
+def test_half_a_character_is_no_text() -> None:
+    with pytest.raises(UnusableRowError, match="sign 3 is no character of UTF-8"):
+        read({"text": "a \ud83d b", "spans": '[[0, 1, "x"]]'})
 
 
 def test_rows_without_any_entity_are_no_data_to_learn_from(tmp_path: Path) -> None:
@@ -162,6 +287,6 @@ def test_words_that_do_not_fit_are_decided_at_position_0() -> None:
 
 def test_entities_are_marked_in_the_text() -> None:
     probabilities = np.eye(5)[[3, 4, 0, 1]] * 0.9 + 0.02
-    assert kind.told("Ada Lovelace visited Turin", probabilities, LABELS) == "[Ada Lovelace](per 0.92) visited [Turin](loc 0.92)"
+    assert kind.told("Ada Lovelace visited Turin", probabilities, LABELS, {}) == "[Ada Lovelace](per 0.92) visited [Turin](loc 0.92)"
     wrong = kind.mistake({"text": "Ada Lovelace visited Turin"}, probabilities, np.array([3, 4, 0, 0]), LABELS)
-    assert wrong == {"right": "**Ada Lovelace** (per) visited Turin", "answer": "**Ada Lovelace** (per 0.92) visited **Turin** (loc 0.92)"}
+    assert wrong == {"right": "[Ada Lovelace per] visited Turin", "answer": "[Ada Lovelace per 0.92] visited [Turin loc 0.92]"}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 
-from tasks.shared.duplicates import PIECE, groups
+from tasks.shared.duplicates import FEWEST_OFTEN, PIECE, groups
 
 
 def texts(count: int, seed: int) -> list[str]:
@@ -25,22 +26,56 @@ def texts(count: int, seed: int) -> list[str]:
     return [" ".join(words) for words in made]
 
 
+def pieces(text: str) -> set[str]:
+    return {text[start : start + PIECE] for start in range(len(text) - PIECE + 1)}
+
+
 def overlap(one: str, other: str) -> float:
-    a, b = ({text[start : start + PIECE] for start in range(len(text) - PIECE + 1)} for text in (one, other))
+    a, b = pieces(one), pieces(other)
     return len(a & b) / len(a | b)
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.7, 0.9])
 def test_groups_are_those_of_an_exhaustive_comparison(threshold: float) -> None:
     data = texts(150, seed=1)
-    expected = list(range(len(data)))
+    wanted = expected(data, threshold)
+    assert len(set(wanted)) < len(data)
+    assert groups(data, threshold) == wanted
+
+
+def expected(data: list[str], threshold: float) -> list[int]:
+    """By comparing each with each."""
+    result, sets = list(range(len(data))), [pieces(text) for text in data]
     for one in range(len(data)):
         for other in range(one):
-            if overlap(data[one], data[other]) >= threshold:
-                low, high = sorted((expected[one], expected[other]))
-                expected = [low if group == high else group for group in expected]
-    assert len(set(expected)) < len(data)
-    assert groups(data, threshold) == expected
+            if len(sets[one] & sets[other]) >= threshold * len(sets[one] | sets[other]):
+                low, high = sorted((result[one], result[other]))
+                result = [low if group == high else group for group in result]
+    return result
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.75, 0.9])
+def test_texts_in_the_same_template_are_compared_whole(share: float) -> None:
+    """Whatever part of them the template makes up, the groups are those of an exhaustive comparison."""
+    own = texts(2 * FEWEST_OFTEN, seed=4)
+    template = "<td class='m'>" + " ".join(texts(9, seed=5))[: int(160 * share / (1 - share))]
+    data = [f"{template} {text}" for text in own]
+    found = groups(data, 0.7)
+    assert found == expected(data, 0.7)
+    assert share > 0.8 or len(set(found)) > 1
+
+
+def test_texts_that_share_a_template_take_time_in_proportion_to_their_number() -> None:
+    """As sketches were compared, these took minutes: each was a candidate of every other."""
+    template = (
+        "<html><head><style>p{color:red}</style></head><body><div class='msg' style='font-family:Arial'><p>{}</p></div></body></html>"
+    )
+    draw = random.Random(6)
+    words = ["".join(draw.choices("abcdefghijklmnop", k=draw.randint(2, 8))) for _ in range(2000)]
+    began = time.process_time()
+    found = groups([template.replace("{}", " ".join(draw.choices(words, k=10))) for _ in range(4000)], 0.8)
+    assert time.process_time() - began < 15
+    assert len(set(found)) > 3900
 
 
 def test_case_and_white_space_do_not_tell_texts_apart() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image, features
 
+from tasks.shared import folders, images, unread
 from tasks.shared.errors import DataError
 from tasks.shared.readers import read
 
@@ -85,3 +87,56 @@ def test_text_in_the_folder_unlabelled_is_no_row(tmp_path: Path) -> None:
     (tmp_path / "unlabelled" / "noise.txt").write_bytes(bytes(range(256)) * 40)
     with pytest.raises(DataError, match=r"unlabelled/noise.txt is no text"):
         read(tmp_path, header=True)
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["disc/monday/1.png", "box/tuesday/2.png", "disc/3.png"], ["disc", "box", "disc"]),
+        (["pics/disc/monday/1.png", "pics/box/2.png"], ["disc", "box"]),
+        (["train/disc/mon/1.png", "test/box/2.png", "valid/disc/3.png"], ["disc", "box", "disc"]),
+        (["unzipped/train/disc/1.png", "unzipped/test/box/2.png"], ["disc", "box"]),
+        (["train/1.png", "car/2.png"], ["train", "car"]),
+        (["train/red/1.png", "car/red/2.png"], ["train", "car"]),
+        (["train/1.png", "test/2.png"], ["train", "test"]),
+        (["disc/1.png"], ["disc"]),
+        (["disc/monday/1.png", "disc/2.png"], ["disc", "disc"]),
+    ],
+)
+def test_label_is_the_first_folder_below_the_root(tmp_path: Path, names: list[str], labels: list[str]) -> None:
+    put(tmp_path, *names)
+    assert {row.file: row.values["label"] for row in read(tmp_path, True).rows} == dict(zip(names, labels, strict=True))
+
+
+def test_labels_of_what_arrived_are_found_as_those_of_the_start(tmp_path: Path) -> None:
+    put(tmp_path, "pics/disc/1.png", "pics/box/2.png", "arrived/disc/monday/3.png", "arrived/pics/box/4.png", "arrived/train/box/new/5.png")
+    found = {row.file: row.values["label"] for row in read(tmp_path, True).rows if row.file.startswith("arrived/")}
+    assert list(found.values()) == ["disc", "box", "box"]
+
+
+def test_nothing_that_was_not_read_stays_unsaid(tmp_path: Path) -> None:
+    put(
+        tmp_path, "disc/mon/1.PNG", "disc/2.jfif", "box/3.avif", "box/4.HEIC", "box/5.heic", "box/Makefile", ".cache/6.png", "box/.DS_Store"
+    )
+    raw = read(tmp_path, True)
+    assert len(raw.rows) == 3
+    assert unread.told(tmp_path, raw.rows, raw.ignored, (), ["image"]) == [
+        "5 files not read: 2 .heic (box/4.HEIC, box/5.heic), 2 hidden (.cache/6.png, box/.DS_Store), 1 without ending (box/Makefile)",
+        "folders below class folders are no labels (disc/mon); the labels are box, disc",
+    ]
+
+
+def test_pictures_that_no_table_names_are_told(tmp_path: Path) -> None:
+    put(tmp_path, "t/a/1.png", "t/a/2.png", "b.png")
+    (tmp_path / "t" / "a.csv").write_text("path,label\na\\1.png,x\n")
+    raw = read(tmp_path, True)
+    assert unread.told(tmp_path, raw.rows, raw.ignored, (), ["path"]) == ["2 files not read: 2 .png (b.png, t/a/2.png)"]
+
+
+def test_endings_are_all_those_of_the_formats_that_are_decoded() -> None:
+    Image.init()
+    assert {ending for ending, name in Image.registered_extensions().items() if name in {*images.FORMATS, "MPO"}} == folders.IMAGES
+    assert set(images.FORMATS) <= set(Image.OPEN)
+    assert features.check("avif")
+    assert features.check("webp")
+    assert features.check("jpg_2000")

@@ -32,7 +32,7 @@ def test_verdict_names_what_was_missed(
     passed, lines = gates.verdict(tmp_path)
     assert passed == (not missed)
     assert {line.split(":")[0] for line in lines if "NOT PASSED" in line} == missed
-    assert len(lines) == 3
+    assert len(lines) == 3  # the figures know no baseline
 
 
 @pytest.mark.parametrize(("content", "said"), [(None, "no such file"), ("{", "not readable"), ("[]", "no `gates`"), ("{}", "no `gates`")])
@@ -46,3 +46,36 @@ def test_missing_or_broken_figures_are_told(tmp_path: Path, content: str | None,
 def test_a_bound_that_only_the_figure_keeps_is_said() -> None:
     assert "the interval does not" in gates.of_figures(FINAL, "macro_f1", 0.97, 1)["quality"]["reason"]
     assert "is also above it" in gates.of_figures(FINAL, "macro_f1", 0.95, 1)["quality"]["reason"]
+
+
+def told_of(final: float, linear: float) -> tuple[bool, list[str]]:
+    """What is told of a model whose gates are all passed, beside a linear baseline."""
+    figures = {
+        name: {"macro_f1": value, "macro_f1_low": value - 0.02, "macro_f1_high": value + 0.02}
+        for name, value in (("final", final), ("baseline", linear))
+    }
+    held = {"gates": gates.of_figures(FINAL, "macro_f1", 0.9, 5_000_000), "measured": {"headline": "macro_f1"}}
+    return gates.told({**figures, **held}, {"gates": gates.of_timings(SPEED, 1.0)})
+
+
+@pytest.mark.parametrize(
+    ("final", "linear", "standing"),
+    [
+        (0.9, 0.8, "the model is above it"),
+        (0.82, 0.8, "the model is above it, not beyond noise"),
+        (0.8, 0.8, gates.BELOW),
+        (0.5, 0.8, gates.BELOW),
+    ],
+)
+def test_the_linear_baseline_stands_beside_the_gates(final: float, linear: float, standing: str) -> None:
+    passed, lines = told_of(final, linear)
+    assert passed
+    assert lines[-1].startswith(f"baseline: {standing}: macro_f1 {final:.4f} (95 % interval ")
+    assert f"a linear model on the same training rows has {linear:.4f}" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    "found", [{}, {"measured": 3}, {"measured": {"headline": "f1"}, "final": {"f1": 10**400}, "baseline": {"f1": "x"}}]
+)
+def test_figures_that_know_no_baseline_say_nothing_of_it(found: dict[str, object]) -> None:
+    assert gates.beside_baseline(found) == ""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks.shared import params, stages
+from tasks.shared import documents, params, stages
 from tasks.shared.errors import ParamsError
 from tests import tiny
 
@@ -109,15 +109,19 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         params.read(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize("name", ["../bbc", "a/b", "BBC", "1a", "raw", "a b"])
-def test_run_names_cannot_leave_the_data_folder(name: str) -> None:
+OUTSIDE = ["../bbc", "a/b", "BBC", "1a", "a b", "", "-a", "a.dvc", "a.lock", "a@v1", ".scratch", "a" * 41, "a-", "bbc\n", "b\u00e9b\u00e9"]
+TAKEN = ["raw", "collected", "quarantine", "inbox", "all", "con", "nul", "com1", "lpt9"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [*((name, "a run's name is made of") for name in OUTSIDE), *((name, "another name") for name in TAKEN)]
+)
+def test_names_that_dvc_git_the_system_or_the_layout_reserve_are_refused(name: str, said: str) -> None:
     runs = params.read(ROOT / "params.yaml")
-    with pytest.raises(ParamsError, match=r"a run's name|folder of raw data"):
+    with pytest.raises(ParamsError, match=said):
         params.check({name: runs["bbc"]}, MODELS, stages.kinds())
 
 
 def test_exponent_without_a_point_is_a_number() -> None:
     """YAML 1.2, as DVC reads it: 1e-4 is a number, `on` is a string."""
-    from ruamel.yaml import YAML
-
-    assert YAML(typ="safe", pure=True).load("{a: 1e-4, b: on}") == {"a": 0.0001, "b": "on"}
+    assert documents.yaml(b"{a: 1e-4, b: on}", "params.yaml") == {"a": 0.0001, "b": "on"}
