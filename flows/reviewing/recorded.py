@@ -100,7 +100,7 @@ def stale(side: Side, run: str) -> dict[str, list[str]]:
         return {}
     found: dict[str, list[str]] = {}
     for stage in stages:
-        name = stage.addressing.partition("@")[0]
+        name = str(stage.name).partition("@")[0]  # what it is addressed by depends on the folder one stands in
         if not any(out.hash_info for out in stage.outs):
             found[name] = []
         elif changed := [*(["its command"] if stage.cmd_changed else []), *_changed_deps(stage, outs)]:

@@ -87,7 +87,7 @@ class Side:
             raise ParamsError(f"{self.revision.told}: dvc.yaml", " ".join(str(error).split())[:300]) from None
 
     def stages(self, run: str) -> list[Any]:
-        return [stage for stage in self.every_stage() if stage.addressing.endswith(f"@{run}")]
+        return [stage for stage in self.every_stage() if str(getattr(stage, "name", "")).endswith(f"@{run}")]
 
     @cached_property
     def params(self) -> Mapping[str, Any]:
