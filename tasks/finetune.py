@@ -98,9 +98,9 @@ class Course:
 
 
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
-    from tasks.shared import distributed, lora
+    from tasks.shared import lora
 
-    faults = [*lora.faults(teacher.model, params.lora_rank), *distributed.faults(teacher.model, params.processes)]
+    faults = lora.faults(teacher.model, params.lora_rank)
     try:
         _frozen(teacher.model, params.freeze)
     except ModelError as error:

@@ -83,16 +83,6 @@ def join(device: str, processes: int) -> torch.device:
     return torch.device("cpu") if device == "cpu" else state.device
 
 
-def faults(model: torch.nn.Module, processes: int) -> list[str]:
-    """Why a model cannot be trained in parts of a batch."""
-    from tasks.shared import batch_norm
-
-    if processes == 1 or not batch_norm.layers_of(model):
-        return []
-    advice = "set processes = 1, or take a model without batch normalization, such as ViT or ConvNeXt"
-    return [f"processes = {processes}: the model normalizes over the whole batch; {advice}"]
-
-
 @dataclass(frozen=True)
 class Group:
     """The processes that train together, as one of them sees them. Of one alone every method does nothing more than what is asked."""
@@ -109,8 +99,11 @@ class Group:
             return cls(1, 0)
         from accelerate import PartialState
 
-        if unable := faults(model, processes):
-            raise ParamsError("params.yaml", *unable)
+        from tasks.shared import batch_norm
+
+        if batch_norm.layers_of(model):
+            advice = "set processes = 1, or take a model without batch normalization, such as ViT or ConvNeXt"
+            raise ParamsError("params.yaml", f"processes = {processes}: the model normalizes over the whole batch; {advice}")
         return cls(processes, PartialState().process_index)
 
     @property

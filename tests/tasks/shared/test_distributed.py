@@ -53,6 +53,10 @@ class Workspace:
         values = copy.deepcopy(params.read(stage.ROOT / "params.yaml")["bbc"])
         values.update(kind=kind, options=tiny.OPTIONS[kind], threads=1, input_size=32, processes=processes)
         values.update({key: changed.pop(key) for key in [*changed] if key in values})
+        # What the later stages could do with a model of this size: they are asked before it is trained.
+        values["prune"] = {**{key: value for key, value in values["prune"].items() if key not in SIZES}, **tiny.CUT[kind]}
+        values["distill"].update(relation_weight=0.0, pool=0)
+        values["quantize"].update(embeddings="as_format")
         for name in ("finetune", "distill"):
             values[name].update({key: value for key, value in changed.items() if key in values[name]}, patience=1000)
         self._runs[run] = values
@@ -143,6 +147,7 @@ DEEP: dict[str, Any] = {
     "hidden_weight": 1.0,
     "relation_weight": 1.0,
 }
+SIZES = ("layers", "hidden", "ffn", "vocabulary")
 LONG: dict[str, Any] = {"epochs": 60, "batch_size": 2, "learning_rate": 0.001, "dropout": 0.2, "freeze": "none", "pool_outputs": 5}
 
 
