@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -312,7 +312,7 @@ def test_webhook_hears_of_what_failed_what_a_night_decided_and_one_that_was_miss
         def log_message(self, *_: object) -> None:
             return
 
-    receiver = HTTPServer(("127.0.0.1", 0), Receiver)
+    receiver = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=receiver.serve_forever, daemon=True).start()
     env = {**station.env, "PREFECT_API_URL": station.url, "SLIPWAY_WEBHOOK": f"http://127.0.0.1:{receiver.server_port}/hook"}
     command = [sys.executable, "-m", "flows.notify"]
