@@ -39,7 +39,7 @@ QUICK = settings(
 Rows = list[dict[str, Any]]
 
 # A byte order mark at the begin of a line is no part of a text; lone halves of characters cannot be written in UTF-8.
-SIGNS = st.characters(exclude_categories=("Cs",), exclude_characters="\0\r\ufeff")
+SIGNS = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff")
 TEXTS = st.text(SIGNS, max_size=20)
 WORDS = st.text(
     st.characters(exclude_categories=("Cs", "Cc", "Cf", "Cn", "Zs", "Zl", "Zp"), exclude_characters="#\ufeff"), min_size=1, max_size=8
