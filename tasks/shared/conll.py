@@ -20,7 +20,7 @@ SUFFIXES = (".conll", ".conllu", ".conllup")
 DOCUMENT = "-DOCSTART-"
 SPACES = re.compile(r"[ \t]+")
 """No others: a word may hold a no-break space."""
-UNIVERSAL = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+UNIVERSAL: tuple[str, ...] = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=(?P<names>.+)")
 NUMBER, RANGE = re.compile(r"\d+"), re.compile(r"\d+([-.]\d+)?")
 NUMBERED_SHARE = 0.9

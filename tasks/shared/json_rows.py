@@ -104,13 +104,16 @@ def _skip(text: str, position: int) -> int:
 def _of_tables(name: str, found: Iterator[Found | Rejected]) -> Iterator[Found | Rejected]:
     """A file of one object may be a table, whose rows are counted from 1."""
     first = list(islice(found, 2))
-    rows = None
-    if len(first) == 1 and isinstance(first[0], Found) and isinstance(first[0].value, dict):
-        rows = None if annotation_exports.recognised([first[0].value]) else json_tables.rows(first[0].value, name)
+    rows = _rows_within(name, first[0]) if len(first) == 1 and isinstance(first[0], Found) else None
     if rows is None:
         yield from chain(first, found)
     else:
         yield from (Found(at, row, "") for at, row in enumerate(rows, 1))
+
+
+def _rows_within(name: str, only: Found) -> Iterator[Any] | None:
+    is_row = not isinstance(only.value, dict) or annotation_exports.recognised([only.value]) is not None
+    return None if is_row else json_tables.rows(only.value, name)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
