@@ -76,4 +76,5 @@ def logits(graph: onnxruntime.InferenceSession, request: Callable[[Any], Any], v
     if where is None:
         return answer
     undecided = base.UNDECIDED * (np.arange(answer.shape[-1]) == 0).astype(answer.dtype)
-    return np.where(where[:, None] == 0, undecided, answer[0, where])
+    decided: np.ndarray = np.where(where[:, None] == 0, undecided, answer[0, where])
+    return decided

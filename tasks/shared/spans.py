@@ -181,14 +181,13 @@ def spans_of(spans: str) -> list[Span]:
 def _span(one: Any) -> Span:
     values = [one.get(key) for key in ("start", "end", "label")] if isinstance(one, dict) else one
     start, end, name = values if isinstance(values, list) and len(values) == 3 else (None, None, None)
-    whole = all(isinstance(place, int) and not isinstance(place, bool) for place in (start, end))
-    if not whole or not isinstance(name, str) or not _is_type(name):
+    if isinstance(start, bool) or isinstance(end, bool) or not isinstance(start, int) or not isinstance(end, int) or not _is_type(name):
         raise UnusableRowError("a span is no [start, end, label] with whole numbers and a type of one word")
     return start, end, composed(name)
 
 
-def _is_type(name: str) -> bool:
-    return name.split() == [name] and name.isprintable()
+def _is_type(name: Any) -> bool:
+    return isinstance(name, str) and name.split() == [name] and name.isprintable()
 
 
 def recut(words: Sequence[str], tags: Sequence[str], pattern: str, mended: Counter[str]) -> tuple[list[str], list[str]]:
