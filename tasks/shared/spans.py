@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, TypeGuard
+from typing import Any
 
 from tasks.kinds.base import UnusableRowError
 from tasks.shared import texts
@@ -178,20 +178,16 @@ def spans_of(spans: str) -> list[Span]:
     return [_span(one) for one in found]
 
 
-def _is_place(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def _span(one: Any) -> Span:
     values = [one.get(key) for key in ("start", "end", "label")] if isinstance(one, dict) else one
     start, end, name = values if isinstance(values, list) and len(values) == 3 else (None, None, None)
-    if not (_is_place(start) and _is_place(end) and isinstance(name, str) and _is_type(name)):
+    if isinstance(start, bool) or isinstance(end, bool) or not isinstance(start, int) or not isinstance(end, int) or not _is_type(name):
         raise UnusableRowError("a span is no [start, end, label] with whole numbers and a type of one word")
     return start, end, composed(name)
 
 
-def _is_type(name: str) -> bool:
-    return name.split() == [name] and name.isprintable()
+def _is_type(name: Any) -> bool:
+    return isinstance(name, str) and name.split() == [name] and name.isprintable()
 
 
 def recut(words: Sequence[str], tags: Sequence[str], pattern: str, mended: Counter[str]) -> tuple[list[str], list[str]]:
