@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Dialog, Page, expect, sync_playwright
 
 from flows import artifacts, plots, server
 from flows.retraining import telling
@@ -40,7 +40,11 @@ class Visitor:
         self.hosts: list[str] = []
         self.dialogs: list[str] = []
         page.on("request", lambda one: self.hosts.append(one.url))
-        page.on("dialog", lambda one: (self.dialogs.append(one.message), one.dismiss()))
+        page.on("dialog", self._dismiss)
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
     def check_nothing_acted(self, root: str = "body") -> None:
         assert self.dialogs == []
@@ -65,10 +69,11 @@ def test_page_of_the_plots_draws_hostile_labels_and_runs_none(project: Path, vis
         call(project, "cp", "-r", str(REPOSITORY / ".dvc" / name), str(project / ".dvc"))
     (project / plots.PAGE).write_text(plots.page(), encoding="utf-8")
     table = project / "x' onclick=alert(1) ]--><script>.csv"
-    for file, rows in {
+    tables: dict[Path, list[list[object]]] = {
         project / "confusion.csv": [["actual", "predicted"], [LABEL, "b"], ["<!-- <script>", "{plot_divs}"]],
         table: [["epoch", f"q{SCRIPT}"], [0, 1], [1, 2]],
-    }.items():
+    }
+    for file, rows in tables.items():
         with file.open("w", newline="") as stream:
             csv.writer(stream).writerows(rows)
     categories = [{"category": LABEL, "f1": 0.5, "rows": 3}, {"category": "b", "f1": float("nan"), "rows": 4}]
@@ -145,7 +150,8 @@ def tell_of_hostile_data() -> None:
     def noted(text: str, **told: Any) -> None:
         made[told["key"]] = str(real(text, **told))
 
-    artifacts.create_markdown_artifact = telling.create_markdown_artifact = noted  # type: ignore[assignment]
+    for module in (artifacts, telling):
+        vars(module)["create_markdown_artifact"] = noted
     Path("params.yaml").write_text(json.dumps({"runs": {"a": {LABEL: f"```\n{LABEL}"}}}), encoding="utf-8")
     artifacts.show_origin(artifacts.Origin("0" * 40, [LABEL], [f'runs.a.x 1 → "{LABEL}"'], "name"), ["a"])
     hostile_report(root / "data" / "a" / "benchmark" / "report")
