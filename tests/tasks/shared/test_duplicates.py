@@ -65,7 +65,7 @@ def test_texts_in_the_same_template_are_compared_whole(share: float) -> None:
     assert share > 0.8 or len(set(found)) > 1
 
 
-def test_texts_that_share_a_template_take_time_in_proportion_to_their_number() -> None:
+def test_texts_that_share_a_template_take_seconds_not_minutes() -> None:
     """As sketches were compared, these took minutes: each was a candidate of every other."""
     template = (
         "<html><head><style>p{color:red}</style></head><body><div class='msg' style='font-family:Arial'><p>{}</p></div></body></html>"
