@@ -88,8 +88,8 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
     if params.augment.copies:
         faults += rewording.faults(params.augment, teacher.processor)
     if params.hidden_weight or params.relation_weight:
-        kept: int | None = getattr(run.get("prune"), "hidden", None)
-        width = int(kept) if kept else int(getattr(teacher.model.config, "hidden_size", 0))
+        widths: list[int | None] = [getattr(run.get("prune"), "hidden", None), getattr(teacher.model.config, "hidden_size", None)]
+        width = next((width for width in widths if width), 0)
         faults += imitation.faults(teacher.model, imitation.Aims.of(params), width)
     return faults
 
