@@ -98,7 +98,7 @@ def stale(side: Side, run: str) -> dict[str, list[str]]:
     outs = {out.fs_path: out for stage in side.every_stage() for out in stage.outs}
     if not any(out.hash_info for stage in stages for out in stage.outs):
         return {}
-    found = {}
+    found: dict[str, list[str]] = {}
     for stage in stages:
         name = str(stage.name).partition("@")[0]  # what it is addressed by depends on the folder one stands in
         if not any(out.hash_info for out in stage.outs):
