@@ -196,6 +196,9 @@ def set_conflicts_aside(records: Sequence[Record]) -> tuple[list[Record], list[R
 def separate_near_duplicates(intake: Intake, kind: base.Kind, threshold: float) -> None:
     records = [*intake.records, *intake.arrived]
     found = likeness([kind.alike(record.values) for record in records], threshold)
+    if found.crowded:
+        told = f"{found.crowded:,} texts are the same template but for little, and were compared with those of about their length alone"
+        intake.warnings.append(f"{told}; take the template out of the data")
     intake.records, aside = arrivals.separate(intake.records, intake.arrived, found)
     intake.arrived = []
     intake.rejected += aside

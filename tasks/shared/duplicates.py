@@ -1,8 +1,9 @@
-"""Finds near duplicates: texts whose sets of five-character pieces overlap by a given share (Jaccard), all of them.
+"""Finds near duplicates: texts whose sets of five-character pieces overlap by a given share (Jaccard).
 
-Pieces that stand in many texts (a template, a signature, markup) would make every text a candidate of every other. They are counted in
-another way: two texts that share a rare piece are found through it, two that share none can only be alike if frequent pieces make up
-nearly all of them, which few texts are made of.
+Two texts that overlap so much share one of their rarest pieces: of the larger one among the first n - t n + 1, of the smaller one among the
+first n - 2 t / (1 + t) n + 1 (Bayardo, Ma and Srikant, Scaling up all pairs similarity search, 2007; Xiao et al., PPJoin, 2008). Only texts
+that meet there are compared. A piece that very many texts have even there (a template that makes up nearly all of them) would make each a
+candidate of each: through it a text meets only its neighbours in length.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 PIECE = 5
-SHARE_OFTEN, FEWEST_OFTEN = 0.04, 50
-"""A piece is frequent if it stands in more than this share of the texts, and in more than so many."""
-BLOCK = 256
-AT_ONCE = 65_536
+CROWDED = 1_000
+"""Texts that meet through one piece; through one that more have, a text meets only the next ones in length."""
+NEIGHBOURS = 50
+BLOCK = 128
+AT_ONCE = 8_192
+EXACT = 1e-6
+"""What rounding may add to a product that is a whole number."""
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -34,6 +38,8 @@ class Likeness:
     """For each the first that is equal to it, which may be itself."""
     pairs: Iterator[tuple[int, int]]
     """(later, earlier) of those first ones that are alike. Can be gone through once."""
+    crowded: int = 0
+    """Texts that are nearly all template, of which some pairs were left out."""
 
     def groups(self) -> list[int]:
         """For each the smallest index of its group: groups are what is equal, and what such pairs link."""
@@ -52,7 +58,11 @@ def likeness(texts: Sequence[str], threshold: float) -> Likeness:
     normal = [" ".join(text.casefold().split()) for text in texts]
     first: dict[str, int] = {}
     equal = [first.setdefault(text, index) for index, text in enumerate(normal)]
-    return Likeness(equal, _pairs(normal, list(first.values()), threshold))
+    distinct = list(first.values())
+    if threshold >= 1 or len(distinct) < 2:
+        return Likeness(equal, iter(()))
+    sets = Sets.of([_pieces(normal[index]) for index in distinct], threshold)
+    return Likeness(equal, _pairs(sets, np.asarray(distinct)[sets.order]), sets.crowded())
 
 
 def groups(texts: Sequence[str], threshold: float) -> list[int]:
@@ -77,86 +87,83 @@ class Union:
         self._parent[high] = low
 
 
-def _pairs(normal: Sequence[str], distinct: Sequence[int], threshold: float) -> Iterator[tuple[int, int]]:
+def _pairs(sets: Sets, of: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     from tasks.shared.progress import track
 
-    if threshold >= 1 or len(distinct) < 2:
-        return
-    sets = Sets.of([_pieces(normal[index]) for index in distinct])
-    of = np.asarray(distinct)
-    for start in track(range(0, len(distinct), BLOCK), label="near duplicates"):
-        for later, earlier in (sets.sharing_rare(start, threshold), sets.made_of_frequent(start, threshold)):
-            yield from zip(of[later].tolist(), of[earlier].tolist(), strict=True)
+    for start in track(range(0, len(of), BLOCK), label="near duplicates"):
+        one, other = sets.alike(*sets.candidates(start))
+        later, earlier = np.maximum(of[one], of[other]), np.minimum(of[one], of[other])
+        yield from zip(later.tolist(), earlier.tolist(), strict=True)
 
 
 @dataclass(frozen=True)
 class Sets:
-    """The pieces of n texts: how many each has, the rare ones as a sparse matrix (n, pieces), the frequent ones as bits (n, bytes)."""
+    """The pieces of n texts, the shortest text first, as sparse matrices (n, pieces) of ones."""
 
+    threshold: float
+    order: NDArray[np.int64]
+    """Of each row the text, by index."""
     sizes: NDArray[np.int64]
-    rare: csr_array
-    frequent: NDArray[np.uint8]
-    frequent_sizes: NDArray[np.int64]
+    whole: csr_array
+    probed: csr_array
+    """The pieces of a text through which it meets shorter ones."""
+    indexed: tuple[csr_array, csr_array]
+    """Those through which longer ones meet it: pieces that few texts have here, and those that many have."""
 
     @staticmethod
-    def of(pieces: Sequence[NDArray[np.uint32]]) -> Sets:
-        from scipy.sparse import csr_array
+    def of(pieces: Sequence[NDArray[np.uint32]], threshold: float) -> Sets:
+        sizes = np.array([len(own) for own in pieces], dtype=np.int64)
+        order = np.argsort(sizes, kind="stable")
+        sizes, values = sizes[order], np.concatenate([pieces[index] for index in order])
+        rows = np.repeat(np.arange(len(sizes)), sizes)
+        _, names, counts = np.unique(values, return_inverse=True, return_counts=True)
+        by_rarity = np.lexsort((names, counts[names], rows))
+        names, place = names[by_rarity], np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        shared = counts[names] > 1
+        smaller = 2 * threshold / (1 + threshold)
+        is_probed = shared & (place <= (sizes - np.ceil(threshold * sizes - EXACT))[rows])
+        is_indexed = shared & (place <= (sizes - np.ceil(smaller * sizes - EXACT))[rows])
+        is_crowded = (np.bincount(names[is_indexed], minlength=len(counts)) > CROWDED)[names]
 
-        sizes = np.array([len(one) for one in pieces], dtype=np.int64)
-        values, counts = np.unique(np.concatenate(pieces), return_counts=True)
-        values, counts = values[counts > 1], counts[counts > 1]  # what stands in one text alone, nothing shares
-        found = [np.searchsorted(values, one[_among(one, values)]).astype(np.int32) for one in pieces]
-        columns = np.concatenate(found)
-        rows = np.repeat(np.arange(len(pieces), dtype=np.int32), [len(one) for one in found])
-        often = counts > max(FEWEST_OFTEN, len(pieces) * SHARE_OFTEN)
-        common = often[columns]
-        kept = rows[~common], columns[~common]
-        rare = csr_array((np.ones(len(kept[0]), dtype=np.int32), kept), shape=(len(pieces), len(values)))
-        bits = np.zeros((len(pieces), -(-int(often.sum()) // 8)), dtype=np.uint8)
-        place = (np.cumsum(often) - 1)[columns[common]]
-        np.bitwise_or.at(bits, (rows[common], place // 8), (1 << (place % 8)).astype(np.uint8))
-        return Sets(sizes, rare, bits, np.bincount(rows[common], minlength=len(pieces)))
+        def matrix(chosen: NDArray[np.bool_]) -> csr_array:
+            return _ones(rows[chosen], names[chosen], (len(sizes), len(counts)))
 
-    def sharing_rare(self, start: int, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(later, earlier) of a block of texts and those before them that are alike and share a rare piece."""
+        index = matrix(is_indexed & ~is_crowded), matrix(is_indexed & is_crowded)
+        return Sets(threshold, order, sizes, matrix(shared), matrix(is_probed), index)
+
+    def crowded(self) -> int:
+        """Texts that longer ones may meet through crowded pieces."""
+        return int(np.count_nonzero(self.indexed[1].sum(axis=1)))
+
+    def candidates(self, start: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(row, row of a text that is no longer) of a block of texts: those that may be alike."""
         end = min(start + BLOCK, len(self.sizes))
-        shared = (self.rare[start:end] @ self.rare[:end].T).tocoo()
-        later, earlier, count = shared.coords[0] + start, shared.coords[1], shared.data
-        most = count + np.minimum(self.frequent_sizes[later], self.frequent_sizes[earlier])
-        may = (earlier < later) & self._enough(most, later, earlier, threshold)
-        return self._alike(later[may], earlier[may], count[may], threshold)
+        few, many = self.indexed
+        shortest = int(np.searchsorted(self.sizes, self.threshold * self.sizes[start]))
+        near = max(shortest, start - NEIGHBOURS)
+        pairs = [
+            (start + rows, low + columns)
+            for index, low in ((few, shortest), (many, near))
+            for rows, columns in [(self.probed[start:end] @ index[low:end].T).nonzero()]
+        ]
+        one, other = (np.concatenate(part).astype(np.int64) for part in zip(*pairs, strict=True))
+        met = np.unique(np.stack([one, other])[:, other < one], axis=1)
+        return met[0], met[1]
 
-    def made_of_frequent(self, start: int, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(later, earlier) of those that are alike by their frequent pieces alone."""
-        whole = np.flatnonzero(self.frequent_sizes >= threshold * self.sizes)
-        block = whole[(whole >= start) & (whole < start + BLOCK)]
-        found = [self._alike(np.full(np.count_nonzero(whole < one), one), whole[whole < one], 0, threshold) for one in block.tolist()]
-        none = np.zeros(0, dtype=np.int64)
-        return np.concatenate([none, *(later for later, _ in found)]), np.concatenate([none, *(earlier for _, earlier in found)])
-
-    def _alike(
-        self, later: NDArray[np.int64], earlier: NDArray[np.int64], rare: NDArray[np.int64] | int, threshold: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Those pairs that overlap enough; `rare` counts the rare pieces that each shares."""
-        shared = np.zeros(len(later), dtype=np.int64)
-        for at in range(0, len(later), AT_ONCE):
-            both = self.frequent[later[at : at + AT_ONCE]] & self.frequent[earlier[at : at + AT_ONCE]]
-            shared[at : at + AT_ONCE] = np.bitwise_count(both).sum(axis=1)
-        sure = self._enough(shared + rare, later, earlier, threshold)
-        return later[sure], earlier[sure]
-
-    def _enough(
-        self, shared: NDArray[np.int64], later: NDArray[np.int64], earlier: NDArray[np.int64], threshold: float
-    ) -> NDArray[np.bool_]:
-        enough: NDArray[np.bool_] = shared >= threshold * (self.sizes[later] + self.sizes[earlier] - shared)
-        return enough
+    def alike(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Those of the pairs that overlap enough."""
+        shared = np.zeros(len(one), dtype=np.int64)
+        for at in range(0, len(one), AT_ONCE):
+            part = slice(at, at + AT_ONCE)
+            shared[part] = self.whole[one[part]].multiply(self.whole[other[part]]).sum(axis=1)
+        enough = shared >= self.threshold * (self.sizes[one] + self.sizes[other] - shared)
+        return one[enough], other[enough]
 
 
-def _among(some: NDArray[np.uint32], values: NDArray[np.uint32]) -> NDArray[np.bool_]:
-    """Which of some pieces are among the values, which ascend."""
-    place = np.searchsorted(values, some)
-    found: NDArray[np.bool_] = np.append(values, values[-1:])[place] == some if len(values) else np.zeros(len(some), dtype=bool)
-    return found
+def _ones(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> csr_array:
+    from scipy.sparse import csr_array
+
+    return csr_array((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=shape)
 
 
 def _pieces(text: str) -> NDArray[np.uint32]:
