@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeGuard
 
 from tasks.kinds.base import UnusableRowError
 from tasks.shared import texts
@@ -186,7 +186,7 @@ def _span(one: Any) -> Span:
     return start, end, composed(name)
 
 
-def _is_type(name: Any) -> bool:
+def _is_type(name: Any) -> TypeGuard[str]:
     return isinstance(name, str) and name.split() == [name] and name.isprintable()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Dialog, Page, expect, sync_playwright
+from prefect.artifacts import create_markdown_artifact
 
 from flows import artifacts, password, plots, server
 from flows.retraining import telling
@@ -146,7 +147,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 def tell_of_hostile_data() -> None:
     """In a process of its own, for Prefect keeps its connections open. Prints the number of each artifact by its key."""
-    real, made, root = artifacts.create_markdown_artifact, dict[str, str](), Path.cwd()
+    real, made, root = create_markdown_artifact, dict[str, str](), Path.cwd()
 
     def noted(text: str, **told: Any) -> None:
         made[told["key"]] = str(real(text, **told))
