@@ -91,3 +91,12 @@ def _words(tree: ast.Module) -> Iterator[str]:
                 yield from name.split(".")
             case ast.Constant(value=str(text)):
                 yield from re.findall(r"\w+", text)
+
+
+def test_every_test_that_the_page_of_bad_input_names_is_there() -> None:
+    page = (ROOT / "docs" / "results" / "bad-input.md").read_text(encoding="utf-8")
+    named = re.findall(r"::(test_\w+)(…|_?\*)?", page)
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    there = re.findall(r"^\s*def (test_\w+)", sources, flags=re.MULTILINE)
+    assert len(named) > 150
+    assert [name for name, cut_off in named if not any(one == name or (cut_off and one.startswith(name)) for one in there)] == []
