@@ -18,6 +18,15 @@ define install
 $(BIN)/python $(PIP) --no-deps --require-hashes $(patsubst %,-r requirements/hashed/%.txt,$(1))
 $(BIN)/python $(PIP) $(addprefix -r ,$(call locks,$(1)))
 endef
+# What is given is taken as it is written: make would run what stands in `$(shell …)`, and take a new line for another command.
+define newline
+
+
+endef
+NAMED := $(filter command line,$(origin RUN))
+GIVEN := RUN SOURCE CHECKPOINT PORT GPUS POOL TO WHY A B OUT PICTURES FAIL_ON STUDENTS SPLIT
+$(foreach one,$(GIVEN),$(if $(filter command environment,$(origin $(one))),\
+	$(eval override $(one) := $$(subst $$(newline), ,$$(value $(one))))))
 # As one word of the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
 # `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
@@ -76,7 +85,7 @@ gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if 
 
 diff: .venv/ready ## install, then review revision B (the workspace) beside A (where the branch left main): page in OUT (review/); RUN= for one run
 	@python -m flows.diff --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
-		$(if $(filter command line,$(origin RUN)),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES))) \
+		$(if $(NAMED),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES))) \
 		$(if $(FAIL_ON),--fail-on $(foreach one,$(FAIL_ON),$(call quoted,$(one))))
 
 peers: .venv/ready ## install, then measure RUN's student beside Olive, optimum, NNCF and OpenVINO on RUN's teacher (STUDENTS=, SPLIT=validation, OUT=)

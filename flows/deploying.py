@@ -17,9 +17,9 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from flows import server
+from tasks.shared import documents
 from tasks.shared.errors import ParamsError, SlipwayError
 
 FORMER = {
@@ -66,9 +66,9 @@ def _entries() -> list[Entry]:
     ParamsError: prefect.yaml cannot be read.
     """
     try:
-        found: list[Entry] = YAML(typ="safe").load(Path("prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+        found: list[Entry] = documents.yaml(Path("prefect.yaml").read_bytes(), "prefect.yaml")["deployments"]
         return [dict(one) for one in found]
-    except (OSError, YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         raise ParamsError("prefect.yaml", f"has no deployments that can be read: {' '.join(str(error).split())[:300]}") from None
 
 

@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from flows.overrides import PATTERN
 from flows.worktree import HASH
+from tasks.shared import documents
+from tasks.shared.errors import ParamsError
 from tasks.shared.params import RUN_NAME
 
 RUN = RUN_NAME.pattern
@@ -55,7 +55,7 @@ def _names(file: str, section: str) -> Choices:
     try:
         found = path.stat()
         document = _document(path, found.st_mtime_ns, found.st_size)
-    except (OSError, YAMLError, UnicodeDecodeError):
+    except (OSError, ParamsError):
         return ()
     keys = document.get(section) if isinstance(document, dict) else None
     return tuple(key for key in keys if isinstance(key, str)) if isinstance(keys, dict) else ()
@@ -63,7 +63,7 @@ def _names(file: str, section: str) -> Choices:
 
 @lru_cache(maxsize=8)
 def _document(path: Path, _changed: int, _size: int) -> Any:
-    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    return documents.yaml(path.read_bytes(), path.name)
 
 
 @dataclass(frozen=True)

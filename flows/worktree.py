@@ -19,7 +19,7 @@ from pathlib import Path
 from configobj import ConfigObj
 from dvc.repo import Repo
 
-from flows import child, overrides
+from flows import child, overrides, private
 from flows.flowrun import check_params
 from flows.git import GitError, HookError, commit, find, git, names, prefix
 from tasks.shared import params, pretrained
@@ -140,8 +140,8 @@ def _share_store(root: Path, folder: Path) -> None:
             "cache": {**repo.config["cache"], "dir": str(Path(repo.cache.local_cache_dir).resolve())},
             **{f'remote "{name}"': dict(remote) for name, remote in repo.config["remote"].items()},
         }
-    with (folder / ".dvc" / "config.local").open("wb") as file:
-        ConfigObj(settings, encoding="utf-8").write(file)  # DVC's own writer takes no folder with other signs than ASCII in its name
+    lines = ConfigObj(settings, encoding="utf-8").write()  # DVC's own writer takes no folder with other signs than ASCII in its name
+    private.write(folder / ".dvc" / "config.local", "".join(f"{os.fsdecode(line)}\n" for line in lines))  # the remotes' keys are in it
 
 
 def _bring_checkpoints(root: Path, folder: Path) -> None:

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from tasks.shared import params, stages
+from tasks.shared import documents, params, stages
 from tasks.shared.errors import DataError, ParamsError, did_you_mean
 
 JSON = Mapping[str, Any]
@@ -95,10 +92,7 @@ def _text(file: Path) -> str:
 
 
 def _yaml(file: Path) -> JSON:
-    try:
-        return _mapping(YAML(typ="safe", pure=True).load(_text(file)))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise DataError(file.name, f"is not readable as YAML: {' '.join(str(error).split())[:200]}") from None
+    return _mapping(documents.yaml(file.read_bytes(), file.name)) if file.is_file() else {}
 
 
 def _json(file: Path) -> JSON | None:

@@ -16,8 +16,8 @@ MARK = "<!-- slipway review -->"
 MOST = 60_000
 """Characters; GitHub takes 65,536."""
 LEFT_OUT = "Further details were left out here, for a comment may not be longer; they are on the page."
-FOREIGN = re.compile(r"[^\w\s,;()%+×'\"=?/.\u0080-\U0010ffff-]|(?<=www)\.|(?<!\w)_|_(?!\w)", re.IGNORECASE)
-OWN = re.compile(r"[\\`*<>&|~@#]|(?<!\w)_|_(?!\w)")
+FOREIGN = re.compile(r"[^\w\s,;()%+×'\"=?/.\u0080-\U0010ffff-]|(?<=www)\.|(?<![^\W_])_|_(?![^\W_])", re.IGNORECASE)
+OWN = re.compile(r"[\\`*<>&|~@#]|(?<![^\W_])_|_(?![^\W_])")
 SIGNS = {"good": "🟢 ", "bad": "🔴 "}
 
 

@@ -87,7 +87,7 @@ def _commit(root: Path, name: str) -> str | None:
 
 def _fetches(root: Path, name: str) -> list[list[str]]:
     remotes = git.git(root, "remote").splitlines()
-    if not remotes:
+    if not remotes or name.startswith("+") or set(name) & set(":*"):  # git would take them for branches to write here
         return []
     remote, shallow = "origin" if "origin" in remotes else remotes[0], _shallow(root)
     if set(name) & set("~^@{}"):

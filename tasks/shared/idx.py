@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from tasks.shared import packed
 from tasks.shared.errors import DataError
 from tasks.shared.records import Row
 
 IMAGES = re.compile(r"(?P<set>.+-)?images[-.]idx3-ubyte(\.gz)?")
 LABELS = re.compile(r"(?P<set>.+-)?labels[-.]idx1-ubyte(\.gz)?")
 UNSIGNED_BYTES = 8
-LARGEST = 4 * 2**30
-"""Bytes a header may promise."""
 LONGEST_SIDE = 10_000
 
 
@@ -52,8 +51,8 @@ def read(path: Path, name: str) -> Iterator[Row]:
     if labels is None:
         raise DataError(name, "has no labels beside it; a file of the same name with labels-idx1 for images-idx3 must be there")
     with ExitStack() as stack:
-        pictures = _File(stack.enter_context(_open(path)), "")
-        numbers = _File(stack.enter_context(_open(labels)), f"its labels, {labels.name}: ")
+        pictures = _File(stack.enter_context(_open(path)), "", packed.limit(path))
+        numbers = _File(stack.enter_context(_open(labels)), f"its labels, {labels.name}: ", packed.limit(labels))
         faults = [*pictures.read_header(3), *numbers.read_header(1)]
         if not faults and pictures.shape[0] != numbers.shape[0]:
             faults = [f"has {pictures.shape[0]:,} images and {labels.name} has {numbers.shape[0]:,} labels"]
@@ -84,6 +83,8 @@ class _FaultError(Exception):
 class _File:
     stream: IO[bytes]
     called: str
+    most: int
+    """What it may cost in memory."""
     shape: tuple[int, ...] = ()
 
     def read_header(self, rank: int) -> list[str]:
@@ -97,9 +98,13 @@ class _File:
         except _FaultError as fault:
             return [str(fault)]
         shown = " × ".join(f"{length:,}" for length in self.shape)
-        if 0 in self.shape[1:] or max(self.shape[1:], default=1) > LONGEST_SIDE or math.prod(self.shape) > LARGEST:
-            return [f"{self.called}promises {shown} bytes; sides of 1 to {LONGEST_SIDE:,} and {LARGEST:,} bytes in all are allowed"]
+        if 0 in self.shape[1:] or max(self.shape[1:], default=1) > LONGEST_SIDE or self._cost() > self.most:
+            return [f"{self.called}promises {shown} bytes; sides of 1 to {LONGEST_SIDE:,} and {self.most:,} bytes in all are allowed"]
         return []
+
+    def _cost(self) -> int:
+        """Bytes, and for each image what a row costs."""
+        return math.prod(self.shape) + (packed.ROW_COST * self.shape[0] if len(self.shape) > 1 else 0)
 
     def take(self, size: int) -> bytes:
         """The next bytes, exactly so many."""

@@ -83,6 +83,8 @@ def test_cache_and_remotes_are_the_checkouts(toy: Toy) -> None:
         repo = Repo(str(folder))
         config, cache = repo.config, repo.cache.local_cache_dir
         repo.close()
+        mode = (folder / ".dvc" / "config.local").stat().st_mode & 0o777
+    assert mode == 0o600, "it holds the keys of remotes"
     assert Path(cache) == toy.root / ".dvc" / "cache"
     assert config["core"]["remote"] == "store"
     assert Path(config["remote"]["store"]["url"]).resolve() == (toy.root.parent / "remote").resolve()

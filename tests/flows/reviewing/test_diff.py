@@ -170,6 +170,14 @@ def test_a_shallow_clone_fetches_the_revision_it_lacks(project: Planted, tmp_pat
     assert clone.told("--a", "HEAD~2", status=3)["verdict"] == "worse"
 
 
+@pytest.mark.parametrize("name", ["work:refs/heads/planted", "+work:refs/heads/planted", "refs/heads/*:refs/heads/planted-*"])
+def test_a_name_writes_no_branch(project: Planted, tmp_path: Path, name: str) -> None:
+    clone = project.clone(tmp_path / "clone")
+    before = clone.git("for-each-ref")
+    assert "is no commit, tag, branch or experiment" in clone.diff("--a", "HEAD", "--b", name).stderr
+    assert clone.git("for-each-ref") == before
+
+
 def test_a_side_without_its_answers_is_told_and_what_git_holds_is_shown(project: Planted, tmp_path: Path) -> None:
     clone = project.clone(tmp_path / "clone")
     told = clone.told("--a", "good", "--b", "worse", status=3)

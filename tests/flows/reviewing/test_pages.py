@@ -25,6 +25,7 @@ HOSTILE = [
     "\u202eright to left\u202c and \x00 nothing",
     "&lt;b&gt; &#60;img&#62; &amp;",
     "--- \n# title\n* item\n> quote",
+    "__init__ and __é__, _a_ snake_case __",
     "x" * 500,
 ]
 

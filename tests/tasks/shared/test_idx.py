@@ -121,3 +121,11 @@ def test_a_bomb_is_not_inflated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     put(tmp_path, GOOD + bytes(2**24), ONES, ".gz")
     assert "holds more than its header promises" in faults(tmp_path)[0]
     assert len(GOOD) < taken < 1_000
+
+
+@pytest.mark.timeout(60)
+def test_more_images_than_the_file_can_be_worth_are_refused_by_the_header(tmp_path: Path) -> None:
+    count = 3_000_000
+    put(tmp_path, header(count, 1, 1) + bytes(count), header(count) + bytes(count), ".gz")
+    (told,) = faults(tmp_path)
+    assert "promises 3,000,000 × 1 × 1 bytes; sides of 1 to 10,000 and 67,108,864 bytes in all are allowed" in told
