@@ -5,6 +5,7 @@ with the stage's own words.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,7 +21,7 @@ from prefect.states import Completed, Failed
 from flows import child, former, share, suspending
 from flows.graph import GPU, Graph, Stage
 from flows.progress import Progress
-from flows.reproduce import BUG, PASSING, StageError, reproduce
+from flows.reproduce import BUG, PASSING, USERS_FAULT, StageError, reproduce
 from flows.secrets import Mask
 from tasks.shared.errors import PassingError
 
@@ -88,11 +89,20 @@ def _reproduce(stage: Stage, work: Work, force: bool) -> bool:
     pull = work.owed is not None
     if pull:
         _fetch(work)
-    runs = force or not work.graph.restorable(stage.name, pull)
+    try:
+        runs = force or not work.graph.restorable(stage.name, pull)
+    except FileNotFoundError as error:  # raw data that no .dvc file stands for: DVC cannot even ask
+        raise StageError(
+            USERS_FAULT, f"{_in_project(error)}: is missing; `python -m flows.data add {stage.run} SOURCE` brings it in"
+        ) from None
     with _slot(stage, work.graph, runs, logger), Progress(stage.name, logger) as progress:
         if work.owed is not None:
             work.owed.add(stage.name)
         return reproduce(stage, force, pull, lambda line: progress.take(line) or logger.info(line), work.keep, work.mask)
+
+
+def _in_project(error: OSError) -> str:
+    return os.path.relpath(error.filename) if error.filename else str(error)
 
 
 def _fetch(work: Work) -> None:

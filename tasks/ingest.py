@@ -83,7 +83,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     set_copies_and_conflicts_aside(intake)
     separate_near_duplicates(intake, kind, params.near_duplicates)
     names = Counter(name for record in intake.records for name in kind.classes(record.values["label"]))
-    intake.warnings += [*lookalikes.told(names), *values.numbers_alike(set(names))]
+    intake.warnings += [*lookalikes.told(names), *values.numbers_alike(names), *values.like_missing(names)]
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
     splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides}

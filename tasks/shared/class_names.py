@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -41,13 +42,13 @@ def _name(names: list[str]) -> Named:
     def change(value: Any) -> Any:
         if isinstance(value, list):
             return [change(one) for one in value]
-        if not isinstance(value, int) or isinstance(value, bool):
+        if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
             return value
         if value == UNLABELLED:
             return None
-        if not 0 <= value < len(names):
+        if value not in range(len(names)):
             raise ValueError(f"the number {value} where its file names the classes 0 to {len(names) - 1}")
-        return str(names[value])
+        return str(names[int(value)])
 
     return change
 

@@ -102,12 +102,19 @@ def read(path: Path) -> dict[str, Any]:
     Raises:
         ParamsError: there is no such file, it is no YAML, or it has no `runs`.
     """
-    runs = document(path).get("runs")
+    runs = (found := document(path)).pop("runs", None)
     if not isinstance(runs, dict) or not runs:
         raise ParamsError(path.name, "must have a key `runs` with at least one run below it")
     if odd := [key for key in runs if not isinstance(key, str)]:
         raise ParamsError(path.name, *(f"runs.{_shown(key)}: a run's name must be text, this is {_short(key)}" for key in odd))
+    below = ((key, name) for key, values in found.items() if isinstance(values, dict) for name, one in values.items() if _is_run(one))
+    if stray := [f"{_shown(key)}.{_shown(name)}: is a run; put it below `runs`" for key, name in below]:
+        raise ParamsError(path.name, *stray)
     return runs
+
+
+def _is_run(value: Any) -> bool:
+    return isinstance(value, dict) and {"kind", "ingest"} <= value.keys()
 
 
 def bad_name(name: str) -> str:

@@ -104,12 +104,14 @@ def check(rows: Iterable[Mapping[str, Any]], options: Any, pattern: str) -> list
     amiss, ends = _amiss(seen, stated), 2 * sum(len(spans) for *_, spans in seen)
     if not amiss:
         return []
-    found = f"{amiss:,} of {ends:,} starts and ends of spans are not at the edge of a word"
+    found = f"{amiss.total():,} of {ends:,} starts and ends of spans are not at the edge of a word"
     fitting, odd = ([one for one in seen if bool(_amiss([one], stated)) is wrong][:COMPARED] for wrong in (False, True))
-    best = min(_others(options.offsets, options.span_end), key=lambda other: _amiss([*fitting, *odd], other))
+    best = min(_others(options.offsets, options.span_end), key=lambda other: _amiss([*fitting, *odd], other).total())
     left, here = _amiss([*fitting, *odd], best), _amiss(odd, stated)
-    if left <= MOST_LEFT * here:
-        compared = f"of those of {len(fitting) + len(odd):,} rows {here:,} are so, and {left:,} if they are read as {best.words}"
+    if _fits_far_better(left, here):
+        compared = (
+            f"of those of {len(fitting) + len(odd):,} rows {here.total():,} are so, and {left.total():,} if they are read as {best.words}"
+        )
         raise DataError("ingest.spans", f"{found}, read as params say ({stated.words}); {compared}: {best.advice}")
     return [f"{found}; such a span covers every word that it touches"]
 
@@ -126,14 +128,21 @@ def _edges(row: Mapping[str, Any], pattern: str) -> tuple[str, set[int], set[int
     return (text, {start for _, start, _ in words}, {end for _, _, end in words}, found) if found else None
 
 
-def _amiss(seen: Iterable[tuple[str, set[int], set[int], list[Span]]], way: Reading) -> int:
-    """How many starts and ends of spans are not those of words."""
-    count = 0
+def _amiss(seen: Iterable[tuple[str, set[int], set[int], list[Span]]], way: Reading) -> Counter[str]:
+    """How many starts and ends of spans are not those of words; true if any."""
+    count: Counter[str] = Counter()
     for text, starts, ends, spans in seen:
         for first, last, _ in spans:
             start, end = way.convert(text, first, last)
-            count += (start not in starts) + (end not in ends)
+            count.update([*(["starts"] if start not in starts else []), *(["ends"] if end not in ends else [])])
     return count
+
+
+def _fits_far_better(left: Counter[str], here: Counter[str]) -> bool:
+    """In all, or at one side of spans and no worse at the other: where suffixes stick to names, as in Korean, no end is a word's."""
+    if left.total() <= MOST_LEFT * here.total():
+        return True
+    return left <= here and any(left[side] <= MOST_LEFT * here[side] < here[side] for side in here)
 
 
 def words_of(text: str, pattern: str) -> list[Word]:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from tasks.shared.records import LONGEST_LINE
 LIST, OBJECT = "a list", "an object"
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 TRUTH = {"true": 1.0, "false": 0.0}
+LIKE_MISSING = {"nan", "none", "null", "nat", "<na>", "na", "n/a", "#n/a", "nil"}
 HALVES = re.compile("[\ud800-\udfff]")
 SHOWN = 1_000
 MISSING = ("NaT", "<NA>")
@@ -118,6 +119,13 @@ def numbers_alike(labels: Iterable[str]) -> list[str]:
             written.setdefault(number, []).append(label)
     groups = [", ".join(f"`{one}`" for one in same) for same in written.values() if len(same) > 1]
     return [f"the labels {same} are one number, and a class each; write them in one way if they are one class" for same in groups]
+
+
+def like_missing(counts: Mapping[str, int]) -> list[str]:
+    """What there is to tell of classes whose names are what programs write for a value that is not there."""
+    found = [f"`{name}` ({count:,} rows)" for name, count in sorted(counts.items()) if name.casefold() in LIKE_MISSING]
+    said = "read like values that are missing, and are a class each; where rows have no label, leave the label empty"
+    return [f"the labels {', '.join(found)} {said}"] if found else []
 
 
 def _items(value: str, column: str, is_label: bool) -> list[Any] | None:

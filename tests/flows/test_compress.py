@@ -91,6 +91,14 @@ def test_raw_data_that_changed_is_recorded_as_dvc_repro_would(toy: Toy) -> None:
     assert is_clean()
 
 
+def test_run_without_raw_data_is_told_how_to_bring_them_in(toy: Toy) -> None:
+    (toy.root / "data/raw/b.dvc").unlink()
+    (toy.root / "data/raw/b").unlink()
+    state, stages = flow()
+    assert stages["ingest@b"] == ("Failed", "data/raw/b: is missing; `python -m flows.data add b SOURCE` brings it in")
+    assert (told_code(state), stages["ingest@a"][0]) == (2, "Cached")
+
+
 @pytest.mark.parametrize(
     ("order", "tries", "message", "code"),
     [

@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.shared import escape
 from tasks.shared.errors import DataError
+from tests import tiny
 from tests.tasks.test_ingest import Rows, read, reasons, rows, run, sides, write_csv, write_jsonl
 
-SPANS = {"scheme": "bio", "broken": "repair", "span_end": "exclusive", "longest": 64, "outside_weight": 1.0, "subwords": "first"}
+SPANS = {**tiny.OPTIONS["token_classification"], "words": "unicode"}
 
 
 def report(out: Path) -> dict[str, Any]:
@@ -93,8 +95,16 @@ def test_labels_that_are_one_number_are_told(tmp_path: Path, capsys: pytest.Capt
     run(tmp_path / "raw", tmp_path / "o", min_rows_per_class=3)
     said = "the labels `1`, `1.0`, `true` are one number, and a class each; write them in one way if they are one class"
     assert report(tmp_path / "o")["warnings"] == [said]
-    assert said in (tmp_path / "o/out/report.md").read_text()
+    assert escape.markdown(said) in (tmp_path / "o/out/report.md").read_text()
     assert said in capsys.readouterr().out
+
+
+def test_labels_that_read_like_missing_values_are_told(tmp_path: Path) -> None:
+    data = [{**row, "label": ["nan", "N/A", "app"][n % 3]} for n, row in enumerate(rows(60))]
+    write_csv(tmp_path / "raw/a.csv", data)
+    run(tmp_path / "raw", tmp_path / "o", min_rows_per_class=3)
+    said = "the labels `N/A` (20 rows), `nan` (20 rows) read like values that are missing, and are a class each"
+    assert report(tmp_path / "o")["warnings"] == [f"{said}; where rows have no label, leave the label empty"]
 
 
 def test_clean_data_have_no_warnings_and_no_remarks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -189,6 +189,20 @@ def test_offsets_that_fit_better_when_read_otherwise_are_refused_with_the_advice
     assert advice in str(caught.value)
 
 
+def test_offsets_are_compared_where_no_name_ends_with_a_word() -> None:
+    """In Korean a suffix sticks to each name: whatever the reading, the ends of spans are within words."""
+    rows = []
+    for n in range(30):
+        text = f"오늘 {n} 김철수가 서울에서 부산으로 갔다"
+        spans = [[text.index(name), text.index(name) + len(name), "x"] for name in ("김철수", "서울", "부산")]
+        rows.append({"text": unicodedata.normalize("NFD", text), "spans": json.dumps(spans)})
+    with pytest.raises(DataError) as caught:
+        kind.check_rows(rows, options())
+    assert "counted in the composed text (NFC)" in str(caught.value)
+    composed = [{**row, "text": unicodedata.normalize("NFC", row["text"])} for row in rows]
+    assert [said.split(" are ")[0] for said in kind.check_rows(composed, options())] == ["90 of 180 starts and ends of spans"]
+
+
 @pytest.mark.parametrize(
     ("units", "inclusive"), [("code_points", 0), ("code_points", 1), ("utf16", 0), ("utf16", 1), ("bytes", 0), ("bytes", 1)]
 )

@@ -125,3 +125,11 @@ def test_names_that_dvc_git_the_system_or_the_layout_reserve_are_refused(name: s
 def test_exponent_without_a_point_is_a_number() -> None:
     """YAML 1.2, as DVC reads it: 1e-4 is a number, `on` is a string."""
     assert documents.yaml(b"{a: 1e-4, b: on}", "params.yaml") == {"a": 0.0001, "b": "on"}
+
+
+def test_run_at_the_end_of_the_file_is_none_of_another_section(tmp_path: Path) -> None:
+    """Where a run of one's own lands that is added to the file's end."""
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(text + "  support: {kind: text_classification, ingest: {}}\n", encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"search\.support: is a run; put it below `runs`"):
+        params.read(tmp_path / "params.yaml")

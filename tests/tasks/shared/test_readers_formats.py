@@ -236,6 +236,14 @@ def test_numbers_of_classes_become_their_names(tmp_path: Path) -> None:
     ]
 
 
+def test_numbers_of_classes_are_named_in_a_column_of_floats(tmp_path: Path) -> None:
+    """Which pandas makes of whole numbers where some are missing."""
+    features = {"info": {"features": {"label": {"names": ["b", "a"], "_type": "ClassLabel"}}}}
+    table = pa.table({"label": pa.array([0.0, 1.0, -1.0, None, float("nan")])})
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(features)}), tmp_path / "a.parquet")
+    assert [row["label"] for row in values(readers.read(tmp_path, header=True))] == ["b", "a", "", "", ""]
+
+
 def test_the_number_of_no_class_is_not_a_label(tmp_path: Path) -> None:
     names = {
         "info": {
