@@ -124,13 +124,14 @@ def _check_files(repo: Repo, revision: Revision) -> None:
     ParamsError: a merge is not finished in the revision, or one of its files would hang DVC.
     """
     root = Path(repo.root_dir)
-    if revision.commit is None:
+    commit = revision.commit
+    if commit is None:
         documents.check_files(root)
-        return
-    listed = git.names(root, "ls-tree", "-r", "--name-only", revision.commit)
+    listed = git.names(root, "ls-files") if commit is None else git.names(root, "ls-tree", "-r", "--name-only", commit)
     faults = []
     for path in listed:
         if path.rpartition("/")[2] in NAMES or path.endswith(".dvc"):
-            faults += [f"{path}: {fault}" for fault in documents.excess(git.content(root, revision.commit, path) or b"", path)]
+            content = git.content(root, commit, path) if commit else (root / path).read_bytes() if (root / path).is_file() else None
+            faults += [f"{path}: {fault}" for fault in documents.excess(content or b"", path)]
     if faults:
         raise ParamsError(revision.told, *faults)

@@ -159,7 +159,7 @@ def test_lines_of_the_card_load_the_model_with_nothing_of_ours(kind: str, tmp_pa
     ingest, pretrained = tiny.ingest_out(folder / "ingest" / "out", kind=kind), tiny.pretrained_for(kind, tmp_path / "pretrained")
     stage.run("finetune", finetune.Inputs(ingest, pretrained), folder / "finetune", **given, **QUICK, freeze="none", pool_outputs=0)
     student = quantize.Inputs(ingest, folder / "finetune" / "out")
-    stage.run("quantize", student, folder / "quantize", kind=kind, format="fp32", max_difference=1e-4, min_agreement=1.0)
+    stage.run("quantize", student, folder / "quantize", **given, format="fp32", max_difference=1e-4, min_agreement=1.0)
     for name in ("docs/ship.md", "requirements/tasks.lock"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(stage.ROOT / name, tmp_path / name)

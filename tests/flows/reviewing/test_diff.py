@@ -306,3 +306,10 @@ def test_files_of_a_revision_that_cannot_be_read_are_told_and_hang_nothing(proje
     project.write("params.yaml", BOMB)
     done = project.diff("--a", "good")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+def test_a_file_that_dvc_reads_hangs_nothing_wherever_it_lies(project: Planted) -> None:
+    project.write("notes/odd.dvc", BOMB)
+    project.git("add", "notes/odd.dvc")
+    done = project.diff("--a", "good")
+    assert (done.returncode, "notes/odd.dvc: holds more than 100,000 values" in done.stderr) == (2, True), done.stderr
