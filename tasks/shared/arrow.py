@@ -151,9 +151,10 @@ def _size(column: pa.Array) -> int:
     if is_a.is_struct(kind):
         return sum(map(_size, column.flatten()))
     if is_a.is_map(kind):
-        return _size(column.keys) + _size(column.items) + 8 * len(column)
+        return _size(column.keys) + _size(column.items) + packed.ROW_COST * len(column.keys)
     if is_a.is_list(kind) or is_a.is_large_list(kind) or is_a.is_fixed_size_list(kind):
-        return _size(column.flatten()) + 8 * len(column)
+        inner = column.flatten()
+        return _size(inner) + packed.ROW_COST * len(inner)
     lengths = _lengths(column)
     return int(pc.sum(lengths).as_py() or 0) if lengths is not None else int(column.nbytes)
 

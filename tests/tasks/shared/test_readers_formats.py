@@ -287,6 +287,11 @@ def _objects(path: Path) -> None:
     (path / "a.json.gz").write_bytes(gzip.compress(b"[" + b"{}," * 5_000_000 + b"{}]", compresslevel=1))
 
 
+def _long_list(path: Path) -> None:
+    column = pa.array([["a"] * 3_000_000], pa.list_(pa.string()))
+    pq.write_table(pa.table({"text": column}), path / "a.parquet", compression="zstd")
+
+
 CHILD = """
 import sys, pathlib, pyarrow.parquet
 from tasks.shared import memory, readers
@@ -299,7 +304,7 @@ except DataError as error:
 """
 
 
-@pytest.mark.parametrize("make", [_headline, _often, _rows, _short_lines, _objects])
+@pytest.mark.parametrize("make", [_headline, _often, _rows, _short_lines, _objects, _long_list])
 def test_a_small_file_that_unpacks_to_much_costs_little(tmp_path: Path, make: Callable[[Path], Any]) -> None:
     make(tmp_path)
     done = subprocess.run([sys.executable, "-c", CHILD, str(tmp_path)], capture_output=True, text=True, check=True)
