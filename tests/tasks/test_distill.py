@@ -179,5 +179,5 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
 
 def test_rows_without_words_are_not_reworded() -> None:
     params = stage.checked("distill", kind="image_classification", options=tiny.OPTIONS["image_classification"], augment=VARIED)
-    with pytest.raises(ParamsError, match=r"distill\.augment\.copies = 2: its rows have no words to vary; set it to 0"):
-        distill._varied(tiny.rows(3, kind="image_classification"), params, None)
+    (fault,) = params.faults({})
+    assert fault.startswith("distill.augment.copies = 2: its rows have no words to vary; set it to 0")
