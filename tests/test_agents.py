@@ -53,7 +53,7 @@ def variables(deployment: str) -> dict[str, Any]:
     with patch.dict(os.environ, ENVIRONMENT):
         pool: Any = apply_values(DEPLOYMENTS[deployment]["work_pool"], {}, remove_notset=False)
     assert "{{" not in json.dumps(pool)
-    assert pool["name"] == deployment
+    assert pool["name"] == deployment.removeprefix("compress-in-")
     variables: dict[str, Any] = pool["job_variables"]
     return variables
 
