@@ -136,6 +136,12 @@ class Operator:
         expect(boxes).to_have_count(before + 1)
         boxes.last.fill(value)
 
+    def choose(self, parameter: str, value: str) -> None:
+        """One of the choices of a parameter."""
+        self.parameter(parameter).locator(".p-select-button__control").click()
+        self.page.locator(".p-select-option").filter(has_text=re.compile(f"^\\s*{re.escape(value)}\\s*$")).click()
+        self.page.keyboard.press("Escape")
+
     def remove_first(self, parameter: str) -> None:
         boxes = self.parameter(parameter).get_by_role("textbox")
         before = boxes.count()

@@ -62,7 +62,7 @@ def form(operator: Operator) -> Operator:
 def started(form: Operator) -> str:
     """Where the page of the first run is. When we leave it there, prune@a is at work."""
     form.name_run("slimmer")
-    form.add("runs", "a")
+    form.choose("runs", "a")
     form.add("overrides", "runs.a.prune.ffn=300")
     form.submit_and_view()
     form.state("Running")

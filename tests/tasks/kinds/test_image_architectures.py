@@ -39,7 +39,7 @@ def test_architecture_goes_from_checkpoint_to_int8(tmp_path: Path, architecture:
     stage.run("distill", inputs, tmp_path / "distill", **GIVEN, **quick, pool=20, repeats=1)
     limits = {"graph": "exported", "format": "int8-static", "calibration_rows": 20, "max_difference": 1e-3, "min_agreement": 0.3}
     stage.run("quantize", quantize.Inputs(ingested, tmp_path / "distill" / "out"), tmp_path / "quantize", **GIVEN, **limits)
-    with pytest.raises(DataError, match=r"gone.png: no such file: "):
+    with pytest.raises(DataError, match=r"gone.png': no such file: "):
         serving.load(tmp_path / "quantize" / "out", GIVEN["kind"])(str(tmp_path / "gone.png"))
     answers = inference.read_outputs(tmp_path / "finetune" / "outputs" / "validation.safetensors")
     assert answers.std(axis=0).max() > 0.01
