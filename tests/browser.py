@@ -138,7 +138,8 @@ class Operator:
 
     def choose(self, parameter: str, value: str) -> None:
         """One of the choices of a parameter."""
-        self.parameter(parameter).locator(".p-select-button__control").click()
+        self.parameter(parameter).locator(".p-select-button__control").focus()
+        self.page.keyboard.press("ArrowDown")
         self.page.locator(".p-select-option").filter(has_text=re.compile(f"^\\s*{re.escape(value)}\\s*$")).click()
         self.page.keyboard.press("Escape")
 
