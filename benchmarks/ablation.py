@@ -64,7 +64,7 @@ class Bench:
     def values(self) -> dict[str, Any]:
         """Of params.yaml, once they are in order."""
         runs = params.read(self.root / "params.yaml")
-        params.check(runs, {name: stage.Params for name, stage in stages.load_all().items()}, stages.kinds(), only=self.run)
+        params.check(runs, {name: stage.Params for name, stage in stages.load_all().items()}, base.kinds(), only=self.run)
         return {**runs[self.run], "processes": 1}
 
     @cached_property
@@ -90,7 +90,7 @@ class Bench:
         models = {stage: stages.load(stage).Params for stage in MADE_BY}
         values = {**self.values, "seed": seed, "distill": self.variants[name]}
         values = {key: value for key, value in values.items() if key in params.RunFields.model_fields or key in models}
-        checked = params.check({self.run: values}, models, stages.kinds())[self.run]
+        checked = params.check({self.run: values}, models, base.kinds())[self.run]
         told = [self._read, *(checked[stage].model_dump_json() for stage in MADE_BY)]
         return Trial(name, seed, checked["prune"], checked["distill"], hashlib.sha256("\n".join(told).encode()).hexdigest()[:16])
 

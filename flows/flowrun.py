@@ -13,6 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from flows import crashed, workspace
+from tasks.kinds import base
 from tasks.shared import documents, params
 from tasks.shared import stages as schema
 
@@ -76,4 +77,4 @@ def check_params(root: Path) -> None:
     documents.check_files(root)
     if (root / "tasks").is_dir():
         sections = {name: stage.Params for name, stage in schema.load_all().items()}
-        params.check(params.read(root / "params.yaml"), sections, schema.kinds())
+        params.check(params.read(root / "params.yaml"), sections, base.kinds())

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import data
+from tasks.kinds import base
 from tasks.shared import documents, params, pretrained, stages
 from tasks.shared.errors import ParamsError, did_you_mean
 
@@ -152,7 +153,7 @@ def _check(file: Path, wanted: dict[str, Any]) -> None:
         fault = "is not written as `runs:` with a run on the lines below each, indented by two, so no run can be put in"
         raise ParamsError("params.yaml", f"{fault}; copy what stands below `run:` in the recipe by hand")
     models: dict[str, Any] = {stage: module.Params for stage, module in stages.load_all().items()}
-    params.check(params.read(file), models, stages.kinds())
+    params.check(params.read(file), models, base.kinds())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

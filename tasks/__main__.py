@@ -13,6 +13,8 @@ also written there as JSON, because DVC hides the status.
 
 from __future__ import annotations
 
+from tasks.kinds import base
+
 from tasks.shared import parent  # isort: skip  (before what takes time to import)
 
 import argparse
@@ -78,7 +80,7 @@ def _run(asked: argparse.Namespace, root: Path) -> int:
     runs = params.read(root / "params.yaml")
     models = {name: stage.Params for name, stage in graph.items()}
     if asked.command == "check":
-        checked = params.check(runs, models, stages.kinds(), only=asked.run)
+        checked = params.check(runs, models, base.kinds(), only=asked.run)
         print(f"params.yaml: {len(checked)} run(s) in order: {', '.join(checked)}")
         return 0
     if asked.command == "summary" and asked.run is None:
@@ -86,7 +88,7 @@ def _run(asked: argparse.Namespace, root: Path) -> int:
         return 0
     if asked.run is None:
         raise ParamsError(f"python -m tasks {asked.command}", f"name a run: {', '.join(runs)}")
-    checked = params.check(runs, models, stages.kinds(), only=asked.run)
+    checked = params.check(runs, models, base.kinds(), only=asked.run)
     if asked.command in graph:
         from tasks.shared import foresight, runner
 

@@ -28,7 +28,6 @@ from tasks.kinds import base
 from tasks.shared import tables
 from tasks.shared.errors import ParamsError
 from tasks.shared.params import Device, InputSize, Kind, Options, Processes, Section, Seed, Threads, TrainingFields
-from tasks.shared.rewording import Rewording
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Params(TrainingFields):
     soup: int = Field(ge=1, le=100, description="trainings, alike but for the order of the rows, whose mean weights are kept")
     repeats: int = Field(ge=1, le=1000, description="how often an epoch passes over the labelled rows")
     pool: int = Field(ge=0, le=10_000_000, description="rows of the transfer set to learn from, at most finetune.pool_outputs")
-    augment: Rewording = Field(description="variations of the labelled rows to learn from; of texts only")
+    augment: base.Rewording = Field(description="variations of the labelled rows to learn from; of texts only")
     hidden_weight: float = Field(ge=0, le=1000, description="of the distance between hidden states, layer by layer; 0: not looked at")
     relation_weight: float = Field(ge=0, le=1000, description="of the distance between attention relations; 0: not looked at")
     relation_layer: int = Field(
@@ -100,11 +99,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         a model with batch normalization averaged.
     ModelError: what goes on inside the teacher cannot be imitated.
     """
-    from tasks.shared import checkpoint, compute, inference, low_rank, soup, training
+    from tasks.shared import checkpoint, distributed, inference, low_rank, soup, training
 
     if faults := params.faults({}):
         raise ParamsError("params.yaml", *faults)
-    device = compute.prepare(params.seed, params.threads, params.device, params.processes)
+    device = distributed.prepare(params.seed, params.threads, params.device, params.processes)
     kind = base.load(params.kind)
     processor = kind.load_processor(inputs.student)
     dropout = checkpoint.dropout_config(inputs.student, params.dropout)

@@ -198,9 +198,9 @@ def _together(own: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.nd
 
 def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel:
     """The pretrained model with a new head, partly frozen."""
-    from tasks.shared import checkpoint, compute
+    from tasks.shared import checkpoint, distributed
 
-    device = compute.prepare(params.seed, params.threads, params.device, params.processes)
+    device = distributed.prepare(params.seed, params.threads, params.device, params.processes)
     dropout = checkpoint.dropout_config(inputs.pretrained, params.dropout)
     config = {**checkpoint.label_config(labels), **dropout, "attn_implementation": "eager"}
     model = checkpoint.load_model(inputs.pretrained, base.load(params.kind), device, **config)

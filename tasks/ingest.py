@@ -18,6 +18,7 @@ from pydantic import Field
 from tasks.kinds import base
 from tasks.shared import arrivals, escape, values
 from tasks.shared.attachments import attached
+from tasks.shared.errors import UnusableRowError
 from tasks.shared.folders import is_arrived
 from tasks.shared.intake import Intake, check_columns, check_enough, check_roles, clean
 from tasks.shared.params import Kind, Options, Section
@@ -26,7 +27,7 @@ from tasks.shared.split import FRESH, KEEPS_ITS_ROWS, SIDES, Record, assign_arri
 from tasks.shared.stages import Metrics, artifact
 
 if TYPE_CHECKING:
-    from tasks.shared.duplicates import Likeness
+    from tasks.shared.union import Likeness
 
 
 class Params(Section):
@@ -103,7 +104,7 @@ def take(intake: Intake, rows: Sequence[Row], columns: Mapping[str, str], kind: 
         try:
             given = {role: value_of(row, role, column, kind, intake.cleaned, raw) for role, column in columns.items()}
             made = kind.examine(given, options, intake.cleaned)
-        except base.UnusableRowError as reason:
+        except UnusableRowError as reason:
             told = next((value for column in columns.values() if isinstance(value := row.values.get(column), str)), "")
             intake.rejected.append(rejected(row.file, row.line, str(reason), told))
         else:
@@ -119,7 +120,7 @@ def value_of(row: Row, role: str, column: str, kind: base.Kind, cleaned: Counter
     if role in kind.files and isinstance(value, str) and value:
         return attached(raw, value, row.file)
     if isinstance(value, bytes) and role not in kind.files:
-        raise base.UnusableRowError(f"no text: the column `{column}` holds bytes")
+        raise UnusableRowError(f"no text: the column `{column}` holds bytes")
     if isinstance(value, bytes):
         return value
     return values.whole(value, cleaned) if role in kind.verbatim else clean(value, cleaned, keep_lines=role == "pool")

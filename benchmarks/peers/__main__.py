@@ -26,6 +26,7 @@ from benchmarks.peers import compression, environments, field, page
 from benchmarks.peers.compression import Outcome
 from benchmarks.peers.field import MEASURING, ROOT
 from tasks.__main__ import ENVIRONMENT
+from tasks.kinds import base
 from tasks.shared import checkpoint, params, serving, stages, tables
 from tasks.shared.errors import DataError, ModelError, SlipwayError
 
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _compare(given: argparse.Namespace) -> dict[str, Any]:
     models = {name: stage.Params for name, stage in stages.load_all().items()}
-    checked = params.check(params.read(ROOT / "params.yaml"), models, stages.kinds(), only=given.run)[given.run]
+    checked = params.check(params.read(ROOT / "params.yaml"), models, base.kinds(), only=given.run)[given.run]
     entries, students = field.entries(given.peers), _students(given.students if given.students is not None else [given.run])
     data = ROOT / "data" / given.run
     _must_fit(data, students)

@@ -12,9 +12,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.kinds.base import UnusableRowError
 from tasks.shared.attachments import attached
-from tasks.shared.errors import DataError
+from tasks.shared.errors import DataError, UnusableRowError
 from tasks.shared.records import LONGEST_LINE, Row
 
 if TYPE_CHECKING:

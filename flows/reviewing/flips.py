@@ -5,9 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.reviewing.page import Block, Paragraph, Picture, Section, Table, foreign
 from flows.reviewing.quality import Flip, Quality
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def sections(run: str, quality: Quality) -> Iterator[Block]:
@@ -31,7 +35,7 @@ def _blocks(name: str, flips: Sequence[Flip]) -> Iterator[Block]:
     )
 
 
-def _sheet(pictures: Sequence[bytes]) -> bytes:
+def _sheet(pictures: Sequence[np.ndarray]) -> bytes:
     from tasks.shared.pictures import thumbnails
 
     with tempfile.TemporaryDirectory() as folder:

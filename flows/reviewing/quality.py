@@ -45,7 +45,7 @@ class Flip:
     id: str
     sure: float
     cells: dict[str, str]
-    picture: bytes | None = field(default=None, repr=False)
+    picture: np.ndarray | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

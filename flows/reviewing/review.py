@@ -21,7 +21,6 @@ from flows.reviewing.rows import DataChange
 from flows.reviewing.sides import Side
 from tasks.kinds import base
 from tasks.kinds.base import Kind
-from tasks.shared import stages
 from tasks.shared.errors import ParamsError, did_you_mean
 
 Mark = Literal["worse", "baseline", "class", "gates", "slower", "larger", "stale", "unjudged"]
@@ -118,7 +117,7 @@ def _kind(a: Side, b: Side, run: str) -> tuple[Kind | None, list[str]]:
     if len(named) != 1:
         return None, [f"the kinds differ: {' and '.join(sorted(named))}"]
     (name,) = named
-    if name not in stages.kinds():
+    if name not in base.kinds():
         return None, [f"kind {name!r} is not one that this checkout knows"]
     return base.load(name), []
 

@@ -16,9 +16,11 @@ from __future__ import annotations
 import importlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import Field
 
 from tasks.shared.params import Section
 
@@ -33,8 +35,14 @@ Processor = Any
 """What stands between rows and a model and is saved beside it: a tokenizer, or an image processor of transformers."""
 
 
-class UnusableRowError(Exception):
-    """Why a row cannot be used. Ingest sets it aside with this reason."""
+class Rewording(Section):
+    """What happens to a word, each by chance of its own."""
+
+    copies: int = Field(ge=0, le=1000, description="variations of each labelled row, which the teacher labels; 0: none")
+    drop: float = Field(ge=0, le=0.3, description="share of words left out")
+    mask: float = Field(ge=0, le=0.3, description="share of words that become the mask piece")
+    replace: float = Field(ge=0, le=0.3, description="share of words that become a word of any labelled row")
+    swap: float = Field(ge=0, le=0.3, description="share of words that change places with another one")
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,16 @@ class Baseline:
     parameters: int
     bytes: int
     """Of its weights, and of the names of its features."""
+
+
+@dataclass(frozen=True)
+class Converter:
+    """Makes a checkpoint of weights that are none of transformers' own."""
+
+    file: str
+    """The name of the file that holds them."""
+    convert: Callable[[Path, Path], None]
+    """(file, folder) -> writes the checkpoint into the folder."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +120,7 @@ class Kind:
     transfer: Callable[[Sequence[Row], Sequence[Row], int, Any], list[Row]]
     """(training rows, pool, count, options) -> at most so many unlabelled rows that the teacher labels for the student."""
     reword: Callable[[Sequence[Row], Any, int, Processor], list[Row]] | None
-    """(training rows, rewording.Rewording, seed, processor) -> unlabelled variations of them; None for kinds whose rows have no words."""
+    """(training rows, Rewording, seed, processor) -> unlabelled variations of them; None for kinds whose rows have no words."""
     loss: Callable[[torch.Tensor, torch.Tensor, float, Any], torch.Tensor]
     """(logits (m, c), labels (m,), label smoothing, options) -> mean loss."""
     distillation_loss: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
@@ -139,14 +157,16 @@ class Kind:
     # -- the report --
     mistake: Callable[[Row, np.ndarray, np.ndarray, Sequence[str]], dict[str, str]]
     """(row, probabilities (m, c), labels (m,), label names) -> a wrong answer beside the right one: a line of a table, by its heads."""
-    picture: Callable[[Row], bytes] | None
-    """The row as a picture, encoded; None for kinds whose rows can be read."""
+    picture: Callable[[Row], np.ndarray] | None
+    """The row as a picture (height, width, 3) of whole numbers from 0 to 255; None for kinds whose rows can be read."""
 
     # -- what few kinds have --
     check_rows: Callable[[Iterable[Mapping[str, Any]], Any], list[str]] | None = None
     """(values of all rows by role, options) -> what there is to tell of them as a whole. Raises DataError."""
     facts: Callable[[Any], dict[str, Any]] | None = None
     """Options -> what of them preprocessing.json tells."""
+    converters: Mapping[str, Converter] = field(default_factory=dict)
+    """Package -> how the weights that it carries become a checkpoint."""
     lists: frozenset[str] = frozenset()
     """Roles of raw data that take lists and objects, as JSON. Of another role a list of one is what is in it, one of several no value."""
 
@@ -165,3 +185,9 @@ def decisions(features: Features) -> int:
 def load(name: str) -> Kind:
     """The kind of `tasks/kinds/<name>.py`. The name has been checked against the files there."""
     return cast(Kind, importlib.import_module(f"tasks.kinds.{name}").KIND)
+
+
+def kinds() -> dict[str, type[Section]]:
+    """Every kind, and the options it asks for."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in {"__init__", "base"})
+    return {name: load(name).options for name in names}

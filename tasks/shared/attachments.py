@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from tasks.kinds.base import UnusableRowError
 from tasks.shared import links
+from tasks.shared.errors import UnusableRowError
 
 LARGEST = 256 * 2**20
 """Bytes."""

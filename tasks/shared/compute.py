@@ -6,15 +6,14 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from tasks.shared import distributed
 from tasks.shared.errors import ParamsError
 
 
-def prepare(seed: int, threads: int, device: str, processes: int = 1) -> torch.device:
-    """Sets thread count and seeds, and resolves `auto`; of several processes each gets a device of its own.
+def prepare(seed: int, threads: int, device: str) -> torch.device:
+    """Sets thread count and seeds, and resolves `auto`.
 
     Raises:
-        ParamsError: this machine has no such device, or too few of it.
+        ParamsError: this machine has no such device.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -26,7 +25,7 @@ def prepare(seed: int, threads: int, device: str, processes: int = 1) -> torch.d
         raise ParamsError("params.yaml", f"device = {device!r}: this machine has none; usable here: auto, {usable}")
     if device == "cuda":
         torch.use_deterministic_algorithms(True)
-    return torch.device(device) if processes == 1 else distributed.join(device, processes)
+    return torch.device(device)
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[object]:

@@ -57,6 +57,18 @@ def is_worker() -> bool:
     return MEETING in os.environ
 
 
+def prepare(seed: int, threads: int, device: str, processes: int) -> torch.device:
+    """As compute.prepare; of several processes each gets a device of its own.
+
+    Raises:
+        ParamsError: this machine has no such device, or too few of it.
+    """
+    from tasks.shared import compute
+
+    own = compute.prepare(seed, threads, device)
+    return own if processes == 1 else join(own.type, processes)
+
+
 def join(device: str, processes: int) -> torch.device:
     """Waits until all processes are there. Returns the device of this one.
 

@@ -58,3 +58,7 @@ def did_you_mean(found: str, allowed: Iterable[str]) -> str:
     names = sorted(allowed)
     close = difflib.get_close_matches(found, names, n=1)
     return f"; did you mean `{close[0]}`?" if close else f"; allowed: {', '.join(names)}"
+
+
+class UnusableRowError(Exception):
+    """Why a row cannot be used. Ingest sets it aside with this reason."""

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from tasks.shared.encoding import detect
 from tasks.shared.records import UNREADABLE, Rejected, Row, lines, rejected
-from tasks.shared.split import side_named
+from tasks.shared.sides import side_named
 
 TEXT = ".txt"
 UNLABELLED = "unlabelled"

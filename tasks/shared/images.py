@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from PIL.Image import Resampling, Transpose
 
-from tasks.kinds.base import UnusableRowError
+from tasks.shared.errors import UnusableRowError
 
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000", "QOI")
 """Of photographs and drawings. None that runs another program (EPS, PDF, WMF), none without a mark at its beginning (TGA, PCX)."""

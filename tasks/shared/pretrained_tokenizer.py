@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.shared import texts
+from tasks.shared import fast_tokenizer
 from tasks.shared.errors import ModelError
 from tasks.shared.pretrained_files import read_json
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
-FILE = texts.FILE
+FILE = fast_tokenizer.FILE
 VOCABULARY = "vocab.txt"
 HARD = (
     "Straße, CAFÉ and naïve İstanbul",
@@ -78,7 +78,7 @@ def misplaced(config: Any, stated: Any, tokenizer: PreTrainedTokenizerBase) -> l
     names = ["pad", *(name for name in ("cls", "sep", "mask") if f"{name}_token_id" in stated)]
     for name in names:
         number, own_number = getattr(config, f"{name}_token_id", None), getattr(tokenizer, f"{name}_token_id", None)
-        counts = f"{name}_token_id" in stated or config.model_type in texts.POSITIONS_BEHIND_PADDING
+        counts = f"{name}_token_id" in stated or config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING
         if counts and isinstance(number, int) and own_number is not None and number != own_number:
             piece = getattr(tokenizer, f"{name}_token")
             faults.append(f"its config says {name}_token_id = {number}, its tokenizer has {piece!r} at {own_number}; correct the wrong one")
@@ -115,7 +115,7 @@ def _as_the_file_says(folder: Path, loaded: PreTrainedTokenizerBase, seen: Seque
     plain = PreTrainedTokenizerFast(tokenizer_file=str(folder / FILE), **special)
     plain.save_pretrained(scratch)
     (scratch / "config.json").write_bytes((folder / "config.json").read_bytes())  # it decides what class the next stage gets
-    again = texts.load_tokenizer(scratch)
+    again = fast_tokenizer.load(scratch)
     if not _alike(copy.deepcopy(again), file, seen):
         raise ModelError(folder.name, f"{type(again).__name__} reads texts otherwise than its own {FILE} says; take another checkpoint")
     return again

@@ -11,21 +11,9 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import Field
-
+from tasks.kinds.base import Rewording
 from tasks.shared.errors import ModelError
-from tasks.shared.params import Section
 from tasks.shared.texts import WORD
-
-
-class Rewording(Section):
-    """What happens to a word, each by chance of its own."""
-
-    copies: int = Field(ge=0, le=1000, description="variations of each labelled row, which the teacher labels; 0: none")
-    drop: float = Field(ge=0, le=0.3, description="share of words left out")
-    mask: float = Field(ge=0, le=0.3, description="share of words that become the mask piece")
-    replace: float = Field(ge=0, le=0.3, description="share of words that become a word of any labelled row")
-    swap: float = Field(ge=0, le=0.3, description="share of words that change places with another one")
 
 
 def faults(how: Rewording, tokenizer: Any) -> list[str]:

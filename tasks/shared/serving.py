@@ -12,7 +12,7 @@ import onnxruntime
 
 from tasks.kinds import base
 from tasks.kinds.base import Kind, Processor
-from tasks.shared.errors import DataError
+from tasks.shared.errors import DataError, UnusableRowError
 
 GRAPH = "model.onnx"
 LABELS = "labels.json"
@@ -63,7 +63,7 @@ def load(folder: Path, kind: str) -> Callable[[Any], str]:
     def answer(value: Any) -> str:
         try:
             return told(value, softmax(logits(graph, request, value)), labels, facts)
-        except base.UnusableRowError as reason:
+        except UnusableRowError as reason:
             raise DataError(ascii(value[:SHOWN]), str(reason)) from None
 
     return answer

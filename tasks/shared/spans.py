@@ -11,9 +11,8 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any, TypeGuard
 
-from tasks.kinds.base import UnusableRowError
 from tasks.shared import texts
-from tasks.shared.errors import DataError
+from tasks.shared.errors import DataError, UnusableRowError
 from tasks.shared.words import Word, composed, cut
 
 OUTSIDE = "O"

@@ -7,25 +7,19 @@ measures keeps its rows and the twins on the other sides are set aside.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from tasks.shared.errors import DataError
 from tasks.shared.records import Rejected, rejected
+from tasks.shared.sides import side_named
 
 SIDES = ("train", "validation", "test")
 FRESH = "fresh"
 """The test rows among those that arrived after the start."""
 KEEPS_ITS_ROWS = {"test": 0, FRESH: 1, "validation": 2, "train": 3}
-GIVEN = {
-    "train": re.compile(r"train(ing)?(?![a-z])", re.IGNORECASE),
-    "validation": re.compile(r"(dev(elopment)?|val(id(ation|ate)?)?)(?![a-z])", re.IGNORECASE),
-    "test": re.compile(r"(test(ing)?|t10k)(?![a-z])", re.IGNORECASE),
-}
 
 
 @dataclass
@@ -97,15 +91,6 @@ def assign_arrived(records: Iterable[Record], seed: int, validation: float, fres
     for record in records:
         place = share(seed, record.fingerprint)
         record.side = FRESH if place < fresh else "validation" if place < fresh + validation else "train"
-
-
-def side_named(name: str) -> str | None:
-    """`data/Train-1.csv` -> train."""
-    for part in PurePosixPath(name).parts:
-        for side, pattern in GIVEN.items():
-            if pattern.match(part):
-                return side
-    return None
 
 
 def separate_twins(records: Sequence[Record], groups: Sequence[int]) -> tuple[list[Record], list[Rejected]]:

@@ -14,7 +14,6 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from tasks.kinds import base
 from tasks.shared.params import Section
 
 TASKS = Path(__file__).resolve().parents[1]
@@ -78,9 +77,3 @@ def load_all() -> dict[str, Stage]:
 def upstream(stage: Stage) -> list[str]:
     """Names of the stages whose artifacts this one reads."""
     return sorted({name.split("/")[0] for name in artifacts(stage).values()} - {"raw"})
-
-
-def kinds() -> dict[str, type[Section]]:
-    """Every kind, and the options it asks for."""
-    names = sorted(path.stem for path in (TASKS / "kinds").glob("*.py") if path.stem not in {"__init__", "base"})
-    return {name: base.load(name).options for name in names}

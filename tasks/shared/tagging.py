@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.kinds.base import Baseline, Row, UnusableRowError
+from tasks.kinds.base import Baseline, Row
+from tasks.shared.errors import UnusableRowError
 from tasks.shared.spans import OUTSIDE
 from tasks.shared.words import Word
 

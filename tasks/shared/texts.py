@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import unicodedata
@@ -13,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.kinds.base import UnusableRowError
-from tasks.shared.errors import ModelError
+from tasks.shared import fast_tokenizer
+from tasks.shared.errors import UnusableRowError
 
 if TYPE_CHECKING:
     import torch
@@ -43,12 +42,8 @@ MARKUP = re.compile(
 FEW = 0.01
 """Share of texts in HTML up to which it is an accident that teaches a model nothing."""
 FEWEST_WORDS = 3
-FILE = "tokenizer.json"
-NEEDS_FAST = f"is written in Python alone; a fast tokenizer is needed, one that can be kept in {FILE}, because it ships with the model"
 EXTENT_OF = "length of a text, in characters"
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "deberta-v2", "modernbert")
-POSITIONS_BEHIND_PADDING = ("roberta", "xlm-roberta")
-"""They number the positions of a text from the id of the padding piece on."""
 # A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where the files are missing.
 VOCABULARY_SHARE = 0.9
 DECOMPOSABLE = "caf\u00e9 Ti\u1ebfng \u304c\u3071 \ud55c\uad6d \u0958 \u0419\u0401 \u0622 \u1e0d\u0307"
@@ -106,43 +101,13 @@ def from_pool(train: Sequence[Any], pool: Sequence[Any], count: int, options: An
 # -- the model --
 
 
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Raises:
-    ModelError: it cannot be read.
-    """
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # tokenizers raises bare Exceptions
-        raise ModelError(folder.name, _unreadable(folder, error)) from None
-    if not tokenizer.is_fast:
-        raise ModelError(folder.name, f"its tokenizer, {type(tokenizer).__name__}, {NEEDS_FAST}")
-    return tokenizer
-
-
-def _unreadable(folder: Path, error: Exception) -> str:
-    """Why, in words. Of a tokenizer in Python alone nothing that is missing here would help."""
-    from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
-
-    try:
-        name = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("tokenizer_class")
-        made = tokenizer_class_from_name(name)
-    except (OSError, ValueError, AttributeError, TypeError, ImportError, RecursionError):
-        made = None
-    if made is not None and not hasattr(made, "backend_tokenizer"):
-        return f"its tokenizer, {name}, {NEEDS_FAST}"
-    what = "its tokenizer cannot be read" if (folder / FILE).is_file() else f"it has no {FILE}, and none can be made of its other files"
-    return f"{what}: {' '.join(str(error).split())[:200]}"
-
-
 def fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int) -> tuple[PreTrainedTokenizerBase, list[str]]:
     """The tokenizer as it is, and whether it is the model's and inputs of so many pieces can be read."""
     config: Any = model.config
     pieces, faults = getattr(config, "vocab_size", 0), []
     if not VOCABULARY_SHARE * pieces <= len(tokenizer) <= pieces or tokenizer.pad_token_id is None:
         faults.append(f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its config {pieces}")
-    first = (tokenizer.pad_token_id or 0) + 1 if config.model_type in POSITIONS_BEHIND_PADDING else 0
+    first = (tokenizer.pad_token_id or 0) + 1 if config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING else 0
     longest = config.max_position_embeddings - first
     if input_size > longest:
         faults.append(f"input_size = {input_size}: it reads at most {longest} pieces")
@@ -180,7 +145,7 @@ def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> d
     _compose(backend)
     backend.enable_truncation(input_size)
     backend.no_padding()
-    backend.save(str(folder / FILE), pretty=False)
+    backend.save(str(folder / fast_tokenizer.FILE), pretty=False)
     return {}
 
 
@@ -197,7 +162,7 @@ def _compose(backend: Any) -> None:
 def shipped_tokenizer(folder: Path) -> Tokenizer:
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(folder / FILE))
+    return Tokenizer.from_file(str(folder / fast_tokenizer.FILE))
 
 
 def whole(text: str) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from tasks.shared.duplicates import Likeness
-from tasks.shared.images import THUMBNAIL
 from tasks.shared.progress import track
+from tasks.shared.union import Likeness
 
+EXTREMES = 6
+"""Behind the pixels of a thumbnail: the darkest and the brightest value of each colour."""
 GREATEST_DIFFERENCE = 0.4
 """Standard deviations."""
 BLOCK = 256
@@ -44,14 +45,14 @@ def groups(thumbnails: Sequence[np.ndarray], threshold: float) -> list[int]:
 def _pairs(thumbnails: Sequence[np.ndarray], first: Sequence[int], threshold: float) -> Iterator[tuple[int, int]]:
     distinct = np.array(first, dtype=np.int64)
     if len(distinct):
-        small = np.stack([thumbnails[index][:THUMBNAIL] for index in distinct])
+        small = np.stack([thumbnails[index][:-EXTREMES] for index in distinct])
         for ones, others in _alike(small, threshold):
             yield from zip(distinct[ones].tolist(), distinct[others].tolist(), strict=True)
 
 
 def _identity(thumbnail: np.ndarray) -> bytes:
     """Where the small picture shows nothing, what the large one holds must be equal too."""
-    small = thumbnail[:THUMBNAIL]
+    small = thumbnail[:-EXTREMES]
     return thumbnail.tobytes() if small.min() == small.max() else small.tobytes()
 
 
@@ -60,7 +61,7 @@ def _alike(small: np.ndarray, threshold: float) -> Iterator[tuple[np.ndarray, np
     unit = np.concatenate([_standard(small[start : start + BLOCK]) for start in range(0, len(small), BLOCK)])
     for start in track(range(0, len(unit), BLOCK), label="near duplicates"):
         block = unit[start : start + BLOCK]
-        near = block @ unit[: start + len(block)].T >= THUMBNAIL * (threshold - SLACK)
+        near = block @ unit[: start + len(block)].T >= small.shape[1] * (threshold - SLACK)
         ones, others = np.nonzero(np.tril(near, k=start - 1))
         ones += start
         for at in range(0, len(ones), CHECKED_AT_ONCE):
@@ -77,16 +78,16 @@ def _standard(small: np.ndarray) -> np.ndarray:
 
 
 def _centred(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers: each pixel less the mean, and their standard deviation (n, 1), both times THUMBNAIL."""
-    values = small.astype(np.int64)
-    centred = THUMBNAIL * values - values.sum(axis=1, keepdims=True)
-    squares = THUMBNAIL * (values * values).sum(axis=1, keepdims=True) - values.sum(axis=1, keepdims=True) ** 2
+    """Whole numbers: each pixel less the mean, and their standard deviation (n, 1), both times the number of pixels."""
+    values, pixels = small.astype(np.int64), small.shape[1]
+    centred = pixels * values - values.sum(axis=1, keepdims=True)
+    squares = pixels * (values * values).sum(axis=1, keepdims=True) - values.sum(axis=1, keepdims=True) ** 2
     return centred, np.sqrt(np.maximum(squares, 1).astype(np.float64))
 
 
 def _sure(ones: np.ndarray, others: np.ndarray, threshold: float) -> np.ndarray:
     (one, one_spread), (other, other_spread) = _centred(ones), _centred(others)
-    shared = (one * other).sum(axis=1) / THUMBNAIL
+    shared = (one * other).sum(axis=1) / ones.shape[1]
     correlated = shared >= threshold * (one_spread * other_spread)[:, 0]
     close = np.abs(one / one_spread - other / other_spread).max(axis=1) <= GREATEST_DIFFERENCE
     alike: np.ndarray = correlated & close

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from tasks.kinds.base import UnusableRowError
+from tasks.shared.errors import UnusableRowError
 from tasks.shared.records import LONGEST_LINE
 
 LIST, OBJECT = "a list", "an object"

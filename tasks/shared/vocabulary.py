@@ -13,10 +13,9 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tasks.kinds.base import Features
-from tasks.shared import pieces, texts
+from tasks.shared import fast_tokenizer, pieces
 from tasks.shared.errors import ModelError
 
-FILE = "tokenizer.json"
 Rank = Callable[[str], tuple[int, int, int]]
 """Piece -> (0 special, 1 needed to spell, 2 seen, 3 character, 4 other; how rare; number): the lower, the sooner it is kept."""
 NEEDED = 1
@@ -94,10 +93,10 @@ def trim(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], folder: Path) 
     layout["model"] = pieces.left(layout["model"], new)
     layout["added_tokens"] = [{**token, "id": new[token["id"]]} for token in layout["added_tokens"]]
     _renumber(layout["post_processor"], new)
-    (folder / FILE).write_text(json.dumps(layout, ensure_ascii=False), encoding="utf-8")
-    for name in set(type(tokenizer).vocab_files_names.values()) - {FILE}:
+    (folder / fast_tokenizer.FILE).write_text(json.dumps(layout, ensure_ascii=False), encoding="utf-8")
+    for name in set(type(tokenizer).vocab_files_names.values()) - {fast_tokenizer.FILE}:
         (folder / name).unlink(missing_ok=True)
-    trimmed = texts.load_tokenizer(folder)
+    trimmed = fast_tokenizer.load(folder)
     if trimmed.get_vocab() != {piece: new[old] for piece, old in tokenizer.get_vocab().items() if old in new}:
         raise ModelError("prune.vocabulary", f"{type(trimmed).__name__} does not read a trimmed vocabulary; leave the size out")
     return trimmed
@@ -128,7 +127,7 @@ def shrink_embedding(model: PreTrainedModel, kept: Sequence[int], tokenizer: Pre
     """
     old: Any = model.get_input_embeddings()
     padding = tokenizer.pad_token_id
-    if model.config.model_type in texts.POSITIONS_BEHIND_PADDING and padding != model.config.pad_token_id:
+    if model.config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING and padding != model.config.pad_token_id:
         raise ModelError("prune.vocabulary", "pieces stand before the padding piece that would go; leave the size out")
     new = torch.nn.Embedding(len(kept), old.embedding_dim, padding_idx=padding, device=old.weight.device)
     new.weight.data.copy_(old.weight.data[list(kept)])

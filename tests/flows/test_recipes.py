@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows import data, recipes
+from tasks.kinds import base
 from tasks.shared import params, pretrained, stages
 from tasks.shared.errors import ParamsError
 from tests import tiny
@@ -46,7 +47,7 @@ def test_recipe_is_added_below_what_was_there_and_is_in_order(root: Path, name: 
     added = after.removeprefix(runs.rstrip("\n")).removesuffix(mark + rest)
     assert f"\n  {name}:\n" in added
     assert "\n  # " in added
-    checked = params.check(params.read(root / "params.yaml"), {n: s.Params for n, s in stages.load_all().items()}, stages.kinds())
+    checked = params.check(params.read(root / "params.yaml"), {n: s.Params for n, s in stages.load_all().items()}, base.kinds())
     assert name in checked
     assert said[1].endswith(f"dvc repro benchmark@{name}")
     assert len(recipes.add(root, name, **named)) == 1

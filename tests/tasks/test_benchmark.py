@@ -12,8 +12,7 @@ import pytest
 
 from tasks import benchmark
 from tasks.kinds import base
-from tasks.shared import gates, report
-from tasks.shared.texts import load_tokenizer
+from tasks.shared import fast_tokenizer, gates, report
 
 KIND = "text_classification"
 VARIANTS = ["baseline", "teacher", "teacher_int8", "pruned", "distilled", "final"]
@@ -66,7 +65,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> benchmark.Inputs:
     for name, (seed, layers) in {"teacher": (0, 2), "pruned": (1, 1), "distilled": (2, 1)}.items():
         checkpoint_in(home / name, seed, layers)
     final, kind = home / "final", base.load(KIND)
-    tokenizer = load_tokenizer(home / "distilled")
+    tokenizer = fast_tokenizer.load(home / "distilled")
     model = checkpoint.load_model(home / "distilled", kind, torch.device("cpu"), attn_implementation="eager")
     features = kind.encode(tokenizer, rows(2), sorted(WORDS), INPUT_SIZE)
     onnx.export(model, kind, tokenizer, features, home / "float.onnx")

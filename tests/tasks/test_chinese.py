@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks import benchmark, distill, finetune, ingest, prune, quantize
-from tasks.shared import serving, tables, texts
+from tasks.shared import fast_tokenizer, serving, tables, texts
 from tests import tiny
 from tests.tasks import stage
 
@@ -53,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_titles_are_learned_character_by_character(home: Path) -> None:
-    tokenizer = texts.load_tokenizer(home / "prune" / "out")
+    tokenizer = fast_tokenizer.load(home / "prune" / "out")
     assert tokenizer.tokenize("唐代货币") == ["唐", "代", "货", "币"]
     header, *epochs = (home / "finetune" / "plots" / "learning.csv").read_text().splitlines()
     assert max(float(line.split(",")[header.split(",").index("quality")]) for line in epochs) > 0.8

@@ -14,9 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks import distill
-from tasks.shared import tables
+from tasks.shared import fast_tokenizer, tables
 from tasks.shared.errors import ParamsError
-from tasks.shared.texts import load_tokenizer
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
@@ -36,7 +35,7 @@ def divergence(run: Run, student: Path) -> float:
     from tasks.kinds import base
     from tasks.shared import checkpoint, inference
 
-    kind, tokenizer = base.load("text_classification"), load_tokenizer(student)
+    kind, tokenizer = base.load("text_classification"), fast_tokenizer.load(student)
     model = checkpoint.load_model(student, kind, torch.device("cpu"))
     features = kind.encode(tokenizer, tables.read(run.ingest / "train.parquet"), tiny.LABELS, 32)
     answers = inference.logits(model, kind, tokenizer, features, 64)
@@ -111,7 +110,8 @@ def apart(run: Run, student: Path) -> float:
 
     kind = base.load("text_classification")
     (own, processor), (teacher, teachers) = (
-        (checkpoint.load_model(folder, kind, torch.device("cpu")), load_tokenizer(folder)) for folder in (student, run.finetune / "out")
+        (checkpoint.load_model(folder, kind, torch.device("cpu")), fast_tokenizer.load(folder))
+        for folder in (student, run.finetune / "out")
     )
     aims = Aims(hidden_weight=0.0, relation_weight=1.0, relation_layer=1, relation_heads=16)
     features = kind.encode(processor, tables.read(run.ingest / "validation.parquet"), tiny.LABELS, 32)
@@ -170,10 +170,12 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
     kept = inference.read_outputs(tmp_path / "scratch" / "varied" / "outputs.safetensors")
     kind, teacher = base.load("text_classification"), tiny_run.finetune / "out"
     rows = rewording.reworded(
-        tables.read(tiny_run.ingest / "train.parquet"), stage.checked("distill", augment=VARIED).augment, 0, load_tokenizer(teacher)
+        tables.read(tiny_run.ingest / "train.parquet"), stage.checked("distill", augment=VARIED).augment, 0, fast_tokenizer.load(teacher)
     )
     model = checkpoint.load_model(teacher, kind, torch.device("cpu"))
-    by_hand = inference.logits(model, kind, load_tokenizer(teacher), kind.encode(load_tokenizer(teacher), rows, tiny.LABELS, 32), 1)
+    by_hand = inference.logits(
+        model, kind, fast_tokenizer.load(teacher), kind.encode(fast_tokenizer.load(teacher), rows, tiny.LABELS, 32), 1
+    )
     np.testing.assert_allclose(kept, by_hand, atol=1e-5)
 
 

@@ -16,9 +16,8 @@ import pytest
 import torch
 
 from tasks import finetune
-from tasks.shared import training
+from tasks.shared import fast_tokenizer, training
 from tasks.shared.errors import ModelError, ParamsError
-from tasks.shared.texts import load_tokenizer
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
@@ -129,7 +128,7 @@ def test_outputs_are_what_the_saved_teacher_answers(tiny_run: Run) -> None:
     from tasks.kinds import base
     from tasks.shared import checkpoint, inference, tables
 
-    kind, tokenizer = base.load("text_classification"), load_tokenizer(tiny_run.finetune / "out")
+    kind, tokenizer = base.load("text_classification"), fast_tokenizer.load(tiny_run.finetune / "out")
     model = checkpoint.load_model(tiny_run.finetune / "out", kind, torch.device("cpu"), attn_implementation="eager")
     for split, count in {"train": 60, "pool": 30}.items():
         texts = tables.read(tiny_run.ingest / f"{split}.parquet")[:count]

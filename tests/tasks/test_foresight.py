@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tasks.kinds import base
 from tasks.shared import foresight, params, stages
 from tasks.shared.errors import ModelError, ParamsError, SlipwayError
 from tasks.shared.pretrained import content_hash
@@ -32,7 +33,7 @@ def run_of(change: Change) -> dict[str, Any]:
 
 def checked(run: dict[str, Any]) -> dict[str, Any]:
     models = {name: stage.Params for name, stage in stages.load_all().items()}
-    return params.check({"bbc": run}, models, stages.kinds())["bbc"]
+    return params.check({"bbc": run}, models, base.kinds())["bbc"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 
 from tasks import benchmark, finetune, prune, quantize
 from tasks.kinds import base
-from tasks.shared import stages, words
+from tasks.shared import words
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK
@@ -23,7 +23,7 @@ from tests.tasks.conftest import QUICK
 NO_SIZES = dict.fromkeys(("layers", "hidden", "ffn", "vocabulary", "depths", "widths"))
 
 
-@pytest.mark.parametrize("name", stages.kinds())
+@pytest.mark.parametrize("name", base.kinds())
 def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     import torch
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tasks import finetune, prune
+from tasks.shared import fast_tokenizer
 from tasks.shared.errors import ModelError
-from tasks.shared.texts import load_tokenizer
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
@@ -46,7 +46,7 @@ def our_logits(folder: Path, texts: list[str]) -> np.ndarray:
     from tasks.kinds import base
     from tasks.shared import checkpoint, inference
 
-    kind, tokenizer = base.load("text_classification"), load_tokenizer(folder)
+    kind, tokenizer = base.load("text_classification"), fast_tokenizer.load(folder)
     model = checkpoint.load_model(folder, kind, torch.device("cpu"))
     features = kind.encode(tokenizer, [{"text": text} for text in texts], [], 66)
     return inference.logits(model, kind, tokenizer, features, batch_size=len(texts))
@@ -97,7 +97,7 @@ def test_what_carries_nothing_goes_first(tiny_run: Run, tmp_path: Path) -> None:
             layer.intermediate.dense.weight[dead] = 0
             layer.intermediate.dense.bias[dead] = 0
             layer.output.dense.weight[:, dead] = 0
-    checkpoint.save(model, load_tokenizer(tiny_run.finetune / "out"), teacher)
+    checkpoint.save(model, fast_tokenizer.load(tiny_run.finetune / "out"), teacher)
     texts = [row["text"] for row in tiny.rows(8)]
     for importance in ("taylor", "magnitude", "activation"):
         sizes = {**SIZES, "layers": 4, "hidden": 64, "ffn": 64, "vocabulary": 1200}

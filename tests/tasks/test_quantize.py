@@ -19,8 +19,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from tasks import quantize
+from tasks.shared import fast_tokenizer
 from tasks.shared.errors import ModelError, ParamsError
-from tasks.shared.texts import load_tokenizer
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import Run
@@ -126,7 +126,7 @@ def test_graph_that_does_something_else_is_refused_with_the_figures(
         from tasks.kinds import base
         from tasks.shared import checkpoint
 
-        kind, tokenizer = base.load("text_classification"), load_tokenizer(tiny_run.distill / "out")
+        kind, tokenizer = base.load("text_classification"), fast_tokenizer.load(tiny_run.distill / "out")
         model = checkpoint.load_model(tiny_run.distill / "out", kind, torch.device("cpu"), attn_implementation="eager")
         with torch.no_grad():
             model.classifier.weight.neg_()

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from flows.retraining import card
 from tasks import finetune, quantize
 from tasks.kinds import base
-from tasks.shared import serving, stages, tables
+from tasks.shared import serving, tables
 from tasks.shared.errors import DataError, ParamsError
 from tests import tiny
 from tests.tasks import stage
@@ -152,7 +152,7 @@ def test_what_comes_from_data_and_params_stays_text(checkout: Path) -> None:
     assert "<img src=x> [a](https://a.example) ![b](https://b.example) `c` | *d* https://e.example www.f.example" in said
 
 
-@pytest.mark.parametrize("kind", stages.kinds())
+@pytest.mark.parametrize("kind", base.kinds())
 def test_lines_of_the_card_load_the_model_with_nothing_of_ours(kind: str, tmp_path: Path) -> None:
     run, given = "my-run", {"kind": kind, "options": tiny.OPTIONS[kind]}
     folder = tmp_path / "data" / run

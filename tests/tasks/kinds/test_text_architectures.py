@@ -15,8 +15,8 @@ import torch
 
 from tasks import finetune, prune, quantize
 from tasks.kinds import base
-from tasks.shared import checkpoint, inference, pretrained_loading, serving
-from tasks.shared.texts import ARCHITECTURES, load_tokenizer
+from tasks.shared import checkpoint, fast_tokenizer, inference, pretrained_loading, serving
+from tasks.shared.texts import ARCHITECTURES
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
@@ -69,7 +69,7 @@ def bare_answers(students: dict[str, Path]) -> dict[str, Any]:
 
 
 def _our_answers(folder: Path) -> np.ndarray:
-    tokenizer, model = load_tokenizer(folder), checkpoint.load_model(folder, KIND, torch.device("cpu"))
+    tokenizer, model = fast_tokenizer.load(folder), checkpoint.load_model(folder, KIND, torch.device("cpu"))
     features = KIND.encode(tokenizer, [{"text": text} for text in TEXTS], [], 66)
     return inference.logits(model, KIND, tokenizer, features, batch_size=len(TEXTS))
 

@@ -15,9 +15,8 @@ import pytest
 
 from tasks import ingest
 from tasks.kinds import token_classification as kind
-from tasks.kinds.base import UnusableRowError
 from tasks.shared import spans, tagging
-from tasks.shared.errors import DataError
+from tasks.shared.errors import DataError, UnusableRowError
 from tests import tiny
 from tests.tasks import stage
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.kinds.base import UnusableRowError
 from tasks.shared.attachments import attached, given
+from tasks.shared.errors import UnusableRowError
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.kinds.base import UnusableRowError
 from tasks.shared import images
+from tasks.shared.errors import UnusableRowError
 from tests.pictures import encoded, picture
 
 EXIF_TURNED = 6

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tasks.kinds import base
 from tasks.shared import documents, params, stages
 from tasks.shared.errors import ParamsError
 from tests import tiny
@@ -31,12 +32,12 @@ def faults(**changed: Any) -> str:
         else:
             section[last] = value
     with pytest.raises(ParamsError) as caught:
-        params.check(runs, MODELS, stages.kinds())
+        params.check(runs, MODELS, base.kinds())
     return str(caught.value)
 
 
 def test_committed_params_are_in_order() -> None:
-    checked = params.check(params.read(ROOT / "params.yaml"), MODELS, stages.kinds())
+    checked = params.check(params.read(ROOT / "params.yaml"), MODELS, base.kinds())
     assert list(checked) == ["bbc"]
     assert list(checked["bbc"]) == list(MODELS)
 
@@ -119,7 +120,7 @@ TAKEN = ["raw", "collected", "quarantine", "inbox", "all", "con", "nul", "com1",
 def test_names_that_dvc_git_the_system_or_the_layout_reserve_are_refused(name: str, said: str) -> None:
     runs = params.read(ROOT / "params.yaml")
     with pytest.raises(ParamsError, match=said):
-        params.check({name: runs["bbc"]}, MODELS, stages.kinds())
+        params.check({name: runs["bbc"]}, MODELS, base.kinds())
 
 
 def test_exponent_without_a_point_is_a_number() -> None:

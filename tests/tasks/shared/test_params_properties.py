@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from tasks.kinds import base
 from tasks.shared import params, stages
 from tasks.shared.errors import ParamsError
 from tests.smoke import PARAMS
 
 MODELS = {name: stage.Params for name, stage in stages.load_all().items()}
-KINDS = stages.kinds()
+KINDS = base.kinds()
 RUN: dict[str, Any] = YAML(typ="safe", pure=True).load(PARAMS.replace("SHA256", "0" * 64))["runs"]["smoke"]
 WORDS = st.sampled_from(
     [

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tasks.shared import pictures
-from tests.pictures import encoded, picture
+from tests.pictures import picture
 
 NO_FONT_HAS_IT = chr(0x0378)
 """No character: Unicode has none of this number."""
@@ -42,8 +42,8 @@ def test_pictures_are_drawn_and_the_same_twice(tmp_path: Path, labels: list[str]
 
 @pytest.mark.parametrize("caption", ["label: cat\nanswer: dog (0.99)", r"label: $\a$", NO_FONT_HAS_IT])
 def test_thumbnails_bear_any_caption(tmp_path: Path, caption: str) -> None:
-    pictures.thumbnails([encoded(picture(seed)) for seed in range(7)], [caption] * 7, tmp_path / "sheet.png")
-    pictures.thumbnails([encoded(picture(seed)) for seed in range(7)], [""] * 7, tmp_path / "bare.png")
+    pictures.thumbnails([np.asarray(picture(seed)) for seed in range(7)], [caption] * 7, tmp_path / "sheet.png")
+    pictures.thumbnails([np.asarray(picture(seed)) for seed in range(7)], [""] * 7, tmp_path / "bare.png")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > sheet.height > 300
     assert (tmp_path / "sheet.png").read_bytes() != (tmp_path / "bare.png").read_bytes()

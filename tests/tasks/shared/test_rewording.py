@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tasks.kinds.base import Rewording
 from tasks.shared.errors import ModelError
-from tasks.shared.rewording import Rewording, reworded
+from tasks.shared.rewording import reworded
 from tests import tiny
 
 ROWS = tiny.rows(200)

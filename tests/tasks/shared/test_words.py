@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tasks.kinds import text_classification
 from tasks.kinds import token_classification as kind
-from tasks.kinds.base import UnusableRowError
 from tasks.shared import intake, tagging, texts, words
+from tasks.shared.errors import UnusableRowError
 from tests import tiny
 
 SIGNS = st.one_of(
