@@ -27,7 +27,7 @@ RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
         -r hashed/tasks.txt -r hashed/flows.txt -r hashed/agents.txt \
     && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check \
         -r tasks.lock -r flows.lock -r agents.lock ${EXTRAS}
-# The first four are what flows/environment.py sets, which the command of a Docker or Kubernetes pool imports too late.
+# The first four are what flows/process/environment.py sets, which the command of a Docker or Kubernetes pool imports too late.
 ENV DO_NOT_TRACK=1 \
     DVC_NO_ANALYTICS=1 \
     HF_HUB_DISABLE_TELEMETRY=1 \
@@ -46,8 +46,8 @@ COPY agents/entrypoint /usr/local/bin/slipway-entrypoint
 
 USER 10001:10001
 ENV HOME=/home/slipway
-RUN python -c "import flows.worker, flows.compress, tasks.__main__" && mkdir ~/checkout ~/cache
+RUN python -c "import flows.server.worker, flows.compress, tasks.__main__" && mkdir ~/checkout ~/cache
 WORKDIR /home/slipway
 # Whether an agent lives is seen at the server, to which it reports every 30 seconds; hence no HEALTHCHECK. tini reaps what runs leave.
 ENTRYPOINT ["tini", "-s", "--", "slipway-entrypoint"]
-CMD ["python", "-m", "flows.worker", "gpu"]
+CMD ["python", "-m", "flows.server.worker", "gpu"]

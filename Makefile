@@ -36,7 +36,7 @@ NEEDS = .venv/ready $(if $(filter-out bbc,$(RUN)),.venv/ready-extras)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
-# Its default is open to all accounts, and DVC unpickles what lies there: CVE-2025-69872. flows/environment.py makes it.
+# Its default is open to all accounts, and DVC unpickles what lies there: CVE-2025-69872. flows/process/environment.py makes it.
 export DVC_SITE_CACHE_DIR ?= $(CURDIR)/.dvc/tmp/site-cache
 
 .PHONY: help repro search add flow ui worker notify retrain rollback gate diff peers test browser check plots lock clean
@@ -45,34 +45,34 @@ help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 repro: $(NEEDS) ## install, then run the whole pipeline of RUN (bbc, or a recipe's name, or all) and print its figures
-	@python -m flows.recipes ensure $(call quoted,$(RUN))
+	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
 	@python -m tasks check
-	@python -m flows.data restore $(RUNS)
+	@python -m flows.raw_data.data restore $(RUNS)
 	dvc repro $(WHAT); status=$$?; python -m tasks summary $(RUNS); exit $$status
 
 search: $(NEEDS) .venv/ready-dask ## install, then look for the student that keeps the budget of RUN; its values go into params.yaml (DRY=1: only shown)
-	@python -m flows.recipes ensure $(call quoted,$(RUN))
-	@python -m flows.data restore $(RUNS)
+	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
+	@python -m flows.raw_data.data restore $(RUNS)
 	@python -m flows.search $(call quoted,$(RUN)) $(if $(DRY),--dry-run)
 
 add: .venv/ready .venv/ready-extras ## install, then put recipes/RUN.yaml into params.yaml and bring its data in (SOURCE=, CHECKPOINT=)
-	@python -m flows.recipes add $(call quoted,$(RUN)) \
+	@python -m flows.raw_data.recipes add $(call quoted,$(RUN)) \
 		$(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(CHECKPOINT),--checkpoint $(call quoted,$(CHECKPOINT)))
 
 flow: $(NEEDS) ## install, then run the same pipeline through Prefect
-	@python -m flows.recipes ensure $(call quoted,$(RUN))
-	@python -m flows.data restore $(RUNS)
+	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
+	@python -m flows.raw_data.data restore $(RUNS)
 	@python -m flows.compress $(RUNS)
 	@python -m tasks summary $(RUNS)
 
 ui: .venv/ready ## install, then run a Prefect server with its UI, workers and deployments on this machine (PORT=4200, GPUS=1)
-	@python -m flows.ui $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(GPUS),--gpus $(call quoted,$(GPUS)))
+	@python -m flows.server.ui $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(GPUS),--gpus $(call quoted,$(GPUS)))
 
 worker: .venv/ready ## install, then take runs of POOL (gpu, cpu) from the server at PREFECT_API_URL into this checkout
-	@python -m flows.worker $(call quoted,$(or $(POOL),gpu))
+	@python -m flows.server.worker $(call quoted,$(or $(POOL),gpu))
 
 notify: .venv/ready ## have the server tell the webhook SLIPWAY_WEBHOOK when a run fails or a model misses its gates
-	@python -m flows.notify
+	@python -m flows.server.notify
 
 retrain: .venv/ready ## take in what lies in data/inbox/RUN; train, judge and promote if enough has come together
 	@python -m flows.retrain night $(call quoted,$(RUN))
@@ -84,7 +84,7 @@ gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if 
 	@python -m tasks gate $(call quoted,$(RUN))
 
 diff: .venv/ready ## install, then review revision B (the workspace) beside A (where the branch left main): page in OUT (review/); RUN= for one run
-	@python -m flows.diff --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
+	@python -m flows.review --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
 		$(if $(NAMED),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES))) \
 		$(if $(FAIL_ON),--fail-on $(foreach one,$(FAIL_ON),$(call quoted,$(one))))
 
@@ -93,7 +93,7 @@ peers: .venv/ready ## install, then measure RUN's student beside Olive, optimum,
 		$(if $(SPLIT),--split $(call quoted,$(SPLIT))) $(if $(OUT),--out $(call quoted,$(OUT)))
 
 plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index.html, without the network
-	@python -m flows.environment
+	@python -m flows.process.environment
 	dvc plots show
 
 test: .venv/ready-dev browser ## install, then run the tests
@@ -121,10 +121,10 @@ clean: ## remove the environments and what killed runs left; data and figures st
 	$(PYTHON) -c 'import sys; sys.exit("Slipway needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.venv/ready: .venv/bin/python $(call locks,$(BASE)) flows/plots.py
+.venv/ready: .venv/bin/python $(call locks,$(BASE)) flows/pipeline/plots_page.py
 	$(call install,$(BASE))
-	$(BIN)/python -m flows.environment
-	$(BIN)/python -m flows.plots
+	$(BIN)/python -m flows.process.environment
+	$(BIN)/python -m flows.pipeline.plots_page
 	@touch $@
 
 .venv/ready-extras: .venv/ready $(call locks,$(EXTRAS))

@@ -29,12 +29,13 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from benchmarks.distillations import variants
-from tasks import distill, prune
 from tasks.__main__ import ENVIRONMENT
-from tasks.kinds import base
-from tasks.shared import params, stages
-from tasks.shared.errors import DataError, ModelError, ParamsError, SlipwayError, did_you_mean
-from tasks.shared.pretrained import content_hash
+from tasks.core import params, stages
+from tasks.core.errors import DataError, ModelError, ParamsError, SlipwayError, did_you_mean
+from tasks.distill import stage as distill
+from tasks.kinds.base.kind import known_kinds, load_kind
+from tasks.pretrain.locate import content_hash
+from tasks.prune import stage as prune
 
 READ = ("finetune/out", "finetune/outputs")
 MADE_BY = ("prune", "distill")
@@ -64,13 +65,13 @@ class Bench:
     def values(self) -> dict[str, Any]:
         """Of params.yaml, once they are in order."""
         runs = params.read(self.root / "params.yaml")
-        params.check(runs, {name: stage.Params for name, stage in stages.load_all().items()}, base.kinds(), only=self.run)
+        params.check(runs, {name: stage.Params for name, stage in stages.load_all().items()}, known_kinds(), only=self.run)
         return {**runs[self.run], "processes": 1}
 
     @cached_property
     def variants(self) -> dict[str, dict[str, Any]]:
         rows = pq.read_metadata(self.at("ingest/out") / "train.parquet").num_rows
-        return variants(self.values["distill"], rows, base.load(self.values["kind"]).reword is not None)
+        return variants(self.values["distill"], rows, load_kind(self.values["kind"]).reword is not None)
 
     def at(self, artifact: str) -> Path:
         return stages.locate(artifact, self.root, self.run)
@@ -90,7 +91,7 @@ class Bench:
         models = {stage: stages.load(stage).Params for stage in MADE_BY}
         values = {**self.values, "seed": seed, "distill": self.variants[name]}
         values = {key: value for key, value in values.items() if key in params.RunFields.model_fields or key in models}
-        checked = params.check({self.run: values}, models, base.kinds())[self.run]
+        checked = params.check({self.run: values}, models, known_kinds())[self.run]
         told = [self._read, *(checked[stage].model_dump_json() for stage in MADE_BY)]
         return Trial(name, seed, checked["prune"], checked["distill"], hashlib.sha256("\n".join(told).encode()).hexdigest()[:16])
 
@@ -202,7 +203,7 @@ def ablate(root: Path, run: str, names: Sequence[str] | None, seeds: Sequence[in
         ParamsError: its params are not in order, or there is no such variant.
     """
     bench = Bench(root, run)
-    headline = base.load(bench.values["kind"]).headline
+    headline = load_kind(bench.values["kind"]).headline
     if not is_up_to_date(root, f"finetune@{run}"):
         raise DataError(f"data/{run}/finetune", f"is not up to date; make it with `dvc repro finetune@{run}`")
     trials = bench.trials(names or [*bench.variants], seeds)

@@ -27,10 +27,12 @@ from ruamel.yaml import YAML
 from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks.seeds import ROOT, command
-from tasks.kinds import base
-from tasks.shared import metrics, readers, stages, tables
-from tasks.shared.errors import DataError, ParamsError, SlipwayError
-from tasks.shared.truth import Truth
+from tasks.benchmark import metrics
+from tasks.benchmark.ground_truth import Truth
+from tasks.core import stages, tables
+from tasks.core.errors import DataError, ParamsError, SlipwayError
+from tasks.ingest.reading import raw_folder
+from tasks.kinds.base.kind import Kind, load_kind
 
 SIDE = "side_of_the_fold"
 OUT_OF_FOLD, OTHERS = "test", "train"
@@ -57,7 +59,7 @@ def write_rows(raw: Path, header: bool, folds: Sequence[set[tuple[str, int]]], n
     of_fold = {place: at for at, places in enumerate(folds) for place in places}
     folder.mkdir(parents=True)
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
-        for row in readers.read(raw, header).rows:
+        for row in raw_folder.read(raw, header).rows:
             at = of_fold.get((row.file, row.line))
             if at is None:
                 continue
@@ -105,7 +107,7 @@ def _may_be_left_out(section: Sequence[str]) -> set[str]:
     return {name for name, field in stages.load(section[0]).Params.model_fields.items() if not field.is_required()}
 
 
-def pooled(predictions: Sequence[Path], labels: Sequence[str], kind: base.Kind, resamples: int, seed: int) -> dict[str, Any]:
+def pooled(predictions: Sequence[Path], labels: Sequence[str], kind: Kind, resamples: int, seed: int) -> dict[str, Any]:
     """Figures with intervals of each variant over all rows, and the share of the teacher's headline figure fold by fold."""
     parts = [pq.read_table(file).to_pydict() for file in predictions]
 
@@ -143,7 +145,7 @@ def measure(run: str, folds: int, changes: Mapping[str, Any], out: Path | None) 
         raise DataError(f"data/{run}", f"has no rows yet; make them with `dvc repro ingest@{run}`")
     params = with_folds(yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8")), run, folds, changes)
     values = params["runs"][name_of(0)]
-    dealt, kind = deal(ingest, folds), base.load(values["kind"])
+    dealt, kind = deal(ingest, folds), load_kind(values["kind"])
     with tempfile.TemporaryDirectory() as home:
         clone = Path(home) / "clone"
         command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)

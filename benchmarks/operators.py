@@ -21,9 +21,10 @@ from typing import Any
 
 import onnxruntime
 
-from tasks.kinds import base
-from tasks.shared import serving, tables
-from tasks.shared.errors import DataError, SlipwayError
+from tasks.core import tables
+from tasks.core.errors import DataError, SlipwayError
+from tasks.export import package
+from tasks.kinds.base.kind import load_kind
 
 ROOT = Path(__file__).resolve().parents[1]
 OPERATOR = "_kernel_time"
@@ -32,13 +33,13 @@ OPERATOR = "_kernel_time"
 
 def parts(folder: Path, kind: str, values: Sequence[Any], rounds: int) -> dict[str, float]:
     """Microseconds of a typical answer: of each value the median over the rounds, and of these the mean."""
-    graph, request = serving.session(folder / serving.GRAPH, threads=1), base.load(kind).request(folder)
+    graph, request = package.session(folder / package.GRAPH, threads=1), load_kind(kind).request(folder)
     asked = [request(value) for value in values]
-    logits = [serving.logits(graph, request, value) for value in values]
+    logits = [package.logits(graph, request, value) for value in values]
     return {
         "input to arrays, tokenizer included": _each(request, values, rounds),
         "the graph, Python's call included": _each(lambda one: graph.run(["logits"], one[0]), asked, rounds),
-        "softmax": _each(serving.softmax, logits, rounds),
+        "softmax": _each(package.softmax, logits, rounds),
     }
 
 
@@ -54,12 +55,12 @@ def _each(call: Callable[[Any], Any], values: Sequence[Any], rounds: int) -> flo
 
 def operators(folder: Path, kind: str, values: Sequence[Any], rounds: int) -> dict[str, tuple[int, float]]:
     """Operator -> how many of it a graph's run has, and its share of their time; the longest first."""
-    request = base.load(kind).request(folder)
+    request = load_kind(kind).request(folder)
     with tempfile.TemporaryDirectory() as home:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = 1, 1
         options.enable_profiling, options.profile_file_prefix = True, str(Path(home) / "profile")
-        graph = onnxruntime.InferenceSession(folder / serving.GRAPH, options, providers=["CPUExecutionProvider"])
+        graph = onnxruntime.InferenceSession(folder / package.GRAPH, options, providers=["CPUExecutionProvider"])
         for _ in range(rounds):
             for value in values:
                 graph.run(["logits"], request(value)[0])
@@ -98,11 +99,11 @@ def main() -> int:
     given = parser.parse_args()
     folder = ROOT / "data" / given.run / "quantize" / "out"
     try:
-        if not (folder / serving.GRAPH).is_file():
+        if not (folder / package.GRAPH).is_file():
             raise DataError(folder.relative_to(ROOT).as_posix(), f"is not made yet; `dvc repro quantize@{given.run}`")
-        kind = serving.preprocessing(folder)["kind"]
+        kind = package.preprocessing(folder)["kind"]
         rows = tables.read(ROOT / "data" / given.run / "ingest" / "out" / "validation.parquet")[: given.rows]
-        values = [base.load(kind).raw_input(row) for row in rows]
+        values = [load_kind(kind).raw_input(row) for row in rows]
         print(page(parts(folder, kind, values, given.rounds), operators(folder, kind, values, given.rounds)))
     except SlipwayError as error:
         print(error, file=sys.stderr)

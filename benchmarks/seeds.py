@@ -90,8 +90,8 @@ def main() -> None:
         clone = Path(folder) / "clone"
         command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
         command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
-        command([sys.executable, "-m", "flows.data", "restore"], clone)
-        command([sys.executable, "-m", "flows.recipes", "ensure", given.run], clone)
+        command([sys.executable, "-m", "flows.raw_data.data", "restore"], clone)
+        command([sys.executable, "-m", "flows.raw_data.recipes", "ensure", given.run], clone)
         for seed in given.seeds:
             measured[seed] = measure(given.run, seed, clone)
             if given.out:

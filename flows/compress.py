@@ -15,24 +15,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
-import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
+import flows.process.environment  # noqa: F401  # isort: skip  (before Prefect, which reads it when it is imported)
 from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import TypeAdapter, ValidationError
 
-from flows import artifacts, child, data, git, secrets, server, workspace, worktree
-from flows import share as sharing
-from flows.artifacts import Origin
-from flows.flowrun import check_params, tag, workspace_for_run
-from flows.graph import Graph, expand, select
-from flows.parameters import Overrides, Revision, Runs, Seconds, Stages
-from flows.reproduce import BUG, PASSING, USERS_FAULT
-from flows.secrets import Mask
-from flows.taskruns import Outcome, Work, run_graph
-from tasks.shared import escape
-from tasks.shared.errors import DataError, ParamsError, SlipwayError
+from flows.checkout import git, params_file, workspace, worktree
+from flows.pipeline import pages
+from flows.pipeline import share as sharing
+from flows.pipeline.flow_run import tag, workspace_for_run
+from flows.pipeline.form import Overrides, Revision, Runs, Seconds, Stages
+from flows.pipeline.graph import Graph, expand, select
+from flows.pipeline.pages import Origin
+from flows.pipeline.reproduce import BUG, PASSING, USERS_FAULT
+from flows.pipeline.task_runs import Outcome, Work, run_graph
+from flows.process import child, secrets
+from flows.process.secrets import Mask
+from flows.raw_data import data
+from flows.server import server
+from tasks.core import escape
+from tasks.core.errors import DataError, ParamsError, SlipwayError
 
 NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 WORST_FIRST = (USERS_FAULT, BUG, PASSING)
@@ -75,7 +79,7 @@ def compress(
     try:
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
             if not overrides and not revision:
-                check_params(root)
+                params_file.check(root)
                 return _listed(bring_up_to_date(root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask)))
             return _run_elsewhere(root, runs, force, overrides, revision, share, Lent(keep, mask))
     except SlipwayError as error:
@@ -85,7 +89,7 @@ def compress(
 def _listed(state: State[Any]) -> State[Any]:
     """The same; the list of runs shows what came out."""
     ended: Any = state.data
-    tag(*artifacts.figures(ended.outcomes))
+    tag(*pages.figures(ended.outcomes))
     return state
 
 
@@ -115,14 +119,14 @@ def bring_up_to_date(root: Path, origin: Origin, runs: Runs, force: Stages, shar
     stages = select(graph.stages, runs)
     concerned = tuple(dict.fromkeys(stage.run for stage in stages))
     _bring_raw_data(root, concerned)
-    artifacts.show_origin(origin, concerned)
+    pages.show_origin(origin, concerned)
     owed = sharing.Owed(root) if share and sharing.has_remote(graph) else None
     work = Work(graph, lent.mask, frozenset(expand(force, stages)), (lent.lock,), owed)
     _settle(work)
     outcomes = run_graph(stages, work)
-    artifacts.show_outputs(graph, outcomes)
-    artifacts.show_reports(concerned)
-    return _verdict(outcomes, artifacts.tell_gates(outcomes), _settle(work))
+    pages.show_outputs(graph, outcomes)
+    pages.show_reports(concerned)
+    return _verdict(outcomes, pages.tell_gates(outcomes), _settle(work))
 
 
 def _bring_raw_data(root: Path, runs: Runs) -> None:
@@ -199,7 +203,7 @@ def main() -> int:
     root = Path.cwd()
     try:
         _check(asked)
-        check_params(root)
+        params_file.check(root)
         with workspace.hold(root, given.wait):
             if not given.revision:
                 expand(given.force, select(Graph().stages, given.runs))

@@ -18,23 +18,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
+import flows.process.environment  # noqa: F401  # isort: skip  (before Prefect, which reads it when it is imported)
 from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import git, secrets, server, workspace, worktree
-from flows.artifacts import Origin
+from flows.checkout import git, params_file, workspace, worktree
 from flows.compress import Lent, bring_up_to_date
-from flows.flowrun import check_params, workspace_for_run
-from flows.parameters import Reason, RetrainedRun, RetrainedRuns, Seconds, Version
-from flows.reproduce import BUG
-from flows.retraining import history, inbox, mending, policy, publish, registry, rollback, steps, telling
-from flows.retraining.history import Entry
-from flows.retraining.night import Night, NotTrainedError
+from flows.pipeline.flow_run import workspace_for_run
+from flows.pipeline.form import Reason, RetrainedRun, RetrainedRuns, Seconds, Version
+from flows.pipeline.pages import Origin
+from flows.pipeline.reproduce import BUG
+from flows.process import secrets
+from flows.retraining import policy
+from flows.retraining.arrivals import inbox
+from flows.retraining.night import announce, rollback, steps
+from flows.retraining.night.night import Night, NotTrainedError
 from flows.retraining.policy import Policy
-from tasks.shared import escape
-from tasks.shared.errors import ParamsError, SlipwayError, did_you_mean
+from flows.retraining.publishing import publish, repair
+from flows.retraining.record import history, registry
+from flows.retraining.record.history import Entry
+from flows.server import server
+from tasks.core import escape
+from tasks.core.errors import ParamsError, SlipwayError, did_you_mean
 
 TRIES = 3
 """How often a night is begun again because somebody committed to its branch while it was at work."""
@@ -42,7 +48,7 @@ Work = Callable[[Night, Path], Entry]
 
 
 class NightsError(Exception):
-    """Of one run or several. `code` is as in flows/reproduce.py."""
+    """Of one run or several. `code` is as in flows/pipeline/reproduce.py."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -88,7 +94,7 @@ def _flow(wait: float, work: Callable[[Path, Lent], Sequence[str]]) -> State[Any
     root, mask = Path.cwd(), secrets.masked({})
     try:
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
-            check_params(root)
+            params_file.check(root)
             policy.read_all(root)
             said = work(root, Lent(keep, mask))
     except (SlipwayError, NotTrainedError, NightsError, git.GitError) as error:
@@ -134,19 +140,19 @@ def _enroll(night: Night, _scratch: Path) -> Entry:
 
 
 def _finished(root: Path, run: str, lent: Lent) -> list[str]:
-    for name in mending.drop_locks(root):
+    for name in repair.drop_locks(root):
         get_run_logger().warning("removed %s, a lock of git whose holder was killed", name)
     made = publish.prepared(root, run)
     if made is None:
         return []
-    mending.finish_files(root, made)
+    repair.finish_files(root, made)
     get_run_logger().warning("resuming: the night that was killed had made %s", made[:12])
     rule = policy.read(root, run)
     if not publish.publish(root, run, rule, made, _say(lent)):
         return []
     worktree.clear(root)
     entry = publish.entry_of(root, run, made)
-    return [f"finished the night that was killed: {telling.published(root, run, entry, rule.publish == 'branch', _say(lent))}"]
+    return [f"finished the night that was killed: {announce.published(root, run, entry, rule.publish == 'branch', _say(lent))}"]
 
 
 def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
@@ -161,11 +167,11 @@ def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
         ):
             night = Night(folder, run, rule, _train(folder, rule, lent), _say(lent), target.base)
             entry = work(night, Path(scratch))
-            made = publish.prepare(root, folder, run, telling.message(entry))
-            telling.show(folder, run, entry)
+            made = publish.prepare(root, folder, run, announce.message(entry))
+            announce.show(folder, run, entry)
         if publish.publish(root, run, rule, made, _say(lent)):
             worktree.clear(root)
-            return [telling.published(root, run, entry, rule.publish == "branch", _say(lent))]
+            return [announce.published(root, run, entry, rule.publish == "branch", _say(lent))]
         get_run_logger().warning("somebody committed meanwhile; the night begins again from there")
     raise SlipwayError(run, f"the branch moved on {TRIES} times while the night was at work")
 
@@ -225,7 +231,7 @@ def main() -> int:
             entries = history.read(root, given.run)
             print(history.page(entries[-1], entries) if entries else f"{given.run}: no night yet")
             return 0
-        check_params(root)
+        params_file.check(root)
         _check_runs(root, given.runs if given.command == "night" else [given.run])
         with workspace.hold(root, given.wait):
             server.ensure()

@@ -16,24 +16,28 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import flows.environment  # noqa: F401  # isort: skip  (before Prefect, which reads the environment when it is imported)
+import flows.process.environment  # noqa: F401  # isort: skip  (before Prefect, which reads it when it is imported)
 from prefect import State, flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import artifacts, data, overrides, secrets, server, workspace
-from flows.flowrun import check_params, workspace_for_run
-from flows.graph import Graph, Stage
-from flows.parameters import SearchedRun, Seconds
-from flows.reproduce import BUG
+from flows.checkout import overrides, params_file, workspace
+from flows.pipeline import pages
+from flows.pipeline.flow_run import workspace_for_run
+from flows.pipeline.form import SearchedRun, Seconds
+from flows.pipeline.graph import Graph, Stage
+from flows.pipeline.reproduce import BUG
+from flows.pipeline.task_runs import Work, run_graph
+from flows.process import secrets
+from flows.process.secrets import Mask
+from flows.raw_data import data
 from flows.searching import front, picture, plan, policy, trials
 from flows.searching.front import Outcome
 from flows.searching.plan import Plan
-from flows.secrets import Mask
-from flows.taskruns import Work, run_graph
-from tasks.shared import escape
-from tasks.shared.errors import ModelError, SlipwayError
+from flows.server import server
+from tasks.core import escape
+from tasks.core.errors import ModelError, SlipwayError
 
 TEACHER = "finetune"
 MISSED = 1
@@ -54,7 +58,7 @@ def search(run: SearchedRun, write: bool = True, wait: Seconds = 0) -> State[Any
     root, mask = Path.cwd(), secrets.masked({})
     try:
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
-            check_params(root)
+            params_file.check(root)
             policy.read(root, run)
             _make_teacher(root, run, mask, keep)
             return _searched(plan.make(root, run), write)
@@ -113,7 +117,7 @@ def _report(made: Plan, found: Outcome, seconds: float) -> str:
 
 
 def _show(run: str, folder: str, found: Outcome) -> None:
-    page = artifacts.with_pictures((Path(folder) / "front.md").read_text(encoding="utf-8"), Path(folder))
+    page = pages.with_pictures((Path(folder) / "front.md").read_text(encoding="utf-8"), Path(folder))
     create_markdown_artifact(page, key=f"{run}-search", description=f"search of {run}")
     done = [found.tried[number] for number in found.front]
     rows = [{"trial": one.number, **_told(one.values), **_short(one.result.figures)} for one in done]
@@ -158,7 +162,7 @@ def main() -> int:
     given, root = _arguments(), Path.cwd()
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
-        check_params(root)
+        params_file.check(root)
         policy.read(root, given.run)
         with workspace.hold(root, given.wait):
             server.ensure()

@@ -13,9 +13,9 @@ also written there as JSON, because DVC hides the status.
 
 from __future__ import annotations
 
-from tasks.kinds import base
+from tasks.kinds.base.kind import known_kinds
 
-from tasks.shared import parent  # isort: skip  (before what takes time to import)
+from tasks.launch import parent  # isort: skip  (before what takes time to import)
 
 import argparse
 import codecs
@@ -29,8 +29,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.shared import distributed, documents, escape, params, stages
-from tasks.shared.errors import DataError, ParamsError, PassingError, SlipwayError
+from tasks.core import documents, escape, params, stages
+from tasks.core.errors import DataError, ParamsError, PassingError, SlipwayError
+from tasks.training import distributed
 
 ENVIRONMENT = {
     # Threads that wait without spinning: beside a busy neighbour training is 9 times faster so; see docs/log.md.
@@ -80,7 +81,7 @@ def _run(asked: argparse.Namespace, root: Path) -> int:
     runs = params.read(root / "params.yaml")
     models = {name: stage.Params for name, stage in graph.items()}
     if asked.command == "check":
-        checked = params.check(runs, models, base.kinds(), only=asked.run)
+        checked = params.check(runs, models, known_kinds(), only=asked.run)
         print(f"params.yaml: {len(checked)} run(s) in order: {', '.join(checked)}")
         return 0
     if asked.command == "summary" and asked.run is None:
@@ -88,9 +89,9 @@ def _run(asked: argparse.Namespace, root: Path) -> int:
         return 0
     if asked.run is None:
         raise ParamsError(f"python -m tasks {asked.command}", f"name a run: {', '.join(runs)}")
-    checked = params.check(runs, models, base.kinds(), only=asked.run)
+    checked = params.check(runs, models, known_kinds(), only=asked.run)
     if asked.command in graph:
-        from tasks.shared import foresight, runner
+        from tasks.launch import foresight, runner
 
         parent.die_with_it()
         foresight.check(asked.command, asked.run, checked[asked.run], root)
@@ -101,20 +102,20 @@ def _run(asked: argparse.Namespace, root: Path) -> int:
 
 def _read_results(asked: argparse.Namespace, folder: Path, kind: str) -> int:
     if asked.command == "predict":
-        from tasks.shared import serving
+        from tasks.export import package
 
-        answer = serving.load(folder / "quantize" / "out", kind)
+        answer = package.load(folder / "quantize" / "out", kind)
         named = ((f"INPUT {number}", text) for number, text in enumerate(asked.inputs, 1))
         return _predict(answer, named if asked.inputs else _lines())
     if not (folder / "benchmark" / "metrics.json").is_file():
         raise DataError(f"{folder.name}/benchmark", "has no figures yet; make them with `dvc repro`")
     if asked.command == "gate":
-        from tasks.shared import gates
+        from tasks.benchmark import gates
 
         passed, lines = gates.verdict(folder / "benchmark")
         print("\n".join(lines))
         return 0 if passed else 1
-    from tasks.shared import report
+    from tasks.benchmark import report
 
     print(report.summary(folder / "benchmark"))
     return 0
@@ -148,7 +149,7 @@ def _predict(answer: Callable[[Any], str], inputs: Iterable[tuple[str, str]]) ->
 
 
 def _summarize_all(data: Path, runs: list[str]) -> None:
-    from tasks.shared import report
+    from tasks.benchmark import report
 
     for name in runs:
         there = (data / name / "benchmark" / "metrics.json").is_file()
@@ -157,7 +158,7 @@ def _summarize_all(data: Path, runs: list[str]) -> None:
 
 def _print_graph(graph: dict[str, stages.Stage]) -> None:
     for name, stage in graph.items():
-        summary = (sys.modules[f"tasks.{name}"].__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        summary = (sys.modules[f"tasks.{name}.stage"].__doc__ or "").split("\n\n")[0].replace("\n", " ")
         reads = ", ".join(sorted(stages.artifacts(stage).values()))
         print(f"{name:<10} reads {reads:<70} {summary}")
 

@@ -38,9 +38,9 @@ GREEN = (33, 157, 75)
 
 @contextmanager
 def served(project: Path, port: int, env: Mapping[str, str]) -> Iterator[str]:
-    """`python -m flows.ui` at work in the project; yields where the UI is."""
+    """`python -m flows.server.ui` at work in the project; yields where the UI is."""
     log, url = project.parent / "ui.log", f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "flows.ui", "--port", str(port)]
+    command = [sys.executable, "-m", "flows.server.ui", "--port", str(port)]
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=project, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from tasks.shared.pretrained import content_hash
+from tasks.pretrain.locate import content_hash
 from tests import tiny
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -26,7 +26,7 @@ OF_THE_DAY = "benchmark/timings.json", "benchmark/speed.json", "benchmark/report
 PARAMS = """\
 runs:
   smoke:
-    kind: text_classification
+    kind: text/classification
     options: {}
     seed: 0
     threads: 1
@@ -129,7 +129,7 @@ def make_project(folder: Path) -> Path:
     (project / "params.yaml").write_text(PARAMS.replace("SHA256", sha256), encoding="utf-8")
     _write_rows(folder / "rows.csv")
     call(project, "git", "init", "--quiet")
-    call(project, "python", "-m", "flows.data", "add", RUN, "../rows.csv")
+    call(project, "python", "-m", "flows.raw_data.data", "add", RUN, "../rows.csv")
     commit(project, "a scratch project")
     return project
 

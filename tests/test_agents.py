@@ -21,7 +21,7 @@ from docker.models.containers import _create_container_args
 from kubernetes_asyncio.client import ApiClient, BatchV1Api
 from ruamel.yaml import YAML
 
-import flows.environment  # isort: skip  (before Prefect, which reads the environment when it is imported)
+import flows.process.environment  # isort: skip  (before Prefect, which reads it when it is imported)
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments.steps import core
 from prefect.events.clients import NullEventsClient
@@ -32,7 +32,8 @@ from prefect.utilities.templating import apply_values
 from prefect_docker.worker import DockerWorker, DockerWorkerJobConfiguration
 from prefect_kubernetes.worker import KubernetesWorker, KubernetesWorkerJobConfiguration
 
-from flows import crashed, deploying, ui
+from flows.pipeline import crashed
+from flows.server import deploying, ui
 
 ROOT = Path(__file__).resolve().parents[1]
 PASSWORD = "admin:not-for-manifests"
@@ -214,13 +215,13 @@ def instructions() -> dict[str, Any]:
 def test_the_image_is_a_worker_without_root() -> None:
     image = instructions()
     assert image["USER"] == f"{USER}:{USER}", "a number: Kubernetes cannot tell whether a name is root"
-    assert json.loads(image["CMD"]) == ["python", "-m", "flows.worker", "gpu"]
+    assert json.loads(image["CMD"]) == ["python", "-m", "flows.server.worker", "gpu"]
     assert json.loads(image["ENTRYPOINT"]) == ["tini", "-s", "--", "slipway-entrypoint"]
     assert ["agents/entrypoint", "/usr/local/bin/slipway-entrypoint"] in image["COPY"]
     assert os.access(ROOT / "agents" / "entrypoint", os.X_OK)
-    shared = image["ENV"].keys() & flows.environment.DEFAULTS.keys() - {"PREFECT_HOME"}
+    shared = image["ENV"].keys() & flows.process.environment.DEFAULTS.keys() - {"PREFECT_HOME"}
     assert len(shared) == 4
-    assert {name: image["ENV"][name] for name in shared} == {name: flows.environment.DEFAULTS[name] for name in shared}
+    assert {name: image["ENV"][name] for name in shared} == {name: flows.process.environment.DEFAULTS[name] for name in shared}
 
 
 def test_what_the_image_copies_suffices_for_a_worker_and_a_run(tmp_path: Path) -> None:
@@ -231,7 +232,7 @@ def test_what_the_image_copies_suffices_for_a_worker_and_a_run(tmp_path: Path) -
         assert list(ROOT.glob(source)), source
         if (ROOT / source).is_dir():
             shutil.copytree(ROOT / source, tmp_path / target, ignore=shutil.ignore_patterns("__pycache__"))
-    command = "import flows.worker, flows.compress, tasks.__main__"
+    command = "import flows.server.worker, flows.compress, tasks.__main__"
     assert f'python -c "{command}"' in instructions()["RUN"]
     env = {**os.environ, "PREFECT_HOME": str(tmp_path / "home")}
     subprocess.run([sys.executable, "-c", command], cwd=tmp_path, env=env, check=True)

@@ -165,9 +165,12 @@ def test_removed_results_come_back_from_the_run_cache(made: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "stale"),
     [
-        (["tasks/shared/pruning.py"], {"prune"}),
-        (["tasks/shared/training.py"], {"pretrain", "finetune", "prune", "distill"}),
-        (["README.md", "requirements/dev.lock", "requirements/flows.lock", "pyproject.toml", "flows/graph.py", "tests/tiny.py"], set()),
+        (["tasks/prune/registry.py"], {"prune"}),
+        (["tasks/training/loop.py"], {"pretrain", "finetune", "prune", "distill"}),
+        (
+            ["README.md", "requirements/dev.lock", "requirements/flows.lock", "pyproject.toml", "flows/pipeline/graph.py", "tests/tiny.py"],
+            set(),
+        ),
     ],
 )
 def test_changed_file_makes_stale_the_stages_that_import_it(made: Path, files: list[str], stale: set[str]) -> None:
@@ -183,7 +186,7 @@ def test_changed_file_makes_stale_the_stages_that_import_it(made: Path, files: l
 
 
 def test_model_card_tells_of_the_run_and_its_lines_load_the_model(made: Path) -> None:
-    text = call(made, "python", "-m", "flows.retraining.card", RUN)
+    text = call(made, "python", "-m", "flows.retraining.record.card", RUN)
     assert [path for path, md5 in md5s(made).items() if f"| `{path}` | `{md5}` |" not in text] == []
     assert re.search(r"^\| business \| \d+ \| \d+ \| \d+ \|$", text, re.MULTILINE)
     assert "| rows.csv | utf-8 | 300 |" in text
@@ -215,7 +218,7 @@ def test_dvc_shows_and_compares_figures_and_params(retuned: tuple[Path, str]) ->
 
 def test_review_of_the_change_says_what_the_benchmarks_say_and_runs_nothing(retuned: tuple[Path, str]) -> None:
     project, _ = retuned
-    told = json.loads(call(project, "python", "-m", "flows.diff", "--format", "json", "--fail-on", "never"))["runs"][RUN]
+    told = json.loads(call(project, "python", "-m", "flows.review", "--format", "json", "--fail-on", "never"))["runs"][RUN]
     assert [(change["key"], change["a"], change["b"]) for change in told["params"]] == [(f"runs.{RUN}.prune.ffn", "64", "48")]
     before = json.loads(call(project, "git", "show", f"HEAD:data/{RUN}/benchmark/metrics.json"))
     after = json.loads((project / f"data/{RUN}/benchmark/metrics.json").read_text(encoding="utf-8"))
@@ -230,7 +233,7 @@ def test_review_of_the_change_says_what_the_benchmarks_say_and_runs_nothing(retu
 @pytest.mark.parametrize("command", [("plots", "show"), ("plots", "diff")])
 def test_plots_page_needs_no_network(retuned: tuple[Path, str], command: tuple[str, str]) -> None:
     project, _ = retuned
-    call(project, "python", "-m", "flows.plots")
+    call(project, "python", "-m", "flows.pipeline.plots_page")
     call(project, "dvc", *command)
     ours, _, plots = (project / "dvc_plots" / "index.html").read_text(encoding="utf-8").partition("<plaintext>")
     scripts = re.compile(r"<script>.*?</script>", re.DOTALL)

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from flows import sources
+from flows.raw_data import sources
 
 LABELS = ["business", "entertainment", "politics", "sports", "tech"]
 SIZES = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4, "intermediate_size": 128, "max_position_embeddings": 66}
@@ -33,18 +33,18 @@ def articles() -> list[dict[str, str]]:
 
 
 NAMES = {
-    "text_classification": LABELS,
-    "token_classification": ["O", "B-long", "I-long", "B-number", "I-number"],
-    "image_classification": [str(digit) for digit in range(10)],
+    "text/classification": LABELS,
+    "text/tagging": ["O", "B-long", "I-long", "B-number", "I-number"],
+    "image/classification": [str(digit) for digit in range(10)],
 }
 OPTIONS: dict[str, dict[str, Any]] = {
-    "text_classification": {},
-    "image_classification": {
+    "text/classification": {},
+    "image/classification": {
         "longest_side": 64,
         "shortest_side": 8,
         "augment": {"mirror": False, "flip": False, "quarter_turns": False, "shift": 0.1, "brightness": 0.1, "contrast": 0.1, "erase": 0.2},
     },
-    "token_classification": {
+    "text/tagging": {
         "scheme": "bio",
         "broken": "repair",
         "words": "white_space",
@@ -57,10 +57,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def rows(count: int, start: int = 0, kind: str = "text_classification") -> list[dict[str, Any]]:
-    if kind == "image_classification":
+def rows(count: int, start: int = 0, kind: str = "text/classification") -> list[dict[str, Any]]:
+    if kind == "image/classification":
         return digits()[start : start + count]
-    label = _desk if kind == "text_classification" else _tags
+    label = _desk if kind == "text/classification" else _tags
     return [
         {"id": f"{n:05}", "text": " ".join(row["headline"].split()), "label": label(row)}
         for n, row in enumerate(articles()[start : start + count], start)
@@ -98,7 +98,7 @@ def pool(count: int) -> list[str]:
 
 
 def ingest_out(
-    folder: Path, train: int = 60, validation: int = 25, test: int = 25, unlabelled: int = 40, kind: str = "text_classification"
+    folder: Path, train: int = 60, validation: int = 25, test: int = 25, unlabelled: int = 40, kind: str = "text/classification"
 ) -> Path:
     """What ingest leaves, small."""
     folder.mkdir(parents=True)
@@ -246,7 +246,7 @@ def image_checkpoint_in(folder: Path, architecture: str = "efficientnet_lite", s
     import torch
     from transformers import AutoConfig, AutoModel, ViTImageProcessorPil
 
-    from tasks.shared import efficientnet_lite  # noqa: F401 - makes the architecture known to the auto classes
+    from tasks.kinds.image.common import efficientnet_lite  # noqa: F401 - makes the architecture known to the auto classes
 
     torch.manual_seed(seed)
     model = AutoModel.from_config(AutoConfig.for_model(architecture, **{**IMAGE_SIZES[architecture], **sizes}))
@@ -261,12 +261,12 @@ def image_checkpoint_in(folder: Path, architecture: str = "efficientnet_lite", s
 
 
 def pretrained_for(kind: str, folder: Path) -> Path:
-    return image_checkpoint_in(folder) if kind == "image_classification" else checkpoint_in(folder)
+    return image_checkpoint_in(folder) if kind == "image/classification" else checkpoint_in(folder)
 
 
 CUT: dict[str, dict[str, Any]] = {
-    "text_classification": {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800},
-    "token_classification": {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800},
-    "image_classification": {"depths": [1, 1, 1, 1, 1, 1, 1], "widths": [32, 8, 8, 16, 16, 24, 16, 24, 32]},
+    "text/classification": {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800},
+    "text/tagging": {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800},
+    "image/classification": {"depths": [1, 1, 1, 1, 1, 1, 1], "widths": [32, 8, 8, 16, 16, 24, 16, 24, 32]},
 }
 """Sizes of a student that is smaller than the tiny teacher of a kind."""

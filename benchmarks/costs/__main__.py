@@ -27,9 +27,9 @@ from typing import Any
 from benchmarks.ablation import Bench
 from benchmarks.costs.sizes import Grid, Point
 from tasks.__main__ import ENVIRONMENT
-from tasks.shared import params
-from tasks.shared.errors import DataError, SlipwayError
-from tasks.shared.pretrained import content_hash
+from tasks.core import params
+from tasks.core.errors import DataError, SlipwayError
+from tasks.pretrain.locate import content_hash
 
 HERE = Path(__file__).resolve().parent
 MEASURED_BY = ("sizes.py", "workshop.py", "jobs.py")
@@ -100,7 +100,8 @@ def _must_be_made(bench: Bench) -> None:
 
 def _made_of(bench: Bench, grid: Grid) -> str:
     """Hash of all that the seconds depend on, the machine among it."""
-    from tasks.shared import latency, stages
+    from tasks.benchmark import latency
+    from tasks.core import stages
 
     values = {name: bench.values[name] for name in (*params.RunFields.model_fields, *SECTIONS)}
     told = [json.dumps([values, latency.hardware(bench.values["threads"])]), repr(grid), content_hash(bench.at("finetune/out"))]
@@ -124,7 +125,7 @@ def measure(bench: Bench, grid: Grid, rounds: int, kept: dict[str, Any], file: P
     """Adds to `kept` the seconds of each round that are not there yet, point by point in turns, and writes it to `file` as they come."""
     from benchmarks.costs.jobs import JOBS
     from benchmarks.costs.workshop import Workshop
-    from tasks.shared import latency
+    from tasks.benchmark import latency
 
     kept["hardware"] = latency.hardware(bench.values["threads"])
     with tempfile.TemporaryDirectory() as home:

@@ -12,8 +12,8 @@ from typing import Any
 from unittest.mock import patch
 
 from benchmarks.costs.workshop import Place, Workshop
-from tasks.kinds import base
-from tasks.shared import tables
+from tasks.core import tables
+from tasks.kinds.base.kind import Row
 
 RELATION_WEIGHT = 30.0
 LOGITS_ONLY = {"epochs": 1, "patience": 1, "soup": 1, "repeats": 1, "pool": 0, "hidden_weight": 0.0}
@@ -40,7 +40,7 @@ def distil_with_relations(shop: Workshop, place: Place) -> dict[str, float]:
 
 def _distilled(shop: Workshop, place: Place, relation_weight: float) -> float:
     """Of the steps of an epoch, from the first batch to the last change of the weights."""
-    from tasks import distill
+    from tasks.distill import stage as distill
 
     augment = {**shop.bench.values["distill"]["augment"], "copies": 0}
     changed = {**LOGITS_ONLY, "relation_weight": relation_weight, "augment": augment, "input_size": place.point.tokens}
@@ -52,7 +52,7 @@ def _distilled(shop: Workshop, place: Place, relation_weight: float) -> float:
 
 def judge(shop: Workshop, place: Place) -> dict[str, float]:
     """The whole stage, and of it the answers of all variants to all rows."""
-    from tasks import benchmark
+    from tasks.benchmark import stage as benchmark
 
     replaced = {"ingest/out": place.judged, "quantize/out": place.final} | dict.fromkeys(("prune/out", "distill/out"), place.model)
     params = shop.params("benchmark", {**QUICK, "input_size": place.point.tokens})
@@ -84,29 +84,29 @@ def _emptied(home: Path) -> Iterator[Path]:
 @contextmanager
 def _steps_watched() -> Iterator[list[float]]:
     """The moments at which each step of a training began, and at which it looked at the validation rows."""
-    from tasks.shared import training
+    from tasks.training import loop
 
-    fit, times = training.fit, list[float]()
+    fit, times = loop.fit, list[float]()
 
-    def watched(model: Any, plan: Any, lesson: training.Lesson, *rest: Any) -> Any:
+    def watched(model: Any, plan: Any, lesson: loop.Lesson, *rest: Any) -> Any:
         def forward(rows: list[int]) -> Any:
             times.append(time.perf_counter())
             return lesson.forward(rows)
 
-        def evaluate() -> training.Figures:
+        def evaluate() -> loop.Figures:
             times.append(time.perf_counter())
             return lesson.evaluate()
 
         return fit(model, plan, replace(lesson, forward=forward, evaluate=evaluate), *rest)
 
-    with patch.object(training, "fit", watched):
+    with patch.object(loop, "fit", watched):
         yield times
 
 
 @contextmanager
 def _answers_watched() -> Iterator[list[float]]:
     """The seconds that each variant took to answer all rows."""
-    from tasks.shared import variants
+    from tasks.benchmark import variants
 
     open_variant, taken = variants.open_variant, list[float]()
 
@@ -114,7 +114,7 @@ def _answers_watched() -> Iterator[list[float]]:
         variant = open_variant(source, setting)
         predict = variant.predict
 
-        def timed(rows: Sequence[base.Row]) -> Any:
+        def timed(rows: Sequence[Row]) -> Any:
             begun = time.perf_counter()
             answers = predict(rows)
             taken.append(time.perf_counter() - begun)

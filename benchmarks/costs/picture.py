@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from benchmarks.costs.growth import Curve
 from benchmarks.costs.page import MILLION, Result, curve
 from benchmarks.costs.sizes import Grid
-from tasks.shared.pictures import COLOURS, GRID, INK
+from tasks.benchmark.plots import COLOURS, GRID, INK
 
 PANELS = {
     "labelling": ["labelling"],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
 
-from tasks.shared.errors import ModelError
+from tasks.core.errors import ModelError
 
 ROWS, TOKENS, MODELS = (128, 256, 512), (16, 32, 64), ("small", "middle", "large")
 """Rows fill the batches of 64 in which a teacher labels and those of 32 in which a student learns."""
@@ -54,9 +54,9 @@ def of_models(config: Any) -> dict[str, dict[str, int]]:
     Raises:
         ModelError: the teacher has other sizes than these.
     """
-    from tasks.shared import pruning
+    from tasks.prune import registry
 
-    architecture = pruning.architecture(config)
+    architecture = registry.architecture(config)
     whole = architecture.sizes(config)
     if not whole.keys() >= NEEDED:
         raise ModelError("finetune/out", f"has the sizes {', '.join(whole)}; costs are measured of models with {', '.join(sorted(NEEDED))}")

@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 from benchmarks.ablation import Bench
 from benchmarks.costs import sizes
 from benchmarks.costs.sizes import Point
-from tasks.kinds import base
-from tasks.shared import stages, tables
-from tasks.shared.errors import DataError
-from tasks.shared.params import RunFields, Section
+from tasks.core import stages, tables
+from tasks.core.errors import DataError
+from tasks.core.params import RunFields, Section
+from tasks.kinds.base.kind import Features, Kind, Processor, Row, load_kind
 
 EVALUATED = 32
 """Validation rows of a distillation; its look at them is not timed."""
@@ -67,12 +67,12 @@ class Workshop:
     home: Path
 
     @cached_property
-    def kind(self) -> base.Kind:
-        return base.load(self.bench.values["kind"])
+    def kind(self) -> Kind:
+        return load_kind(self.bench.values["kind"])
 
     @cached_property
     def labels(self) -> list[str]:
-        from tasks.shared import checkpoint
+        from tasks.models import checkpoint
 
         return checkpoint.label_names(self.bench.at("ingest/out"))
 
@@ -101,8 +101,8 @@ class Workshop:
         """The teacher, pruned to this size."""
         from transformers import AutoConfig
 
-        from tasks import prune
-        from tasks.shared.checkpoint import ONLY_LOCAL
+        from tasks.models.checkpoint import ONLY_LOCAL
+        from tasks.prune import stage as prune
 
         home = self.home / "models" / name
         if not home.exists():
@@ -114,25 +114,26 @@ class Workshop:
 
     def sizes_of(self, model: Path) -> dict[str, int]:
         """Parameters of a checkpoint, in all and without the table of words, which costs a look-up only; and how it is cut."""
-        from tasks.shared import checkpoint, pruning
+        from tasks.models import checkpoint
+        from tasks.prune import registry
 
         loaded = self.loaded(model)
         parameters, words = checkpoint.parameters(loaded), loaded.get_input_embeddings().weight.numel()
-        return {"parameters": parameters, "without_words": parameters - words, **pruning.architecture(loaded.config).sizes(loaded.config)}
+        return {"parameters": parameters, "without_words": parameters - words, **registry.architecture(loaded.config).sizes(loaded.config)}
 
     def loaded(self, folder: Path) -> Any:
         """A model as the teacher is loaded when it labels."""
-        from tasks.shared import checkpoint, compute
+        from tasks.models import checkpoint, compute
 
         values = self.bench.values
         device = compute.prepare(values["seed"], values["threads"], values["device"])
         return checkpoint.load_model(folder, self.kind, device, attn_implementation="eager")
 
-    def encoded(self, model: Path, rows: Sequence[base.Row], tokens: int) -> list[base.Features]:
+    def encoded(self, model: Path, rows: Sequence[Row], tokens: int) -> list[Features]:
         return self.kind.encode(self.kind.load_processor(model), rows, self.labels, tokens)
 
-    def answers(self, model: Any, processor: base.Processor, features: Sequence[base.Features]) -> Any:
-        from tasks.shared import inference
+    def answers(self, model: Any, processor: Processor, features: Sequence[Features]) -> Any:
+        from tasks.models import inference
 
         return inference.logits(model, self.kind, processor, features, inference.BATCH, self.bench.values["finetune"]["precision"])
 
@@ -164,7 +165,7 @@ class Workshop:
             shutil.copy(self.rows / "labels.json", folder)
 
     def _write_outputs(self, place: Place) -> None:
-        from tasks.shared import inference
+        from tasks.models import inference
 
         model, processor = self.loaded(place.model), self.kind.load_processor(place.model)
         features = self.encoded(place.model, tables.read(place.learnt / "train.parquet"), place.point.tokens)
@@ -173,7 +174,7 @@ class Workshop:
             inference.write_outputs(answers[:rows], place.outputs / f"{split}.safetensors")
 
     def _write_final(self, place: Place) -> None:
-        from tasks import quantize
+        from tasks.quantize import stage as quantize
 
         home = place.final.parent
         (home / "scratch").mkdir(parents=True)

@@ -26,9 +26,11 @@ from benchmarks.peers import compression, environments, field, page
 from benchmarks.peers.compression import Outcome
 from benchmarks.peers.field import MEASURING, ROOT
 from tasks.__main__ import ENVIRONMENT
-from tasks.kinds import base
-from tasks.shared import checkpoint, params, serving, stages, tables
-from tasks.shared.errors import DataError, ModelError, SlipwayError
+from tasks.core import params, stages, tables
+from tasks.core.errors import DataError, ModelError, SlipwayError
+from tasks.export import package
+from tasks.kinds.base.kind import known_kinds
+from tasks.models import checkpoint
 
 CALIBRATION = 300
 """Training texts for those that calibrate: NNCF's own default."""
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _compare(given: argparse.Namespace) -> dict[str, Any]:
     models = {name: stage.Params for name, stage in stages.load_all().items()}
-    checked = params.check(params.read(ROOT / "params.yaml"), models, base.kinds(), only=given.run)[given.run]
+    checked = params.check(params.read(ROOT / "params.yaml"), models, known_kinds(), only=given.run)[given.run]
     entries, students = field.entries(given.peers), _students(given.students if given.students is not None else [given.run])
     data = ROOT / "data" / given.run
     _must_fit(data, students)
@@ -89,7 +91,7 @@ def _must_fit(data: Path, students: Mapping[str, Path]) -> None:
     ModelError: the teacher is not of the sort that the peers' scripts take.
     """
     needed = [data / "ingest" / "out" / "labels.json", data / "finetune" / "out" / "config.json"]
-    needed += [folder / serving.GRAPH for folder in students.values()]
+    needed += [folder / package.GRAPH for folder in students.values()]
     if missing := [file for file in needed if not file.is_file()]:
         raise DataError(data.name, *(f"{file} is missing; `dvc repro` makes it" for file in missing))
     labels = checkpoint.label_names(data / "ingest" / "out")

@@ -16,8 +16,8 @@ from typing import Any
 from benchmarks.peers.environments import NotToBeHadError, ready, tail
 from benchmarks.peers.field import HERE, OURS, ROOT, Entry, locks
 from tasks.__main__ import ENVIRONMENT
-from tasks.kinds import base
-from tasks.shared import serving
+from tasks.export import package
+from tasks.kinds.base.kind import load_kind
 
 LONGEST_SECONDS = 1800
 QUIET = {
@@ -85,6 +85,6 @@ def _run(command: list[str], folder: Path) -> str | None:
 def complete(outcome: Outcome, kind_name: str, teacher: Path, labels: list[str], input_size: int) -> None:
     """Puts the tokenizer and the labels beside the graph, as beside ours: all are served, and weighed, alike."""
     if not outcome.entry.peer.is_ours:
-        kind = base.load(kind_name)
+        kind = load_kind(kind_name)
         facts = {"kind": kind_name, "input_size": input_size}
-        serving.write_preprocessing(outcome.folder, kind, kind.load_processor(teacher), labels, facts)
+        package.write_preprocessing(outcome.folder, kind, kind.load_processor(teacher), labels, facts)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.shared.errors import ParamsError, did_you_mean
+from tasks.core.errors import ParamsError, did_you_mean
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

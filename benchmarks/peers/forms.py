@@ -1,6 +1,6 @@
 """The forms of what peers make: any ONNX graph, and OpenVINO's, served with the tokenizer and the session that our own graphs get.
 
-`python -m benchmarks.peers.forms` measures the memory of one of them, as `python -m tasks.shared.memory` does that of ours.
+`python -m benchmarks.peers.forms` measures the memory of one of them, as `python -m tasks.benchmark.memory` does that of ours.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.kinds.base import Row
-from tasks.shared import memory, serving, variants
-from tasks.shared.progress import track
-from tasks.shared.serving import softmax
-from tasks.shared.variants import Setting, Source, lengthened, size_of
+from tasks.benchmark import memory, variants
+from tasks.benchmark.variants import Setting, Source, lengthened, size_of
+from tasks.core.progress import track
+from tasks.export import package
+from tasks.export.package import softmax
+from tasks.kinds.base.kind import Row
 
 MODULE = "benchmarks.peers.forms"
 LOGITS = "logits"
@@ -25,7 +26,7 @@ Graph = Callable[[Inputs], np.ndarray]
 
 def onnx_graph(folder: Path, threads: int) -> Graph:
     """A graph whose inputs are a BERT's, by their usual names; those that a request lacks, token types, are zeros."""
-    session = serving.session(folder / "model.onnx", threads)
+    session = package.session(folder / "model.onnx", threads)
     wanted = [one.name for one in session.get_inputs()]
     outputs = [one.name for one in session.get_outputs()]
     answers = [LOGITS if LOGITS in outputs else outputs[0]]

@@ -17,12 +17,14 @@ import numpy as np
 
 from benchmarks.peers import forms, ratios
 from benchmarks.peers.environments import tail
-from tasks import benchmark
-from tasks.kinds.base import Row
-from tasks.shared import checkpoint, compute, inference, latency, memory, metrics, tables
-from tasks.shared.errors import ModelError
-from tasks.shared.truth import Truth
-from tasks.shared.variants import Setting, Source, Variant, open_variant
+from tasks.benchmark import latency, memory, metrics
+from tasks.benchmark import stage as benchmark
+from tasks.benchmark.ground_truth import Truth
+from tasks.benchmark.variants import Setting, Source, Variant, open_variant
+from tasks.core import tables
+from tasks.core.errors import ModelError
+from tasks.kinds.base.kind import Row
+from tasks.models import checkpoint, compute, inference
 
 TEACHER, BASELINE = "teacher", "baseline"
 

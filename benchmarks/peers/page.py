@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import ratios
-from tasks.shared import pictures
-from tasks.shared.latency import HEADLINE
+from tasks.benchmark import plots
+from tasks.benchmark.latency import HEADLINE
 
 KEPT = 0.99
 """Share of the teacher's headline figure below which a recipe is not its peer's best, however fast it is."""
@@ -147,7 +147,7 @@ def _how(result: Result) -> str:
 
 Each peer's script runs in an environment of its own, gets the teacher's checkpoint and texts of the training split, and leaves a graph;
 `made in` is that process's wall time, and its processor time. Then all are measured by Slipway's own harness
-(`tasks/shared/latency.py`) in one process: every ONNX graph in the same onnxruntime with the same session options, OpenVINO's in
+(`tasks/benchmark/latency.py`) in one process: every ONNX graph in the same onnxruntime with the same session options, OpenVINO's in
 OpenVINO with the hint LATENCY. All get the same fast tokenizer, without padding, and the same rows one by one. A size is that of the
 folder with graph, tokenizer and labels; peak RSS is of a process that opens the variant and answers 32 inputs. Intervals are 95 %,
 paired with the teacher on the same resampled rows.
@@ -165,4 +165,4 @@ def points(result: Result) -> Iterator[dict[str, Any]]:
 
 
 def draw(result: Result, file: Path) -> None:
-    pictures.quality_and_latency(list(points(result)), result["measured"]["headline"], file)
+    plots.quality_and_latency(list(points(result)), result["measured"]["headline"], file)

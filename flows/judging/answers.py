@@ -12,10 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.kinds import base
-from tasks.kinds.base import Kind, Row
-from tasks.shared import serving
-from tasks.shared.truth import Truth
+from tasks.benchmark.ground_truth import Truth
+from tasks.export import package
+from tasks.kinds.base.kind import Kind, Row, load_kind
 
 
 @dataclass(frozen=True)
@@ -28,12 +27,12 @@ class Shipped:
 
     @property
     def kind(self) -> Kind:
-        return base.load(self.kind_name)
+        return load_kind(self.kind_name)
 
     def ask(self, rows: Sequence[Row]) -> list[np.ndarray]:
         """Probabilities (decisions, labels) for each row."""
-        graph, request = serving.session(self.folder / serving.GRAPH, threads=1), self.kind.request(self.folder)
-        return [serving.softmax(serving.logits(graph, request, self.kind.raw_input(row))) for row in rows]
+        graph, request = package.session(self.folder / package.GRAPH, threads=1), self.kind.request(self.folder)
+        return [package.softmax(package.logits(graph, request, self.kind.raw_input(row))) for row in rows]
 
 
 def shipped(folder: Path, kind: str) -> Shipped:

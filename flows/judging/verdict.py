@@ -24,9 +24,9 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.kinds.base import Kind
-from tasks.shared.bootstrap import resampled_sums
-from tasks.shared.truth import Truth
+from tasks.benchmark.bootstrap import resampled_sums
+from tasks.benchmark.ground_truth import Truth
+from tasks.kinds.base.kind import Kind
 
 Verdict = Literal["better", "worse", "no difference", "not enough data"]
 CONFIDENCE = 0.95

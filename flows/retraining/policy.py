@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from tasks.shared import params
-from tasks.shared.errors import ParamsError, did_you_mean
-from tasks.shared.params import Section
+from tasks.core import params
+from tasks.core.errors import ParamsError, did_you_mean
+from tasks.core.params import Section
 
 
 class Card(Section):

@@ -1,1 +1,1 @@
-"""What a reviewer reads of two revisions; flows/diff.py puts it together."""
+"""What a reviewer reads of two revisions; flows/review.py puts it together."""

@@ -12,16 +12,16 @@ from typing import Literal, get_args
 
 from dvc.repo import Repo
 
-from flows.reviewing import costs, quality, recorded, revisions, rows
-from flows.reviewing.costs import Costs
-from flows.reviewing.quality import SHIPPED, Answers, Quality
-from flows.reviewing.recorded import Change, Source
-from flows.reviewing.revisions import Revision
-from flows.reviewing.rows import DataChange
-from flows.reviewing.sides import Side
-from tasks.kinds import base
-from tasks.kinds.base import Kind
-from tasks.shared.errors import ParamsError, did_you_mean
+from flows.reviewing.compared import costs, quality, recorded, rows
+from flows.reviewing.compared.costs import Costs
+from flows.reviewing.compared.quality import SHIPPED, Answers, Quality
+from flows.reviewing.compared.recorded import Change, Source
+from flows.reviewing.compared.rows import DataChange
+from flows.reviewing.inputs import revisions
+from flows.reviewing.inputs.revisions import Revision
+from flows.reviewing.inputs.sides import Side
+from tasks.core.errors import ParamsError, did_you_mean
+from tasks.kinds.base.kind import Kind, known_kinds, load_kind
 
 Mark = Literal["worse", "baseline", "class", "gates", "slower", "larger", "stale", "unjudged"]
 MARKS: tuple[Mark, ...] = get_args(Mark)
@@ -113,13 +113,15 @@ def _run(a: Side, b: Side, run: str) -> RunReview:
 
 def _kind(a: Side, b: Side, run: str) -> tuple[Kind | None, list[str]]:
     """By name from params, which must be one of ours: it becomes a module's name."""
-    named = {str(side.run(run).get("kind")) for side in (a, b) if run in side.runs}
+    now = {load_kind(name).task: name for name in known_kinds()}  # before kinds were folders, this was their name
+    written = [str(side.run(run).get("kind")) for side in (a, b) if run in side.runs]
+    named = {now.get(name, name) for name in written}
     if len(named) != 1:
         return None, [f"the kinds differ: {' and '.join(sorted(named))}"]
     (name,) = named
-    if name not in base.kinds():
+    if name not in known_kinds():
         return None, [f"kind {name!r} is not one that this checkout knows"]
-    return base.load(name), []
+    return load_kind(name), []
 
 
 def _quality(a: Side, b: Side, run: str, kind: Kind, data: DataChange | None, figures: Costs) -> tuple[Quality | None, list[str]]:

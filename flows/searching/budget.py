@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.shared.errors import ParamsError
+from tasks.core.errors import ParamsError
 
 NUMBER = r"(?P<number>\d+(?:\.\d+)?)"
 AT_LEAST, AT_MOST = r"\s*(?:>=|≥)\s*", r"\s*(?:<=|≤)\s*"

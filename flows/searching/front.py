@@ -10,7 +10,7 @@ from typing import Any
 from flows.searching.budget import Budget
 from flows.searching.job import COMPLETE
 from flows.searching.study import Tried
-from tasks.shared import escape
+from tasks.core import escape
 
 CRITERIA = {"quality": -1.0, "latency": 1.0, "bytes": 1.0}
 """Figure -> 1 where less is better, -1 where more is."""

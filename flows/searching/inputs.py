@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from tasks.shared.errors import DataError
+from tasks.core.errors import DataError
 
 ROWS = ("train.parquet", "validation.parquet", "pool.parquet", "labels.json")
 TEACHER, OUTPUTS, INGEST = "finetune/out", "finetune/outputs", "ingest/out"

@@ -18,10 +18,13 @@ import numpy as np
 import onnx
 import torch
 
-from tasks.kinds import base
-from tasks.shared import bootstrap, checkpoint, inference, latency, low_rank, serving, tables
-from tasks.shared.truth import Truth
-from tasks.shared.variants import Setting, Source, open_variant
+from tasks.benchmark import bootstrap, latency
+from tasks.benchmark.ground_truth import Truth
+from tasks.benchmark.variants import Setting, Source, open_variant
+from tasks.core import tables
+from tasks.export import package
+from tasks.kinds.base.kind import decisions, load_kind
+from tasks.models import checkpoint, inference, low_rank
 
 NODE = 40_000
 """int8 multiply-adds that take a core as long as a node takes by itself."""
@@ -35,10 +38,10 @@ class Bench:
 
     def __init__(self, ingest: Path, teacher: Path, outputs: Path, params: Any) -> None:
         """`params` are those of the run's benchmark, checked."""
-        self._kind, self._params, self._teacher = base.load(params.kind), params, teacher
+        self._kind, self._params, self._teacher = load_kind(params.kind), params, teacher
         self.labels, self._rows = checkpoint.label_names(ingest), tables.read(ingest / "validation.parquet")
         self._features = self._kind.encode(self._kind.load_processor(teacher), self._rows, self.labels, params.input_size)
-        self._truth = Truth(inference.truth_of(self._features), [base.decisions(one) for one in self._features], self.labels)
+        self._truth = Truth(inference.truth_of(self._features), [decisions(one) for one in self._features], self.labels)
         self._answers = inference.read_outputs(outputs / "validation.safetensors")
         self._setting = Setting(params.kind, self.labels, params.input_size, params.batch, params.seed, "cpu")
 
@@ -98,7 +101,7 @@ def shape(folder: Path) -> str:
 
 
 def _graph(folder: Path) -> Any:
-    return onnx.load(folder / serving.GRAPH, load_external_data=False).graph
+    return onnx.load(folder / package.GRAPH, load_external_data=False).graph
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from flows.searching import budget, inputs, policy
 from flows.searching.job import Job, digest
 from flows.searching.policy import Policy
 from flows.searching.study import Proposal, Study, Tried
-from tasks.shared import params, stages
-from tasks.shared.runner import CODE
+from tasks.core import params, stages
+from tasks.launch.runner import CODE
 
 NO_MATTER = {"trials", "minutes", "runner", "dask_address"}
 """Values of a search that change how long it goes on, and where, but nothing of what it proposes."""
@@ -94,7 +94,7 @@ def make(root: Path, run: str) -> Plan:
     ParamsError: it is not said how the run is searched, or with every fault in it.
     DataError: the run has no teacher.
     """
-    from tasks.shared import latency
+    from tasks.benchmark import latency
 
     rules, section = policy.read(root, run), params.read(root / "params.yaml")[run]
     found, home = inputs.hashes(root, run), root / "data" / ".scratch" / "search" / run

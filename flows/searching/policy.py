@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from flows.searching import budget
-from tasks.kinds import base
-from tasks.shared import params, stages
-from tasks.shared.errors import ParamsError, did_you_mean
-from tasks.shared.params import Section
+from tasks.core import params, stages
+from tasks.core.errors import ParamsError, did_you_mean
+from tasks.core.params import Section
+from tasks.kinds.base.kind import known_kinds
 
 SEARCHED = ("prune", "distill", "quantize")
 """The stages after the teacher, whose outputs are kept; a trial runs these."""
@@ -101,7 +101,7 @@ def _faults_of_choices(key: str, choices: list[Any], run: Any) -> list[str]:
     for choice in choices:
         tried = {**{one: run[one] for one in params.RunFields.model_fields if one in run}, stage: {**section, name: choice}}
         try:
-            params.check({"run": tried}, {stage: models[stage]}, base.kinds())
+            params.check({"run": tried}, {stage: models[stage]}, known_kinds())
         except ParamsError as error:
             faults += [f": {fault.partition(f'{name} = ')[2] or fault}" for fault in error.faults]
     return faults

@@ -8,7 +8,7 @@ from typing import Any
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.searching.policy import Policy
-from tasks.shared.errors import ParamsError, PassingError
+from tasks.core.errors import ParamsError, PassingError
 
 
 def task_runner(policy: Policy) -> Any:

@@ -21,10 +21,10 @@ from typing import Any
 from flows.searching import budget, inputs, job
 from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Job, Result
 from tasks.__main__ import ENVIRONMENT
-from tasks.kinds import base
-from tasks.shared import params, stages, tables
-from tasks.shared.errors import SlipwayError
-from tasks.shared.params import Section
+from tasks.core import params, stages, tables
+from tasks.core.errors import SlipwayError
+from tasks.core.params import Section
+from tasks.kinds.base.kind import known_kinds, load_kind
 
 NOTHING_ASKED = {"min_agreement": 0.0}
 """Before recovery a student agrees with nobody; only its size and speed are of interest."""
@@ -43,7 +43,7 @@ class Trial:
         self._budget = budget.parse(asked.budget)
         single = {**asked.params, "processes": 1}
         models = {name: stage.Params for name, stage in stages.load_all().items()}
-        self._params: dict[str, Section] = params.check({asked.run: single}, models, base.kinds())[asked.run]
+        self._params: dict[str, Section] = params.check({asked.run: single}, models, known_kinds())[asked.run]
 
     def run(self) -> None:
         """Raises:
@@ -85,7 +85,7 @@ class Trial:
     def _weigh(self, bench: Any, folder: Path) -> None:
         """Bytes and speed of a shippable folder; a shape that was timed before is not timed again."""
         from flows.searching import measure
-        from tasks.shared.variants import size_of
+        from tasks.benchmark.variants import size_of
 
         self.figures |= {"bytes": size_of(folder), "shape": measure.shape(folder)}
         known = self._job.speeds.get(self.figures["shape"])
@@ -102,7 +102,7 @@ class Trial:
         recovery: Any = self._params["distill"]
         if not recovery.pool:
             return {"epochs": math.ceil(recovery.epochs * rung)}
-        kind = base.load(recovery.kind)
+        kind = load_kind(recovery.kind)
         train, pool = (tables.read(self._home / inputs.INGEST / f"{split}.parquet") for split in ("train", "pool"))
         transferred = kind.transfer(train, pool, recovery.pool, kind.options.model_validate(recovery.options))
         return {"pool": math.ceil(len(transferred) * rung)}

@@ -16,14 +16,14 @@ from prefect import State, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 
-from flows import child, environment
-from flows.progress import Progress
+from flows.pipeline.progress import Progress
+from flows.process import child, environment
 from flows.searching import front, job
 from flows.searching.job import COMPLETE, FAILED, Job, Result
 from flows.searching.plan import Plan
 from flows.searching.runners import task_runner
 from flows.searching.study import Proposal, Study, Tried
-from tasks.shared.errors import ModelError
+from tasks.core.errors import ModelError
 
 CODE = Path(__file__).resolve().parents[2]
 RETRIES = 1

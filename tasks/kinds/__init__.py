@@ -1,1 +1,1 @@
-"""What differs between text classification and whatever comes later: one file, one value, per kind."""
+"""Kinds of task. `base` is what a kind is; every other folder with a `kind.py` is one."""

@@ -16,9 +16,10 @@ from benchmarks.costs.growth import Curve
 from benchmarks.costs.page import SERIES
 from benchmarks.costs.sizes import Grid, Point
 from benchmarks.costs.workshop import Place, Workshop
-from tasks import finetune
-from tasks.kinds import base
-from tasks.shared import memory, tables
+from tasks.benchmark import memory
+from tasks.core import tables
+from tasks.finetune import stage as finetune
+from tasks.kinds.base.kind import load_kind
 from tests import tiny
 from tests.smoke import PARAMS
 from tests.tasks import stage
@@ -66,7 +67,7 @@ def test_texts_are_joined_cut_and_begun_again() -> None:
 def test_every_row_has_just_as_many_tokens_and_each_job_is_timed(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A process of its own for each variant takes half a minute; memory is no cost of time.
     monkeypatch.setattr(memory, "peaks", lambda sources, *_: {source.name: 1.0 for source in sources})
-    shop, point, kind = Workshop(bench, tmp_path), Point(40, 12, "small"), base.load("text_classification")
+    shop, point, kind = Workshop(bench, tmp_path), Point(40, 12, "small"), load_kind("text/classification")
     place = shop.place(point)
     for folder, split in ((place.learnt, "train"), (place.judged, "validation")):
         rows = tables.read(folder / f"{split}.parquet")

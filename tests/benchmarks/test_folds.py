@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks import folds
-from tasks import ingest
-from tasks.kinds import base
-from tasks.shared import params, tables
-from tasks.shared.errors import ParamsError
+from tasks.core import params, tables
+from tasks.core.errors import ParamsError
+from tasks.ingest import stage as ingest
+from tasks.kinds.base.kind import load_kind
 from tests import tiny
 from tests.tasks import stage
 
@@ -93,7 +93,7 @@ def test_pooled_figures_are_those_of_all_rows_together(tmp_path: Path) -> None:
         columns |= {name: list(np.eye(2)[np.where(flip, 1 - right, right)]) for name, flip in wrong.items()}
         files.append(tmp_path / f"{number}.parquet")
         pq.write_table(pa.table(columns), files[-1])
-    found = folds.pooled(files, labels, base.load("text_classification"), 200, 0)
+    found = folds.pooled(files, labels, load_kind("text/classification"), 200, 0)
     tabled = [row for file in files for row in pq.read_table(file).to_pylist()]
     accuracy = np.mean([labels[int(np.argmax(row["final"]))] == row["label"] for row in tabled])
     assert found["rows"] == 80

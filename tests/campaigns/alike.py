@@ -21,13 +21,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks import finetune, pretrain, prune
-from tasks.kinds import base
-from tasks.shared import checkpoint, compute, inference, tables
+from tasks.core import tables
+from tasks.finetune import stage as finetune
+from tasks.kinds.base.kind import load_kind
+from tasks.models import checkpoint, compute, inference
+from tasks.pretrain import stage as pretrain
+from tasks.prune import stage as prune
 from tests import tiny
 from tests.tasks import stage
 
-KIND = "text_classification"
+KIND = "text/classification"
 ARTICLES = {"start": 400, "train": 300, "validation": 60, "test": 10_000}
 SENTENCES = {"start": 10, "train": 6, "validation": 5, "test": 5}
 WORDS = range(8, 41)
@@ -65,7 +68,7 @@ def train(folder: Path, models: int) -> Iterator[int]:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "start" / "out").is_dir():
         _make_start(folder)
-    kind, start = base.load(KIND), folder / "start" / "out"
+    kind, start = load_kind(KIND), folder / "start" / "out"
     features = kind.encode(kind.load_processor(start), tables.read(folder / "test.parquet"), tiny.LABELS, COMMON["input_size"])
     for seed in range(models):
         file, home = folder / f"model-{seed:04}.npz", folder / "in-work"

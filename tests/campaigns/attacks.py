@@ -2,8 +2,8 @@
 
     python -m tests.campaigns.attacks
 
-Starts `python -m flows.ui` in a toy project, with a secret in its block, and prints a table in Markdown; exit status 1 if an attack got
-anything. Pages are opened in Chromium, where there is one; for another account it must be root that runs this.
+Starts `python -m flows.server.ui` in a toy project, with a secret in its block, and prints a table in Markdown; exit status 1 if an
+attack got anything. Pages are opened in Chromium, where there is one; for another account it must be root that runs this.
 """
 
 from __future__ import annotations

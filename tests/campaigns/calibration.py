@@ -25,14 +25,14 @@ import numpy as np
 
 from flows.judging import verdict
 from flows.judging.verdict import Comparison, Spread
-from tasks.kinds import base
-from tasks.shared import bootstrap
-from tasks.shared.truth import Truth
+from tasks.benchmark import bootstrap
+from tasks.benchmark.ground_truth import Truth
+from tasks.kinds.base.kind import load_kind
 from tests import tiny
 from tests.campaigns import alike
 from tests.campaigns.alike import Alike
 
-KIND = base.load(alike.KIND)
+KIND = load_kind(alike.KIND)
 ROWS, SEEDS, DROPS = (650, 1500, 3000, 5500), (3, 5), (0.005, 0.01, 0.02, 0.03, 0.04)
 WIDER = (0.003, 0.006, 0.012)
 USUAL_ROWS, USUAL_SEEDS, MARGIN = 3000, 5, 0.01

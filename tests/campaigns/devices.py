@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from ruamel.yaml import YAML
 
-from tasks.shared import stages
+from tasks.core import stages
 from tests import smoke
 from tests.tasks.stage import contents
 

@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 from ruamel.yaml import YAML
 
-from tasks.shared import stages
+from tasks.core import stages
 from tests import smoke
 
 RUNNING = re.compile(r"Running stage '(?P<stage>.+)@.+':")
@@ -79,7 +79,7 @@ def prepare(folder: Path, run: str) -> Project:
 
 def _clone(folder: Path) -> Path:
     smoke.call(smoke.REPOSITORY, "git", "clone", "--quiet", "--no-hardlinks", ".", str(folder / "project"))
-    smoke.call(folder / "project", "python", "-m", "flows.data", "restore")
+    smoke.call(folder / "project", "python", "-m", "flows.raw_data.data", "restore")
     return folder / "project"
 
 

@@ -108,7 +108,7 @@ def clone(folder: Path, run: str, start: Sequence[Mapping[str, str]], policy: Ma
     (root / "data" / "raw" / f"{run}.dvc").unlink()
     rows = folder / "start.jsonl"
     rows.write_text(json_lines(start), encoding="utf-8")
-    smoke.call(root, "python", "-m", "flows.data", "add", run, str(rows))
+    smoke.call(root, "python", "-m", "flows.raw_data.data", "add", run, str(rows))
     with_remotes(root)
     return Project(root, run)
 

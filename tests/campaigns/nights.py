@@ -31,7 +31,7 @@ from typing import Any
 
 import psutil
 
-from tasks.shared import params
+from tasks.core import params
 from tests import smoke, tiny
 from tests.campaigns import claims, nightly, planting
 from tests.campaigns.kills import BY_ITSELF_SECONDS

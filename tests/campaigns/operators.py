@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tasks.shared import stages
+from tasks.core import stages
 from tests import smoke
 from tests.campaigns import kills
 from tests.campaigns.scene import PATIENCE_SECONDS, Scene, corrupt

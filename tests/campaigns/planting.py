@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows import sources
-from tasks.kinds import base
-from tasks.shared.intake import clean
-from tasks.shared.split import share
+from flows.raw_data import sources
+from tasks.ingest.cleaning import clean
+from tasks.ingest.split import share
+from tasks.kinds.base.kind import Kind, load_kind
 from tests.campaigns.nightly import json_lines
 
 Row = dict[str, str]
@@ -68,7 +68,7 @@ class Corpus:
 
 def corpus(run: Mapping[str, Any], ingest: Mapping[str, Any], seed: int) -> Corpus:
     """All rows of the frozen test split at the start, and a third of the others. `ingest` is what the run's params there are changed to."""
-    kind, rows, of_ingest = base.load(run["kind"]), articles("bbc-news"), {**run["ingest"], **ingest}
+    kind, rows, of_ingest = load_kind(run["kind"]), articles("bbc-news"), {**run["ingest"], **ingest}
     random.Random(seed).shuffle(rows)
     test = [row for row in rows if _place(row, kind, of_ingest["split_seed"]) < of_ingest["test"]]
     rest = [row for row in rows if row not in test]
@@ -83,7 +83,7 @@ def _dated(row: Row, number: int) -> Row:
     return {**row, "body": f"{row['body']}\nArticle {number} of the quarter."}
 
 
-def _place(row: Row, kind: base.Kind, split_seed: int) -> float:
+def _place(row: Row, kind: Kind, split_seed: int) -> float:
     counts: Counter[str] = Counter()
     values = {"text": clean(row["headline"], counts, keep_lines=False), "pool": clean(row["body"], counts, keep_lines=True)}
     return share(split_seed, kind.fingerprint(values))

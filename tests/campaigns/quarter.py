@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.shared import params
+from tasks.core import params
 from tests import smoke
 from tests.campaigns import claims, nightly, planting
 from tests.campaigns.nightly import Project

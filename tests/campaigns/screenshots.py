@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import expect
 
-from flows.server import free_port
+from flows.server.server import free_port
 from tests import browser, smoke
 from tests.browser import Operator
 from tests.flows.station import kept_password

@@ -48,7 +48,7 @@ def toy(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """Slipway's own embedded server, for all tests of the session."""
-    from flows import server
+    from flows.server import server
 
     server.ensure()
     yield

@@ -17,7 +17,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State, TaskRun
 
 from flows.compress import compress
-from flows.graph import Graph
+from flows.pipeline.graph import Graph
 from tests.flows.toy import REPOSITORY, Toy
 
 WAIT_SECONDS = 60

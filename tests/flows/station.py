@@ -1,4 +1,4 @@
-"""A project with `python -m flows.ui` at work in it: a real server with its password, real workers, the real deployments."""
+"""A project with `python -m flows.server.ui` at work in it: a real server with its password, real workers, the real deployments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from uuid import UUID
 import httpx
 import psutil
 
-from flows.server import free_port
+from flows.server.server import free_port
 from tests.flows.toy import REPOSITORY, Toy
 
 OPERATORS_OWN = "admin:open sesame"
@@ -26,7 +26,7 @@ TRIES = 5
 
 
 class Station:
-    """A project in whose folder `python -m flows.ui` runs. Its server speaks HTTP with us, so that our own Prefect keeps to its own.
+    """A project in whose folder `python -m flows.server.ui` runs. Its server speaks HTTP with us, so that our own Prefect keeps to its own.
 
     Without a password the server makes one, and nothing that we start is told it.
     """
@@ -53,8 +53,8 @@ class Station:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        with self.process("flows.ui", "--port", str(self.port), cwd=self.root) as process:
-            log = self.root / "log-flows.ui"
+        with self.process("flows.server.ui", "--port", str(self.port), cwd=self.root) as process:
+            log = self.root / "log-flows.server.ui"
             until(lambda: "Slipway is at" in log.read_text() or process.poll() is not None)
             assert process.poll() is None, log.read_text()
             with self.connect() as self.api:

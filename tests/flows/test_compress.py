@@ -16,7 +16,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
-from flows.graph import Graph
+from flows.pipeline.graph import Graph
 from tests.flows.running import WAIT_SECONDS, command, flow, is_clean, processes_in, task_runs, told_code, until
 from tests.flows.toy import REPOSITORY, Toy
 
@@ -95,7 +95,7 @@ def test_run_without_raw_data_is_told_how_to_bring_them_in(toy: Toy) -> None:
     (toy.root / "data/raw/b.dvc").unlink()
     (toy.root / "data/raw/b").unlink()
     state, stages = flow()
-    assert stages["ingest@b"] == ("Failed", "data/raw/b: is missing; `python -m flows.data add b SOURCE` brings it in")
+    assert stages["ingest@b"] == ("Failed", "data/raw/b: is missing; `python -m flows.raw_data.data add b SOURCE` brings it in")
     assert (told_code(state), stages["ingest@a"][0]) == (2, "Cached")
 
 
@@ -209,13 +209,14 @@ def test_stopping_the_flow_stops_the_stage_at_once_without_a_retry(toy: Toy, num
 
 SLOW_SUBMISSION = """
 import sys, time
-from flows import compress, taskruns
-submit = taskruns._submit
+from flows import compress
+from flows.pipeline import task_runs
+submit = task_runs._submit
 def slowly(*arguments):
     submitted = submit(*arguments)
     time.sleep(3)
     return submitted
-taskruns._submit = slowly
+task_runs._submit = slowly
 sys.exit(compress.main())
 """
 
@@ -261,7 +262,7 @@ def test_command_prints_a_line_per_stage(toy: Toy) -> None:
     assert out.splitlines() == ["ingest@b   Cached  up to date", "prune@b    Cached  up to date", "distill@b  Cached  up to date"]
 
 
-@pytest.mark.parametrize(("module", "light"), [("flows.compress", ["onnxruntime"]), ("flows.retrain", []), ("flows.diff", [])])
+@pytest.mark.parametrize(("module", "light"), [("flows.compress", ["onnxruntime"]), ("flows.retrain", []), ("flows.review", [])])
 def test_importing_a_flow_imports_no_torch(module: str, light: list[str]) -> None:
     heavy = "torch", "transformers", "sklearn", "datasets", "evaluate", "scipy", "matplotlib", *light
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,9 @@ class Run:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    from tasks import distill, finetune, prune
+    from tasks.distill import stage as distill
+    from tasks.finetune import stage as finetune
+    from tasks.prune import stage as prune
 
     home = tmp_path_factory.mktemp("tiny")
     ingest, pretrained = tiny.ingest_out(home / "ingest"), tiny.checkpoint_in(home / "pretrained")
@@ -35,3 +38,14 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     inputs = distill.Inputs(ingest, run.prune / "out", run.finetune / "outputs", run.finetune / "out")
     stage.run("distill", inputs, run.distill, **QUICK, pool=20, repeats=2)
     return run
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For models so small that threads would wait for each other longer than they compute."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

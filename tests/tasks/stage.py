@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tasks.shared import params, stages
-from tasks.shared.params import RunFields
+from tasks.core import params, stages
+from tasks.core.params import RunFields
 
 ROOT = Path(__file__).resolve().parents[2]
 

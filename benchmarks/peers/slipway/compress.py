@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tasks import quantize
+from tasks.quantize import stage as quantize
 
 
 def main(job: dict[str, Any]) -> None:

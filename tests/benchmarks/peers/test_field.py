@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.peers import __main__ as command
 from benchmarks.peers import field
-from tasks.shared.errors import DataError, ModelError
+from tasks.core.errors import DataError, ModelError
 
 THEIRS = [peer for peer in field.FIELD if not peer.is_ours]
 ENVIRONMENTS = sorted({peer.environment for peer in field.FIELD})

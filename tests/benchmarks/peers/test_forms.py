@@ -7,12 +7,13 @@ import pytest
 from onnx import TensorProto, helper, save
 
 from benchmarks.peers import forms
-from tasks.kinds import base
-from tasks.shared import memory, serving
-from tasks.shared.variants import Setting, Source, open_variant
+from tasks.benchmark import memory
+from tasks.benchmark.variants import Setting, Source, open_variant
+from tasks.export import package
+from tasks.kinds.base.kind import load_kind
 from tests import tiny
 
-KIND = "text_classification"
+KIND = "text/classification"
 LABELS = ["one", "two"]
 SETTING = Setting(KIND, LABELS, 16, 4, 0, "cpu")
 
@@ -34,7 +35,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     save(model, folder / "model.onnx")
     tokenizer = tiny.wordpiece([row["text"] for row in tiny.rows(50)], 300)
-    serving.write_preprocessing(folder, base.load(KIND), tokenizer, LABELS, {"kind": KIND, "input_size": 16})
+    package.write_preprocessing(folder, load_kind(KIND), tokenizer, LABELS, {"kind": KIND, "input_size": 16})
     return Source("peer", "peer_onnx", folder)
 
 

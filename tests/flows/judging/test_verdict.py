@@ -7,11 +7,11 @@ import pytest
 
 from flows.judging import answers, verdict
 from flows.judging.verdict import Spread
-from tasks.kinds import base
-from tasks.shared.truth import Truth
+from tasks.benchmark.ground_truth import Truth
+from tasks.kinds.base.kind import load_kind
 
 LABELS = ["a", "b", "c"]
-KIND = base.load("text_classification")
+KIND = load_kind("text/classification")
 NONE = Spread(0, 0.0)
 
 

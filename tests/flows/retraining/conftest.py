@@ -12,10 +12,10 @@ from ruamel.yaml import YAML
 
 from flows.judging import answers
 from flows.judging.answers import Shipped
-from flows.retraining import drops, inbox
-from flows.retraining.drops import Rules
+from flows.retraining.arrivals import drops, inbox
+from flows.retraining.arrivals.drops import Rules
 from flows.retraining.policy import Policy
-from tasks.kinds import base
+from tasks.kinds.base.kind import load_kind
 from tests import smoke, tiny
 from tests.tasks import stage
 
@@ -41,7 +41,7 @@ publish: main
 push: true
 card: {intended_use: tests, limits: everything, data_licence: as the corpus, model_licence: none}
 """
-KIND = "text_classification"
+KIND = "text/classification"
 LEARNED = 650
 """Articles from the first on that the rows of `models` are made of, splits together."""
 SHUFFLED = 7
@@ -70,7 +70,7 @@ def write_csv(file: Path, rows: Sequence[dict[str, str]]) -> Path:
 @pytest.fixture
 def rules() -> Rules:
     run = YAML(typ="safe").load(smoke.PARAMS)["runs"]["smoke"]
-    return drops.rules_of(base.load(run["kind"]), run, policy())
+    return drops.rules_of(load_kind(run["kind"]), run, policy())
 
 
 def reading_of(path: Path, rules: Rules, tmp_path: Path, largest: float = 1e9) -> drops.Reading:
@@ -83,7 +83,8 @@ def reading_of(path: Path, rules: Rules, tmp_path: Path, largest: float = 1e9) -
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shipped]:
     """One that has learned nothing and one that has learned something, as they ship."""
-    from tasks import finetune, quantize
+    from tasks.finetune import stage as finetune
+    from tasks.quantize import stage as quantize
 
     home = tmp_path_factory.mktemp("models")
     ingest, pretrained = tiny.ingest_out(home / "ingest", train=600), tiny.checkpoint_in(home / "pretrained")

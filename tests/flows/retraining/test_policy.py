@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.retraining import policy as reading
-from tasks.shared.errors import ParamsError
+from tasks.core.errors import ParamsError
 from tests.flows.retraining.conftest import POLICY
 
 

@@ -137,7 +137,7 @@ class Planted:
 
     def diff(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command as a reviewer gives it."""
-        code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from flows.diff import main; sys.exit(main(sys.argv[1:]))"
+        code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from flows.review import main; sys.exit(main(sys.argv[1:]))"
         command = [sys.executable, "-c", code, *arguments]
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
 
@@ -163,7 +163,7 @@ def new(root: Path) -> Planted:
     planted.write("plant.py", PLANT)
     planted.write("dvc.yaml", GRAPH)
     benchmark = {"wrong": list(range(10)), "bytes": 1000, "least": 0.5, "speed": 5.0, "cpu": "a chip", "resamples": 500}
-    run = {"kind": "text_classification", "seed": 0, "ingest": {"seed": 1}, "benchmark": benchmark}
+    run = {"kind": "text/classification", "seed": 0, "ingest": {"seed": 1}, "benchmark": benchmark}
     planted.write("params.yaml", {"runs": {RUN: run}})
     splits = ["test"] * ROWS + ["train"] * 60 + ["validation"] * 30
     planted.put([{"text": text(at), "label": LABELS[at % 3], "split": split} for at, split in enumerate(splits)])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tasks import finetune
+from tasks.finetune import stage as finetune
 from tests import tiny
 from tests.tasks import stage
 
@@ -33,7 +33,7 @@ def with_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def section() -> dict[str, Any]:
     """The run as it would stand in params.yaml: that of `bbc`, tiny."""
-    from tasks.shared import params
+    from tasks.core import params
 
     committed = params.read(stage.ROOT / "params.yaml")["bbc"]
     measured = {**committed["benchmark"], **MEASURED}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flows.searching import budget
-from tasks.shared.errors import ParamsError
+from tasks.core.errors import ParamsError
 
 
 def test_a_line_becomes_limits_and_an_objective() -> None:

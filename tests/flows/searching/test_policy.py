@@ -9,7 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.searching import policy
-from tasks.shared.errors import ParamsError
+from tasks.core.errors import ParamsError
 
 ROOT = Path(__file__).resolve().parents[3]
 

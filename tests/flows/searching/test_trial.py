@@ -13,13 +13,17 @@ import pytest
 from flows.searching import inputs, policy, trial
 from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Job, Result
 from flows.searching.measure import Bench
-from tasks import distill, prune, quantize
-from tasks.kinds import base
-from tasks.shared import inference, metrics, tables
-from tasks.shared.errors import DataError
-from tasks.shared.serving import softmax
-from tasks.shared.truth import Truth
-from tasks.shared.variants import Setting, Source, open_variant
+from tasks.benchmark import metrics
+from tasks.benchmark.ground_truth import Truth
+from tasks.benchmark.variants import Setting, Source, open_variant
+from tasks.core import tables
+from tasks.core.errors import DataError
+from tasks.distill import stage as distill
+from tasks.export.package import softmax
+from tasks.kinds.base.kind import load_kind
+from tasks.models import inference
+from tasks.prune import stage as prune
+from tasks.quantize import stage as quantize
 from tests.flows.searching.conftest import MEASURED, RECOVERY, RUN, SIZES
 from tests.tasks import stage
 
@@ -83,7 +87,7 @@ def test_what_no_clock_had_a_hand_in_comes_out_the_same_again(complete: Result, 
 def test_the_share_is_that_of_the_benchmark(complete: Result, with_teacher: Path, section: dict[str, Any]) -> None:
     home = with_teacher / "scratch" / "complete" / "one"
     bench = Bench(home / "ingest" / "out", home / "finetune" / "out", home / "finetune" / "outputs", stage.checked("benchmark", **MEASURED))
-    kind, rows = base.load(section["kind"]), tables.read(home / "ingest" / "out" / "validation.parquet")
+    kind, rows = load_kind(section["kind"]), tables.read(home / "ingest" / "out" / "validation.parquet")
     truth = Truth(np.array([bench.labels.index(row["label"]) for row in rows]), [1] * len(rows), bench.labels)
     setting = Setting(section["kind"], bench.labels, 32, 8, 0, "cpu")
     shipped = open_variant(Source("final", "onnx", home / "quantize" / "out"), setting).predict(rows)

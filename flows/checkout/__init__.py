@@ -1,0 +1,1 @@
+"""The checkout, its git repository, and worktrees of it."""

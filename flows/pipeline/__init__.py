@@ -1,0 +1,1 @@
+"""The graph of dvc.yaml, run by Prefect and DVC."""

@@ -1,0 +1,1 @@
+"""Raw data: brought in, versioned, restored."""

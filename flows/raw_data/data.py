@@ -1,0 +1,214 @@
+"""Brings raw data into data/raw/<run>/ and versions it with DVC; makes or fetches again what the .dvc files there ask for.
+
+    python -m flows.raw_data.data add RUN SOURCE [--replace]    SOURCE: bbc-news, a file, a folder, hub:OWNER/NAME@REVISION
+    python -m flows.raw_data.data restore [RUN ...]             all, when none is named
+
+Reads and writes data/raw/. Run it in the top folder of the project.
+"""
+
+from __future__ import annotations
+
+import argparse
+import filecmp
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import flows.process.environment  # noqa: F401  # isort: skip  (before DVC, which reads the environment)
+from dvc.exceptions import DvcException
+from dvc.lock import LockError
+
+from flows.checkout.workspace import hold
+from flows.raw_data import sources
+from flows.raw_data.pointer import Pointer, files
+from tasks.core import escape, params
+from tasks.core.errors import DataError, ParamsError, PassingError, SlipwayError
+
+ADD = "python -m flows.raw_data.data add"
+
+
+def add(root: Path, run: str, source: str, replace: bool = False) -> str:
+    """Copies the data of `source` into data/raw/<run>/ of the project `root`, versions the folder and says what was done.
+
+    Raises:
+        DataError: the source cannot be had, or would overwrite other bytes and `replace` is not set.
+        ParamsError: `run` is no name for a run.
+        PassingError: the workspace is taken, or the hub cannot be reached.
+    """
+    if bad := params.bad_name(run):
+        raise ParamsError(f"run `{run}`", bad)
+    pointer = Pointer(root, root / "data" / "raw" / run)
+    with hold(root), _staging(pointer.folder) as staging:
+        name = sources.bring(source, staging)
+        lost = _complete(pointer)
+        new = _new_files(staging, pointer, replace)
+        _move(staging, pointer.folder, new)
+        same = pointer.matches()
+        try:
+            if lost and not same:
+                raise lost
+            if not same:
+                pointer.version()
+        except BaseException:
+            _take_back(pointer.folder, new)
+            raise
+        pointer.remember(name)
+    left = f"\n{left}" if (left := sources.left_behind(source)) else ""
+    if not new and same:
+        return f"{pointer.name}: {name} is there already; nothing changed{left}"
+    return f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit {pointer.name}.dvc{left}"
+
+
+def _complete(pointer: Pointer) -> DataError | None:
+    """Brings back files that are missing, so that the next version has them too; the fault if they cannot be had."""
+    try:
+        if pointer.lacks_files():
+            _restore(pointer)
+    except DataError as error:
+        return error
+    return None
+
+
+def restore(root: Path, runs: Sequence[str] = ()) -> list[str]:
+    """Completes every folder that a data/raw/*.dvc file stands for, or those of some runs; a line about each.
+
+    Raises:
+        DataError: with those that cannot be had.
+    """
+    said, faults = [], []
+    with hold(root):
+        for path in sorted((root / "data" / "raw").glob("*.dvc")):
+            if runs and path.stem not in runs:
+                continue
+            pointer = Pointer(root, path.with_suffix(""))
+            try:
+                said.append(f"{pointer.name}: {_restore(pointer)}")
+            except DataError as error:
+                faults += [f"{pointer.name}: {fault}" for fault in error.faults]
+    if faults:
+        raise DataError("restore", *faults)
+    return said or [f"data/raw has no .dvc files{' of these runs' if runs else ''}: there is nothing to restore"]
+
+
+def _restore(pointer: Pointer) -> str:
+    if pointer.matches():
+        return "complete"
+    if not pointer.lacks_files():
+        raise DataError(
+            pointer.name,
+            f"its files were changed; `dvc add {pointer.name}` keeps the change, `dvc checkout --force {pointer.name}.dvc` undoes it",
+        )
+    tried = ""
+    for name in pointer.sources():
+        if name in sources.EMBEDDED:
+            try:
+                if _made_again(name, pointer):
+                    return f"made again from {name}, the same bytes"
+            except DataError as error:
+                tried = f"; {error}"
+    try:
+        pointer.pull()
+    except DataError as error:
+        came = ", ".join(pointer.sources())
+        remedy = f"; the data came from {came}: bring all of it in again with `{ADD}`, or delete {pointer.name}.dvc first"
+        raise DataError(pointer.name, f"{error.faults[0]}{tried}{remedy}") from None
+    return "pulled"
+
+
+def _made_again(name: str, pointer: Pointer) -> bool:
+    """Adds the missing files of an embedded source, if that makes the folder what it should be."""
+    with _staging(pointer.folder) as staging:
+        sources.bring(name, staging)
+        missing = [path for path in files(staging) if not (pointer.folder / path).exists()]
+        _move(staging, pointer.folder, missing)
+    if pointer.matches():
+        pointer.version()
+        return True
+    _take_back(pointer.folder, missing)
+    return False
+
+
+@contextmanager
+def _staging(folder: Path) -> Iterator[Path]:
+    """A folder beside, on the same disk, that is gone afterwards."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as staging:
+        yield Path(staging)
+
+
+def _new_files(staging: Path, pointer: Pointer, replace: bool) -> list[Path]:
+    """Those of the staged files that are not there yet with the same bytes."""
+    folder = pointer.folder
+    new = [
+        path for path in files(staging) if not (folder / path).is_file() or not filecmp.cmp(staging / path, folder / path, shallow=False)
+    ]
+    clash = [path.as_posix() for path in new if (folder / path).exists()]
+    if clash and not replace:
+        some = ", ".join(clash[:5]) + (f" and {len(clash) - 5} more" if len(clash) > 5 else "")
+        raise DataError(pointer.name, f"has {some} with other bytes; give --replace to overwrite, or rename what you add")
+    return new
+
+
+def _move(staging: Path, folder: Path, paths: Sequence[Path]) -> None:
+    if not folder.exists() and paths:
+        shutil.copymode(folder.parent, staging)
+        kept = staging.with_name(f"{staging.name}-done")
+        staging.rename(kept)
+        kept.rename(folder)
+        staging.mkdir()
+        return
+    for path in paths:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (staging / path).replace(folder / path)
+
+
+def _take_back(folder: Path, paths: Sequence[Path]) -> None:
+    """Undoes a move; a file that was replaced is then missing, and comes back from DVC's cache."""
+    for path in paths:
+        (folder / path).unlink()
+    for below in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
+        if not any(below.iterdir()):
+            below.rmdir()
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.raw_data.data", description="Raw data: bring it in and version it, or restore it."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    adding = commands.add_parser("add", help="bring data into data/raw/RUN and version it")
+    adding.add_argument("run", metavar="RUN", help="a run's name")
+    adding.add_argument("source", metavar="SOURCE", help="bbc-news, a file, a folder, or hub:OWNER/NAME@REVISION")
+    adding.add_argument("--replace", action="store_true", help="overwrite files of the same name")
+    restoring = commands.add_parser("restore", help="complete the folders that data/raw/*.dvc stand for")
+    restoring.add_argument("runs", nargs="*", metavar="RUN", help="of these runs alone (default: all)")
+    given, root = parser.parse_args(arguments), Path.cwd()
+    return ended(lambda: [add(root, given.run, given.source, given.replace)] if given.command == "add" else restore(root, given.runs))
+
+
+def ended(work: Callable[[], list[str]]) -> int:
+    """Does a command's work and prints what it says, or its fault in one message. Returns the exit status."""
+    try:
+        said = work()
+    except SlipwayError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        fault = DataError(str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; not completed")
+        print(fault, file=sys.stderr)
+        return fault.exit_code
+    except DvcException as error:
+        print(f"data/raw: DVC says: {escape.line(error)}", file=sys.stderr)
+        return PassingError.exit_code if isinstance(error, LockError) else DataError.exit_code
+    for line in said:
+        print(escape.visible(line))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Ready runs: `python -m flows.raw_data.recipes add NAME` puts recipes/NAME.yaml into params.yaml as the run NAME and brings its data in.
+
+    python -m flows.raw_data.recipes list
+    python -m flows.raw_data.recipes add NAME [--source SOURCE] [--checkpoint FOLDER | hub:OWNER/NAME@COMMIT]
+    python -m flows.raw_data.recipes ensure NAME     the same, unless params.yaml has a run of that name already; `all` is no recipe
+
+A recipe names where its data come from (`source`; none: the user says), about how long it takes (`minutes`), and the run as it is to
+stand in params.yaml (`run`), whose lines are taken as they are, comments and all. Where the user names the checkpoint, it says CHECKPOINT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from flows.raw_data import data
+from tasks.core import documents, params, stages
+from tasks.core.errors import ParamsError, did_you_mean
+from tasks.kinds.base.kind import known_kinds
+from tasks.pretrain import locate
+
+CHECKPOINT = "CHECKPOINT"
+HUB = re.compile(r"hub:(?P<name>[\w.-]+/[\w.-]+)@(?P<revision>[0-9a-f]{40})")
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.stem for path in (root / "recipes").glob("*.yaml"))
+
+
+def listed(root: Path) -> list[str]:
+    """A line for each recipe: its name, how long it takes and what it is."""
+    lines = []
+    for name in names(root):
+        text = _text(root, name)
+        lines.append(f"{name:<10} about {_parsed(name, text)['minutes']:>2} min   {text.splitlines()[0].lstrip('# ').rstrip('.')}")
+    return lines
+
+
+def add(root: Path, name: str, source: str | None = None, checkpoint: str | None = None) -> list[str]:
+    """Adds the run and its data; what was there already stays as it is. Returns what was done, a line each.
+
+    Raises:
+        ParamsError: there is no such recipe, it needs a source or checkpoint to be named, params.yaml has another run of that name, or
+            it would not be in order.
+        DataError: the data cannot be had.
+        ModelError: the checkpoint is no folder of the workspace.
+    """
+    if name not in names(root):
+        raise ParamsError(
+            f"recipe {name}", f"there is none of that name{did_you_mean(name, names(root))}; recipes: {', '.join(names(root))}"
+        )
+    text = _completed(root, name, _text(root, name), checkpoint)
+    recipe = _parsed(name, text)
+    wanted = source or recipe["source"]
+    if wanted is None:
+        raise ParamsError(f"recipe {name}", "brings no data with it; name them: --source FILE, FOLDER or hub:OWNER/NAME@REVISION")
+    runs = params.read(root / "params.yaml")
+    content = (root / "params.yaml").read_bytes()
+    newline, before = "\r\n" if b"\r\n" in content else "\n", documents.text(content, "params.yaml").replace("\r\n", "\n")
+    if bad := params.bad_name(name):
+        raise ParamsError(f"recipe {name}", bad)
+    if name in runs and runs[name] != recipe["run"]:
+        raise ParamsError("params.yaml", f"has a run `{name}` already, with other values; take it out, or go on with it as it is")
+    if name in runs:
+        return [data.add(root, name, wanted)]
+    with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
+        new = Path(folder) / "params.yaml"
+        new.write_text(_with_run(before, _section(name, text)), encoding="utf-8", newline=newline)
+        _check(new, {**runs, name: recipe["run"]})
+        said = data.add(root, name, wanted)
+        new.replace(root / "params.yaml")
+    return [said, f"params.yaml: run `{name}` added; about {recipe['minutes']} minutes on 2 cores: dvc repro benchmark@{name}"]
+
+
+def ensure(root: Path, name: str) -> list[str]:
+    """Adds the recipe if params.yaml has no run of that name.
+
+    Raises:
+        ParamsError: there is neither a run nor a recipe of that name; and as `add`.
+    """
+    runs = params.read(root / "params.yaml")
+    if name == "all" or name in runs:
+        return []
+    if name not in names(root):
+        known = sorted({*runs, *names(root)})
+        raise ParamsError(
+            f"run {name}", f"is neither in params.yaml nor a recipe{did_you_mean(name, known)}; there are: {', '.join(known)}"
+        )
+    return add(root, name)
+
+
+def _text(root: Path, name: str) -> str:
+    return documents.text((root / "recipes" / f"{name}.yaml").read_bytes(), f"recipes/{name}.yaml").replace("\r\n", "\n")
+
+
+def _parsed(name: str, text: str) -> dict[str, Any]:
+    """Raises:
+    ParamsError: it is no recipe.
+    """
+    recipe = documents.yaml(text.encode(), f"recipes/{name}.yaml")
+    if not isinstance(recipe, dict) or not {"source", "minutes", "run"} <= recipe.keys() or "\nrun:\n" not in text:
+        raise ParamsError(f"recipes/{name}.yaml", "is no recipe: it must have `source`, `minutes` and `run`, a mapping on lines of its own")
+    return recipe
+
+
+def _completed(root: Path, name: str, text: str, checkpoint: str | None) -> str:
+    """The recipe with the checkpoint that the user names, pinned by its content or commit."""
+    if f"source: {CHECKPOINT}" not in text:
+        return text
+    if checkpoint is None:
+        raise ParamsError(
+            f"recipe {name}", "needs a pretrained model; name one: --checkpoint FOLDER of the workspace, or hub:OWNER/NAME@COMMIT"
+        )
+    if given := HUB.fullmatch(checkpoint):
+        pinned = f"{{hub: {given['name']}, revision: {given['revision']}}}"
+    else:
+        pinned = f"{{folder: {json.dumps(checkpoint)}, sha256: {locate.content_hash(locate.workspace_folder(checkpoint, root))}}}"
+    return text.replace(f"source: {CHECKPOINT}", f"source: {pinned}")
+
+
+def _section(name: str, text: str) -> str:
+    """The lines below `run:` and the comment at the top, as they stand in params.yaml."""
+    comment = [line for line in text.splitlines() if line.startswith("#")]
+    run = text.split("\nrun:\n", 1)[1].splitlines()
+    return "\n".join(f"  {line}".rstrip() for line in [*comment, f"{name}:", *run]) + "\n"
+
+
+def _with_run(before: str, section: str) -> str:
+    """The section at the end of `runs`, before what else stands in the file, with the comment above that."""
+    lines = before.splitlines(keepends=True)
+    first = next((number for number, line in enumerate(lines) if line.startswith("runs:")), len(lines) - 1)
+    end = next((number for number in range(first + 1, len(lines)) if lines[number][0] not in " #\n"), len(lines))
+    while end < len(lines) and lines[end - 1].startswith("#"):
+        end -= 1
+    rest = "".join(lines[end:])
+    return "".join(lines[:end]).rstrip("\n") + "\n\n" + section + ("\n" + rest if rest else "")
+
+
+def _check(file: Path, wanted: dict[str, Any]) -> None:
+    """Raises:
+    ParamsError: the file with the run in it is not in order, or the lines of the run did not become a run beside the others.
+    """
+    try:
+        same = params.read(file) == wanted
+    except ParamsError:
+        same = False
+    if not same:
+        fault = "is not written as `runs:` with a run on the lines below each, indented by two, so no run can be put in"
+        raise ParamsError("params.yaml", f"{fault}; copy what stands below `run:` in the recipe by hand")
+    models: dict[str, Any] = {stage: module.Params for stage, module in stages.load_all().items()}
+    params.check(params.read(file), models, known_kinds())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m flows.raw_data.recipes", description="Ready runs.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="name the recipes")
+    adding = commands.add_parser("add", help="add a recipe to params.yaml as a run, with its data")
+    adding.add_argument("--source", help="where the data come from, for recipes that bring none")
+    adding.add_argument("--checkpoint", help="folder of the workspace or hub:OWNER/NAME@COMMIT, for recipes that name no model")
+    ensuring = commands.add_parser("ensure", help="add the recipe, unless params.yaml has a run of that name")
+    for one in (adding, ensuring):
+        one.add_argument("name", metavar="NAME")
+    given, root = parser.parse_args(arguments), Path.cwd()
+    if given.command == "add":
+        return data.ended(lambda: add(root, given.name, given.source, given.checkpoint))
+    return data.ended(lambda: listed(root) if given.command == "list" else ensure(root, given.name))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

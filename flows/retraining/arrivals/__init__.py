@@ -1,0 +1,1 @@
+"""What arrives: the inbox, its checks and its store."""

@@ -1,0 +1,1 @@
+"""The registry, the history and the model card."""

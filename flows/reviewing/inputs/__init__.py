@@ -1,0 +1,1 @@
+"""The two revisions that are compared."""

@@ -1,0 +1,1 @@
+"""The review as Markdown, HTML and JSON."""

@@ -1,0 +1,1 @@
+"""The Prefect server of `make ui`, its workers and what they tell."""

@@ -1,0 +1,1 @@
+"""Stage benchmark: every variant measured side by side, and the report."""

@@ -1,0 +1,246 @@
+"""Measures every variant of a model side by side: quality with intervals, speed, memory, size. Records the gates and never fails on them.
+
+Reads ingest/out, finetune/out (teacher), prune/out, distill/out and quantize/out (final).
+Writes out/predictions.parquet, plots/ (tables behind the pictures), quality.json and speed.json (the figures that are compared first) and
+report/ (report.md with pictures; it holds timings).
+
+metrics.json, quality.json and all of out/ and plots/ are the same for the same inputs; timings.json, speed.json and report/ are of the day.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tasks.core import escape
+from tasks.core.params import Device, InputSize, KindName, Section, Seed, Threads
+from tasks.core.stages import Metrics, artifact
+from tasks.kinds.base.kind import Kind as Seam
+from tasks.kinds.base.kind import Row
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from tasks.benchmark.ground_truth import Truth
+    from tasks.benchmark.variants import Setting, Source, Variant
+    from tasks.launch.foresight import Teacher
+
+PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled", "openvino": "distilled"}
+"""An ONNX graph holds scales beside its parameters; it has as many as the checkpoint it was made from, where a table of low rank counts as
+its factors."""
+
+
+class Gates(Section):
+    min_quality_ratio: float = Field(ge=0, le=2, description="least share of the teacher's headline figure that the final model keeps")
+    min_speedup: float = Field(ge=0, le=10_000, description="least number of times the final model is faster than the teacher")
+    max_bytes: int = Field(ge=1, description="greatest size of the shippable folder, bytes")
+
+
+class Params(Section):
+    kind: KindName
+    seed: Seed
+    threads: Threads
+    device: Device
+    input_size: InputSize
+    split: Literal["test", "validation"] = Field(
+        description="rows to measure on: validation while choosing a recipe, test when it is frozen"
+    )
+    resamples: int = Field(ge=100, le=100_000, description="bootstrap resamples behind each interval")
+    latency_inputs: int = Field(ge=1, le=10_000, description="real inputs that are timed")
+    rounds: int = Field(ge=3, le=1000, description="rounds in which the variants are timed in turns")
+    batch: int = Field(ge=1, le=4096, description="inputs per batch when throughput is measured")
+    openvino: bool = Field(description="whether the distilled model is measured on OpenVINO too; it has to be installed")
+    gates: Gates = Field(description="what the final model has to keep")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    ingest: Path = artifact("ingest/out")
+    teacher: Path = artifact("finetune/out")
+    pruned: Path = artifact("prune/out")
+    distilled: Path = artifact("distill/out")
+    final: Path = artifact("quantize/out")
+
+
+def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
+    from tasks.benchmark import variants
+
+    return variants.openvino_faults(params.openvino)
+
+
+def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
+    import numpy as np
+
+    from tasks.benchmark import key_figures
+    from tasks.benchmark.variants import Setting, open_variant
+    from tasks.core import tables
+    from tasks.kinds.base.kind import load_kind
+    from tasks.models import checkpoint, compute
+
+    device = compute.prepare(params.seed, params.threads, params.device)
+    labels, rows = checkpoint.label_names(inputs.ingest), tables.read(inputs.ingest / f"{params.split}.parquet")
+    truth = _truth(inputs, params, rows, labels)
+    setting = Setting(params.kind, labels, params.input_size, params.batch, params.seed, device.type)
+    sources = _sources(inputs, params, labels, scratch)
+    variants = [open_variant(source, setting) for source in sources]
+    answers = {variant.name: np.round(variant.predict(rows), 6) for variant in variants}
+
+    figures = _figures(variants, answers, truth, params)
+    on_cpu = replace(setting, device="cpu")
+    timings = _timings(
+        sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, rows, params
+    )
+    timings["points"] = key_figures.points(figures, timings)
+    _write(out, load_kind(params.kind), figures, timings, answers, truth, rows)
+    return Metrics(figures, timings)
+
+
+def _truth(inputs: Inputs, params: Params, rows: Sequence[Row], labels: Sequence[str]) -> Truth:
+    from tasks.benchmark.ground_truth import Truth
+    from tasks.kinds.base.kind import decisions, load_kind
+    from tasks.models import inference
+
+    kind = load_kind(params.kind)
+    features = kind.encode(kind.load_processor(inputs.teacher), rows, labels, params.input_size)
+    return Truth(inference.truth_of(features), [decisions(one) for one in features], labels)
+
+
+def _sources(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Path) -> list[Source]:
+    """The variants, in the order in which they are told. One more is one more line."""
+    from tasks.benchmark import quantized_like
+    from tasks.benchmark.variants import Source
+    from tasks.core import tables
+    from tasks.export import package
+    from tasks.kinds.base.kind import load_kind
+
+    kind, told, rows = load_kind(params.kind), package.preprocessing(inputs.final), tables.read(inputs.ingest / "train.parquet")
+    as_final = {**told, "format": told["format"] if told["format"].startswith("int8") else "int8-dynamic"}
+    as_exported = {**told, "format": "fp32", "graph": "exported", "embeddings": "as_format"}
+
+    def shipped(checkpoint: Path, name: str, like: Mapping[str, Any]) -> Path:
+        return quantized_like.ship(checkpoint, scratch / name, kind, rows, labels, like)
+
+    return [
+        Source("baseline", "linear", inputs.ingest),
+        Source("teacher", "torch", inputs.teacher),
+        Source("teacher_int8", "onnx", shipped(inputs.teacher, "teacher_int8", as_final)),
+        Source("pruned", "torch", inputs.pruned),
+        Source("distilled", "torch", inputs.distilled),
+        *([Source("openvino", "openvino", shipped(inputs.distilled, "openvino", as_exported))] if params.openvino else []),
+        Source("final", "onnx", inputs.final),
+    ]
+
+
+def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: Truth, params: Params) -> dict[str, Any]:
+    from tasks.benchmark import gates, key_figures, metrics
+    from tasks.kinds.base.kind import load_kind
+
+    kind = load_kind(params.kind)
+    figures: dict[str, Any] = dict(metrics.quality(kind, answers, truth, params.resamples, params.seed))
+    parameters = {variant.name: variant.parameters for variant in variants}
+    for variant in variants:
+        figures[variant.name] |= {"parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)], "bytes": variant.bytes}
+    scores = metrics.per_category(kind, answers["final"], truth)
+    figures["categories"] = key_figures.categories(kind.categories(truth.names), scores)
+    figures["final"]["size_ratio"] = round(figures["teacher"]["bytes"] / figures["final"]["bytes"], 6)
+    figures["measured"] = {"split": params.split, "rows": len(truth.decisions), "resamples": params.resamples, "headline": kind.headline}
+    figures["gates"] = gates.of_figures(figures["final"], kind.headline, params.gates.min_quality_ratio, params.gates.max_bytes)
+    return figures
+
+
+def _timings(
+    sources: Sequence[Source], variants: Sequence[Variant], setting: Setting, rows: Sequence[Row], params: Params
+) -> dict[str, Any]:
+    import numpy as np
+
+    from tasks.benchmark import gates, latency, memory
+
+    before, others = latency.load(), latency.others()
+    chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs]
+    timed = [rows[number] for number in chosen]
+    padded = params.input_size if setting.load_kind().lengths else None
+    courses = latency.courses(timed, params.rounds, params.threads, padded, params.batch)
+    taken = {course.name: latency.measure(variants, course) for course in courses}
+    timings: dict[str, Any] = dict(latency.summarize(taken, courses, reference="teacher"))
+    for name, peak in memory.peaks(sources, setting, timed, params.threads).items():
+        timings[name]["peak_rss_mb"] = peak
+    timings["measured"] = {"inputs": len(timed), "rounds": params.rounds}
+    timings["hardware"] = latency.hardware(params.threads)
+    timings["load"] = {"before": before, "after": latency.load(), "others": others}
+    timings["gates"] = gates.of_timings(timings["final"], params.gates.min_speedup)
+    return timings
+
+
+def _write(
+    out: Path,
+    kind: Seam,
+    figures: Mapping[str, Any],
+    timings: Mapping[str, Any],
+    answers: Mapping[str, np.ndarray],
+    truth: Truth,
+    rows: Sequence[Row],
+) -> None:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from tasks.benchmark import key_figures, metrics, plots, report
+
+    for name in ("out", "plots", "report"):
+        (out / name).mkdir()
+    ends = np.cumsum(truth.decisions)[:-1]
+    columns = {"id": [row["id"] for row in rows], "label": [row["label"] for row in rows]}
+    columns |= {name: [part.ravel() for part in np.split(values, ends)] for name, values in answers.items()}
+    pq.write_table(pa.table(columns), out / "out" / "predictions.parquet")
+
+    names, counts = metrics.confusion(kind, answers["final"], truth)
+    coarse, guesses = kind.coarse(truth.names), answers["final"].argmax(1)
+    pairs = ({"actual": coarse[true], "predicted": coarse[guess]} for true, guess in zip(truth.labels, guesses, strict=True))
+    _csv(out / "plots" / "confusion.csv", pairs)
+    bins = {name: metrics.reliability(answers[name], truth.labels) for name in ("teacher", "final")}
+    _csv(out / "plots" / "reliability.csv", ({"variant": name, **_rounded(one)} for name, each in bins.items() for one in each))
+    _json(out / "quality.json", key_figures.quality(figures))
+    _json(out / "speed.json", key_figures.speed(timings))
+
+    plots.quality_and_latency(timings["points"], figures["measured"]["headline"], out / "report" / "quality_latency.png")
+    plots.confusion(counts, names, out / "report" / "confusion.png")
+    plots.reliability(bins, out / "report" / "reliability.png")
+    teacher, final = (metrics.per_category(kind, answers[name], truth) for name in ("teacher", "final"))
+    mistakes = _mistakes(out / "report", kind, answers["final"], truth, rows)
+    tables = report.Tables(kind.categories(truth.names), teacher, final, mistakes, kind.picture is not None)
+    (out / "report" / "report.md").write_text(report.markdown(figures, timings, tables), encoding="utf-8")
+
+
+def _mistakes(folder: Path, kind: Seam, answers: np.ndarray, truth: Truth, rows: Sequence[Row]) -> list[dict[str, str]]:
+    """The worst errors as lines of a table, and as a sheet of pictures where rows are pictures."""
+    from tasks.benchmark import metrics, plots, report
+
+    wrong = metrics.worst(answers, truth, report.MISTAKES)
+    own = {row: truth.of_row(row) for row in wrong}
+    listed = [kind.mistake(rows[row], answers[own[row]], truth.labels[own[row]], truth.names) for row in wrong]
+    if kind.picture is not None and wrong:
+        captions = ["\n".join(f"{head}: {cell}" for head, cell in one.items()) for one in listed]
+        plots.thumbnails([kind.picture(rows[row]) for row in wrong], captions, folder / "mistakes.png")
+    return listed
+
+
+def _rounded(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 6) for name, value in values.items()}
+
+
+def _csv(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    listed = [{name: escape.cell(value) for name, value in row.items()} for row in rows]
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(listed[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(listed)
+
+
+def _json(file: Path, figures: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Stage distill: the student learns from the teacher."""

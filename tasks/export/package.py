@@ -1,0 +1,79 @@
+"""The shippable folder: written beside a graph, opened as its user opens it, with onnxruntime and tokenizers alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from tasks.core.errors import DataError, UnusableRowError
+from tasks.kinds.base.kind import UNDECIDED, Kind, Processor, load_kind
+
+GRAPH = "model.onnx"
+LABELS = "labels.json"
+PREPROCESSING = "preprocessing.json"
+SHOWN = 100
+
+
+def write_preprocessing(folder: Path, kind: Kind, processor: Processor, labels: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Everything between an input and the graph, and between its logits and a label. `facts["input_size"]` is how large inputs are."""
+    folder.mkdir(exist_ok=True)  # a run that was killed may have left it
+    told = {**facts, **kind.ship(folder, processor, facts["input_size"])}
+    (folder / LABELS).write_text(json.dumps(list(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (folder / PREPROCESSING).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+
+
+def preprocessing(folder: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((folder / PREPROCESSING).read_text(encoding="utf-8"))
+    return facts
+
+
+def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    """A session on the CPU with so many threads, which it lets sleep between calls."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities (m, c) of logits (m, c)."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: np.ndarray = shifted / shifted.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def load(folder: Path, kind: str) -> Callable[[Any], str]:
+    """A function from an input as a user has it to the answer in a line. It raises DataError for an input that cannot be used.
+
+    Raises:
+        DataError: there is no such folder yet.
+    """
+    if missing := next((name for name in (GRAPH, LABELS, PREPROCESSING) if not (folder / name).is_file()), ""):
+        raise DataError(folder.as_posix(), f"has no {missing} yet; make it with `dvc repro`")
+    labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
+    graph, told, request = session(folder / GRAPH, threads=1), load_kind(kind).told, load_kind(kind).request(folder)
+    facts = preprocessing(folder)
+
+    def answer(value: Any) -> str:
+        try:
+            return told(value, softmax(logits(graph, request, value)), labels, facts)
+        except UnusableRowError as reason:
+            raise DataError(ascii(value[:SHOWN]), str(reason)) from None
+
+    return answer
+
+
+def logits(graph: onnxruntime.InferenceSession, request: Callable[[Any], Any], value: Any) -> np.ndarray:
+    """Logits (m, c) of an input as a user has it."""
+    inputs, where = request(value)
+    answer: np.ndarray = graph.run(["logits"], inputs)[0]
+    if where is None:
+        return answer
+    undecided = UNDECIDED * (np.arange(answer.shape[-1]) == 0).astype(answer.dtype)
+    decided: np.ndarray = np.where(where[:, None] == 0, undecided, answer[0, where])
+    return decided

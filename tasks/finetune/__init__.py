@@ -1,0 +1,1 @@
+"""Stage finetune: the teacher."""

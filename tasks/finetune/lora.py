@@ -1,0 +1,55 @@
+"""Low-rank changes in place of the weights of a model's layers: Hu et al., LoRA: Low-Rank Adaptation of Large Language Models (2021)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+
+from tasks.core.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+NOT_CHANGED = ("mobilenet_v2",)
+
+
+def faults(model: PreTrainedModel, rank: int) -> list[str]:
+    """Why the architecture does not bear changes of this rank."""
+    name = str(model.config.model_type)
+    why = f"{name} cannot be trained with LoRA, its layers ask each other for what LoRA hides; set it to 0"
+    return [f"finetune.lora_rank = {rank}: {why}"] if rank and name in NOT_CHANGED else []
+
+
+def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
+    """Puts changes of this rank into every linear layer and ordinary convolution of the encoder; these and the head are then trained.
+
+    Returns:
+        A function that adds the changes to the weights, so that the model is what it was, only better.
+
+    Raises:
+        ModelError: the architecture does not bear it.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    if unable := faults(model, rank):
+        raise ModelError("params.yaml", *unable)
+    names = [f"{model.base_model_prefix}.{name}" for name, module in model.base_model.named_modules() if _can_be_changed(module)]
+    head = [name for name, module in model.named_children() if name != model.base_model_prefix]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for an attribute by its old name
+        wrapped = get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=names))  # type: ignore[arg-type]
+    for name in head:
+        model.get_submodule(name).requires_grad_(True)
+
+    def merge() -> None:
+        wrapped.merge_and_unload()
+
+    return merge
+
+
+def _can_be_changed(module: torch.nn.Module) -> bool:
+    """Depthwise convolutions have one weight matrix per channel: a low rank saves nothing there."""
+    return isinstance(module, torch.nn.Linear) or (isinstance(module, torch.nn.Conv2d) and module.groups == 1)

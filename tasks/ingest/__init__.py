@@ -1,0 +1,1 @@
+"""Stage ingest: raw data become frozen splits."""

@@ -1,0 +1,1 @@
+"""A raw row, and what is understood of the bytes and values it is made of."""

@@ -1,0 +1,228 @@
+"""Turns raw data into frozen splits.
+
+Reads the raw folder. Writes `out/`: train, validation and test.parquet (id, the kind's roles, group, file, line; by id), and fresh.parquet
+if rows arrived after the start; pool.parquet (unlabelled texts of training rows), labels.json, rejected.parquet (file, line, reason,
+excerpt), report.json and report.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from tasks.core import escape
+from tasks.core.attachments import attached
+from tasks.core.errors import UnusableRowError
+from tasks.core.params import KindName, Options, Section
+from tasks.core.stages import Metrics, artifact
+from tasks.ingest import arrivals
+from tasks.ingest.cleaning import Intake, check_columns, check_enough, check_roles, clean
+from tasks.ingest.raw import values
+from tasks.ingest.raw.rows import RawRow, Rejected, rejected
+from tasks.ingest.reading.class_folders import is_arrived
+from tasks.ingest.split import FRESH, KEEPS_ITS_ROWS, SIDES, Record, assign_arrived, assign_given, assign_sticky, share
+from tasks.kinds.base.kind import Kind, Row, load_kind
+
+if TYPE_CHECKING:
+    from tasks.ingest.near_duplicates.union import Likeness
+
+
+class Params(Section):
+    kind: KindName
+    options: Options
+    columns: dict[str, str] = Field(description="role -> name of its column in the raw data")
+    header: bool = Field(description="CSV and TSV files begin with the names of their columns; else these are '1', '2', ...")
+    near_duplicates: float = Field(
+        ge=0.5,
+        le=1,
+        description="likeness from which on rows are twins: overlap of five-character pieces, of pictures correlation; 1: only equal ones",
+    )
+    split: Literal["sticky", "given"] = Field(
+        description="by a hash of the row, or as the role `split` or the names of files and folders say"
+    )
+    split_seed: int = Field(
+        ge=0, lt=2**31, description="of the hash; not the run's seed, so that other seeds are measured on the same rows"
+    )
+    validation: float = Field(gt=0, le=0.4, description="share of rows; of the training rows where a given split lacks it")
+    test: float = Field(gt=0, le=0.5, description="share of rows; unused where the split is given")
+    fresh: float = Field(
+        ge=0,
+        le=0.5,
+        description="share of the rows below arrived/, which came after the test split was frozen, that become the fresh test set",
+    )
+    pool_words: int = Field(ge=4, le=10_000, description="words a text of the pool has at most; about as long as what the model will see")
+    min_rows_per_class: int = Field(ge=3, le=1_000_000, description="rows a class needs in all splits together")
+    min_test_rows: int = Field(ge=2, le=10_000_000, description="rows the test split needs")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    raw: Path = artifact("raw")
+
+
+def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
+    """Raises:
+    ParamsError: the columns name a role that the kind does not have, or lack one that it needs.
+    DataError: the data cannot be read, lack a column, or are too few.
+    """
+    from tasks.ingest import lookalikes, report, unread
+    from tasks.ingest.reading import raw_folder
+
+    kind = load_kind(params.kind)
+    columns = check_roles(kind.roles, params.columns, split_given=params.split == "given")
+    raw = raw_folder.read(inputs.raw, params.header)
+    report.say(raw)
+    check_columns(raw.rows, columns)
+    intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
+    aside = {one.file for one in raw.rejected}
+    intake.warnings += unread.told(inputs.raw, raw.rows, raw.ignored, aside, [name for role, name in columns.items() if role in kind.files])
+    take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
+    reject_empty(intake)
+    assign_sides(intake, kind, params)
+    set_copies_and_conflicts_aside(intake)
+    separate_near_duplicates(intake, kind, params.near_duplicates)
+    names = Counter(name for record in intake.records for name in kind.classes(record.values["label"]))
+    intake.warnings += [*lookalikes.told(names), *values.numbers_alike(names), *values.like_missing(names)]
+    check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
+    sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
+    splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides}
+    further = [{"pool": clean(line, intake.cleaned, keep_lines=False)} for line in raw.unlabelled]
+    pool = pool_of(kind, splits, further, params)
+    for warning in intake.warnings:
+        print(f"ingest: look at this: {escape.line(warning)}", flush=True)
+    return Metrics(figures=report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
+
+
+def take(intake: Intake, rows: Sequence[RawRow], columns: Mapping[str, str], kind: Kind, options: Any, raw: Path) -> None:
+    from tasks.core.progress import track
+
+    if kind.check_rows is not None:
+        intake.warnings += kind.check_rows(({role: row.values.get(name, "") for role, name in columns.items()} for row in rows), options)
+    for row in track(rows, label="rows"):
+        try:
+            given = {role: value_of(row, role, column, kind, intake.cleaned, raw) for role, column in columns.items()}
+            made = kind.examine(given, options, intake.cleaned)
+        except UnusableRowError as reason:
+            told = next((value for column in columns.values() if isinstance(value := row.values.get(column), str)), "")
+            intake.rejected.append(rejected(row.file, row.line, str(reason), told))
+        else:
+            intake.records += [Record(row.file, row.line, one) for one in made]
+
+
+def value_of(row: RawRow, role: str, column: str, kind: Kind, cleaned: Counter[str], raw: Path) -> Any:
+    value = row.values.get(column, "")
+    if isinstance(value, values.Odd) and role in kind.lists and not value.is_nested:
+        raise value.refused(column)
+    if isinstance(value, str) and role not in kind.lists:
+        value = values.single(value, column, is_label=role == "label")
+    if role in kind.files and isinstance(value, str) and value:
+        return attached(raw, value, row.file)
+    if isinstance(value, bytes) and role not in kind.files:
+        raise UnusableRowError(f"no text: the column `{column}` holds bytes")
+    if isinstance(value, bytes):
+        return value
+    return values.whole(value, cleaned) if role in kind.verbatim else clean(value, cleaned, keep_lines=role == "pool")
+
+
+def reject_empty(intake: Intake) -> None:
+    kept = []
+    for record in intake.records:
+        empty = [role for role in ("text", "label") if record.values.get(role) == ""]
+        if empty:
+            reason = "no label" if empty[0] == "label" else f"empty {empty[0]}"
+            intake.rejected.append(record.set_aside(reason))
+        else:
+            kept.append(record)
+    intake.records = kept
+
+
+def assign_sides(intake: Intake, kind: Kind, params: Params) -> None:
+    for record in intake.records:
+        record.fingerprint, record.content = kind.fingerprint(record.values), kind.content(record.values)
+    intake.arrived = [record for record in intake.records if is_arrived(record.file)]
+    intake.records = [record for record in intake.records if not is_arrived(record.file)]
+    assign_arrived(intake.arrived, params.split_seed, params.validation, params.fresh)
+    if params.split == "sticky":
+        assign_sticky(intake.records, params.split_seed, params.validation, params.test)
+    else:
+        intake.rejected += assign_given(intake.records, params.split_seed, params.validation)
+        intake.records = [record for record in intake.records if record.side]
+
+
+def set_copies_and_conflicts_aside(intake: Intake) -> None:
+    """First among the rows of the start, as if nothing had arrived; what arrived yields to all of them, then to its own kind."""
+    arrived, known = arrivals.set_known_aside(intake.arrived, originals(intake.records), intake.records)
+    intake.records, aside = settle(intake.records)
+    intake.arrived, later = settle(arrived)
+    intake.rejected += [*aside, *known, *later]
+
+
+def settle(records: Sequence[Record]) -> tuple[list[Record], list[Rejected]]:
+    """Without copies, and without rows that contradict each other."""
+    single, copies = collapse_duplicates(records)
+    kept, conflicts = set_conflicts_aside(single)
+    return kept, [*copies, *conflicts]
+
+
+def originals(records: Sequence[Record]) -> dict[tuple[str, str], Record]:
+    """Of equal rows the one that stays: the first on the side that measures."""
+    first: dict[tuple[str, str], Record] = {}
+    for record in sorted(records, key=lambda record: KEEPS_ITS_ROWS[record.side]):
+        first.setdefault(record.identity, record)
+    return first
+
+
+def collapse_duplicates(records: Sequence[Record]) -> tuple[list[Record], list[Rejected]]:
+    first = originals(records)
+    kept = [record for record in records if first[record.identity] is record]
+    aside = [(record, first[record.identity]) for record in records if first[record.identity] is not record]
+    return kept, [record.set_aside(f"duplicate of {one.at}") for record, one in aside]
+
+
+def set_conflicts_aside(records: Sequence[Record]) -> tuple[list[Record], list[Rejected]]:
+    """Rows that look the same to the model and have different labels: none of them can be trusted."""
+    alike = arrivals.by_content(records)
+    kept, aside = [], []
+    for record in records:
+        conflict = arrivals.conflict(record, alike[record.content])
+        if conflict:
+            aside.append(record.set_aside(conflict))
+        else:
+            kept.append(record)
+    return kept, aside
+
+
+def separate_near_duplicates(intake: Intake, kind: Kind, threshold: float) -> None:
+    records = [*intake.records, *intake.arrived]
+    found = likeness([kind.alike(record.values) for record in records], threshold)
+    if found.crowded:
+        told = f"{found.crowded:,} texts are the same template but for little, and were compared with those of about their length alone"
+        intake.warnings.append(f"{told}; take the template out of the data")
+    intake.records, aside = arrivals.separate(intake.records, intake.arrived, found)
+    intake.arrived = []
+    intake.rejected += aside
+
+
+def likeness(found: Sequence[Any], threshold: float) -> Likeness:
+    """Of texts or of thumbnails."""
+    from tasks.ingest.near_duplicates import picture_pairs, text_pairs
+
+    return text_pairs.likeness(found, threshold) if all(isinstance(one, str) for one in found) else picture_pairs.likeness(found, threshold)
+
+
+def pool_of(kind: Kind, splits: Mapping[str, Sequence[Record]], further: Sequence[Row], params: Params) -> list[str]:
+    """Unlabelled texts of training rows and further ones, none of which measures; in an order that makes every beginning a fair sample."""
+    measure = [record for side, records in splits.items() if side != "train" for record in records]
+    measuring = {record.content for record in measure}
+    if further:  # it may hold them whole, of which pieces would be left
+        pieces = (piece for record in measure for piece in kind.pool({"pool": record.values.get("text", "")}, params.pool_words))
+        measuring |= {kind.content({"text": piece}) for piece in pieces}
+    rows = [*(record.values for record in splits["train"]), *further]
+    texts = {text for row in rows for text in kind.pool(row, params.pool_words)}
+    fresh = [text for text in texts if kind.content({"text": text}) not in measuring]
+    return sorted(fresh, key=lambda text: (share(params.split_seed, text), text))

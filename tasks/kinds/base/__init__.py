@@ -1,0 +1,1 @@
+"""What a kind is, and parts that kinds are made of."""

@@ -1,0 +1,1 @@
+"""Kinds whose rows are texts."""

@@ -1,0 +1,1 @@
+"""One text, a tag for each word."""

@@ -1,0 +1,1 @@
+"""Checkpoints: loading, saving, asking them for logits."""

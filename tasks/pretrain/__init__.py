@@ -1,0 +1,1 @@
+"""Stage pretrain: a pretrained checkpoint, found, checked and made ready."""

@@ -1,0 +1,98 @@
+"""Further pretraining on the pool: masked language modelling as in Devlin et al., BERT (2018).
+
+A share of the pieces is to be guessed, of which 80 % are masked, 10 % replaced by others and 10 % left. A twentieth of the pool is held
+out to measure it on; warm-up, weight decay and clipping are those of that paper.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tasks.core import tables
+from tasks.core.errors import DataError
+from tasks.kinds.base.kind import IGNORED, load_kind
+from tasks.models import checkpoint
+from tasks.training import loop
+
+if TYPE_CHECKING:
+    from tasks.pretrain.stage import Params
+
+FIXED = {"warmup": 0.1, "weight_decay": 0.01, "clip": 1.0}
+HELD_OUT = 20
+
+
+def pretrain(
+    folder: Path, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ingest: Path, params: Params, scratch: Path
+) -> dict[str, float]:
+    """Changes the encoder; returns the loss on held-out texts."""
+    from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling
+
+    held_out, texts = _texts(tokenizer, ingest, params)
+    model, fit = checkpoint.loaded(AutoModelForMaskedLM, folder, encoder.device)
+    mask = DataCollatorForLanguageModeling(tokenizer, mlm_probability=params.masked)
+    sizes = [len(one["input_ids"]) for one in texts]
+
+    def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        return _guess(model, mask, [texts[row] for row in rows])
+
+    def loss(scores: torch.Tensor, wanted: torch.Tensor, rows: list[int]) -> torch.Tensor:
+        total, guessed = _loss(scores, wanted)
+        return total / max(1, guessed)
+
+    def evaluate() -> dict[str, float]:
+        return {"held_out_loss": _held_out_loss(model, mask, held_out, params)}
+
+    # One process: the scores of a whole vocabulary, for each piece of a batch, are too much to bring together at every step.
+    plan = loop.Plan(
+        epochs=1,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
+        patience=1,
+        precision="fp32",
+        seed=params.seed,
+        processes=1,
+        **FIXED,
+    )
+    lesson = loop.Lesson(sizes, forward, loss, evaluate, lambda figures: -figures["held_out_loss"])
+    history = loop.fit(model, plan, lesson, scratch, "pretrain")
+    # The model with the language head has no pooler: the encoder keeps its own.
+    encoder.load_state_dict(model.base_model.state_dict(), strict=False)
+    new_head = {"language_head_made_new": len(fit.missing)} if fit.missing else {}
+    return {**new_head, **loop.kept_epoch(history)}
+
+
+def _texts(tokenizer: PreTrainedTokenizerBase, ingest: Path, params: Params) -> tuple[list[Any], list[Any]]:
+    """A part of the pool held out, and the rest as often as the steps need it."""
+    pool = load_kind(params.kind).encode(tokenizer, tables.read(ingest / "pool.parquet"), [], params.input_size)
+    held_out, train = pool[: len(pool) // HELD_OUT], pool[len(pool) // HELD_OUT :]
+    if not held_out:
+        advice = "add texts, or set pretrain.steps = 0"
+        raise DataError("pool.parquet", f"has {len(pool)} texts; further pretraining needs at least {HELD_OUT}: {advice}")
+    return held_out, [train[at % len(train)] for at in range(params.steps * params.batch_size)]
+
+
+def _guess(model: PreTrainedModel, mask: Any, texts: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """The scores of the vocabulary at each position, and the piece that stood there, if it is to be guessed."""
+    batch = mask([{"input_ids": text["input_ids"]} for text in texts]).to(model.device)
+    wanted = batch.pop("labels").flatten()
+    return model(**batch).logits.flatten(0, 1).float(), wanted
+
+
+def _loss(scores: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, int]:
+    """Summed cross-entropy over the pieces to be guessed, and how many they are: in short texts perhaps none."""
+    return cross_entropy(scores, wanted, reduction="sum"), int((wanted != IGNORED).sum())
+
+
+def _held_out_loss(model: PreTrainedModel, mask: Any, held_out: list[Any], params: Params) -> float:
+    """Mean loss per guessed piece, masked alike each time."""
+    model.eval()
+    batches = [held_out[at : at + params.batch_size] for at in range(0, len(held_out), params.batch_size)]
+    with torch.inference_mode(), torch.random.fork_rng():
+        torch.manual_seed(params.seed)
+        losses = [_loss(*_guess(model, mask, batch)) for batch in batches]
+    return float(sum(total.item() for total, _ in losses) / max(1, sum(guessed for _, guessed in losses)))

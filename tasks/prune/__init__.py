@@ -1,0 +1,1 @@
+"""Stage prune: the teacher cut down to a student."""

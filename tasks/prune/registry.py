@@ -1,0 +1,78 @@
+"""Which architectures can be cut, and what decides which of their channels and heads go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from tasks.core.errors import ModelError
+from tasks.core.progress import track
+from tasks.kinds.base.kind import Features, Kind, Processor
+from tasks.models import inference
+from tasks.prune import activations, cnns, encoders
+from tasks.prune.architecture import Architecture, Sizes
+
+ARCHITECTURES = {**encoders.ARCHITECTURES, **cnns.ARCHITECTURES}
+NAMES = (
+    "BERT (MiniLM is one), RoBERTa, XLM-RoBERTa, DistilBERT, ELECTRA, DeBERTa-v2 and v3, ModernBERT, "
+    "ViT, ConvNeXt, ResNet and EfficientNet-Lite"
+)
+UNSAYABLE = {
+    "mobilenet_v2": "says all its widths by one multiplier",
+    "efficientnet": "says all its widths by one multiplier and a rule of rounding",
+}
+
+
+def architecture(config: Any) -> Architecture:
+    """How models of this config are cut.
+
+    Raises:
+        ModelError: they cannot be.
+    """
+    name = config.model_type
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    why = f" {UNSAYABLE[name]}, so no plain config could say what is left;" if name in UNSAYABLE else ""
+    able = "it can be fine-tuned, distilled and quantized, but not pruned"
+    raise ModelError("params.yaml", f"prune: the teacher is of the architecture {name!r}:{why} {able}; what can be: {NAMES}")
+
+
+def steps(architecture: Architecture, config: Any, wanted: Sizes, count: int) -> list[dict[str, Any]]:
+    """The sizes after each of `count` steps, which come nearer to the wanted ones evenly; all but the last can be rounded up.
+
+    A step that changes nothing, or whose sizes the architecture cannot have, is left out.
+    """
+    whole = architecture.sizes(config)
+    plan: list[dict[str, Any]] = []
+    for step in range(1, count):
+        sizes = {name: _between(whole[name], want, step, count, architecture.grain(config, name)) for name, want in wanted.items()}
+        before = plan[-1] if plan else {name: whole[name] for name in wanted}
+        if sizes not in (before, dict(wanted)) and not architecture.faults(config, sizes):
+            plan.append(sizes)
+    return [*plan, dict(wanted)]
+
+
+def _between(have: Any, want: Any, step: int, count: int, grain: int) -> Any:
+    if isinstance(want, list):
+        return [_between(many, few, step, count, grain) for many, few in zip(have, want, strict=True)]
+    least = have - (have - want) * step // count
+    return min(have, -(-least // grain) * grain)
+
+
+def measure(
+    model: PreTrainedModel, kind: Kind, processor: Processor, batches: Sequence[Sequence[Features]], importance: str, options: Any
+) -> None:
+    """Leaves in the model what this importance is taken from: the gradient of the loss, summed over the batches, or mean activations."""
+    model.eval()
+    model.zero_grad()
+    if importance == "taylor":
+        for batch in track(batches, label="importance"):
+            answer, truth = inference.forward(model, kind, processor, batch)
+            kind.loss(answer, truth, 0.0, options).backward()
+    if importance == "activation":
+        with torch.inference_mode(), activations.measured(model):
+            for batch in track(batches, label="importance"):
+                inference.forward(model, kind, processor, batch)

@@ -1,0 +1,140 @@
+"""Trimming a vocabulary (WordPiece, BPE, Unigram) to the pieces a run needs. Texts of kept pieces encode as before, but for the numbers."""
+
+from __future__ import annotations
+
+import json
+import string
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tasks.core.errors import ModelError
+from tasks.kinds.base import fast_tokenizer
+from tasks.kinds.base.kind import Features
+from tasks.prune import subwords
+
+Rank = Callable[[str], tuple[int, int, int]]
+"""Piece -> (0 special, 1 needed to spell, 2 seen, 3 character, 4 other; how rare; number): the lower, the sooner it is kept."""
+NEEDED = 1
+SPECIAL_IDS = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
+
+
+def faults(tokenizer: PreTrainedTokenizerBase, of: int) -> list[str]:
+    """Why the model's `of` pieces cannot become fewer."""
+    if _layout(tokenizer)["model"]["type"] in subwords.MODELS:
+        return []
+    known = ", ".join(subwords.MODELS)
+    return [f"prune.vocabulary: only vocabularies of {known} can be trimmed; keep all pieces: {-(-of // 8) * 8}"]
+
+
+def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], count: int, of: int) -> list[int]:
+    """Ids of `count` of the model's `of` pieces, those to keep, ascending.
+
+    First the special ones, then what all that was seen, ASCII and, where there are such, bytes are spelt with, so that nothing known
+    becomes unknown; then what was seen often. If there is room, other characters, then pieces of low id, which stand first because they
+    are frequent in general. A piece comes with those that it needs (subwords.py), or not at all.
+
+    Raises:
+        ModelError: the tokenizer is of another sort, or `count` does not even hold the characters.
+    """
+    if unable := faults(tokenizer, of):
+        raise ModelError("params.yaml", *unable)
+    layout, vocabulary = _layout(tokenizer), tokenizer.get_vocab()
+    needs = subwords.needs(layout, vocabulary)
+    rank = _rank(tokenizer, layout, needs, Counter(piece for one in features for piece in one["input_ids"]))
+    ranks = {piece: rank(piece) for piece in vocabulary}
+    ranked = sorted(ranks, key=ranks.__getitem__)
+    kept = {piece for piece in ranked if ranks[piece][0] <= NEEDED}
+    if count < len(kept):
+        raise ModelError(
+            "prune.vocabulary", f"is {count}, but the special pieces and the characters of this run alone are {len(kept)}; keep more"
+        )
+    while len(kept) < count:  # again, as what was too much for the room that was left may by now need less
+        for piece in ranked:
+            missing = needs(piece) - kept
+            if len(kept) + len(missing) <= count:
+                kept |= missing
+    return sorted(vocabulary[piece] for piece in kept)
+
+
+def _rank(tokenizer: PreTrainedTokenizerBase, layout: subwords.Layout, needs: subwords.Needs, seen: Mapping[int, int]) -> Rank:
+    vocabulary = tokenizer.get_vocab()
+    special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
+    alphabet = set(subwords.alphabet(layout))
+    for piece, number in vocabulary.items():
+        if number in seen and number not in special:
+            alphabet |= {part for part in needs(piece) if len(subwords.single(layout, part)) == 1}
+
+    def rank(piece: str) -> tuple[int, int, int]:
+        number, bare = vocabulary[piece], subwords.single(layout, piece)
+        if number in special:
+            return 0, 0, number
+        if piece in alphabet or (len(bare) == 1 and bare in string.printable):
+            return NEEDED, 0, number
+        if number in seen:
+            return 2, -seen[number], number
+        return (3 if len(bare) == 1 else 4), 0, number
+
+    return rank
+
+
+def trim(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer with only the kept pieces, numbered from 0 in their old order. `folder` is where it is rewritten.
+
+    Raises:
+        ModelError: transformers makes something else of what is written.
+    """
+    tokenizer.save_pretrained(folder)
+    new = {old: number for number, old in enumerate(kept)}
+    layout = _layout(tokenizer)
+    layout["model"] = subwords.left(layout["model"], new)
+    layout["added_tokens"] = [{**token, "id": new[token["id"]]} for token in layout["added_tokens"]]
+    _renumber(layout["post_processor"], new)
+    (folder / fast_tokenizer.FILE).write_text(json.dumps(layout, ensure_ascii=False), encoding="utf-8")
+    for name in set(type(tokenizer).vocab_files_names.values()) - {fast_tokenizer.FILE}:
+        (folder / name).unlink(missing_ok=True)
+    trimmed = fast_tokenizer.load(folder)
+    if trimmed.get_vocab() != {piece: new[old] for piece, old in tokenizer.get_vocab().items() if old in new}:
+        raise ModelError("prune.vocabulary", f"{type(trimmed).__name__} does not read a trimmed vocabulary; leave the size out")
+    return trimmed
+
+
+def _layout(tokenizer: PreTrainedTokenizerBase) -> subwords.Layout:
+    layout: subwords.Layout = json.loads(tokenizer.backend_tokenizer.to_str())
+    return layout
+
+
+def _renumber(processor: dict[str, Any] | None, new: dict[int, int]) -> None:
+    """The forms in which a post-processor names special pieces."""
+    for part in (processor or {}).get("processors") or []:
+        _renumber(part, new)
+    for token in ((processor or {}).get("special_tokens") or {}).values():
+        token["ids"] = [new[number] for number in token["ids"]]
+    for key in ("cls", "sep"):
+        if processor and key in processor:
+            piece, number = processor[key]
+            processor[key] = [piece, new[number]]
+
+
+def shrink_embedding(model: PreTrainedModel, kept: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> None:
+    """Keeps the rows of the kept pieces, and tells the config their new numbers.
+
+    Raises:
+        ModelError: the positions of a text are numbered from the padding piece on, and its number is another now.
+    """
+    old: Any = model.get_input_embeddings()
+    padding = tokenizer.pad_token_id
+    if model.config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING and padding != model.config.pad_token_id:
+        raise ModelError("prune.vocabulary", "pieces stand before the padding piece that would go; leave the size out")
+    new = torch.nn.Embedding(len(kept), old.embedding_dim, padding_idx=padding, device=old.weight.device)
+    new.weight.data.copy_(old.weight.data[list(kept)])
+    model.set_input_embeddings(new)
+    model.config.vocab_size, model.config.pad_token_id = len(kept), padding
+    places = {old: number for number, old in enumerate(kept)}
+    for name in SPECIAL_IDS:
+        if isinstance(number := getattr(model.config, name, None), int):
+            setattr(model.config, name, places.get(number))

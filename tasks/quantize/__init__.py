@@ -1,0 +1,1 @@
+"""Stage quantize: the student becomes the folder that ships."""

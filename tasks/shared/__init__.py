@@ -1,1 +1,0 @@
-"""The few things that several stages need."""
