@@ -1,10 +1,12 @@
-"""What each part of distillation is worth: variants of a run's `distill` with several seeds, judged on its validation rows alone:
+"""What each part of distillation is worth: variants of a run's `distill` with several seeds, judged on its
+validation rows alone:
 
     python -m benchmarks.ablation --run bbc --seeds 0 1 2 --out ablation-bbc.json
 
-The run's `finetune` must be up to date: all students learn from that one teacher. With each seed it is pruned as the run says, and from
-that student each variant starts. The stages work in a temporary folder, on a copy of the rows without the test split. A variant that is
-done stands in the JSON at once; started again, this goes on, and does anew only what was made of other rows, params or code.
+The run's `finetune` must be up to date: all students learn from that one teacher. With each seed it is pruned
+as the run says, and from that student each variant starts. The stages work in a temporary folder, on a copy
+of the rows without the test split. A variant that is done stands in the JSON at once; started again, this
+goes on, and does anew only what was made of other rows, params or code.
 """
 
 from __future__ import annotations
@@ -65,7 +67,12 @@ class Bench:
     def values(self) -> dict[str, Any]:
         """Of params.yaml, once they are in order."""
         runs = params.read(self.root / "params.yaml")
-        params.check(runs, {name: stage.Params for name, stage in stages.load_all().items()}, known_kinds(), only=self.run)
+        params.check(
+            runs,
+            {name: stage.Params for name, stage in stages.load_all().items()},
+            known_kinds(),
+            only=self.run,
+        )
         return {**runs[self.run], "processes": 1}
 
     @cached_property
@@ -82,7 +89,11 @@ class Bench:
         Raises:
             ParamsError: there is no variant of that name, or params are not in order.
         """
-        unknown = [f"there is no variant `{name}`{did_you_mean(name, self.variants)}" for name in names if name not in self.variants]
+        unknown = [
+            f"there is no variant `{name}`{did_you_mean(name, self.variants)}"
+            for name in names
+            if name not in self.variants
+        ]
         if unknown:
             raise ParamsError("--variants", *unknown)
         return [self._trial(name, seed) for seed in seeds for name in names]
@@ -90,16 +101,30 @@ class Bench:
     def _trial(self, name: str, seed: int) -> Trial:
         models = {stage: stages.load(stage).Params for stage in MADE_BY}
         values = {**self.values, "seed": seed, "distill": self.variants[name]}
-        values = {key: value for key, value in values.items() if key in params.RunFields.model_fields or key in models}
+        values = {
+            key: value
+            for key, value in values.items()
+            if key in params.RunFields.model_fields or key in models
+        }
         checked = params.check({self.run: values}, models, known_kinds())[self.run]
         told = [self._read, *(checked[stage].model_dump_json() for stage in MADE_BY)]
-        return Trial(name, seed, checked["prune"], checked["distill"], hashlib.sha256("\n".join(told).encode()).hexdigest()[:16])
+        return Trial(
+            name,
+            seed,
+            checked["prune"],
+            checked["distill"],
+            hashlib.sha256("\n".join(told).encode()).hexdigest()[:16],
+        )
 
     @cached_property
     def _read(self) -> str:
         """Of the teacher, the rows, and the code that makes a student of them."""
         graph = YAML(typ="safe").load((self.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        listed = {dep.replace("${item.kind}", self.values["kind"]) for stage in MADE_BY for dep in graph[stage]["do"]["deps"]}
+        listed = {
+            dep.replace("${item.kind}", self.values["kind"])
+            for stage in MADE_BY
+            for dep in graph[stage]["do"]["deps"]
+        }
         files = [self.root / dep for dep in sorted(listed) if not dep.startswith("data/")]
         files += [self.at("ingest/out") / f"{split}.parquet" for split in SPLITS]
         digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
@@ -120,7 +145,10 @@ class Bench:
 
 
 def measure(bench: Bench, trials: Sequence[Trial], file: Path) -> dict[str, Any]:
-    """What was made of each trial, by `made_of`; kept in `file` as it comes, where what is there is not made again."""
+    """What was made of each trial, by `made_of`.
+
+    Kept in `file` as it comes, where what is there is not made again.
+    """
     kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
@@ -143,7 +171,10 @@ def _student(bench: Bench, trial: Trial, ingest: Path, home: Path) -> Path:
 
 
 def _distilled(bench: Bench, trial: Trial, ingest: Path, student: Path, home: Path) -> dict[str, Any]:
-    """Figures, or why there can be none: a net without hidden states is no reason to learn nothing of the other variants."""
+    """Figures, or why there can be none.
+
+    A net without hidden states is no reason to learn nothing of the other variants.
+    """
     (home / "scratch").mkdir(parents=True)
     inputs = bench.inputs("distill", {"ingest/out": ingest, "prune/out": student})
     begun = time.perf_counter()
@@ -153,7 +184,13 @@ def _distilled(bench: Bench, trial: Trial, ingest: Path, student: Path, home: Pa
         figures = {"refused": " ".join(str(error).split())}
     seconds = round(time.perf_counter() - begun, 1)
     shutil.rmtree(home)
-    return {"variant": trial.name, "seed": trial.seed, "distill": trial.distill.model_dump(), **figures, "seconds": seconds}
+    return {
+        "variant": trial.name,
+        "seed": trial.seed,
+        "distill": trial.distill.model_dump(),
+        **figures,
+        "seconds": seconds,
+    }
 
 
 def _write(file: Path, kept: Mapping[str, Any]) -> None:
@@ -177,8 +214,16 @@ def table(trials: Sequence[Trial], kept: Mapping[str, Any], headline: str) -> st
 def _cells(found: Sequence[Mapping[str, Any]], headline: str) -> list[str]:
     if refused := next((one["refused"] for one in found if "refused" in one), ""):
         return ["", "", refused, "", ""]
-    quality, divergence = (_spread([one["validation"][figure] for one in found]) for figure in (headline, "divergence"))
-    return [str(len(found)), str(found[0]["transfer_set"]), quality, divergence, f"{mean(one['seconds'] for one in found) / 60:.1f}"]
+    quality, divergence = (
+        _spread([one["validation"][figure] for one in found]) for figure in (headline, "divergence")
+    )
+    return [
+        str(len(found)),
+        str(found[0]["transfer_set"]),
+        quality,
+        divergence,
+        f"{mean(one['seconds'] for one in found) / 60:.1f}",
+    ]
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -190,7 +235,12 @@ def is_up_to_date(root: Path, stage: str) -> bool:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     asked = ["dvc", "status", "--with-deps", "--json", stage]
     done = subprocess.run(
-        asked, cwd=root, capture_output=True, text=True, check=True, env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+        asked,
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"},
     )
     return not json.loads(done.stdout)
 
@@ -208,12 +258,19 @@ def ablate(root: Path, run: str, names: Sequence[str] | None, seeds: Sequence[in
         raise DataError(f"data/{run}/finetune", f"is not up to date; make it with `dvc repro finetune@{run}`")
     trials = bench.trials(names or [*bench.variants], seeds)
     kept = measure(bench, trials, out)
-    teacher = json.loads((root / "data" / run / "finetune" / "metrics.json").read_text(encoding="utf-8"))["validation"][headline]
-    return f"{table(trials, kept, headline)}\n\nOn the validation rows, where the teacher has {headline} {teacher:.4f}."
+    teacher = json.loads((root / "data" / run / "finetune" / "metrics.json").read_text(encoding="utf-8"))[
+        "validation"
+    ][headline]
+    return (
+        f"{table(trials, kept, headline)}\n\nOn the validation rows, where the teacher has {headline} "
+        f"{teacher:.4f}."
+    )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--run", default="bbc", help="a run of params.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", help="by their names in the table; all if none is given")

@@ -11,13 +11,20 @@ Section = Mapping[str, Any]
 
 
 def variants(section: Section, rows: int, words: bool) -> dict[str, dict[str, Any]]:
-    """Name -> the section `distill`. All but the first differ from `logits only`, which is what params ask for less all extras.
+    """Name -> the section `distill`. All but the first differ from `logits only`, which is what params ask
+    for less all extras.
 
     Args:
-        rows: labelled rows; where the transfer set grows or shrinks the passes over it do the opposite, so that the steps stay as many.
+        rows: labelled rows; where the transfer set grows or shrinks the passes over it do the opposite, so
+            that the steps stay as many.
         words: whether rows can be reworded.
     """
-    plain = {**section, "hidden_weight": 0.0, "relation_weight": 0.0, "augment": {**section["augment"], "copies": 0}}
+    plain = {
+        **section,
+        "hidden_weight": 0.0,
+        "relation_weight": 0.0,
+        "augment": {**section["augment"], "copies": 0},
+    }
     hidden, relations = {"hidden_weight": 1.0}, {"relation_weight": 30.0}
     reworded = {"augment": {**section["augment"], "copies": 2}}
     once = rows * section["repeats"] + section["pool"]

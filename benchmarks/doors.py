@@ -1,9 +1,11 @@
-"""What the second door costs beside plain `dvc repro`, in seconds and side by side:  python -m benchmarks.doors [--rounds 5]
+"""What the second door costs beside plain `dvc repro`, in seconds and side by side.
 
-In a scratch project of seven stages whose commands do nothing, against a running server: all cached (the flow alone by the server's
-clock, and the whole process), all seven forced, and a night of retraining with nothing new. Then all cached with a server of the
-command's own, the first time and later. The two doors take turns within a round. Prints medians and the range over the rounds; the
-machine's load stands beside them.
+    python -m benchmarks.doors [--rounds 5]
+
+In a scratch project of seven stages whose commands do nothing, against a running server: all cached (the flow
+alone by the server's clock, and the whole process), all seven forced, and a night of retraining with nothing
+new. Then all cached with a server of the command's own, the first time and later. The two doors take turns
+within a round. Prints medians and the range over the rounds; the machine's load stands beside them.
 """
 
 from __future__ import annotations
@@ -70,13 +72,17 @@ def timed(root: Path, env: dict[str, str], *command: str) -> float:
 def of_the_last_run(station: Station) -> float:
     """Seconds from its beginning to its end by the server's clock."""
     (last,) = station.post(
-        "/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}, "sort": "END_TIME_DESC", "limit": 1}
+        "/flow_runs/filter",
+        {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}, "sort": "END_TIME_DESC", "limit": 1},
     )
     return float(last["total_run_time"])
 
 
 def told(name: str, seconds: Sequence[float]) -> None:
-    print(f"| {name} | {statistics.median(seconds):.1f} | {min(seconds):.1f} to {max(seconds):.1f} |", flush=True)
+    print(
+        f"| {name} | {statistics.median(seconds):.1f} | {min(seconds):.1f} to {max(seconds):.1f} |",
+        flush=True,
+    )
 
 
 def rounds(count: int, *measures: Callable[[], float]) -> list[list[float]]:
@@ -115,7 +121,10 @@ def against_running_server(root: Path, env: dict[str, str], count: int) -> None:
         told("flow, 7 stages forced, by the server's clock", through)
         night = [sys.executable, "-m", "flows.retrain", "night", "a"]
         told("night with nothing new, whole process", [timed(root, env, *night) for _ in range(count)])
-        told("per executed stage, over `dvc repro`", [(b - a) / STAGES for a, b in zip(plain, through, strict=True)])
+        told(
+            "per executed stage, over `dvc repro`",
+            [(b - a) / STAGES for a, b in zip(plain, through, strict=True)],
+        )
 
 
 def with_own_server(root: Path, env: dict[str, str], count: int) -> None:
@@ -124,17 +133,24 @@ def with_own_server(root: Path, env: dict[str, str], count: int) -> None:
         shutil.rmtree(root / ".prefect", ignore_errors=True)
         first.append(timed(root, env, sys.executable, "-m", "flows.compress"))
     told("own server, the first time, whole process", first)
-    told("own server, later, whole process", [timed(root, env, sys.executable, "-m", "flows.compress") for _ in range(count)])
+    told(
+        "own server, later, whole process",
+        [timed(root, env, sys.executable, "-m", "flows.compress") for _ in range(count)],
+    )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.doors", description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.doors", description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="slipway-doors-") as folder:
         root = project(Path(folder).resolve())
         env = smoke.environment(root) | {"PYTHONPATH": str(smoke.REPOSITORY)}
-        print(f"load at the beginning {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {given.rounds} rounds\n")
+        print(
+            f"load at the beginning {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {given.rounds} rounds\n"
+        )
         print("| what | median, s | range, s |\n| --- | ---: | ---: |")
         against_running_server(root, env, given.rounds)
         with_own_server(root, env, given.rounds)

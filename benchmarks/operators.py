@@ -1,9 +1,11 @@
-"""Where the time of one answer goes, in the folder that ships: what is around the graph, and in it operator by operator.
+"""Where the time of one answer goes, in the folder that ships: what is around the graph, and in it operator
+by operator.
 
     python -m benchmarks.operators --run bbc --rows 40 --rounds 50
 
-Asks with the first validation rows, one at a time, with one thread. Each part is timed with the clock; the shares of the operators are the
-profiler's, which itself takes time at each of them, so they are told as shares of the graph's time without it.
+Asks with the first validation rows, one at a time, with one thread. Each part is timed with the clock; the
+shares of the operators are the profiler's, which itself takes time at each of them, so they are told as
+shares of the graph's time without it.
 """
 
 from __future__ import annotations
@@ -60,7 +62,9 @@ def operators(folder: Path, kind: str, values: Sequence[Any], rounds: int) -> di
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = 1, 1
         options.enable_profiling, options.profile_file_prefix = True, str(Path(home) / "profile")
-        graph = onnxruntime.InferenceSession(folder / package.GRAPH, options, providers=["CPUExecutionProvider"])
+        graph = onnxruntime.InferenceSession(
+            folder / package.GRAPH, options, providers=["CPUExecutionProvider"]
+        )
         for _ in range(rounds):
             for value in values:
                 graph.run(["logits"], request(value)[0])
@@ -87,12 +91,16 @@ def page(around: dict[str, float], inside: dict[str, tuple[int, float]]) -> str:
         "| operator | how many | µs, as its share of the graph | share |",
         "|---|---:|---:|---:|",
     ]
-    lines += [f"| {kind} | {count} | {share * graph:.0f} | {share:.0%} |" for kind, (count, share) in inside.items()]
+    lines += [
+        f"| {kind} | {count} | {share * graph:.0f} | {share:.0%} |" for kind, (count, share) in inside.items()
+    ]
     return "\n".join(lines)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.operators", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.operators", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--run", required=True, help="of params.yaml, quantized")
     parser.add_argument("--rows", type=int, default=40, help="validation rows to ask with")
     parser.add_argument("--rounds", type=int, default=50, help="how often each is asked")
@@ -100,7 +108,9 @@ def main() -> int:
     folder = ROOT / "data" / given.run / "quantize" / "out"
     try:
         if not (folder / package.GRAPH).is_file():
-            raise DataError(folder.relative_to(ROOT).as_posix(), f"is not made yet; `dvc repro quantize@{given.run}`")
+            raise DataError(
+                folder.relative_to(ROOT).as_posix(), f"is not made yet; `dvc repro quantize@{given.run}`"
+            )
         kind = package.preprocessing(folder)["kind"]
         rows = tables.read(ROOT / "data" / given.run / "ingest" / "out" / "validation.parquet")[: given.rows]
         values = [load_kind(kind).raw_input(row) for row in rows]

@@ -2,8 +2,9 @@
 
     python -m benchmarks.seeds --run bbc --seeds 0 1 2 --out docs/results/bbc-seeds.json
 
-Works on the committed state, in a scratch clone that shares this checkout's DVC cache: a seed measured before is taken from there, and
-what is measured here stays. Prints a Markdown table; the JSON holds each seed's figures.
+Works on the committed state, in a scratch clone that shares this checkout's DVC cache: a seed measured before
+is taken from there, and what is measured here stays. Prints a Markdown table; the JSON holds each seed's
+figures.
 """
 
 from __future__ import annotations
@@ -57,12 +58,17 @@ def measure(run: str, seed: int, clone: Path) -> dict[str, Any]:
         yaml.dump(params, file)
     command(["dvc", "repro", f"benchmark@{run}"], clone)
     folder = clone / "data" / run / "benchmark"
-    return {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in ("metrics", "timings")}
+    return {
+        name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("metrics", "timings")
+    }
 
 
 def command(arguments: Sequence[str], folder: Path) -> None:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    subprocess.run(arguments, cwd=folder, check=True, env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"})
+    subprocess.run(
+        arguments, cwd=folder, check=True, env={**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    )
 
 
 def table(measured: Mapping[int, Mapping[str, Any]]) -> str:
@@ -72,15 +78,23 @@ def table(measured: Mapping[int, Mapping[str, Any]]) -> str:
         "|---|" + "---:|" * (len(measured) + 1),
     ]
     for name, (file, variant, key) in FIGURES.items():
-        values = [float(one[file][variant][headline if key == HEADLINE else key]) for one in measured.values()]
+        values = [
+            float(one[file][variant][headline if key == HEADLINE else key]) for one in measured.values()
+        ]
         digits = 1 if max(values) >= 2 else 3
         spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-        lines.append(f"| {name} | " + " | ".join(f"{value:.{digits}f}" for value in values) + f" | {mean(values):.{digits}f}{spread} |")
+        lines.append(
+            f"| {name} | "
+            + " | ".join(f"{value:.{digits}f}" for value in values)
+            + f" | {mean(values):.{digits}f}{spread} |"
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--run", default="bbc", help="a run of params.yaml or a recipe")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, help="where to write each seed's figures as JSON")

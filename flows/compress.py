@@ -1,8 +1,9 @@
-"""The pipeline as a Prefect flow: one task run per stage of dvc.yaml, chained as DVC says; DVC alone remembers what is done.
+"""The pipeline as a Prefect flow: one task run per stage of dvc.yaml, chained as DVC says; DVC alone
+remembers what is done.
 
-Reads params.yaml, dvc.yaml and dvc.lock in the current directory. A stage that is not up to date is run by `dvc repro --single-item`, so
-this door leaves the same bytes and the same dvc.lock as `dvc repro` does. `python -m flows.compress [RUN ...]` is what `make flow` calls;
-prefect.yaml says how it is deployed.
+Reads params.yaml, dvc.yaml and dvc.lock in the current directory. A stage that is not up to date is run by
+`dvc repro --single-item`, so this door leaves the same bytes and the same dvc.lock as `dvc repro` does.
+`python -m flows.compress [RUN ...]` is what `make flow` calls; prefect.yaml says how it is deployed.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ WORST_FIRST = (USERS_FAULT, BUG, PASSING)
 
 
 class Ended(Exception):  # noqa: N818
-    """What a flow run says to who called it: exit status and stages. Prefect takes nothing but an exception with a failed state."""
+    """What a flow run says to who called it: exit status and stages.
+
+    Prefect takes nothing but an exception with a failed state.
+    """
 
     def __init__(self, code: int, outcomes: Sequence[Outcome] = ()) -> None:
         super().__init__(code)
@@ -51,36 +55,50 @@ class Ended(Exception):  # noqa: N818
 
 
 class Lent(NamedTuple):
-    """For the length of the run: the descriptor of the workspace's lock, and what takes secrets out of a line."""
+    """For the length of the run.
+
+    The descriptor of the workspace's lock, and what takes secrets out of a line.
+    """
 
     lock: int
     mask: Mask
 
 
-# One stage at a time, as `dvc repro` does: two at once would spoil each other's timings, and each uses all the threads it was given.
+# One stage at a time, as `dvc repro` does: two at once would spoil each other's timings, and each uses all
+# the threads it was given.
 @flow(name="compress", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
 def compress(
-    runs: Runs = (), force: Stages = (), overrides: Overrides = (), revision: Revision = "", wait: Seconds = 0, share: bool = False
+    runs: Runs = (),
+    force: Stages = (),
+    overrides: Overrides = (),
+    revision: Revision = "",
+    wait: Seconds = 0,
+    share: bool = False,
 ) -> State[Any]:
     """Brings runs up to date, in the checkout in the current directory.
 
     Args:
         runs: Runs of params.yaml to bring up to date; none: all of them.
         force: Stages to run although they are up to date: `prune@bbc`, or `prune` for every run.
-        overrides: Values of params.yaml for this run alone, as `runs.bbc.prune.ffn=384`. The checkout stays as it is: the run works
-            in a git worktree at the checkout's commit and is saved as a DVC experiment: `dvc exp show` lists it, `dvc exp apply`
-            takes it over.
-        revision: Commit to run, by its hash; empty: the checkout as it is. The run works in a worktree, too. A commit that is
-            not here is fetched from the git remote.
+        overrides: Values of params.yaml for this run alone, as `runs.bbc.prune.ffn=384`. The checkout stays
+            as it is: the run works in a git worktree at the checkout's commit and is saved as a DVC
+            experiment: `dvc exp show` lists it, `dvc exp apply` takes it over.
+        revision: Commit to run, by its hash; empty: the checkout as it is. The run works in a worktree, too.
+            A commit that is not here is fetched from the git remote.
         wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
-        share: Fetch from the DVC remote what other agents made, and push what this run makes. Without a remote it changes nothing.
+        share: Fetch from the DVC remote what other agents made, and push what this run makes. Without a
+            remote it changes nothing.
     """
     root, mask = Path.cwd(), secrets.masked({})
     try:
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
             if not overrides and not revision:
                 params_file.check(root)
-                return _listed(bring_up_to_date(root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask)))
+                return _listed(
+                    bring_up_to_date(
+                        root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask)
+                    )
+                )
             return _run_elsewhere(root, runs, force, overrides, revision, share, Lent(keep, mask))
     except SlipwayError as error:
         return Failed(message=mask(str(error)), data=Ended(error.exit_code))
@@ -93,8 +111,13 @@ def _listed(state: State[Any]) -> State[Any]:
     return state
 
 
-def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, revision: Revision, share: bool, lent: Lent) -> State[Any]:
-    """The same in a worktree of its own; with overrides it is saved as an experiment that has the flow run's name."""
+def _run_elsewhere(
+    root: Path, runs: Runs, force: Stages, overrides: Overrides, revision: Revision, share: bool, lent: Lent
+) -> State[Any]:
+    """The same in a worktree of its own.
+
+    With overrides it is saved as an experiment that has the flow run's name.
+    """
     logger, edits = get_run_logger(), git.edited(root)
     if edits:
         logger.warning("uncommitted edits of the checkout are no part of this run: %s", ", ".join(edits))
@@ -102,18 +125,28 @@ def _run_elsewhere(root: Path, runs: Runs, force: Stages, overrides: Overrides, 
     with worktree.at(root, revision, overrides) as (folder, changes), workspace.hold(folder):
         if experiment:
             tag(f"experiment:{experiment}")
-        state = _listed(bring_up_to_date(folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, lent))
+        state = _listed(
+            bring_up_to_date(
+                folder, Origin(git.commit(folder), [], changes, experiment), runs, force, share, lent
+            )
+        )
         if not state.is_completed():
             return state
         if experiment:
             ended: Any = state.data
-            worktree.save(experiment, [outcome.stage for outcome in ended.outcomes], lambda line: logger.info(lent.mask(line)))
+            worktree.save(
+                experiment,
+                [outcome.stage for outcome in ended.outcomes],
+                lambda line: logger.info(lent.mask(line)),
+            )
             state.message = f"experiment {experiment}: {state.message}"
     worktree.clear(root)
     return state
 
 
-def bring_up_to_date(root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, lent: Lent) -> State[Any]:
+def bring_up_to_date(
+    root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, lent: Lent
+) -> State[Any]:
     """In the current directory, `root`, which the flow run holds. The state's data are an `Ended`."""
     graph = Graph()
     stages = select(graph.stages, runs)
@@ -138,7 +171,10 @@ def _bring_raw_data(root: Path, runs: Runs) -> None:
 
 
 def _settle(work: Work) -> list[str]:
-    """Pushes results that the DVC remote did not take so far, those included that a killed run left; names what it still lacks."""
+    """Pushes results that the DVC remote did not take so far, those included that a killed run left.
+
+    Names what it still lacks.
+    """
     if work.owed is None:
         return []
     logger = get_run_logger()
@@ -151,7 +187,10 @@ def _verdict(outcomes: list[Outcome], gates: list[str], unpushed: list[str]) -> 
     told = Ended(next((code for code in WORST_FIRST if code in codes), 0), outcomes)
     if codes:
         said = [f"{outcome.stage}: {outcome.message}" for outcome in outcomes if outcome.code]
-        said += [f"{stage}: is up to date here, but the DVC remote did not take it; the next run tries again" for stage in unpushed]
+        said += [
+            f"{stage}: is up to date here, but the DVC remote did not take it; the next run tries again"
+            for stage in unpushed
+        ]
         return Failed(message="\n".join(said), data=told)
     ran = [outcome.stage for outcome in outcomes if outcome.state != "Cached"]
     if not ran:
@@ -161,22 +200,43 @@ def _verdict(outcomes: list[Outcome], gates: list[str], unpushed: list[str]) -> 
 
 
 def _table(outcomes: Sequence[Outcome]) -> str:
-    name, state = max(len(outcome.stage) for outcome in outcomes), max(len(outcome.state) for outcome in outcomes)
+    name, state = (
+        max(len(outcome.stage) for outcome in outcomes),
+        max(len(outcome.state) for outcome in outcomes),
+    )
     indent = "\n" + " " * (name + state + 4)
-    return "\n".join(f"{one.stage:{name}}  {one.state:{state}}  {one.message.replace(chr(10), indent)}" for one in outcomes)
+    return "\n".join(
+        f"{one.stage:{name}}  {one.state:{state}}  {one.message.replace(chr(10), indent)}" for one in outcomes
+    )
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m flows.compress", description="Bring runs up to date, as a Prefect flow.")
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.compress", description="Bring runs up to date, as a Prefect flow."
+    )
     parser.add_argument("runs", nargs="*", metavar="RUN", help="runs of params.yaml (default: all)")
     force = "run these although they are up to date: prune@bbc, or prune for every run"
     parser.add_argument("--force", nargs="+", action="extend", default=[], metavar="STAGE", help=force)
-    override = "a value for this run alone, runs.bbc.prune.ffn=384: works in a worktree and is saved as a DVC experiment"
-    parser.add_argument("--set", nargs="+", action="extend", default=[], dest="overrides", metavar="KEY=VALUE", help=override)
-    parser.add_argument("--revision", default="", metavar="COMMIT", help="run this commit, in a worktree (default: the checkout as it is)")
+    override = (
+        "a value for this run alone, runs.bbc.prune.ffn=384: works in a worktree and is saved as a "
+        "DVC experiment"
+    )
+    parser.add_argument(
+        "--set", nargs="+", action="extend", default=[], dest="overrides", metavar="KEY=VALUE", help=override
+    )
+    parser.add_argument(
+        "--revision",
+        default="",
+        metavar="COMMIT",
+        help="run this commit, in a worktree (default: the checkout as it is)",
+    )
     wait = "how long to wait for a workspace that another flow holds (default: 0)"
     parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=wait)
-    parser.add_argument("--share", action="store_true", help="fetch from and push to the DVC remote around each stage that runs")
+    parser.add_argument(
+        "--share",
+        action="store_true",
+        help="fetch from and push to the DVC remote around each stage that runs",
+    )
     return parser.parse_args()
 
 
@@ -198,7 +258,12 @@ def _check(asked: dict[str, Any]) -> None:
 
 def main() -> int:
     given = _arguments()
-    asked = {**vars(given), "runs": tuple(given.runs), "force": tuple(given.force), "overrides": tuple(given.overrides)}
+    asked = {
+        **vars(given),
+        "runs": tuple(given.runs),
+        "force": tuple(given.force),
+        "overrides": tuple(given.overrides),
+    }
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     root = Path.cwd()
     try:

@@ -1,7 +1,9 @@
-"""Fans runs out over agents: each run of params.yaml becomes a run of `compress` on a pool, independent ones at the same time.
+"""Fans runs out over agents: each run of params.yaml becomes a run of `compress` on a pool, independent ones
+at the same time.
 
-The agents work at this checkout's commit and share their results through the DVC remote. At the end `dvc repro --pull` builds this
-checkout's own dvc.lock from the shared run-cache. It is deployed in a pool of its own, `control`, for it waits for others.
+The agents work at this checkout's commit and share their results through the DVC remote. At the end `dvc
+repro --pull` builds this checkout's own dvc.lock from the shared run-cache. It is deployed in a pool of its
+own, `control`, for it waits for others.
 """
 
 from __future__ import annotations
@@ -39,7 +41,10 @@ AT_ONCE = 32
 
 @flow(name="compress-all", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE))  # type: ignore[arg-type]
 def compress_all(
-    runs: Runs = (), force: Stages = (), deployment: Deployment = "compress/compress-on-gpu", wait: Seconds = 86400
+    runs: Runs = (),
+    force: Stages = (),
+    deployment: Deployment = "compress/compress-on-gpu",
+    wait: Seconds = 86400,
 ) -> State[Any]:
     """Brings runs up to date on all agents of a pool, and then this checkout from what they shared.
 
@@ -54,20 +59,28 @@ def compress_all(
         graph = Graph()
         if not sharing.has_remote(graph):
             raise ParamsError(
-                ".dvc/config", "names no default DVC remote, by which agents share results: `dvc remote add --default NAME URL`"
+                ".dvc/config",
+                "names no default DVC remote, by which agents share results: `dvc remote add --default NAME "
+                "URL`",
             )
         stages = select(graph.stages, runs)
         expand(force, stages)
         commit = _shared_commit(root, graph, stages)
-        failed = _fan_out(stages, {"force": list(force), "revision": commit, "wait": wait, "share": True}, deployment)
+        failed = _fan_out(
+            stages, {"force": list(force), "revision": commit, "wait": wait, "share": True}, deployment
+        )
         done = [stage.name for stage in stages if stage.run not in failed]
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
             if _shared_commit(root, Graph(), stages) != commit:
-                raise ParamsError(str(root), f"another commit was checked out meanwhile; the results are of {commit}")
+                raise ParamsError(
+                    str(root), f"another commit was checked out meanwhile; the results are of {commit}"
+                )
             ran = _collect(done, mask, keep) if done else []
     except SlipwayError as error:
         return Failed(message=str(error))
-    message = f"{len(done)} of {len(stages)} stages are up to date here" + (f"; had to run here: {', '.join(ran)}" if ran else "")
+    message = f"{len(done)} of {len(stages)} stages are up to date here" + (
+        f"; had to run here: {', '.join(ran)}" if ran else ""
+    )
     if failed:
         return Failed(message="\n".join([*(f"{run}: {why}" for run, why in failed.items()), message]))
     return Completed(message=message)
@@ -78,14 +91,18 @@ def _shared_commit(root: Path, graph: Graph, stages: Sequence[Stage]) -> str:
     sources = {source for stage in stages for source in stage.sources}
     changed = [source.removesuffix(".dvc") for source in sorted(sources) if graph.is_changed(source)]
     if edits := [*git.edited(root), *changed]:
-        raise ParamsError(", ".join(edits), "has uncommitted edits, which no agent would see; commit and push them")
+        raise ParamsError(
+            ", ".join(edits), "has uncommitted edits, which no agent would see; commit and push them"
+        )
     commit = git.commit(root)
     if commit is None:
         raise ParamsError(str(root), "has no commit yet; agents run commits")
     return commit
 
 
-def _fan_out(stages: Sequence[Stage], parameters: Mapping[str, Any], deployment: Deployment) -> dict[str, str]:
+def _fan_out(
+    stages: Sequence[Stage], parameters: Mapping[str, Any], deployment: Deployment
+) -> dict[str, str]:
     """Waits for all; what failed, and why. A run whose stages read another's waits for that one."""
     needs: dict[str, set[str]] = {}
     for stage in stages:
@@ -96,12 +113,22 @@ def _fan_out(stages: Sequence[Stage], parameters: Mapping[str, Any], deployment:
         for run, others in needs.items():  # the stages come upstream first, and so do the runs
             if not run:  # a stage of no run: whichever run needs it brings it up to date
                 continue
-            asked = {**parameters, "runs": [run], "force": [name for name in parameters["force"] if name.partition("@")[2] in ("", run)]}
+            asked = {
+                **parameters,
+                "runs": [run],
+                "force": [name for name in parameters["force"] if name.partition("@")[2] in ("", run)],
+            }
             named = on_agent.with_options(name=run, task_run_name=run)
-            futures[run] = named.submit(deployment, asked, wait_for=[futures[name] for name in others if name in futures])  # type: ignore[call-overload]
+            futures[run] = named.submit(
+                deployment, asked, wait_for=[futures[name] for name in others if name in futures]
+            )  # type: ignore[call-overload]
         for future in futures.values():
             future.wait()
-    return {run: future.state.message or future.state.name for run, future in futures.items() if not future.state.is_completed()}
+    return {
+        run: future.state.message or future.state.name
+        for run, future in futures.items()
+        if not future.state.is_completed()
+    }
 
 
 @task(cache_policy=NO_CACHE, persist_result=False)

@@ -1,12 +1,13 @@
-"""Retraining on new data, as a Prefect flow: what lies in data/inbox/<run>/ is taken in, a challenger trained and judged, promoted or not.
+"""Retraining on new data, as a Prefect flow: what lies in data/inbox/<run>/ is taken in, a challenger trained
+and judged, promoted or not.
 
     python -m flows.retrain night [RUN ...]          what the schedule does; `make retrain RUN=bbc`
-    python -m flows.retrain rollback RUN --why TEXT  the former champion comes back; `make rollback RUN=bbc WHY=TEXT`
+    python -m flows.retrain rollback RUN --why TEXT  brings the former champion back; `make rollback RUN=bbc WHY=TEXT`
     python -m flows.retrain enroll RUN               what dvc.lock holds becomes the champion, unjudged
     python -m flows.retrain history RUN              the page of the last night
 
 How a run is retrained stands in params.yaml under `retrain`. docs/retraining.md tells all of it.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -67,13 +68,16 @@ def retrain(runs: RetrainedRuns = (), wait: Seconds = 0) -> State[Any]:
 
 
 @flow(name="roll-back", persist_result=False, task_runner=ThreadPoolTaskRunner(max_workers=1))  # type: ignore[arg-type]
-def roll_back(run: RetrainedRun, version: Version = 0, keep_rows: bool = False, why: Reason = "", wait: Seconds = 0) -> State[Any]:
+def roll_back(
+    run: RetrainedRun, version: Version = 0, keep_rows: bool = False, why: Reason = "", wait: Seconds = 0
+) -> State[Any]:
     """Brings a former champion back, bit for bit.
 
     Args:
         run: Run with a section under `retrain` in params.yaml.
         version: Number of the champion that comes back; 0: the one before this one.
-        keep_rows: Rows that the champions since have learned from are collected again, for the next challenger; else they go to quarantine.
+        keep_rows: Rows that the champions since have learned from are collected again, for the next
+            challenger; else they go to quarantine.
         why: The reason; it stands in the registry, in the history and in the commit.
         wait: Seconds to wait while another run is at work in the checkout; 0: fail at once.
     """
@@ -132,7 +136,13 @@ def _night(root: Path, run: str, lent: Lent) -> list[str]:
     publish.catch_up(root, run, rule, _say(lent))
     if not registry.commit_of(root, run, publish.target(root, run, rule).base):
         said += _spent(root, run, lent, _enroll)
-    return [*said, *(line + writing for line in _spent(root, run, lent, lambda night, scratch: steps.spend(night, drops, scratch)))]
+    return [
+        *said,
+        *(
+            line + writing
+            for line in _spent(root, run, lent, lambda night, scratch: steps.spend(night, drops, scratch))
+        ),
+    ]
 
 
 def _enroll(night: Night, _scratch: Path) -> Entry:
@@ -152,7 +162,10 @@ def _finished(root: Path, run: str, lent: Lent) -> list[str]:
         return []
     worktree.clear(root)
     entry = publish.entry_of(root, run, made)
-    return [f"finished the night that was killed: {announce.published(root, run, entry, rule.publish == 'branch', _say(lent))}"]
+    return [
+        "finished the night that was killed: "
+        f"{announce.published(root, run, entry, rule.publish == 'branch', _say(lent))}"
+    ]
 
 
 def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
@@ -178,7 +191,9 @@ def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
 
 def _train(folder: Path, rule: Policy, lent: Lent) -> Callable[[str], None]:
     def train(run: str) -> None:
-        state = bring_up_to_date(folder, Origin(git.commit(folder), git.edited(folder)), (run,), (), rule.push, lent)
+        state = bring_up_to_date(
+            folder, Origin(git.commit(folder), git.edited(folder)), (run,), (), rule.push, lent
+        )
         if not state.is_completed():
             raise NotTrainedError(getattr(state.data, "code", BUG), f"{run}: no challenger: {state.message}")
 
@@ -192,18 +207,37 @@ def _say(lent: Lent) -> Callable[[str], None]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows.retrain", description="Retraining on new data.")
     commands = parser.add_subparsers(dest="command", required=True)
-    night = commands.add_parser("night", help="take in what arrived; train, judge and promote if enough has come together")
-    night.add_argument("runs", nargs="*", metavar="RUN", help="with a section under `retrain` in params.yaml (default: all)")
+    night = commands.add_parser(
+        "night", help="take in what arrived; train, judge and promote if enough has come together"
+    )
+    night.add_argument(
+        "runs", nargs="*", metavar="RUN", help="with a section under `retrain` in params.yaml (default: all)"
+    )
     back = commands.add_parser("rollback", help="bring a former champion back, bit for bit")
-    back.add_argument("--to", type=int, default=0, metavar="N", help="its number (default: the one before this one)")
-    back.add_argument("--keep-rows", action="store_true", help="collect again what the champions since had learned from")
-    back.add_argument("--why", default="", metavar="TEXT", help="the reason; it stands in the registry, in the history and in the commit")
+    back.add_argument(
+        "--to", type=int, default=0, metavar="N", help="its number (default: the one before this one)"
+    )
+    back.add_argument(
+        "--keep-rows", action="store_true", help="collect again what the champions since had learned from"
+    )
+    back.add_argument(
+        "--why",
+        default="",
+        metavar="TEXT",
+        help="the reason; it stands in the registry, in the history and in the commit",
+    )
     enrolling = commands.add_parser("enroll", help="make what dvc.lock holds the champion, unjudged")
     told = commands.add_parser("history", help="print the page of the last night")
     for one in (back, enrolling, told):
         one.add_argument("run", metavar="RUN")
     for one in (night, back, enrolling):
-        one.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="for a workspace that another holds (default: 0)")
+        one.add_argument(
+            "--wait",
+            type=float,
+            default=0,
+            metavar="SECONDS",
+            help="for a workspace that another holds (default: 0)",
+        )
     return parser.parse_args()
 
 
@@ -211,7 +245,10 @@ def _check_runs(root: Path, runs: Sequence[str]) -> None:
     """All at once."""
     known = policy.read_all(root)
     if unknown := [run for run in runs if run not in known]:
-        faults = [f"retrain.{run}: is missing{did_you_mean(run, known)}; docs/retraining.md has a section to copy" for run in unknown]
+        faults = [
+            f"retrain.{run}: is missing{did_you_mean(run, known)}; docs/retraining.md has a section to copy"
+            for run in unknown
+        ]
         raise ParamsError("params.yaml", *faults)
 
 

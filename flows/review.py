@@ -1,17 +1,23 @@
 """Reviews two revisions of the project side by side; nothing is run again.
 
-    python -m flows.review [--a REV] [--b REV] [--run RUN …] [--format markdown|html|json] [--out FILE] [--fail-on MARK …]
+    python -m flows.review [--a REV] [--b REV] [--run RUN …] [--format markdown|html|json] [--out FILE]
+    [--fail-on MARK …]
 
-REV is a commit, tag, branch, DVC experiment or `workspace`. A is by default where this branch left main, on main the commit before; B the
-workspace. Runs are by default all that differ. --out takes a file, or a folder, which gets all three formats and the pictures. Without it
-Markdown goes to the terminal, and HTML into review/.
+REV is a commit, tag, branch, DVC experiment or `workspace`. A is by default where this branch left main, on
+main the commit before; B the workspace. Runs are by default all that differ. --out takes a file, or a folder,
+which gets all three formats and the pictures. Without it Markdown goes to the terminal, and HTML into
+review/.
 
-Exit status: 0 nothing that was asked about was found (--fail-on, by default `worse`, `gates`, `stale` and `unjudged`). Else the lowest of
-3 a mark without a status of its own, 4 `stale`, 5 `unjudged`. 1 is a bug of ours, 2 a fault of the call or of a file, 75 a passing one.
+Exit status: 0 nothing that was asked about was found (--fail-on, by default `worse`, `gates`, `stale` and
+`unjudged`). Else the lowest of 3 a mark without a status of its own, 4 `stale`, 5 `unjudged`. 1 is a bug of
+ours, 2 a fault of the call or of a file, 75 a passing one.
 
-    worse     the headline figure fell beyond noise and margin      slower    the ratio to its teacher fell, quartile for quartile
-    class     F1 of a category fell beyond noise and margin         larger    the folder that ships grew by more than a hundredth
-    gates     a gate of side B is not passed                        unjudged  there is no verdict
+    worse     the headline figure fell beyond noise and margin
+    slower    the ratio to its teacher fell, quartile for quartile
+    class     F1 of a category fell beyond noise and margin
+    larger    the folder that ships grew by more than a hundredth
+    gates     a gate of side B is not passed
+    unjudged  there is no verdict
     baseline  side B ships a model no better than a linear one
     stale     stages of B were not run again since their code, data or params changed, or figures were edited
 """
@@ -58,7 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"diff: {escape.line(error)}", file=sys.stderr)
         return ParamsError.exit_code
     except OSError as error:
-        print(f"{error.filename or 'diff'}: {(error.strerror or str(error)).lower()}; the pages were not written", file=sys.stderr)
+        print(
+            f"{error.filename or 'diff'}: {(error.strerror or str(error)).lower()}; the pages were not "
+            "written",
+            file=sys.stderr,
+        )
         return ParamsError.exit_code
     print(said)
     marks = found.found(asked)
@@ -69,17 +79,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m flows.review", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m flows.review",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--a", metavar="REV", help="the older side")
     parser.add_argument("--b", metavar="REV", help="the newer side")
-    parser.add_argument("--run", action="append", default=[], metavar="RUN", help="only this run; may be given more than once")
-    parser.add_argument("--format", default=None, metavar="|".join(FORMATS), help="by default what the ending of --out says, else markdown")
+    parser.add_argument(
+        "--run", action="append", default=[], metavar="RUN", help="only this run; may be given more than once"
+    )
+    parser.add_argument(
+        "--format",
+        default=None,
+        metavar="|".join(FORMATS),
+        help="by default what the ending of --out says, else markdown",
+    )
     parser.add_argument("--out", metavar="PATH", help="file, or folder for all formats and pictures")
     parser.add_argument(
-        "--pictures", default=None, metavar="URL", help="put before the names of pictures in Markdown; `none` leaves them out"
+        "--pictures",
+        default=None,
+        metavar="URL",
+        help="put before the names of pictures in Markdown; `none` leaves them out",
     )
-    parser.add_argument("--fail-on", action="append", nargs="+", metavar="MARK", help="what does not end with status 0; `never`: nothing")
+    parser.add_argument(
+        "--fail-on",
+        action="append",
+        nargs="+",
+        metavar="MARK",
+        help="what does not end with status 0; `never`: nothing",
+    )
     return parser
 
 
@@ -91,9 +119,13 @@ def _terms(given: argparse.Namespace) -> tuple[str | None, Path | None, list[str
     """
     from flows.reviewing.review import MARKS
 
-    asked = [mark for group in given.fail_on or [BY_DEFAULT] for one in group for mark in one.split(",") if mark]
+    asked = [
+        mark for group in given.fail_on or [BY_DEFAULT] for one in group for mark in one.split(",") if mark
+    ]
     faults = [
-        f"--fail-on {mark}: there is no such mark{did_you_mean(mark, [*MARKS, NEVER])}" for mark in asked if mark not in (*MARKS, NEVER)
+        f"--fail-on {mark}: there is no such mark{did_you_mean(mark, [*MARKS, NEVER])}"
+        for mark in asked
+        if mark not in (*MARKS, NEVER)
     ]
     if NEVER in asked and len(asked) > 1:
         faults.append("--fail-on never: stands alone, for it asks about nothing")
@@ -103,7 +135,8 @@ def _terms(given: argparse.Namespace) -> tuple[str | None, Path | None, list[str
     ending = {suffix: name for name, suffix in FORMATS.items()}.get(out.suffix) if out else None
     if out and out.suffix and not out.is_dir() and ending is None and form is None:
         faults.append(
-            f"--out {out}: the ending says no format; allowed: {', '.join(FORMATS.values())}, or a folder, or name it with --format"
+            f"--out {out}: the ending says no format; allowed: {', '.join(FORMATS.values())}, or a folder, "
+            "or name it with --format"
         )
     if faults:
         raise ParamsError("diff", *faults)
@@ -128,14 +161,22 @@ def _write(found: Any, page: Any, form: str | None, out: Path | None, pictures: 
         return (as_json.written(found) if form == "json" else markdown.written(page, pictures)).rstrip("\n")
     folder = out if form is None or out.is_dir() or not out.suffix else None
     wanted = {
-        (folder or out.parent) / f"review{suffix}" if folder else out: name for name, suffix in FORMATS.items() if form in (None, name)
+        (folder or out.parent) / f"review{suffix}" if folder else out: name
+        for name, suffix in FORMATS.items()
+        if form in (None, name)
     }
     for file, name in wanted.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         if name == "markdown":
             for picture in _pictures(page.chapters):
                 (file.parent / picture.name).write_bytes(picture.png)
-        text = as_json.written(found) if name == "json" else web.written(page) if name == "html" else markdown.written(page, pictures)
+        text = (
+            as_json.written(found)
+            if name == "json"
+            else web.written(page)
+            if name == "html"
+            else markdown.written(page, pictures)
+        )
         file.write_text(text, encoding="utf-8")
     return "\n".join(file.as_posix() for file in wanted)
 

@@ -1,9 +1,11 @@
-"""The search for a student under a budget, as a Prefect flow:  python -m flows.search RUN;  `make search RUN=bbc`
+"""The search for a student under a budget, as a Prefect flow: `make search RUN=bbc`.
 
-Makes the run's teacher current, then tries students on the validation rows: each trial prunes, distils and quantizes in a folder of its
-own. Writes data/<run>/search/ (front.md, front.json, front.png) and the winner's values into params.yaml, comments and layout kept, so
-that `dvc repro` makes it for real. Killed and started again it goes on. What is searched stands in params.yaml under `search`;
-docs/search.md tells all of it.
+    python -m flows.search RUN
+
+Makes the run's teacher current, then tries students on the validation rows: each trial prunes, distils and
+quantizes in a folder of its own. Writes data/<run>/search/ (front.md, front.json, front.png) and the winner's
+values into params.yaml, comments and layout kept, so that `dvc repro` makes it for real. Killed and started
+again it goes on. What is searched stands in params.yaml under `search`; docs/search.md tells all of it.
 """
 
 from __future__ import annotations
@@ -92,7 +94,11 @@ def _searched(made: Plan, write: bool) -> State[Any]:
     if warning := trials.available_cores_are_too_few(made):
         logger.warning(warning)
     if begun := study.tried():
-        logger.info("goes on after %d trials%s", len(begun), f"; {study.revived} begin again that were killed" if study.revived else "")
+        logger.info(
+            "goes on after %d trials%s",
+            len(begun),
+            f"; {study.revived} begin again that were killed" if study.revived else "",
+        )
     tried = trials.run_all(made, study, logger.info)
     found = front.outcome(tried, made.budget)
     folder = _report(made, found, study.seconds)
@@ -100,16 +106,27 @@ def _searched(made: Plan, write: bool) -> State[Any]:
     if found.winner is None:
         near = f"{folder}/front.md shows how near they came"
         shown = [trials.told(found.tried[number], made) for number in found.front[:SHOWN]]
-        return Failed(message="\n".join([f"{made.run}: none of {len(tried)} trials keeps the budget; {near}", *shown]), data=MISSED)
+        return Failed(
+            message="\n".join([f"{made.run}: none of {len(tried)} trials keeps the budget; {near}", *shown]),
+            data=MISSED,
+        )
     said = write_winner(made.root, made.run, tried[found.winner].values, write)
-    return Completed(message="\n".join([trials.told(tried[found.winner], made), *said, f"all trials: {folder}/front.md"]), data=0)
+    return Completed(
+        message="\n".join([trials.told(tried[found.winner], made), *said, f"all trials: {folder}/front.md"]),
+        data=0,
+    )
 
 
 def _report(made: Plan, found: Outcome, seconds: float) -> str:
     """Returns the folder it is written to, relative to the checkout."""
     folder = made.root / "data" / made.run / "search"
     folder.mkdir(parents=True, exist_ok=True)
-    facts = {"run": made.run, "budget": made.policy.budget, "seed": made.policy.seed, "minutes": round(seconds / 60, 2)}
+    facts = {
+        "run": made.run,
+        "budget": made.policy.budget,
+        "seed": made.policy.seed,
+        "minutes": round(seconds / 60, 2),
+    }
     picture.draw(found, made.policy.budget, folder / "front.png")
     (folder / "front.json").write_text(front.as_json(found, facts), encoding="utf-8")
     (folder / "front.md").write_text(front.markdown(found, facts), encoding="utf-8")
@@ -121,7 +138,9 @@ def _show(run: str, folder: str, found: Outcome) -> None:
     create_markdown_artifact(page, key=f"{run}-search", description=f"search of {run}")
     done = [found.tried[number] for number in found.front]
     rows = [{"trial": one.number, **_told(one.values), **_short(one.result.figures)} for one in done]
-    create_table_artifact(rows, key=f"{run}-front", description="students that no other beats in quality, latency and size")
+    create_table_artifact(
+        rows, key=f"{run}-front", description="students that no other beats in quality, latency and size"
+    )
 
 
 def _told(values: policy.Values) -> dict[str, Any]:
@@ -130,17 +149,25 @@ def _told(values: policy.Values) -> dict[str, Any]:
 
 
 def _short(figures: Any) -> dict[str, Any]:
-    return {name: figures[name] for name in ("quality", "quality_low", "quality_high", "latency", "speedup", "bytes")}
+    return {
+        name: figures[name]
+        for name in ("quality", "quality_low", "quality_high", "latency", "speedup", "bytes")
+    }
 
 
 def write_winner(root: Path, run: str, values: policy.Values, write: bool) -> list[str]:
-    """Puts the values into params.yaml, or only tells what would change. All of the file is replaced at once."""
+    """Puts the values into params.yaml, or only tells what would change.
+
+    All of the file is replaced at once.
+    """
     file = root / "params.yaml"
     with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
         new = Path(folder) / "params.yaml"
         new.write_bytes(file.read_bytes())
         wanted = [f"runs.{run}.{key}={json.dumps(value)}" for key, value in values.items()]
-        changed = [line for line in overrides.apply(new, wanted) if len(set(line.partition(" ")[2].split(" → "))) > 1]
+        changed = [
+            line for line in overrides.apply(new, wanted) if len(set(line.partition(" ")[2].split(" → "))) > 1
+        ]
         if not changed:
             return [f"params.yaml: {run} has these values already"]
         if write:
@@ -150,9 +177,13 @@ def write_winner(root: Path, run: str, values: policy.Values, write: bool) -> li
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m flows.search", description="Look for the student that keeps a budget.")
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.search", description="Look for the student that keeps a budget."
+    )
     parser.add_argument("run", metavar="RUN", help="with a section under `search` in params.yaml")
-    parser.add_argument("--dry-run", action="store_true", help="leave params.yaml as it is; only show what would be written")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="leave params.yaml as it is; only show what would be written"
+    )
     wait = "how long to wait for a workspace that another flow holds (default: 0)"
     parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=wait)
     return parser.parse_args()

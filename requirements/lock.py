@@ -1,8 +1,9 @@
 """Writes the lock files from the packages installed in this environment: `make lock`.
 
-For each list of pyproject.toml there is `<list>.lock`, which pins what the list needs, directly and indirectly, and what no earlier list
-has pinned; and `hashed/<list>.txt`, the same pins with the SHA-256 of every file that the package index has of them. `make` installs by the
-hashes. Neither names an address: a machine's own index or mirror decides where the bytes come from, the hashes decide which bytes.
+For each list of pyproject.toml there is `<list>.lock`, which pins what the list needs, directly and
+indirectly, and what no earlier list has pinned; and `hashed/<list>.txt`, the same pins with the SHA-256 of
+every file that the package index has of them. `make` installs by the hashes. Neither names an address: a
+machine's own index or mirror decides where the bytes come from, the hashes decide which bytes.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from packaging.version import Version
 
 HERE = Path(__file__).parent
 HASHED = HERE / "hashed"
-# GPU builds of torch name their own CUDA packages; they follow from torch's version and differ between machines.
+# GPU builds of torch name their own CUDA packages; they follow from torch's version and differ between
+# machines.
 FOLLOW_TORCH = ("nvidia-", "cuda-", "triton")
-# Its builds for processors alone come from an index of their own; the one that this machine takes is allowed besides.
+# Its builds for processors alone come from an index of their own; the one that this machine takes is allowed
+# besides.
 HAS_LOCAL_BUILDS = "torch"
 
 
@@ -77,7 +80,9 @@ def _taken_here(name: str, version: str) -> str:
 
 
 def _run(module: str, *arguments: str) -> str:
-    return subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def _lines(pins: dict[str, str]) -> list[str]:
@@ -90,7 +95,9 @@ def main() -> None:
     before: set[str] = set()
     HASHED.mkdir(exist_ok=True)
     for name, requirements in lists.items():
-        pinned = {package: version for package, version in closure(requirements).items() if package not in before}
+        pinned = {
+            package: version for package, version in closure(requirements).items() if package not in before
+        }
         before.update(pinned)
         (HASHED / f"{name}.txt").write_text(hashed(pinned), encoding="utf-8")
         (HERE / f"{name}.lock").write_text("".join(_lines(pinned)), encoding="utf-8")

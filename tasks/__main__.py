@@ -2,13 +2,13 @@
 
     python -m tasks --list              the graph
     python -m tasks check               is params.yaml in order?
-    python -m tasks STAGE RUN           run one stage, its inputs being there (`dvc repro` runs all that is needed)
+    python -m tasks STAGE RUN           run one stage whose inputs are there (`dvc repro` runs all)
     python -m tasks predict RUN INPUT   ask the shippable model; INPUT is a text, or a picture's file
     python -m tasks summary [RUN]       the table of the last benchmark; of every run that has one
     python -m tasks gate RUN            exit 0 if the last benchmark passed its gates, 1 if not
 
-Exit status: 0 done, 1 a bug or a gate not passed, 2 a user's fault, 75 a passing one. Where SLIPWAY_FAULT_FILE names a file, a fault is
-also written there as JSON, because DVC hides the status.
+Exit status: 0 done, 1 a bug or a gate not passed, 2 a user's fault, 75 a passing one. Where
+SLIPWAY_FAULT_FILE names a file, a fault is also written there as JSON, because DVC hides the status.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from tasks.core.errors import DataError, ParamsError, PassingError, SlipwayError
 from tasks.training import distributed
 
 ENVIRONMENT = {
-    # Threads that wait without spinning: beside a busy neighbour training is 9 times faster so; see docs/log.md.
+    # Threads that wait without spinning: beside a busy neighbour training is 9 times faster so; see
+    # docs/log.md.
     "OMP_WAIT_POLICY": "PASSIVE",
     "TOKENIZERS_PARALLELISM": "false",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -63,11 +64,20 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m tasks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m tasks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(LIST, action="store_true", help="print the graph and stop")
-    parser.add_argument("command", nargs="?", choices=[*stages.load_all(), "check", "predict", "summary", "gate"], metavar="COMMAND")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=[*stages.load_all(), "check", "predict", "summary", "gate"],
+        metavar="COMMAND",
+    )
     parser.add_argument("run", nargs="?", metavar="RUN", help="a run of params.yaml")
-    parser.add_argument("inputs", nargs="*", metavar="INPUT", help="what to predict; without any, lines of the standard input")
+    parser.add_argument(
+        "inputs", nargs="*", metavar="INPUT", help="what to predict; without any, lines of the standard input"
+    )
     return parser
 
 
@@ -115,14 +125,17 @@ def _read_results(asked: argparse.Namespace, folder: Path, kind: str) -> int:
         passed, lines = gates.verdict(folder / "benchmark")
         print("\n".join(lines))
         return 0 if passed else 1
-    from tasks.benchmark import report
+    from tasks.benchmark import summary
 
-    print(report.summary(folder / "benchmark"))
+    print(summary.of(folder / "benchmark"))
     return 0
 
 
 def _lines() -> Iterator[tuple[str, str]]:
-    """Lines of the standard input, and where each is. Bytes that are no UTF-8 stay: file names may have such."""
+    """Lines of the standard input, and where each is.
+
+    Bytes that are no UTF-8 stay: file names may have such.
+    """
     for number, line in enumerate(sys.stdin.buffer, 1):
         text = line.removeprefix(codecs.BOM_UTF8 if number == 1 else b"").decode("utf-8", "surrogateescape")
         yield f"standard input, line {number}", text.rstrip("\r\n")
@@ -149,11 +162,11 @@ def _predict(answer: Callable[[Any], str], inputs: Iterable[tuple[str, str]]) ->
 
 
 def _summarize_all(data: Path, runs: list[str]) -> None:
-    from tasks.benchmark import report
+    from tasks.benchmark import summary
 
     for name in runs:
         there = (data / name / "benchmark" / "metrics.json").is_file()
-        print(f"{name}\n{report.summary(data / name / 'benchmark') if there else 'has no figures yet'}\n")
+        print(f"{name}\n{summary.of(data / name / 'benchmark') if there else 'has no figures yet'}\n")
 
 
 def _print_graph(graph: dict[str, stages.Stage]) -> None:
@@ -183,7 +196,8 @@ def _unexpected(error: Exception) -> tuple[int, str]:
     if type(error).__name__ in {"OutOfMemoryError", "MemoryError"}:
         return (
             PassingError.exit_code,
-            f"out of memory: {str(error).splitlines()[0] if str(error) else 'no more to be had'}; try a smaller batch_size",
+            f"out of memory: {str(error).splitlines()[0] if str(error) else 'no more to be had'}; try a "
+            "smaller batch_size",
         )
     return SlipwayError.exit_code, f"{type(error).__name__}: {error}"
 

@@ -1,4 +1,7 @@
-"""An operator at Slipway's UI: `make ui` in a project, and a headless Chromium whose pages are clicked through and read."""
+"""An operator at Slipway's UI.
+
+`make ui` in a project, and a headless Chromium whose pages are clicked through and read.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,9 @@ def served(project: Path, port: int, env: Mapping[str, str]) -> Iterator[str]:
     log, url = project.parent / "ui.log", f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "flows.server.ui", "--port", str(port)]
     with log.open("w") as output:
-        process = subprocess.Popen(command, cwd=project, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=project, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + START_SECONDS
         while f"Slipway is at {url}" not in log.read_text():
@@ -80,12 +85,17 @@ def log_in(page: Page, url: str, password: str) -> None:
     page.goto(url)
     page.locator("input").fill(password)
     page.get_by_role("button", name="Login").click()
-    expect(page.get_by_role("button", name="Deployments", exact=True)).to_be_visible(timeout=PATIENCE_SECONDS * 1000)
+    expect(page.get_by_role("button", name="Deployments", exact=True)).to_be_visible(
+        timeout=PATIENCE_SECONDS * 1000
+    )
     page.reload()
 
 
 class Operator:
-    """What one does at the UI's page with a mouse, and reads there. `hosts` are all the machines its pages asked for something so far."""
+    """What one does at the UI's page with a mouse, and reads there.
+
+    `hosts` are all the machines its pages asked for something so far.
+    """
 
     def __init__(self, browser: Browser, url: str) -> None:
         self.hosts: set[str] = set()
@@ -123,10 +133,15 @@ class Operator:
     def parameters(self) -> dict[str, str]:
         """The label of each field of the form, and the text under it."""
         fields = self.page.locator(".schema-form-property").all()
-        return {one.locator(".schema-form-property__label").inner_text(): one.get_by_role("article").inner_text() for one in fields}
+        return {
+            one.locator(".schema-form-property__label").inner_text(): one.get_by_role("article").inner_text()
+            for one in fields
+        }
 
     def parameter(self, name: str) -> Locator:
-        return self.page.locator(".schema-form-property").filter(has=self.page.get_by_text(f"{name} (Optional)", exact=True))
+        return self.page.locator(".schema-form-property").filter(
+            has=self.page.get_by_text(f"{name} (Optional)", exact=True)
+        )
 
     def add(self, parameter: str, value: str) -> None:
         """Another item for a parameter that is a list."""
@@ -140,7 +155,9 @@ class Operator:
         """One of the choices of a parameter."""
         self.parameter(parameter).locator(".p-select-button__control").focus()
         self.page.keyboard.press("ArrowDown")
-        self.page.locator(".p-select-option").filter(has_text=re.compile(f"^\\s*{re.escape(value)}\\s*$")).click()
+        self.page.locator(".p-select-option").filter(
+            has_text=re.compile(f"^\\s*{re.escape(value)}\\s*$")
+        ).click()
         self.page.keyboard.press("Escape")
 
     def remove_first(self, parameter: str) -> None:
@@ -160,7 +177,10 @@ class Operator:
         self._start(self.submit)
 
     def _start(self, ask: Callable[[], None]) -> None:
-        """Asks until there is a run, and goes to its page: where SQLite is busy the server says 503, and the UI does not try again."""
+        """Asks until there is a run, and goes to its page.
+
+        Where SQLite is busy the server says 503, and the UI does not try again.
+        """
         for _ in range(TRIES):
             with self.page.expect_response(re.compile("/create_flow_run$")) as answer:
                 ask()
@@ -186,10 +206,16 @@ class Operator:
         """The name and the state of each task run, once there are as many."""
         runs = self.open_tab("Task Runs").locator(".state-list-item")
         expect(runs).to_have_count(count)
-        return {row.get_by_role("link").first.inner_text(): row.locator(".state-badge").inner_text().strip() for row in runs.all()}
+        return {
+            row.get_by_role("link").first.inner_text(): row.locator(".state-badge").inner_text().strip()
+            for row in runs.all()
+        }
 
     def nodes(self) -> list[str]:
-        """The names of the graph's nodes that completed. The graph is a painting: each node is clicked, and a panel says what it is."""
+        """The names of the graph's nodes that completed.
+
+        The graph is a painting: each node is clicked, and a panel says what it is.
+        """
         panel, names = self.page.locator(".flow-run-graph-selection-panel"), []
         for place in self._painted():
             self._click(place)
@@ -210,8 +236,13 @@ class Operator:
         assert box is not None
         picture = np.asarray(Image.open(BytesIO(now)).convert("RGB")).astype(int)
         regions, _ = ndimage.label(np.abs(picture - np.array(GREEN)).sum(axis=2) < 30)
-        shapes = [(rows, columns) for rows, columns in ndimage.find_objects(regions) if rows.stop - rows.start > 20]
-        return [(box["x"] + (columns.start + columns.stop) / 2, box["y"] + (rows.start + rows.stop) / 2) for rows, columns in shapes]
+        shapes = [
+            (rows, columns) for rows, columns in ndimage.find_objects(regions) if rows.stop - rows.start > 20
+        ]
+        return [
+            (box["x"] + (columns.start + columns.stop) / 2, box["y"] + (rows.start + rows.stop) / 2)
+            for rows, columns in shapes
+        ]
 
     def _click(self, place: tuple[float, float]) -> None:
         """Slowly: the graph wants to see the mouse come."""
@@ -225,16 +256,23 @@ class Operator:
         expect(self.page.locator(".flow-run-graph-selection-panel")).to_be_visible()
 
     def artifacts(self, *expected: str) -> dict[str, str]:
-        """The key of each artifact of the run and its stages, and what its card says, once the expected ones are there."""
+        """The key of each artifact of the run and its stages, and what its card says, once the expected ones
+        are there.
+        """
         for key in expected:
             assert self.has_artifact(key, PATIENCE_SECONDS), f"there is no artifact {key}"
         return {
-            card.locator(".artifact-card__title").inner_text(): card.locator(".artifact-card__description").inner_text()
+            card.locator(".artifact-card__title").inner_text(): card.locator(
+                ".artifact-card__description"
+            ).inner_text()
             for card in self.page.locator(".artifact-card").all()
         }
 
     def has_artifact(self, key: str, seconds: float = 2) -> bool:
-        """Whether it is there within that time. The cards of stages come only where one scrolls down to them."""
+        """Whether it is there within that time.
+
+        The cards of stages come only where one scrolls down to them.
+        """
         self.open_tab("Artifacts")
         deadline = time.monotonic() + seconds
         while not (found := self._card(key).count() > 0) and time.monotonic() < deadline:

@@ -26,11 +26,17 @@ def imports(file: Path) -> set[Path]:
             names.update(alias.name for alias in node.names)
         if isinstance(node, ast.ImportFrom) and node.module:
             names.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-    paths = (ROOT / (name.replace(".", "/") + ".py") for name in names if name.startswith(("tasks.", "flows.")))
+    paths = (
+        ROOT / (name.replace(".", "/") + ".py") for name in names if name.startswith(("tasks.", "flows."))
+    )
     return {path for path in paths if path.is_file()}
 
 
 def _without_type_checking(tree: ast.Module) -> ast.Module:
     """What is imported for types alone does not run."""
-    tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")]
+    tree.body = [
+        node
+        for node in tree.body
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    ]
     return tree

@@ -1,6 +1,8 @@
-"""A scratch project with the one run `smoke`: this repository's own files, 300 real headlines, a tiny random model, all by true commands.
+"""A scratch project with the one run `smoke`: this repository's own files, 300 real headlines, a tiny random
+model, all by true commands.
 
-Everything lies in one folder: `project`, and beside it the raw rows and what DVC and Prefect would else keep in the user's home.
+Everything lies in one folder: `project`, and beside it the raw rows and what DVC and Prefect would else keep
+in the user's home.
 """
 
 from __future__ import annotations
@@ -151,17 +153,29 @@ def _write_rows(file: Path) -> None:
 
 
 def environment(project: Path) -> dict[str, str]:
-    """What `make` gives its commands, and a home of the project's own for DVC; Prefect's is in the project by itself."""
+    """What `make` gives its commands, and a home of the project's own for DVC.
+
+    Prefect's is in the project by itself.
+    """
     given = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_"))}
-    homes = {name: str(project.parent / name.lower()) for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "DVC_SITE_CACHE_DIR")}
-    people = {f"GIT_{who}_{what}": "smoke@example.org" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    homes = {
+        name: str(project.parent / name.lower())
+        for name in ("DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR", "DVC_SITE_CACHE_DIR")
+    }
+    people = {
+        f"GIT_{who}_{what}": "smoke@example.org"
+        for who in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
     path = os.pathsep.join([str(Path(sys.executable).parent), given.get("PATH", os.defpath)])
     return {**given, **homes, **people, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def attempt(project: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Runs a command in the project, however it ends."""
-    return subprocess.run(command, cwd=project, env=environment(project), capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=project, env=environment(project), capture_output=True, text=True, check=False
+    )
 
 
 def call(project: Path, *command: str) -> str:
@@ -169,7 +183,9 @@ def call(project: Path, *command: str) -> str:
     done = attempt(project, *command)
     said = f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}"
     assert done.returncode == 0, said
-    assert not [sign for sign in ("Traceback", "ERROR", "WARNING", "Error:", "failed") if sign in done.stderr], said
+    assert not [
+        sign for sign in ("Traceback", "ERROR", "WARNING", "Error:", "failed") if sign in done.stderr
+    ], said
     return done.stdout
 
 
@@ -179,7 +195,10 @@ def commit(project: Path, message: str) -> None:
 
 
 def md5s(project: Path, run: str = RUN) -> dict[str, str]:
-    """Path -> md5 of every output in dvc.lock that must be the same each time: all but what the clock had a hand in."""
+    """Path -> md5 of every output in dvc.lock that must be the same each time.
+
+    All but what the clock had a hand in.
+    """
     locked = YAML(typ="safe").load((project / "dvc.lock").read_text(encoding="utf-8"))["stages"]
     outs = {out["path"]: out["md5"] for stage in locked.values() for out in stage["outs"]}
     return {path: md5 for path, md5 in outs.items() if path.removeprefix(f"data/{run}/") not in OF_THE_DAY}

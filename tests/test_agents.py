@@ -1,4 +1,7 @@
-"""What agents are made of: the image, its entrypoint, and what Prefect's workers of Docker and Kubernetes make of prefect.yaml."""
+"""What agents are made of.
+
+The image, its entrypoint, and what Prefect's workers of Docker and Kubernetes make of prefect.yaml.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments.steps import core
 from prefect.events.clients import NullEventsClient
 from prefect.runner._workspace_resolver import prepare_workspace
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, PREFECT_LOGGING_TO_API_ENABLED, temporary_settings
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    PREFECT_LOGGING_TO_API_ENABLED,
+    temporary_settings,
+)
 from prefect.utilities.schema_tools import validate
 from prefect.utilities.templating import apply_values
 from prefect_docker.worker import DockerWorker, DockerWorkerJobConfiguration
@@ -46,7 +54,9 @@ ENVIRONMENT = {
 SETTINGS = {PREFECT_API_URL: "http://prefect.example:4200/api", PREFECT_API_AUTH_STRING: PASSWORD}
 USER = 10001
 POOL: dict[str, Any] = json.loads((ROOT / "agents" / "kubernetes.json").read_text())
-DEPLOYMENTS: dict[str, Any] = {one["name"]: one for one in YAML(typ="safe").load(ROOT / "prefect.yaml")["deployments"]}
+DEPLOYMENTS: dict[str, Any] = {
+    one["name"]: one for one in YAML(typ="safe").load(ROOT / "prefect.yaml")["deployments"]
+}
 
 
 def variables(deployment: str) -> dict[str, Any]:
@@ -74,9 +84,18 @@ def prepared(kind: type[Any], template: dict[str, Any], deployment: str) -> Any:
 
 def test_make_ui_deploys_what_its_own_workers_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    assert {"compress-in-docker", "compress-in-kubernetes", "compress-on-gpu", "compress-on-cpu"} <= DEPLOYMENTS.keys()
-    assert {"compress/compress-on-gpu", "compress/compress-on-cpu"} <= set(deploying.deployments(tuple(ui.LIMITS)))
-    assert not {"compress/compress-in-docker", "compress/compress-in-kubernetes"} & set(deploying.deployments(tuple(ui.LIMITS)))
+    assert {
+        "compress-in-docker",
+        "compress-in-kubernetes",
+        "compress-on-gpu",
+        "compress-on-cpu",
+    } <= DEPLOYMENTS.keys()
+    assert {"compress/compress-on-gpu", "compress/compress-on-cpu"} <= set(
+        deploying.deployments(tuple(ui.LIMITS))
+    )
+    assert not {"compress/compress-in-docker", "compress/compress-in-kubernetes"} & set(
+        deploying.deployments(tuple(ui.LIMITS))
+    )
 
 
 def test_runs_in_containers_are_not_swept_while_their_image_is_fetched() -> None:
@@ -93,7 +112,12 @@ def test_runs_in_containers_work_in_the_checkout_and_not_in_a_copy(
     monkeypatch.setattr(core, "get_events_client", lambda **_: NullEventsClient())
     told = DEPLOYMENTS[deployment]
     asked: Any = SimpleNamespace(
-        id=uuid4(), name=deployment, path=None, storage_document_id=None, entrypoint=told["entrypoint"], pull_steps=told["pull"]
+        id=uuid4(),
+        name=deployment,
+        path=None,
+        storage_document_id=None,
+        entrypoint=told["entrypoint"],
+        pull_steps=told["pull"],
     )
     run: Any = FlowRun(flow_id=uuid4(), name="smart-ox")
     with temporary_settings(updates={**SETTINGS, PREFECT_LOGGING_TO_API_ENABLED: False}):
@@ -102,16 +126,26 @@ def test_runs_in_containers_work_in_the_checkout_and_not_in_a_copy(
 
 
 def test_docker_gets_a_container_with_gpus_and_without_privileges() -> None:
-    job = prepared(DockerWorkerJobConfiguration, DockerWorker.get_default_base_job_template(), "compress-in-docker")
+    job = prepared(
+        DockerWorkerJobConfiguration, DockerWorker.get_default_base_job_template(), "compress-in-docker"
+    )
     settings = DockerWorker("docker", test_mode=True)._build_container_settings(None, job)
     sent = _create_container_args({**settings, "version": "1.40"})
     host = sent["host_config"]
     assert (sent["image"], sent["command"]) == ("slipway:1", "prefect flow-run execute")
-    assert host["DeviceRequests"] == [{"Driver": "", "Count": -1, "DeviceIDs": [], "Capabilities": [["gpu"]], "Options": {}}]
-    assert (host["CapDrop"], host["SecurityOpt"], host["ShmSize"]) == (["ALL"], ["no-new-privileges"], 4 << 30)
+    assert host["DeviceRequests"] == [
+        {"Driver": "", "Count": -1, "DeviceIDs": [], "Capabilities": [["gpu"]], "Options": {}}
+    ]
+    assert (host["CapDrop"], host["SecurityOpt"], host["ShmSize"]) == (
+        ["ALL"],
+        ["no-new-privileges"],
+        4 << 30,
+    )
     assert host["Binds"] == ["slipway-cache:/home/slipway/cache"]
     assert not host.get("Privileged")
-    assert not host.get("AutoRemove"), "of a container that is gone the worker cannot tell whether it was killed"
+    assert not host.get("AutoRemove"), (
+        "of a container that is gone the worker cannot tell whether it was killed"
+    )
     assert in_container(sent["environment"])
 
 
@@ -121,7 +155,9 @@ def test_kubernetes_gets_a_job_with_a_gpu_as_a_plain_user() -> None:
     container = pod["containers"][0]
     assert container["resources"]["limits"] == {"nvidia.com/gpu": 1}
     assert container["args"] == ["prefect", "flow-run", "execute"]
-    assert "command" not in container, "it would take the place of the image's entrypoint, which brings the checkout"
+    assert "command" not in container, (
+        "it would take the place of the image's entrypoint, which brings the checkout"
+    )
     assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, USER)
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
@@ -129,7 +165,8 @@ def test_kubernetes_gets_a_job_with_a_gpu_as_a_plain_user() -> None:
         "readOnlyRootFilesystem": True,
     }
     mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-    assert set(mounts) == {instructions()["ENV"]["HOME"], "/home/slipway/cache", "/tmp", "/dev/shm"}, "all that is written to"  # noqa: S108
+    written = {instructions()["ENV"]["HOME"], "/home/slipway/cache", "/tmp", "/dev/shm"}  # noqa: S108
+    assert set(mounts) == written
     assert set(mounts.values()) == {volume["name"] for volume in pod["volumes"]}
     assert in_container({one["name"]: one["value"] for one in container["env"]})
 
@@ -139,7 +176,9 @@ def test_kubernetes_knows_every_field_of_the_job() -> None:
 
     async def known() -> Any:
         async with ApiClient() as client:
-            return client.sanitize_for_serialization(client.deserialize(SimpleNamespace(data=json.dumps(manifest)), "V1Job"))
+            return client.sanitize_for_serialization(
+                client.deserialize(SimpleNamespace(data=json.dumps(manifest)), "V1Job")
+            )
 
     pod = "/spec/template/spec"  # where Prefect wants these two, and Kubernetes passes over them
     assert fields(manifest) - fields(asyncio.run(known())) == {f"{pod}/completions", f"{pod}/parallelism"}
@@ -153,7 +192,9 @@ def test_the_password_of_the_server_stands_in_no_job(monkeypatch: pytest.MonkeyP
         sent.append(body)
 
     docs = (ROOT / "docs" / "agents.md").read_text()
-    told = dict(re.findall(r"(PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_AUTH_STRING_SECRET_\w+)=(\S+)", docs))
+    told = dict(
+        re.findall(r"(PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_AUTH_STRING_SECRET_\w+)=(\S+)", docs)
+    )
     assert len(told) == 2
     for name, value in told.items():
         monkeypatch.setenv(name, value)
@@ -167,8 +208,13 @@ def test_the_password_of_the_server_stands_in_no_job(monkeypatch: pytest.MonkeyP
 
     asyncio.run(submit())
     assert PASSWORD not in json.dumps(sent)
-    reference = {"name": POOL["variables"]["properties"]["secret"]["default"], "key": "PREFECT_API_AUTH_STRING"}
-    assert {"name": "PREFECT_API_AUTH_STRING", "valueFrom": {"secretKeyRef": reference}} in environment_of(sent[0])
+    reference = {
+        "name": POOL["variables"]["properties"]["secret"]["default"],
+        "key": "PREFECT_API_AUTH_STRING",
+    }
+    assert {"name": "PREFECT_API_AUTH_STRING", "valueFrom": {"secretKeyRef": reference}} in environment_of(
+        sent[0]
+    )
 
 
 def environment_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
@@ -179,8 +225,12 @@ def environment_of(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 def in_container(environment: dict[str, str]) -> bool:
     """The environment is what the entrypoint and Prefect need there."""
     assert environment["PREFECT_API_URL"] == "http://prefect.example:4200/api"
-    assert environment["PREFECT_HOME"] == instructions()["ENV"]["PREFECT_HOME"], "not that of the worker's machine"
-    assert {name: environment[name] for name in ENVIRONMENT if name != "SLIPWAY_IMAGE"}.items() <= ENVIRONMENT.items()
+    assert environment["PREFECT_HOME"] == instructions()["ENV"]["PREFECT_HOME"], (
+        "not that of the worker's machine"
+    )
+    assert {
+        name: environment[name] for name in ENVIRONMENT if name != "SLIPWAY_IMAGE"
+    }.items() <= ENVIRONMENT.items()
     read = set(re.findall(r"SLIPWAY_\w+", (ROOT / "agents" / "entrypoint").read_text()))
     assert {name for name in environment if name.startswith("SLIPWAY_")} <= read
     return True
@@ -188,7 +238,9 @@ def in_container(environment: dict[str, str]) -> bool:
 
 def fields(value: Any, path: str = "") -> set[str]:
     """The paths of all that is neither an object nor a list."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    pairs = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    )
     return {path} if pairs is None else set().union(*(fields(one, f"{path}/{key}") for key, one in pairs))
 
 
@@ -196,8 +248,13 @@ def fields(value: Any, path: str = "") -> set[str]:
 
 
 def instructions() -> dict[str, Any]:
-    """Of the Dockerfile: ENV as a dict, COPY as a list of sources and targets, of pip the call, of all others the last."""
-    text = re.sub(r"\\\n\s*", "", re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE))
+    """Of the Dockerfile.
+
+    ENV as a dict, COPY as a list of sources and targets, of pip the call, of all others the last.
+    """
+    text = re.sub(
+        r"\\\n\s*", "", re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    )
     found: dict[str, Any] = {"ENV": {}, "COPY": []}
     for keyword, rest in re.findall(r"^([A-Z]+) (.*)$", text, flags=re.MULTILINE):
         match keyword:
@@ -221,12 +278,16 @@ def test_the_image_is_a_worker_without_root() -> None:
     assert os.access(ROOT / "agents" / "entrypoint", os.X_OK)
     shared = image["ENV"].keys() & flows.process.environment.DEFAULTS.keys() - {"PREFECT_HOME"}
     assert len(shared) == 4
-    assert {name: image["ENV"][name] for name in shared} == {name: flows.process.environment.DEFAULTS[name] for name in shared}
+    assert {name: image["ENV"][name] for name in shared} == {
+        name: flows.process.environment.DEFAULTS[name] for name in shared
+    }
 
 
 def test_what_the_image_copies_suffices_for_a_worker_and_a_run(tmp_path: Path) -> None:
     copies = [(source, target) for *sources, target in instructions()["COPY"] for source in sources]
-    let_through = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    let_through = [
+        line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")
+    ]
     assert sorted(source for source, _ in copies) == sorted(let_through)
     for source, target in copies:
         assert list(ROOT.glob(source)), source
@@ -241,6 +302,10 @@ def test_what_the_image_copies_suffices_for_a_worker_and_a_run(tmp_path: Path) -
 def test_the_image_installs_locks_that_pin_what_agents_need() -> None:
     locks = re.findall(r"-r (\w+\.lock)", instructions()["PIP"])
     assert locks == ["tasks.lock", "flows.lock", "agents.lock"]
-    pinned = [line.partition("==")[0] for lock in locks for line in (ROOT / "requirements" / lock).read_text().splitlines()]
+    pinned = [
+        line.partition("==")[0]
+        for lock in locks
+        for line in (ROOT / "requirements" / lock).read_text().splitlines()
+    ]
     assert {"torch", "dvc", "prefect", "dvc-s3", "prefect-docker", "prefect-kubernetes"} <= set(pinned)
     assert len(pinned) == len(set(pinned))

@@ -16,7 +16,9 @@ USERS_FAULT = 2
 
 
 def git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,17 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy(ROOT / name, work / name)
     git(work, "init", "--quiet", "--initial-branch", "main")
     git(work, "add", "--all")
-    git(work, "-c", "user.name=toy", "-c", "user.email=toy@example.org", "commit", "--quiet", "--message", "all")
+    git(
+        work,
+        "-c",
+        "user.name=toy",
+        "-c",
+        "user.email=toy@example.org",
+        "commit",
+        "--quiet",
+        "--message",
+        "all",
+    )
     git(work, "clone", "--quiet", "--bare", str(work), str(bare))
     return bare
 
@@ -41,11 +53,19 @@ class Container:
         self.checkout = folder / "home" / "checkout"
         self.checkout.parent.mkdir(exist_ok=True)
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        self.env = {"PATH": path, "HOME": str(folder / "home"), "GIT_CONFIG_NOSYSTEM": "1", "DVC_NO_ANALYTICS": "1", **environment}
+        self.env = {
+            "PATH": path,
+            "HOME": str(folder / "home"),
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "DVC_NO_ANALYTICS": "1",
+            **environment,
+        }
 
     def popen(self, *command: str) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
-        return subprocess.Popen([ROOT / "agents" / "entrypoint", *command], env=self.env, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen(
+            [ROOT / "agents" / "entrypoint", *command], env=self.env, stdout=pipe, stderr=pipe, text=True
+        )
 
     def start(self, *command: str) -> tuple[int, str, str]:
         return ended(self.popen(*command))
@@ -58,8 +78,15 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 def test_the_first_start_clones_and_later_ones_go_on_with_it(remote: Path, tmp_path: Path) -> None:
     cache = str(tmp_path / "cache")
-    container = Container(tmp_path, SLIPWAY_GIT_REMOTE=str(remote), SLIPWAY_DVC_CACHE=cache, SLIPWAY_DVC_REMOTE="s3://bucket/slipway")
-    code, out, err = container.start("bash", "-c", "pwd; git config user.email; cat .dvc/config.local; exit 7")
+    container = Container(
+        tmp_path,
+        SLIPWAY_GIT_REMOTE=str(remote),
+        SLIPWAY_DVC_CACHE=cache,
+        SLIPWAY_DVC_REMOTE="s3://bucket/slipway",
+    )
+    code, out, err = container.start(
+        "bash", "-c", "pwd; git config user.email; cat .dvc/config.local; exit 7"
+    )
     assert (code, err) == (7, "")
     place, committer, *settings = out.splitlines()[1:]
     assert (place, committer) == (str(container.checkout), "slipway@localhost")
@@ -97,7 +124,9 @@ def test_a_clone_that_was_killed_is_finished(remote: Path, tmp_path: Path) -> No
         (".git/HEAD", "", "no checkout of Slipway"),
     ],
 )
-def test_what_cannot_become_a_checkout_is_refused(there: str | None, from_where: str, said: str, remote: Path, tmp_path: Path) -> None:
+def test_what_cannot_become_a_checkout_is_refused(
+    there: str | None, from_where: str, said: str, remote: Path, tmp_path: Path
+) -> None:
     container = Container(tmp_path, SLIPWAY_GIT_REMOTE=str(remote) if from_where == "remote" else from_where)
     if there:
         (container.checkout / there).parent.mkdir(parents=True)

@@ -21,7 +21,11 @@ LOCK = "requirements/tasks.lock"
 
 def folders_listed(stage: str, kind: str) -> list[Path]:
     """The folders of code among the dependencies of a stage, for a run of this kind."""
-    listed = [dep.replace("${item.kind}", kind) for dep in GRAPH[stage]["do"]["deps"] if dep.startswith(("tasks/", "flows/"))]
+    listed = [
+        dep.replace("${item.kind}", kind)
+        for dep in GRAPH[stage]["do"]["deps"]
+        if dep.startswith(("tasks/", "flows/"))
+    ]
     return [(ROOT / dep).resolve() for dep in listed]
 
 
@@ -43,7 +47,11 @@ def test_code_lies_within_the_listed_folders(stage: str) -> None:
         folders, code = folders_listed(stage, kind), code_of(stage, kind)
         assert len(code) > 10
         assert [path for path in code if not any(path.is_relative_to(folder) for folder in folders)] == []
-        assert [folder for folder in folders if folder.name != "common" and not any(path.is_relative_to(folder) for path in code)] == []
+        assert [
+            folder
+            for folder in folders
+            if folder.name != "common" and not any(path.is_relative_to(folder) for path in code)
+        ] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -56,7 +64,12 @@ def test_few_folders_are_listed(stage: str) -> None:
 def test_a_stage_imports_no_other_stage_no_kind_and_no_flow(stage: str) -> None:
     imported = {path for file in (ROOT / "tasks" / stage).rglob("*.py") for path in modules_imported_by(file)}
     others = [ROOT / "tasks" / name for name in STAGES if name != stage]
-    forbidden = [*others, ROOT / "flows", ROOT / "tasks" / "launch", *((ROOT / "tasks" / "kinds" / name) for name in ("text", "image"))]
+    forbidden = [
+        *others,
+        ROOT / "flows",
+        ROOT / "tasks" / "launch",
+        *((ROOT / "tasks" / "kinds" / name) for name in ("text", "image")),
+    ]
     assert imported
     assert [path for path in imported if any(path.is_relative_to(folder) for folder in forbidden)] == []
 
@@ -64,7 +77,9 @@ def test_a_stage_imports_no_other_stage_no_kind_and_no_flow(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_artifact_deps_are_what_the_stage_reads(stage: str) -> None:
     listed = {dep for dep in GRAPH[stage]["do"]["deps"] if dep.startswith("data/")}
-    read = {stages.locate(name, Path(), "${key}").as_posix() for name in stages.artifacts(STAGES[stage]).values()}
+    read = {
+        stages.locate(name, Path(), "${key}").as_posix() for name in stages.artifacts(STAGES[stage]).values()
+    }
     assert read
     assert listed == read
     assert LOCK in GRAPH[stage]["do"]["deps"]
@@ -85,9 +100,18 @@ def test_only_metrics_and_plots_are_kept_out_of_the_cache(stage: str) -> None:
 
 
 def test_every_field_of_every_section_is_described_and_has_no_default() -> None:
-    """Sizes of a student are the exception: which there are is the architecture's affair, and none given means that all is kept."""
-    fields = [(name, key, field) for name, stage in STAGES.items() for key, field in stage.Params.model_fields.items()]
+    """Sizes of a student are the exception.
+
+    Which there are is the architecture's affair, and none given means that all is kept.
+    """
+    fields = [
+        (name, key, field)
+        for name, stage in STAGES.items()
+        for key, field in stage.Params.model_fields.items()
+    ]
     assert len(fields) > 50
     assert [f"{name}.{key}" for name, key, field in fields if not field.description] == []
     may_be_left_out = [f"{name}.{key}" for name, key, field in fields if not field.is_required()]
-    assert may_be_left_out == [f"prune.{size}" for size in ("layers", "hidden", "ffn", "vocabulary", "word_rank", "depths", "widths")]
+    assert may_be_left_out == [
+        f"prune.{size}" for size in ("layers", "hidden", "ffn", "vocabulary", "word_rank", "depths", "widths")
+    ]

@@ -26,9 +26,17 @@ GIVEN = {
 }
 
 
-@pytest.mark.parametrize(("target", "name"), [(target, name) for target, names in GIVEN.items() for name in names])
+@pytest.mark.parametrize(
+    ("target", "name"), [(target, name) for target, names in GIVEN.items() for name in names]
+)
 def test_value_is_one_word_of_the_shell(target: str, name: str) -> None:
-    done = subprocess.run(["make", "--dry-run", target, f"{name}={HOSTILE}"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--dry-run", target, f"{name}={HOSTILE}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     lines = [line for line in done.stdout.replace("\\\n", " ").splitlines() if "touch owned" in line]
     assert lines
     for line in lines:
@@ -36,13 +44,19 @@ def test_value_is_one_word_of_the_shell(target: str, name: str) -> None:
         assert "touch" not in shlex.split(line), line
 
 
-@pytest.mark.parametrize("value", ["$(shell touch {})", "$(eval $(shell touch {}))", "x\n+touch {}", "x\ny'\n+touch {} '"])
+@pytest.mark.parametrize(
+    "value", ["$(shell touch {})", "$(eval $(shell touch {}))", "x\n+touch {}", "x\ny'\n+touch {} '"]
+)
 @pytest.mark.parametrize("by_environment", [False, True])
 def test_make_itself_runs_nothing_of_a_value(value: str, by_environment: bool, tmp_path: Path) -> None:
     """Even a dry run would run these: make expands values, and runs recipe lines that begin with a plus."""
     owned = tmp_path / "owned"
     given = value.format(owned)
-    command = ["make", "--dry-run", "gate"] if by_environment else ["make", "--dry-run", "gate", f"RUN={given}"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "RUN": given}, capture_output=True, text=True, check=False)
+    command = (
+        ["make", "--dry-run", "gate"] if by_environment else ["make", "--dry-run", "gate", f"RUN={given}"]
+    )
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "RUN": given}, capture_output=True, text=True, check=False
+    )
     assert not owned.exists()
     assert "tasks gate" in done.stdout, done.stderr

@@ -1,7 +1,8 @@
 """The whole graph through both doors, with the true commands, in a scratch project.
 
-The fixtures are its history, each going on from the one before: `project` has raw data and no results, in `made` the flow ran everything
-once, in `retuned` a parameter was changed and the flow ran again. In a copy of `made`, DVC runs everything anew meanwhile.
+The fixtures are its history, each going on from the one before: `project` has raw data and no results, in
+`made` the flow ran everything once, in `retuned` a parameter was changed and the flow ran again. In a copy of
+`made`, DVC runs everything anew meanwhile.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def made(project: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def again(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+def again(
+    made: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     """A copy of the project without its results, in which `dvc repro --force` is at work."""
     copy = tmp_path_factory.mktemp("again") / "project"
     shutil.copytree(made, copy, symlinks=True)
@@ -51,7 +54,13 @@ def again(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tupl
     with (copy.parent / "log").open("w") as log:
         command = ["dvc", "repro", "--force"]
         process = subprocess.Popen(
-            command, cwd=copy, env=smoke.environment(copy), stdout=log, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            cwd=copy,
+            env=smoke.environment(copy),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
     yield copy, process
     with contextlib.suppress(ProcessLookupError):
@@ -79,7 +88,9 @@ def ran(said: str) -> list[str]:
 
 def states(said: str) -> list[str]:
     """The state of each stage in the table that a flow ends with."""
-    lines = {line.split()[0]: line.split()[1] for line in said.splitlines() if f"@{RUN}" in line.split(" ")[0]}
+    lines = {
+        line.split()[0]: line.split()[1] for line in said.splitlines() if f"@{RUN}" in line.split(" ")[0]
+    }
     return [lines[f"{stage}@{RUN}"] for stage in STAGES]
 
 
@@ -101,7 +112,9 @@ def test_bad_params_stop_dvc_repro_with_our_message(project: Path) -> None:
     finally:
         replace(project / "params.yaml", "vocabluary: 800", "vocabulary: 800")
     assert done.returncode != 0
-    assert f"runs.{RUN}.prune.vocabluary: unknown key; did you mean `vocabulary`?" in done.stdout + done.stderr
+    assert (
+        f"runs.{RUN}.prune.vocabluary: unknown key; did you mean `vocabulary`?" in done.stdout + done.stderr
+    )
     assert "Traceback" not in done.stdout + done.stderr
     assert not list((project / "data" / RUN).glob("*/[!.]*"))
 
@@ -111,7 +124,12 @@ def test_bad_params_stop_dvc_repro_with_our_message(project: Path) -> None:
 
 def test_outputs_are_those_dvc_yaml_declares_and_no_others(made: Path) -> None:
     graph = YAML(typ="safe").load((made / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    declared = {path_of(entry) for stage in graph.values() for part in ("outs", "metrics", "plots") for entry in stage["do"].get(part, [])}
+    declared = {
+        path_of(entry)
+        for stage in graph.values()
+        for part in ("outs", "metrics", "plots")
+        for entry in stage["do"].get(part, [])
+    }
     found = set(outputs(made, made / "data" / RUN, declared))
     assert len(declared) > 15
     assert found == declared
@@ -131,7 +149,9 @@ def outputs(project: Path, folder: Path, declared: set[str]) -> Iterator[str]:
             yield name
 
 
-def test_second_dvc_repro_at_the_same_time_is_told_that_the_first_is_busy(again: tuple[Path, subprocess.Popen[str]]) -> None:
+def test_second_dvc_repro_at_the_same_time_is_told_that_the_first_is_busy(
+    again: tuple[Path, subprocess.Popen[str]],
+) -> None:
     copy, _ = again
     deadline = time.monotonic() + 60
     while not ran((copy.parent / "log").read_text()):
@@ -168,12 +188,21 @@ def test_removed_results_come_back_from_the_run_cache(made: Path) -> None:
         (["tasks/prune/registry.py"], {"prune"}),
         (["tasks/training/loop.py"], {"pretrain", "finetune", "prune", "distill"}),
         (
-            ["README.md", "requirements/dev.lock", "requirements/flows.lock", "pyproject.toml", "flows/pipeline/graph.py", "tests/tiny.py"],
+            [
+                "README.md",
+                "requirements/dev.lock",
+                "requirements/flows.lock",
+                "pyproject.toml",
+                "flows/pipeline/graph.py",
+                "tests/tiny.py",
+            ],
             set(),
         ),
     ],
 )
-def test_changed_file_makes_stale_the_stages_that_import_it(made: Path, files: list[str], stale: set[str]) -> None:
+def test_changed_file_makes_stale_the_stages_that_import_it(
+    made: Path, files: list[str], stale: set[str]
+) -> None:
     before = {file: (made / file).read_bytes() for file in files}
     try:
         for file, content in before.items():
@@ -212,20 +241,36 @@ def test_dvc_shows_and_compares_figures_and_params(retuned: tuple[Path, str]) ->
     figures = call(project, "dvc", "metrics", "diff").splitlines()
     assert len(figures) < 40
     assert any(line.startswith(f"data/{RUN}/prune/metrics.json") for line in figures)
-    assert {line.split()[0].rpartition("/")[2] for line in figures if "/benchmark/" in line} == {"quality.json", "speed.json"}
+    assert {line.split()[0].rpartition("/")[2] for line in figures if "/benchmark/" in line} == {
+        "quality.json",
+        "speed.json",
+    }
     assert re.search(rf"runs\.{RUN}\.prune\.ffn\s+64\s+48", call(project, "dvc", "params", "diff"))
 
 
-def test_review_of_the_change_says_what_the_benchmarks_say_and_runs_nothing(retuned: tuple[Path, str]) -> None:
+def test_review_of_the_change_says_what_the_benchmarks_say_and_runs_nothing(
+    retuned: tuple[Path, str],
+) -> None:
     project, _ = retuned
-    told = json.loads(call(project, "python", "-m", "flows.review", "--format", "json", "--fail-on", "never"))["runs"][RUN]
-    assert [(change["key"], change["a"], change["b"]) for change in told["params"]] == [(f"runs.{RUN}.prune.ffn", "64", "48")]
+    told = json.loads(
+        call(project, "python", "-m", "flows.review", "--format", "json", "--fail-on", "never")
+    )["runs"][RUN]
+    assert [(change["key"], change["a"], change["b"]) for change in told["params"]] == [
+        (f"runs.{RUN}.prune.ffn", "64", "48")
+    ]
     before = json.loads(call(project, "git", "show", f"HEAD:data/{RUN}/benchmark/metrics.json"))
     after = json.loads((project / f"data/{RUN}/benchmark/metrics.json").read_text(encoding="utf-8"))
     gap = told["quality"]["difference"]
-    assert (gap["a"], gap["b"]) == pytest.approx((before["final"]["macro_f1"], after["final"]["macro_f1"]), abs=1e-6)
+    assert (gap["a"], gap["b"]) == pytest.approx(
+        (before["final"]["macro_f1"], after["final"]["macro_f1"]), abs=1e-6
+    )
     assert told["quality"]["common"] == after["measured"]["rows"] == before["measured"]["rows"]
-    assert (told["quality"]["only_a"], told["quality"]["only_b"], told["data"], told["code"]) == (0, 0, None, [])
+    assert (told["quality"]["only_a"], told["quality"]["only_b"], told["data"], told["code"]) == (
+        0,
+        0,
+        None,
+        [],
+    )
     assert told["behind"] == {"a": [], "b": []}
     assert is_clean(project)
 
@@ -235,7 +280,9 @@ def test_plots_page_needs_no_network(retuned: tuple[Path, str], command: tuple[s
     project, _ = retuned
     call(project, "python", "-m", "flows.pipeline.plots_page")
     call(project, "dvc", *command)
-    ours, _, plots = (project / "dvc_plots" / "index.html").read_text(encoding="utf-8").partition("<plaintext>")
+    ours, _, plots = (
+        (project / "dvc_plots" / "index.html").read_text(encoding="utf-8").partition("<plaintext>")
+    )
     scripts = re.compile(r"<script>.*?</script>", re.DOTALL)
     assert sum(map(len, scripts.findall(ours))) > 500_000
     assert "default-src 'none'" in ours
@@ -245,7 +292,16 @@ def test_plots_page_needs_no_network(retuned: tuple[Path, str], command: tuple[s
 
 def test_experiment_runs_and_shows(retuned: tuple[Path, str]) -> None:
     project, _ = retuned
-    said = call(project, "dvc", "exp", "run", "--name", "lenient", "--set-param", f"runs.{RUN}.quantize.min_agreement=0.4")
+    said = call(
+        project,
+        "dvc",
+        "exp",
+        "run",
+        "--name",
+        "lenient",
+        "--set-param",
+        f"runs.{RUN}.quantize.min_agreement=0.4",
+    )
     assert ran(said) == ["quantize"]
     assert "lenient" in call(project, "dvc", "exp", "show", "--csv")
     assert is_clean(project)
@@ -273,7 +329,13 @@ def test_dvc_makes_what_the_flow_made_but_for_the_clock(again: tuple[Path, subpr
     log = copy.parent / "log"
     assert process.wait(300) == 0, log.read_text()
     assert ran(log.read_text()) == STAGES
-    first, second = (locked(text) for text in (call(copy, "git", "show", "HEAD:dvc.lock"), (copy / "dvc.lock").read_text(encoding="utf-8")))
+    first, second = (
+        locked(text)
+        for text in (
+            call(copy, "git", "show", "HEAD:dvc.lock"),
+            (copy / "dvc.lock").read_text(encoding="utf-8"),
+        )
+    )
     differ = {name for name in first.keys() | second.keys() if first.get(name) != second.get(name)}
     assert len(first) > 100
     assert differ == {f"benchmark@{RUN} outs data/{RUN}/{name}" for name in CLOCK}
@@ -286,6 +348,8 @@ def locked(text: str) -> dict[str, Any]:
     """Every entry of a dvc.lock under a name of its own."""
     entries: dict[str, Any] = {}
     for name, stage in YAML(typ="safe").load(text)["stages"].items():
-        entries |= {f"{name} {part} {entry['path']}": entry for part in ("deps", "outs") for entry in stage[part]}
+        entries |= {
+            f"{name} {part} {entry['path']}": entry for part in ("deps", "outs") for entry in stage[part]
+        }
         entries |= {f"{name} cmd": stage["cmd"], f"{name} params": stage["params"]}
     return entries

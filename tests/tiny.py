@@ -1,4 +1,7 @@
-"""Small real things for tests: headlines of the embedded corpus, and tiny random checkpoints with tokenizers trained on them."""
+"""Small real things for tests.
+
+Headlines of the embedded corpus, and tiny random checkpoints with tokenizers trained on them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,13 @@ import pyarrow.parquet as pq
 from flows.raw_data import sources
 
 LABELS = ["business", "entertainment", "politics", "sports", "tech"]
-SIZES = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4, "intermediate_size": 128, "max_position_embeddings": 66}
+SIZES = {
+    "hidden_size": 64,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 4,
+    "intermediate_size": 128,
+    "max_position_embeddings": 66,
+}
 VOCABULARY = 1200
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
@@ -42,7 +51,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "image/classification": {
         "longest_side": 64,
         "shortest_side": 8,
-        "augment": {"mirror": False, "flip": False, "quarter_turns": False, "shift": 0.1, "brightness": 0.1, "contrast": 0.1, "erase": 0.2},
+        "augment": {
+            "mirror": False,
+            "flip": False,
+            "quarter_turns": False,
+            "shift": 0.1,
+            "brightness": 0.1,
+            "contrast": 0.1,
+            "erase": 0.2,
+        },
     },
     "text/tagging": {
         "scheme": "bio",
@@ -88,17 +105,32 @@ def _desk(row: Mapping[str, str]) -> str:
 
 def _tags(row: Mapping[str, str]) -> str:
     """Long words and numbers, as entities that can be learned."""
-    tags = ["long" if len(word) > 6 else "number" if any(map(str.isdigit, word)) else "" for word in row["headline"].split()]
-    return " ".join(f"{'I' if at and tags[at - 1] == tag else 'B'}-{tag}" if tag else "O" for at, tag in enumerate(tags))
+    tags = [
+        "long" if len(word) > 6 else "number" if any(map(str.isdigit, word)) else ""
+        for word in row["headline"].split()
+    ]
+    return " ".join(
+        f"{'I' if at and tags[at - 1] == tag else 'B'}-{tag}" if tag else "O" for at, tag in enumerate(tags)
+    )
 
 
 def pool(count: int) -> list[str]:
-    sentences = [sentence.strip() for row in articles() for sentence in row["body"].split(". ") if 3 < len(sentence.split()) < 15]
+    sentences = [
+        sentence.strip()
+        for row in articles()
+        for sentence in row["body"].split(". ")
+        if 3 < len(sentence.split()) < 15
+    ]
     return list(dict.fromkeys(sentences))[:count]
 
 
 def ingest_out(
-    folder: Path, train: int = 60, validation: int = 25, test: int = 25, unlabelled: int = 40, kind: str = "text/classification"
+    folder: Path,
+    train: int = 60,
+    validation: int = 25,
+    test: int = 25,
+    unlabelled: int = 40,
+    kind: str = "text/classification",
 ) -> Path:
     """What ingest leaves, small."""
     folder.mkdir(parents=True)
@@ -119,7 +151,9 @@ def wordpiece(texts: Sequence[str], size: int = VOCABULARY) -> Any:
 
     backend = BertWordPieceTokenizer()
     backend.train_from_iterator(texts, vocab_size=size, show_progress=False, special_tokens=SPECIAL)
-    backend.post_processor = BertProcessing(("[SEP]", SPECIAL.index("[SEP]")), ("[CLS]", SPECIAL.index("[CLS]")))
+    backend.post_processor = BertProcessing(
+        ("[SEP]", SPECIAL.index("[SEP]")), ("[CLS]", SPECIAL.index("[CLS]"))
+    )
     names = {f"{name.strip('[]').lower()}_token": name for name in SPECIAL}
     return PreTrainedTokenizerFast(tokenizer_object=backend._tokenizer, **names)
 
@@ -146,7 +180,9 @@ def byte_bpe_with_specials_last(texts: Sequence[str], size: int = VOCABULARY) ->
     backend.train_from_iterator(texts, vocab_size=size - len(SPECIAL), show_progress=False)
     backend.add_special_tokens(SPECIAL)
     ends = [(name, backend.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
-    backend.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=ends)
+    backend.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=ends
+    )
     names = {f"{name.strip('[]').lower()}_token": name for name in SPECIAL}
     return PreTrainedTokenizerFast(tokenizer_object=backend._tokenizer, **names)
 
@@ -155,7 +191,9 @@ def unigram(texts: Sequence[str], size: int = VOCABULARY) -> Any:
     """An XLM-R-like tokenizer trained on the texts."""
     from transformers import XLMRobertaTokenizer
 
-    return XLMRobertaTokenizer(vocab=_unigram_pieces(texts, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"], size))
+    return XLMRobertaTokenizer(
+        vocab=_unigram_pieces(texts, ["<s>", "<pad>", "</s>", "<unk>", "<mask>"], size)
+    )
 
 
 def unigram_with_mask_last(texts: Sequence[str], size: int = VOCABULARY) -> Any:
@@ -170,7 +208,9 @@ def _unigram_pieces(texts: Sequence[str], special: list[str], size: int) -> list
 
     backend = SentencePieceUnigramTokenizer()
     unknown = next(name for name in special if "unk" in name.lower())
-    backend.train_from_iterator(texts, vocab_size=size, show_progress=False, special_tokens=special, unk_token=unknown)
+    backend.train_from_iterator(
+        texts, vocab_size=size, show_progress=False, special_tokens=special, unk_token=unknown
+    )
     return [(piece, score) for piece, score in json.loads(backend._tokenizer.to_str())["model"]["vocab"]]
 
 
@@ -205,14 +245,20 @@ def config_of(architecture: str, **changed: Any) -> Any:
     """The config of a tiny text encoder."""
     from transformers import AutoConfig
 
-    sizes = {name: size for name, size in SIZES.items() if (architecture, name) != ("distilbert", "intermediate_size")}
+    sizes = {
+        name: size
+        for name, size in SIZES.items()
+        if (architecture, name) != ("distilbert", "intermediate_size")
+    }
     config = AutoConfig.for_model(architecture, **{**sizes, **SHAPES.get(architecture, {}), **changed})
     for name in ("bos", "eos", "cls", "sep"):
         setattr(config, f"{name}_token_id", None)
     return config
 
 
-def checkpoint_in(folder: Path, architecture: str = "bert", seed: int = 0, tokenizer: Any = None, **sizes: Any) -> Path:
+def checkpoint_in(
+    folder: Path, architecture: str = "bert", seed: int = 0, tokenizer: Any = None, **sizes: Any
+) -> Path:
     """A tiny random encoder of the architecture, without a head."""
     import torch
     from transformers import AutoModel
@@ -227,9 +273,19 @@ def checkpoint_in(folder: Path, architecture: str = "bert", seed: int = 0, token
 
 IMAGE_SIZES: dict[str, dict[str, Any]] = {
     "convnext": {"hidden_sizes": [16, 24, 32, 48], "depths": [2, 1, 2, 1], "patch_size": 2},
-    "efficientnet_lite": {"widths": [8, 16, 16, 24, 24, 32, 32], "head_width": 64, "depths": [1, 2, 1, 1, 1, 2, 1], "image_size": 32},
+    "efficientnet_lite": {
+        "widths": [8, 16, 16, 24, 24, 32, 32],
+        "head_width": 64,
+        "depths": [1, 2, 1, 1, 1, 2, 1],
+        "image_size": 32,
+    },
     "mobilenet_v2": {"depth_multiplier": 0.35, "image_size": 32},
-    "resnet": {"embedding_size": 16, "hidden_sizes": [16, 24, 32, 48], "depths": [2, 1, 2, 1], "layer_type": "basic"},
+    "resnet": {
+        "embedding_size": 16,
+        "hidden_sizes": [16, 24, 32, 48],
+        "depths": [2, 1, 2, 1],
+        "layer_type": "basic",
+    },
     "vit": {
         "hidden_size": 64,
         "num_attention_heads": 4,
@@ -241,7 +297,9 @@ IMAGE_SIZES: dict[str, dict[str, Any]] = {
 }
 
 
-def image_checkpoint_in(folder: Path, architecture: str = "efficientnet_lite", seed: int = 0, **sizes: Any) -> Path:
+def image_checkpoint_in(
+    folder: Path, architecture: str = "efficientnet_lite", seed: int = 0, **sizes: Any
+) -> Path:
     """A tiny random encoder of pictures, without a head, and an ordinary image processor."""
     import torch
     from transformers import AutoConfig, AutoModel, ViTImageProcessorPil
@@ -249,7 +307,9 @@ def image_checkpoint_in(folder: Path, architecture: str = "efficientnet_lite", s
     from tasks.kinds.image.common import efficientnet_lite  # noqa: F401 - makes the architecture known to the auto classes
 
     torch.manual_seed(seed)
-    model = AutoModel.from_config(AutoConfig.for_model(architecture, **{**IMAGE_SIZES[architecture], **sizes}))
+    model = AutoModel.from_config(
+        AutoConfig.for_model(architecture, **{**IMAGE_SIZES[architecture], **sizes})
+    )
     for module in model.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight)

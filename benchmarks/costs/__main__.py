@@ -1,12 +1,14 @@
-"""How the cost of labelling, of distilling and of benchmarking grows with rows, tokens and parameters, on this machine:
+"""How the cost of labelling, of distilling and of benchmarking grows with rows, tokens and parameters, on
+this machine:
 
     python -m benchmarks.costs --run bbc --rounds 3 --out costs
 
-The run's teacher must be made. Around one point in the middle, each factor has a smaller and a larger size while the others stay. Rows are
-made of the run's own texts so that each has just as many tokens, models are the teacher pruned, and the stages are the true ones; the test
-split is not opened. All sizes are measured in turns, benchmarks in every other round. Writes docs/results/OUT.json, docs/results/OUT.md and
-docs/pictures/OUT.png. What is measured stands in the JSON at once: started again, this goes on, and begins anew if the run, the code or the
-machine is another.
+The run's teacher must be made. Around one point in the middle, each factor has a smaller and a larger size
+while the others stay. Rows are made of the run's own texts so that each has just as many tokens, models are
+the teacher pruned, and the stages are the true ones; the test split is not opened. All sizes are measured in
+turns, benchmarks in every other round. Writes docs/results/OUT.json, docs/results/OUT.md and
+docs/pictures/OUT.png. What is measured stands in the JSON at once: started again, this goes on, and begins
+anew if the run, the code or the machine is another.
 """
 
 from __future__ import annotations
@@ -38,11 +40,17 @@ SECTIONS = ("finetune", "prune", "distill", "quantize", "benchmark")
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        "python -m benchmarks.costs", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m benchmarks.costs",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", default="bbc", help="a run of params.yaml: texts with one label each, its teacher made")
+    parser.add_argument(
+        "--run", default="bbc", help="a run of params.yaml: texts with one label each, its teacher made"
+    )
     parser.add_argument("--rounds", type=_at_least_one, default=3, help="how often each size is measured")
-    parser.add_argument("--out", type=_name, default="costs", help="name of the page, the JSON and the picture below docs/")
+    parser.add_argument(
+        "--out", type=_name, default="costs", help="name of the page, the JSON and the picture below docs/"
+    )
     given = parser.parse_args(arguments)
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
     command = shlex.join(["python", "-m", "benchmarks.costs", *arguments])
@@ -62,7 +70,9 @@ def _at_least_one(text: str) -> int:
 
 def _name(text: str) -> str:
     if not re.fullmatch(r"[\w.-]*\w[\w.-]*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no name of a file: letters, digits, `_`, `-` and `.` are allowed, no folder")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name of a file: letters, digits, `_`, `-` and `.` are allowed, no folder"
+        )
     return text
 
 
@@ -85,17 +95,31 @@ def measured(root: Path, run: str, grid: Grid, rounds: int, name: str, command: 
     file = results / f"{name}.json"
     kept = _begun(file, {"run": run, "threads": values["threads"], "made_of": _made_of(bench, grid)})
     measure(bench, grid, rounds, kept, file)
-    result = {**kept, "command": command, "date": datetime.now(UTC).date().isoformat(), "growth": page.growth(kept, grid)}
+    result = {
+        **kept,
+        "command": command,
+        "date": datetime.now(UTC).date().isoformat(),
+        "growth": page.growth(kept, grid),
+    }
     _write(file, result)
-    (results / f"{name}.md").write_text(page.markdown(result, grid, f"../pictures/{name}.png"), encoding="utf-8")
+    (results / f"{name}.md").write_text(
+        page.markdown(result, grid, f"../pictures/{name}.png"), encoding="utf-8"
+    )
     picture.draw(result, grid, pictures / f"{name}.png")
     print(f"docs/results/{name}.md, docs/results/{name}.json, docs/pictures/{name}.png")
 
 
 def _must_be_made(bench: Bench) -> None:
-    missing = [name for name in ("ingest/out/train.parquet", "finetune/out/config.json") if not (bench.at(name)).is_file()]
+    missing = [
+        name
+        for name in ("ingest/out/train.parquet", "finetune/out/config.json")
+        if not (bench.at(name)).is_file()
+    ]
     if missing:
-        raise DataError(f"data/{bench.run}", *(f"{name} is missing; `dvc repro finetune@{bench.run}` makes it" for name in missing))
+        raise DataError(
+            f"data/{bench.run}",
+            *(f"{name} is missing; `dvc repro finetune@{bench.run}` makes it" for name in missing),
+        )
 
 
 def _made_of(bench: Bench, grid: Grid) -> str:
@@ -104,7 +128,11 @@ def _made_of(bench: Bench, grid: Grid) -> str:
     from tasks.core import stages
 
     values = {name: bench.values[name] for name in (*params.RunFields.model_fields, *SECTIONS)}
-    told = [json.dumps([values, latency.hardware(bench.values["threads"])]), repr(grid), content_hash(bench.at("finetune/out"))]
+    told = [
+        json.dumps([values, latency.hardware(bench.values["threads"])]),
+        repr(grid),
+        content_hash(bench.at("finetune/out")),
+    ]
     files = [*sorted(stages.TASKS.rglob("*.py")), *(HERE / name for name in MEASURED_BY)]
     files += [bench.at("ingest/out") / f"{split}.parquet" for split in ("train", "pool")]
     told += [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
@@ -117,12 +145,16 @@ def _begun(file: Path, told: dict[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if kept.get("made_of") == told["made_of"]:
             return kept
-        print(f"{file.name} is of another run, other rows, code or another machine: measured anew", flush=True)
+        print(
+            f"{file.name} is of another run, other rows, code or another machine: measured anew", flush=True
+        )
     return {**told, "models": {}, "load": [], "others": [], "seconds": {}}
 
 
 def measure(bench: Bench, grid: Grid, rounds: int, kept: dict[str, Any], file: Path) -> None:
-    """Adds to `kept` the seconds of each round that are not there yet, point by point in turns, and writes it to `file` as they come."""
+    """Adds to `kept` the seconds of each round that are not there yet, point by point in turns, and writes it
+    to `file` as they come.
+    """
     from benchmarks.costs.jobs import JOBS
     from benchmarks.costs.workshop import Workshop
     from tasks.benchmark import latency
@@ -131,7 +163,12 @@ def measure(bench: Bench, grid: Grid, rounds: int, kept: dict[str, Any], file: P
     with tempfile.TemporaryDirectory() as home:
         shop = Workshop(bench, Path(home))
         for turn in range(rounds):
-            todo = [(point, job) for point in _from(grid.points, turn) for job in JOBS if not _is_done(kept, point, job, turn)]
+            todo = [
+                (point, job)
+                for point in _from(grid.points, turn)
+                for job in JOBS
+                if not _is_done(kept, point, job, turn)
+            ]
             if todo:
                 kept["load"].append(latency.load())
                 kept["others"].append(latency.others())
@@ -141,7 +178,9 @@ def measure(bench: Bench, grid: Grid, rounds: int, kept: dict[str, Any], file: P
                 if point.model not in kept["models"]:
                     kept["models"][point.model] = shop.sizes_of(place.model)
                 for series, seconds in JOBS[job](shop, place).items():
-                    kept["seconds"].setdefault(point.name, {}).setdefault(series, []).append(round(seconds, 4))
+                    kept["seconds"].setdefault(point.name, {}).setdefault(series, []).append(
+                        round(seconds, 4)
+                    )
                 _write(file, kept)
 
 

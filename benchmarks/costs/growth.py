@@ -9,7 +9,8 @@ from statistics import median
 import numpy as np
 
 HARDLY, LESS, MORE = 0.2, 0.85, 1.15
-"""Exponents below which seconds hardly grow, up to which they grow less than the size, and above which more."""
+"""Exponents below which seconds hardly grow, up to which they grow less than the size, and above which more.
+"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class Curve:
     @property
     def miss(self) -> float:
         """By what share of itself the farthest median is off the law."""
-        return max(abs(at / seconds - 1) for at, seconds in zip(self.fitted(self.sizes), self.medians, strict=True))
+        return max(
+            abs(at / seconds - 1) for at, seconds in zip(self.fitted(self.sizes), self.medians, strict=True)
+        )
 
     @property
     def times(self) -> tuple[float, float]:

@@ -1,4 +1,7 @@
-"""What is timed, each job giving the seconds of one series or several; the stages are the true ones, with a watch put to them."""
+"""What is timed, each job giving the seconds of one series or several.
+
+The stages are the true ones, with a watch put to them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from tasks.kinds.base.kind import Row
 RELATION_WEIGHT = 30.0
 LOGITS_ONLY = {"epochs": 1, "patience": 1, "soup": 1, "repeats": 1, "pool": 0, "hidden_weight": 0.0}
 QUICK = {"split": "validation", "rounds": 3, "latency_inputs": 3}
-"""Of a benchmark: as latency does not grow with the rows, the fewest rounds and a few inputs of it will do."""
+"""Of a benchmark: as latency does not grow with the rows, the fewest rounds and a few inputs of it will do.
+"""
 
 
 def label(shop: Workshop, place: Place) -> dict[str, float]:
@@ -43,10 +47,17 @@ def _distilled(shop: Workshop, place: Place, relation_weight: float) -> float:
     from tasks.distill import stage as distill
 
     augment = {**shop.bench.values["distill"]["augment"], "copies": 0}
-    changed = {**LOGITS_ONLY, "relation_weight": relation_weight, "augment": augment, "input_size": place.point.tokens}
+    changed = {
+        **LOGITS_ONLY,
+        "relation_weight": relation_weight,
+        "augment": augment,
+        "input_size": place.point.tokens,
+    }
     replaced = {"ingest/out": place.learnt, "prune/out": place.model, "finetune/outputs": place.outputs}
     with _emptied(shop.home / "distill") as home, _steps_watched() as times:
-        distill.run(shop.bench.inputs("distill", replaced), shop.params("distill", changed), home, home / "scratch")
+        distill.run(
+            shop.bench.inputs("distill", replaced), shop.params("distill", changed), home, home / "scratch"
+        )
     return times[-1] - times[0]
 
 
@@ -54,7 +65,9 @@ def judge(shop: Workshop, place: Place) -> dict[str, float]:
     """The whole stage, and of it the answers of all variants to all rows."""
     from tasks.benchmark import stage as benchmark
 
-    replaced = {"ingest/out": place.judged, "quantize/out": place.final} | dict.fromkeys(("prune/out", "distill/out"), place.model)
+    replaced = {"ingest/out": place.judged, "quantize/out": place.final} | dict.fromkeys(
+        ("prune/out", "distill/out"), place.model
+    )
     params = shop.params("benchmark", {**QUICK, "input_size": place.point.tokens})
     with _emptied(shop.home / "benchmark") as home, _answers_watched() as answers:
         begun = time.perf_counter()

@@ -24,18 +24,27 @@ STROKES = [(COLOURS[1], "o", "-"), (COLOURS[5], "s", "--")]
 
 
 def draw(result: Result, grid: Grid, file: Path) -> None:
-    """Jobs below each other, factors side by side; without date or version, so that the same figures give the same bytes."""
+    """Jobs below each other, factors side by side.
+
+    Without date or version, so that the same figures give the same bytes.
+    """
     figure = Figure(figsize=(11, 9), dpi=110, layout="constrained")
     panels = figure.subplots(len(PANELS), len(UNITS), sharey="row", squeeze=False)
     for line, (job, series) in zip(panels, PANELS.items(), strict=True):
         for axes, (factor, unit) in zip(line, UNITS.items(), strict=True):
-            _panel(axes, {name: curve(result, grid, name, factor) for name in series}, MILLION if factor == "parameters" else 1)
+            _panel(
+                axes,
+                {name: curve(result, grid, name, factor) for name in series},
+                MILLION if factor == "parameters" else 1,
+            )
             axes.set_xlabel(unit)
         _room_for_keys(line[0])
         line[0].set_ylabel("wall time, seconds")
         line[0].set_title(job.capitalize(), loc="left", fontweight="bold")
     figure.supxlabel(
-        "both axes logarithmic; point: median, bar: least to greatest of the rounds, line: the power law", fontsize=9, color=INK
+        "both axes logarithmic; point: median, bar: least to greatest of the rounds, line: the power law",
+        fontsize=9,
+        color=INK,
     )
     figure.savefig(file, metadata={"Software": None})
 
@@ -48,9 +57,21 @@ def _panel(axes: Axes, drawn: Mapping[str, Curve], unit: float) -> None:
             [at - min(each) for at, each in zip(middle, one.seconds, strict=True)],
             [max(each) - at for at, each in zip(middle, one.seconds, strict=True)],
         ]
-        axes.plot(sizes, one.fitted(one.sizes), color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7, zorder=2)
+        axes.plot(
+            sizes, one.fitted(one.sizes), color=colour, linestyle=dashes, linewidth=1.2, alpha=0.7, zorder=2
+        )
         label = f"{name}: exponent {one.law[1]:.2f}"
-        axes.errorbar(sizes, middle, bars, color=colour, marker=marker, linestyle="none", capsize=4, zorder=3, label=label)
+        axes.errorbar(
+            sizes,
+            middle,
+            bars,
+            color=colour,
+            marker=marker,
+            linestyle="none",
+            capsize=4,
+            zorder=3,
+            label=label,
+        )
     _ticks(axes, sorted({size / unit for one in drawn.values() for size in one.sizes}))
     axes.margins(x=0.12, y=0.12)
     axes.spines[["top", "right"]].set_visible(False)

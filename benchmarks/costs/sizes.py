@@ -1,4 +1,7 @@
-"""The sizes at which costs are measured: one point in the middle, and for each factor a smaller and a larger one while the others stay."""
+"""The sizes at which costs are measured.
+
+One point in the middle, and for each factor a smaller and a larger one while the others stay.
+"""
 
 from __future__ import annotations
 
@@ -59,11 +62,18 @@ def of_models(config: Any) -> dict[str, dict[str, int]]:
     architecture = registry.architecture(config)
     whole = architecture.sizes(config)
     if not whole.keys() >= NEEDED:
-        raise ModelError("finetune/out", f"has the sizes {', '.join(whole)}; costs are measured of models with {', '.join(sorted(NEEDED))}")
+        raise ModelError(
+            "finetune/out",
+            f"has the sizes {', '.join(whole)}; costs are measured of models with "
+            f"{', '.join(sorted(NEEDED))}",
+        )
     return {
         name: {
             "layers": max(1, round(whole["layers"] * layers)),
-            **{width: _rounded(whole[width] * widths, architecture.grain(config, width)) for width in ("hidden", "ffn")},
+            **{
+                width: _rounded(whole[width] * widths, architecture.grain(config, width))
+                for width in ("hidden", "ffn")
+            },
         }
         for name, (layers, widths) in SHARES.items()
     }
@@ -74,6 +84,9 @@ def _rounded(width: float, grain: int) -> int:
 
 
 def joined(texts: Iterable[str], rows: int, words: int) -> list[str]:
-    """So many texts of so many words each: the given ones joined and cut, from the beginning again when they are at their end."""
+    """So many texts of so many words each.
+
+    The given ones joined and cut, from the beginning again when they are at their end.
+    """
     endless = cycle(" ".join(texts).split())
     return [" ".join(islice(endless, words)) for _ in range(rows)]

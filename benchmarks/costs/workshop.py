@@ -1,7 +1,8 @@
-"""Makes what is timed, in a temporary folder: rows of just so many tokens, models of three sizes, and what the stages read of both.
+"""Makes what is timed, in a temporary folder: rows of just so many tokens, models of three sizes, and what
+the stages read of both.
 
-The rows are texts of the run's own pool and training rows, joined and cut; their labels are any. The models are the teacher, pruned: speed
-does not depend on how good weights are. The test split is not opened.
+The rows are texts of the run's own pool and training rows, joined and cut; their labels are any. The models
+are the teacher, pruned: speed does not depend on how good weights are. The test split is not opened.
 """
 
 from __future__ import annotations
@@ -27,7 +28,14 @@ from tasks.kinds.base.kind import Features, Kind, Processor, Row, load_kind
 
 EVALUATED = 32
 """Validation rows of a distillation; its look at them is not timed."""
-PLAINLY = {"depths": None, "widths": None, "layers_by": "spread", "importance": "magnitude", "batches": 1, "steps": 1}
+PLAINLY = {
+    "depths": None,
+    "widths": None,
+    "layers_by": "spread",
+    "importance": "magnitude",
+    "batches": 1,
+    "steps": 1,
+}
 """How models are cut when only their size counts."""
 WHATEVER_IT_ANSWERS = {"min_agreement": 0.0, "max_difference": 1.0, "max_float_operators": 0}
 
@@ -88,14 +96,23 @@ class Workshop:
         """
         train = tables.read(self.rows / "train.parquet")
         if not all(isinstance(row.get("text"), str) and row["label"] in self.labels for row in train):
-            raise DataError(f"data/{self.bench.run}", "holds other rows than texts with one label each; of such alone costs are measured")
+            raise DataError(
+                f"data/{self.bench.run}",
+                "holds other rows than texts with one label each; of such alone costs are measured",
+            )
         return [row["text"] for row in [*tables.read(self.rows / "pool.parquet"), *train]]
 
     def params(self, stage: str, changed: dict[str, Any]) -> Any:
         """The run's, but for what is changed."""
         model: type[Section] = stages.load(stage).Params
-        values = {**{name: self.bench.values[name] for name in RunFields.model_fields}, **self.bench.values[stage], **changed}
-        return model.model_validate({name: value for name, value in values.items() if name in model.model_fields})
+        values = {
+            **{name: self.bench.values[name] for name in RunFields.model_fields},
+            **self.bench.values[stage],
+            **changed,
+        }
+        return model.model_validate(
+            {name: value for name, value in values.items() if name in model.model_fields}
+        )
 
     def model(self, name: str) -> Path:
         """The teacher, pruned to this size."""
@@ -113,13 +130,20 @@ class Workshop:
         return home / "out"
 
     def sizes_of(self, model: Path) -> dict[str, int]:
-        """Parameters of a checkpoint, in all and without the table of words, which costs a look-up only; and how it is cut."""
+        """Parameters of a checkpoint, in all and without the table of words, which costs a look-up only.
+
+        And how it is cut.
+        """
         from tasks.models import checkpoint
         from tasks.prune import registry
 
         loaded = self.loaded(model)
         parameters, words = checkpoint.parameters(loaded), loaded.get_input_embeddings().weight.numel()
-        return {"parameters": parameters, "without_words": parameters - words, **registry.architecture(loaded.config).sizes(loaded.config)}
+        return {
+            "parameters": parameters,
+            "without_words": parameters - words,
+            **registry.architecture(loaded.config).sizes(loaded.config),
+        }
 
     def loaded(self, folder: Path) -> Any:
         """A model as the teacher is loaded when it labels."""
@@ -135,7 +159,9 @@ class Workshop:
     def answers(self, model: Any, processor: Processor, features: Sequence[Features]) -> Any:
         from tasks.models import inference
 
-        return inference.logits(model, self.kind, processor, features, inference.BATCH, self.bench.values["finetune"]["precision"])
+        return inference.logits(
+            model, self.kind, processor, features, inference.BATCH, self.bench.values["finetune"]["precision"]
+        )
 
     def place(self, point: Point) -> Place:
         """Raises:
@@ -150,10 +176,16 @@ class Workshop:
 
     def _write_rows(self, place: Place) -> None:
         texts, labels = sizes.joined(self.texts, place.point.rows, place.point.tokens), cycle(self.labels)
-        rows = [{"id": f"{at:06}", "text": text, "label": label} for at, (text, label) in enumerate(zip(texts, labels, strict=False))]
+        rows = [
+            {"id": f"{at:06}", "text": text, "label": label}
+            for at, (text, label) in enumerate(zip(texts, labels, strict=False))
+        ]
         lengths = {self.kind.size(one) for one in self.encoded(place.model, rows, place.point.tokens)}
         if lengths != {place.point.tokens}:
-            raise DataError(f"data/{self.bench.run}", f"texts joined to {place.point.tokens} words have {sorted(lengths)} tokens")
+            raise DataError(
+                f"data/{self.bench.run}",
+                f"texts joined to {place.point.tokens} words have {sorted(lengths)} tokens",
+            )
         made, nothing = pa.Table.from_pylist(rows), pa.table({"text": pa.array([], pa.string())})
         for folder, train, validation in (
             (place.learnt, made, made[:EVALUATED]),

@@ -1,11 +1,13 @@
 """What a user would pick instead, on the same teacher and the same rows, in one run:
 
     python -m benchmarks.peers --run bbc                          on the validation split
-    python -m benchmarks.peers --run bbc --students bbc deeper=data/deeper/quantize/out --split test --out bbc-peers
+    python -m benchmarks.peers --run bbc --students bbc deeper=data/deeper/quantize/out --split test --out
+    bbc-peers
 
-A student is a run of params.yaml, or NAME=FOLDER of a shippable folder made from the same rows. Olive, optimum, NNCF and OpenVINO each
-compress the run's teacher in an environment of its own (.peers/, made when missing); Slipway's harness measures all of them beside the
-students. Writes docs/results/OUT.md and OUT.json and docs/pictures/OUT.png. A peer that fails is told with its error.
+A student is a run of params.yaml, or NAME=FOLDER of a shippable folder made from the same rows. Olive,
+optimum, NNCF and OpenVINO each compress the run's teacher in an environment of its own (.peers/, made when
+missing); Slipway's harness measures all of them beside the students. Writes docs/results/OUT.md and OUT.json
+and docs/pictures/OUT.png. A peer that fails is told with its error.
 """
 
 from __future__ import annotations
@@ -34,22 +36,45 @@ from tasks.models import checkpoint
 
 CALIBRATION = 300
 """Training texts for those that calibrate: NNCF's own default."""
-TOLD = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "openvino", "nncf", "olive-ai", "optimum", "optimum-onnx")
+TOLD = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "olive-ai",
+    "optimum",
+    "optimum-onnx",
+)
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd")
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
-        "python -m benchmarks.peers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        "python -m benchmarks.peers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--run", required=True, help="a run of params.yaml whose teacher is made")
-    parser.add_argument("--students", nargs="*", help="runs, or NAME=FOLDER; without it the run's own final model")
+    parser.add_argument(
+        "--students", nargs="*", help="runs, or NAME=FOLDER; without it the run's own final model"
+    )
     parser.add_argument("--split", choices=["validation", "test"], default="validation")
-    parser.add_argument("--peers", nargs="*", default=[peer.name for peer in field.FIELD if not peer.is_ours], help="only these")
+    parser.add_argument(
+        "--peers",
+        nargs="*",
+        default=[peer.name for peer in field.FIELD if not peer.is_ours],
+        help="only these",
+    )
     parser.add_argument("--out", default="peers", help="name of the page, the JSON and the picture")
     given = parser.parse_args(arguments)
     try:
-        _write(_compare(given) | {"command": shlex.join(["python", "-m", "benchmarks.peers", *arguments])}, given.out)
+        _write(
+            _compare(given) | {"command": shlex.join(["python", "-m", "benchmarks.peers", *arguments])},
+            given.out,
+        )
     except SlipwayError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -58,8 +83,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def _compare(given: argparse.Namespace) -> dict[str, Any]:
     models = {name: stage.Params for name, stage in stages.load_all().items()}
-    checked = params.check(params.read(ROOT / "params.yaml"), models, known_kinds(), only=given.run)[given.run]
-    entries, students = field.entries(given.peers), _students(given.students if given.students is not None else [given.run])
+    checked = params.check(params.read(ROOT / "params.yaml"), models, known_kinds(), only=given.run)[
+        given.run
+    ]
+    entries, students = (
+        field.entries(given.peers),
+        _students(given.students if given.students is not None else [given.run]),
+    )
     data = ROOT / "data" / given.run
     _must_fit(data, students)
     values = checked["benchmark"].model_dump() | {"split": given.split}
@@ -72,7 +102,10 @@ def _compare(given: argparse.Namespace) -> dict[str, Any]:
         "split": given.split,
         "date": datetime.now(UTC).date().isoformat(),
         "instructions": job["instructions"],
-        "versions": {name: _told(name) for name in dict.fromkeys([MEASURING, *(entry.peer.environment for entry in entries)])},
+        "versions": {
+            name: _told(name)
+            for name in dict.fromkeys([MEASURING, *(entry.peer.environment for entry in entries)])
+        },
         "entries": [_entry(outcome, measured["failed"]) for outcome in outcomes],
         "students": list(students),
         **measured,
@@ -82,12 +115,16 @@ def _compare(given: argparse.Namespace) -> dict[str, Any]:
 def _students(given: Sequence[str]) -> dict[str, Path]:
     """Name of the variant -> its shippable folder."""
     pairs = [(name, folder) for name, _, folder in (one.partition("=") for one in given)]
-    return {f"student/{name}": Path(folder).resolve() if folder else ROOT / "data" / name / "quantize" / "out" for name, folder in pairs}
+    return {
+        f"student/{name}": Path(folder).resolve() if folder else ROOT / "data" / name / "quantize" / "out"
+        for name, folder in pairs
+    }
 
 
 def _must_fit(data: Path, students: Mapping[str, Path]) -> None:
     """Raises:
-    DataError: the teacher, the rows or a student are not there, or a student knows other labels; all faults at once.
+    DataError: the teacher, the rows or a student are not there, or a student knows other labels; all faults
+        at once.
     ModelError: the teacher is not of the sort that the peers' scripts take.
     """
     needed = [data / "ingest" / "out" / "labels.json", data / "finetune" / "out" / "config.json"]
@@ -95,17 +132,30 @@ def _must_fit(data: Path, students: Mapping[str, Path]) -> None:
     if missing := [file for file in needed if not file.is_file()]:
         raise DataError(data.name, *(f"{file} is missing; `dvc repro` makes it" for file in missing))
     labels = checkpoint.label_names(data / "ingest" / "out")
-    others = [name for name, folder in students.items() if json.loads((folder / "labels.json").read_text(encoding="utf-8")) != labels]
+    others = [
+        name
+        for name, folder in students.items()
+        if json.loads((folder / "labels.json").read_text(encoding="utf-8")) != labels
+    ]
     if others:
-        raise DataError(data.name, *(f"{name} knows other labels than the run's {', '.join(labels)}" for name in others))
+        raise DataError(
+            data.name, *(f"{name} knows other labels than the run's {', '.join(labels)}" for name in others)
+        )
     config = json.loads((data / "finetune" / "out" / "config.json").read_text(encoding="utf-8"))
     (architecture,) = config["architectures"]
     if not architecture.endswith("ForSequenceClassification"):
-        raise ModelError("teacher", f"is a {architecture}; the recipes of the peers are for those that end in ForSequenceClassification")
+        raise ModelError(
+            "teacher",
+            f"is a {architecture}; the recipes of the peers are for those that end in "
+            "ForSequenceClassification",
+        )
 
 
 def _job(data: Path, values: Mapping[str, Any], quantize: Mapping[str, Any]) -> dict[str, Any]:
-    """What every script reads. Calibration sees training rows alone; the validation rows are for recipes that tune by quality."""
+    """What every script reads.
+
+    Calibration sees training rows alone; the validation rows are for recipes that tune by quality.
+    """
     ingest = data / "ingest" / "out"
     index = {label: number for number, label in enumerate(checkpoint.label_names(ingest))}
     validation = tables.read(ingest / "validation.parquet")
@@ -126,7 +176,11 @@ def _job(data: Path, values: Mapping[str, Any], quantize: Mapping[str, Any]) -> 
 def _instructions() -> list[str]:
     """Of those that matter to int8 and bf16, what this processor has; none where the system does not tell."""
     info = Path("/proc/cpuinfo")
-    told = re.search(r"^(?:flags|Features)\s*:(.*)$", info.read_text(encoding="utf-8"), re.MULTILINE) if info.is_file() else None
+    told = (
+        re.search(r"^(?:flags|Features)\s*:(.*)$", info.read_text(encoding="utf-8"), re.MULTILINE)
+        if info.is_file()
+        else None
+    )
     present = set(told[1].split()) if told else set()
     return [name for name in INSTRUCTIONS if name in present]
 
@@ -134,26 +188,44 @@ def _instructions() -> list[str]:
 def _compressed(entry: field.Entry, job: Mapping[str, Any], work: Path, values: Mapping[str, Any]) -> Outcome:
     print(f"{entry.name}: ", end="", flush=True)
     outcome = compression.compress(entry, job, work)
-    print(f"{outcome.seconds} s" if outcome.error is None else f"failed: {outcome.error.splitlines()[-1]}", flush=True)
+    print(
+        f"{outcome.seconds} s" if outcome.error is None else f"failed: {outcome.error.splitlines()[-1]}",
+        flush=True,
+    )
     if outcome.error is None:
-        compression.complete(outcome, values["kind"], Path(job["teacher"]), job["labels"], values["input_size"])
+        compression.complete(
+            outcome, values["kind"], Path(job["teacher"]), job["labels"], values["input_size"]
+        )
     return outcome
 
 
 def _measured(
-    job: Mapping[str, Any], values: Mapping[str, Any], outcomes: Sequence[Outcome], students: Mapping[str, Path], work: Path
+    job: Mapping[str, Any],
+    values: Mapping[str, Any],
+    outcomes: Sequence[Outcome],
+    students: Mapping[str, Path],
+    work: Path,
 ) -> dict[str, Any]:
     """In a process of the measuring environment."""
     made = [one for one in outcomes if one.error is None]
-    sources = [{"name": one.entry.name, "form": one.entry.peer.form, "folder": str(one.folder)} for one in made]
+    sources = [
+        {"name": one.entry.name, "form": one.entry.peer.form, "folder": str(one.folder)} for one in made
+    ]
     sources += [{"name": name, "form": "onnx", "folder": str(folder)} for name, folder in students.items()]
-    asked = {key: job[key] for key in ("ingest", "teacher")} | {"benchmark": values, "sources": sources, "students": list(students)}
+    asked = {key: job[key] for key in ("ingest", "teacher")} | {
+        "benchmark": values,
+        "sources": sources,
+        "students": list(students),
+    }
     asked["peers"] = [one.entry.name for one in made if not one.entry.peer.is_ours]
     file, out = work / "measure.json", work / "measured.json"
     file.write_text(json.dumps(asked), encoding="utf-8")
     python = environments.ready(ROOT / ".peers" / MEASURING, field.locks(MEASURING))
     subprocess.run(
-        [str(python), "-m", "benchmarks.peers.measure", str(file), str(out)], cwd=ROOT, env={**os.environ, **ENVIRONMENT}, check=True
+        [str(python), "-m", "benchmarks.peers.measure", str(file), str(out)],
+        cwd=ROOT,
+        env={**os.environ, **ENVIRONMENT},
+        check=True,
     )
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return result
@@ -161,8 +233,18 @@ def _measured(
 
 def _entry(outcome: Outcome, failed: Mapping[str, str]) -> dict[str, Any]:
     name, peer = outcome.entry.name, outcome.entry.peer
-    told = {"name": name, "peer": peer.name, "recipe": outcome.entry.recipe, "does": peer.recipes[outcome.entry.recipe]}
-    return {**told, "seconds": outcome.seconds, "cpu_seconds": outcome.cpu_seconds, "error": outcome.error or failed.get(name)}
+    told = {
+        "name": name,
+        "peer": peer.name,
+        "recipe": outcome.entry.recipe,
+        "does": peer.recipes[outcome.entry.recipe],
+    }
+    return {
+        **told,
+        "seconds": outcome.seconds,
+        "cpu_seconds": outcome.cpu_seconds,
+        "error": outcome.error or failed.get(name),
+    }
 
 
 def _told(environment: str) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""Each recipe of each peer in a process of its own environment: from the teacher to a folder that can be served, or to an error."""
+"""Each recipe of each peer in a process of its own environment.
+
+From the teacher to a folder that can be served, or to an error.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,8 @@ class Outcome:
     entry: Entry
     folder: Path
     seconds: float | None
-    """Of wall time, from the start of the process to its end: loading libraries, converting, optimizing, calibrating, writing."""
+    """Of wall time, from the start of the process to its end: loading libraries, converting, optimizing,
+    calibrating, writing."""
     cpu_seconds: float | None
     """Of processor time in that, which other work on the machine changes less."""
     error: str | None
@@ -74,16 +78,25 @@ def _command(entry: Entry, python: Path, job: Path) -> list[str]:
 
 def _run(command: list[str], folder: Path) -> str | None:
     """What it said last if it failed."""
-    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}} | ENVIRONMENT | QUIET
+    env = (
+        {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+        | ENVIRONMENT
+        | QUIET
+    )
     try:
-        done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
+        done = subprocess.run(
+            command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS
+        )
     except subprocess.TimeoutExpired:
         return f"was ended after {LONGEST_SECONDS} s"
     return tail(f"{done.stdout}\n{done.stderr}") if done.returncode else None
 
 
 def complete(outcome: Outcome, kind_name: str, teacher: Path, labels: list[str], input_size: int) -> None:
-    """Puts the tokenizer and the labels beside the graph, as beside ours: all are served, and weighed, alike."""
+    """Puts the tokenizer and the labels beside the graph, as beside ours.
+
+    All are served, and weighed, alike.
+    """
     if not outcome.entry.peer.is_ours:
         kind = load_kind(kind_name)
         facts = {"kind": kind_name, "input_size": input_size}

@@ -1,4 +1,7 @@
-"""An environment for each peer, from its lock, in the git-ignored folder .peers/. Made when missing or when the lock has changed."""
+"""An environment for each peer, from its lock, in the git-ignored folder .peers/.
+
+Made when missing or when the lock has changed.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,19 @@ def ready(folder: Path, locks: Sequence[Path]) -> Path:
     print(f"making the environment {folder.name}", flush=True)
     _call([sys.executable, "-m", "venv", "--without-pip", str(folder)])
     listed = [word for lock in locks for word in ("-r", str(lock))]
-    _call([sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check", *listed])
+    _call(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(python),
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            *listed,
+        ]
+    )
     stamp.write_text(wanted, encoding="ascii")
     return python
 

@@ -1,4 +1,7 @@
-"""Who stands in the field, with which recipes. One more peer is one more `Peer`, a lock and a script in a folder of its own."""
+"""Who stands in the field, with which recipes.
+
+One more peer is one more `Peer`, a lock and a script in a folder of its own.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,13 @@ class Entry:
 
 ONNX, OPENVINO = ("peer_onnx", "model.onnx"), ("peer_openvino", "model.xml")
 FIELD = (
-    Peer(OURS, MEASURING, "onnx", "model.onnx", {"int8": "the teacher as it is, quantized by the stage `quantize` with the run's params"}),
+    Peer(
+        OURS,
+        MEASURING,
+        "onnx",
+        "model.onnx",
+        {"int8": "the teacher as it is, quantized by the stage `quantize` with the run's params"},
+    ),
     Peer(
         "olive",
         "olive",
@@ -65,7 +74,8 @@ FIELD = (
         {
             "int8": "export, dynamic int8 per channel for the processor's instructions",
             "o2": "export, optimization level O2; float32",
-            "o2-int8": "export, O2, shapes inferred (or else its quantizer gives up), dynamic int8 per channel",
+            "o2-int8": "export, O2, shapes inferred (or else its quantizer gives up), dynamic int8 per "
+            "channel",
             "o3-int8": "export, O3 (approximated GELU), shapes inferred, dynamic int8 per channel",
         },
     ),
@@ -79,7 +89,12 @@ FIELD = (
             "int8-weights": "weights alone in int8; OpenVINO, hint LATENCY",
         },
     ),
-    Peer("openvino", "nncf", *OPENVINO, {"default": "converted as it is, weights kept as fp16, computed in what the processor does best"}),
+    Peer(
+        "openvino",
+        "nncf",
+        *OPENVINO,
+        {"default": "converted as it is, weights kept as fp16, computed in what the processor does best"},
+    ),
 )
 
 
@@ -91,7 +106,9 @@ def entries(names: Sequence[str]) -> list[Entry]:
     """
     known = [peer.name for peer in FIELD if not peer.is_ours]
     if odd := [name for name in names if name not in known]:
-        raise ParamsError("--peers", *(f"`{name}`: there is no such peer{did_you_mean(name, known)}" for name in odd))
+        raise ParamsError(
+            "--peers", *(f"`{name}`: there is no such peer{did_you_mean(name, known)}" for name in odd)
+        )
     return [entry for peer in FIELD if peer.is_ours or peer.name in names for entry in _of(peer)]
 
 

@@ -1,6 +1,8 @@
-"""The forms of what peers make: any ONNX graph, and OpenVINO's, served with the tokenizer and the session that our own graphs get.
+"""The forms of what peers make: any ONNX graph, and OpenVINO's, served with the tokenizer and the session
+that our own graphs get.
 
-`python -m benchmarks.peers.forms` measures the memory of one of them, as `python -m tasks.benchmark.memory` does that of ours.
+`python -m benchmarks.peers.forms` measures the memory of one of them, as `python -m tasks.benchmark.memory`
+does that of ours.
 """
 
 from __future__ import annotations
@@ -25,14 +27,19 @@ Graph = Callable[[Inputs], np.ndarray]
 
 
 def onnx_graph(folder: Path, threads: int) -> Graph:
-    """A graph whose inputs are a BERT's, by their usual names; those that a request lacks, token types, are zeros."""
+    """A graph whose inputs are a BERT's, by their usual names.
+
+    Those that a request lacks, token types, are zeros.
+    """
     session = package.session(folder / "model.onnx", threads)
     wanted = [one.name for one in session.get_inputs()]
     outputs = [one.name for one in session.get_outputs()]
     answers = [LOGITS if LOGITS in outputs else outputs[0]]
 
     def run(inputs: Inputs) -> np.ndarray:
-        given = {name: inputs[name] if name in inputs else np.zeros_like(inputs["input_ids"]) for name in wanted}
+        given = {
+            name: inputs[name] if name in inputs else np.zeros_like(inputs["input_ids"]) for name in wanted
+        }
         logits: np.ndarray = session.run(answers, given)[0]
         return logits
 
@@ -74,7 +81,9 @@ class Served:
     def prepare(self, rows: Sequence[Row], length: int | None) -> dict[str, np.ndarray]:
         requests = [self._request(self._raw_input(row))[0] for row in rows]
         longest = length or max(one["input_ids"].shape[1] for one in requests)
-        return {name: np.concatenate([lengthened(one[name], longest) for one in requests]) for name in requests[0]}
+        return {
+            name: np.concatenate([lengthened(one[name], longest) for one in requests]) for name in requests[0]
+        }
 
     def forward(self, batch: Inputs) -> np.ndarray:
         return self._graph(batch)

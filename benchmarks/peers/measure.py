@@ -1,7 +1,10 @@
-"""Measures all that stand in the field, in one process and in turns:  python -m benchmarks.peers.measure JOB OUT
+"""Measures all that stand in the field, in one process and in turns.
 
-Runs in the measuring environment. The job names the variants and the run's values; what comes out is written as JSON: figures with
-intervals and timings of each variant, how much faster each student is than each peer, and what could not be opened or did not answer.
+    python -m benchmarks.peers.measure JOB OUT
+
+Runs in the measuring environment. The job names the variants and the run's values; what comes out is written
+as JSON: figures with intervals and timings of each variant, how much faster each student is than each peer,
+and what could not be opened or did not answer.
 """
 
 from __future__ import annotations
@@ -48,14 +51,28 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
         figures[name] |= {"bytes": size, "size_ratio": round(sizes[TEACHER] / size, 3)}
     kept = [source for source in sources if source.name in answers]
     timings, against = _timings(kept, opened, setting, rows, params, job)
-    measured = {"headline": kind.headline, "rows": len(rows), "resamples": params.resamples, "rounds": params.rounds}
-    return {"figures": figures, "timings": timings, "against": against, "failed": failed, "measured": measured}
+    measured = {
+        "headline": kind.headline,
+        "rows": len(rows),
+        "resamples": params.resamples,
+        "rounds": params.rounds,
+    }
+    return {
+        "figures": figures,
+        "timings": timings,
+        "against": against,
+        "failed": failed,
+        "measured": measured,
+    }
 
 
 def _opened(
     sources: Sequence[Source], setting: Setting, rows: Sequence[Row]
 ) -> tuple[list[Variant], dict[str, np.ndarray], dict[str, str]]:
-    """Those that open and answer all rows, their answers, and what the others said. The teacher and the baseline must."""
+    """Those that open and answer all rows, their answers, and what the others said.
+
+    The teacher and the baseline must.
+    """
     opened, answers, failed = [], {}, {}
     for source in sources:
         try:
@@ -87,13 +104,17 @@ def _timings(
         timings[source.name]["peak_rss_mb"] = _peak(source, setting, timed)
     timings["hardware"] = latency.hardware(params.threads)
     timings["load"] = {"before": before, "after": latency.load(), "others": others}
-    return timings, ratios.against(taken, job["students"], [name for name in job["peers"] if name in taken[latency.HEADLINE]])
+    return timings, ratios.against(
+        taken, job["students"], [name for name in job["peers"] if name in taken[latency.HEADLINE]]
+    )
 
 
 def _peak(source: Source, setting: Setting, rows: Sequence[Row]) -> float | None:
     """None where it could not be measured, which is no reason to lose the rest."""
     try:
-        return memory.peaks([source], replace(setting, device="cpu"), rows, at_once=1, module=forms.MODULE)[source.name]
+        return memory.peaks([source], replace(setting, device="cpu"), rows, at_once=1, module=forms.MODULE)[
+            source.name
+        ]
     except ModelError as error:
         print(error, file=sys.stderr)
         return None

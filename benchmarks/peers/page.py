@@ -18,12 +18,19 @@ Result = Mapping[str, Any]
 
 
 def best(result: Result) -> list[str]:
-    """The variants that are compared first: the references, of each peer its fastest recipe that keeps the quality, the students."""
+    """The variants that are compared first.
+
+    The references, of each peer its fastest recipe that keeps the quality, the students.
+    """
     peers: dict[str, list[str]] = {}
     for entry in result["entries"]:
         if entry["name"] in result["figures"]:
             peers.setdefault(entry["peer"], []).append(entry["name"])
-    return [*FIRST, *(_best_of(names, result) for names in peers.values()), *_measured(result["students"], result)]
+    return [
+        *FIRST,
+        *(_best_of(names, result) for names in peers.values()),
+        *_measured(result["students"], result),
+    ]
 
 
 def _best_of(names: Sequence[str], result: Result) -> str:
@@ -37,7 +44,13 @@ def _measured(names: Sequence[str], result: Result) -> list[str]:
 
 def markdown(result: Result, picture: str) -> str:
     """`picture`: its path as seen from the page."""
-    parts = [_head(result), _verdict(result), f"![Quality against latency]({picture})", _first_table(result), _courses(result)]
+    parts = [
+        _head(result),
+        _verdict(result),
+        f"![Quality against latency]({picture})",
+        _first_table(result),
+        _courses(result),
+    ]
     return "\n\n".join([*parts, _recipes(result), _failures(result), _how(result)]) + "\n"
 
 
@@ -52,19 +65,23 @@ Machine: {hardware["cpu"]} ({vectors}), {hardware["cores"]} cores, {hardware["sy
 load {load["before"]} before and {load["after"]} after, {load["others"]} processors kept busy by others.
 
 The same teacher to each; quality on the {measured["rows"]} rows of the {result["split"]} split; speed of
-{measured["rounds"]} rounds in turns, all variants in one process."""
+{measured["rounds"]} rounds in turns, all variants in one process."""  # noqa: E501
 
 
 def _verdict(result: Result) -> str:
     """How many times faster each student is than the fastest peer, way of asking by way of asking."""
     parts = []
     for student, courses in result["against"].items():
-        name, (low, middle, high) = ratios.fastest(courses[HEADLINE]) if courses[HEADLINE] else ("", (0, 0, 0))
+        name, (low, middle, high) = (
+            ratios.fastest(courses[HEADLINE]) if courses[HEADLINE] else ("", (0, 0, 0))
+        )
         if not name:
             return "No peer could be measured."
         lines = [
-            f"**`{student}` is {middle:.1f} × faster than the fastest peer, `{name}`** (quartiles of the rounds {low:.1f} to {high:.1f}; "
-            "input to answer, batch 1, 1 thread). The fastest peer is the fastest recipe of all, whatever its quality.",
+            f"**`{student}` is {middle:.1f} × faster than the fastest peer, `{name}`** (quartiles of the "
+            f"rounds {low:.1f} to {high:.1f}; "
+            "input to answer, batch 1, 1 thread). The fastest peer is the fastest recipe of all, whatever "
+            "its quality.",
             "",
             "| way of asking | fastest peer | times faster | quartiles of the rounds |",
             "|---|---|---:|---:|",
@@ -81,9 +98,11 @@ def _first_table(result: Result) -> str:
     lines = [
         "## Each peer's best recipe",
         "",
-        f"Of a peer's recipes the fastest one that keeps {KEPT:.0%} of the teacher's {headline}, or else its fastest.",
+        f"Of a peer's recipes the fastest one that keeps {KEPT:.0%} of the teacher's {headline}, or else "
+        "its fastest.",
         "",
-        f"| | {headline} | share of the teacher's | times faster | MB | times smaller | peak RSS, MiB | made in, s (CPU s) |",
+        f"| | {headline} | share of the teacher's | times faster | MB | times smaller | peak RSS, MiB | "
+        "made in, s (CPU s) |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name in best(result):
@@ -92,7 +111,8 @@ def _first_table(result: Result) -> str:
         cells = [
             _bounded(quality, headline),
             share,
-            f"{speed['speedup']:.1f} ({speed['speedup_quartile_1']:.1f} to {speed['speedup_quartile_3']:.1f})",
+            f"{speed['speedup']:.1f} ({speed['speedup_quartile_1']:.1f} to "
+            f"{speed['speedup_quartile_3']:.1f})",
             f"{quality['bytes'] / MEGABYTE:.2f}",
             f"{quality['size_ratio']:.1f}",
             f"{speed['peak_rss_mb']:.0f}" if speed["peak_rss_mb"] is not None else "–",
@@ -109,18 +129,25 @@ def _bounded(figures: Mapping[str, float], name: str) -> str:
 def _courses(result: Result) -> str:
     """Every recipe, every way of asking."""
     courses = list(result["timings"]["teacher"]["times_faster"])
-    names = [*FIRST, *_measured([entry["name"] for entry in result["entries"]], result), *_measured(result["students"], result)]
+    names = [
+        *FIRST,
+        *_measured([entry["name"] for entry in result["entries"]], result),
+        *_measured(result["students"], result),
+    ]
     lines = [
         "## Every recipe: times faster than the teacher in torch",
         "",
-        f"| | {' | '.join(map(_words, courses))} | p50, ms | share of the teacher's {result['measured']['headline']} |",
+        f"| | {' | '.join(map(_words, courses))} | p50, ms | share of the teacher's "
+        f"{result['measured']['headline']} |",
         "|---|" + "---:|" * (len(courses) + 2),
     ]
     for name in names:
         speed = result["timings"][name]
         cells = [f"{speed['times_faster'][course]:.1f}" for course in courses]
         share = f"{result['figures'][name]['quality_ratio']:.3f}" if name != "teacher" else "1"
-        lines.append(f"| {name} | {' | '.join(cells)} | {speed['latency_ms'][HEADLINE]['p50']:.2f} | {share} |")
+        lines.append(
+            f"| {name} | {' | '.join(cells)} | {speed['latency_ms'][HEADLINE]['p50']:.2f} | {share} |"
+        )
     return "\n".join([*lines, "", "p50: of the headline, input to answer, batch 1, 1 thread."])
 
 
@@ -131,7 +158,10 @@ def _words(course: str) -> str:
 def _recipes(result: Result) -> str:
     lines = ["## The recipes", "", "| recipe | what it does |", "|---|---|"]
     lines += [f"| {entry['name']} | {entry['does']} |" for entry in result["entries"]]
-    packages = [f"* {name}: {', '.join(f'{key} {value}' for key, value in each.items())}" for name, each in result["versions"].items()]
+    packages = [
+        f"* {name}: {', '.join(f'{key} {value}' for key, value in each.items())}"
+        for name, each in result["versions"].items()
+    ]
     return "\n".join([*lines, "", "Environments:", "", *packages])
 
 
@@ -139,7 +169,9 @@ def _failures(result: Result) -> str:
     failed = [entry for entry in result["entries"] if entry["error"]]
     if not failed:
         return "## What failed\n\nNothing: every recipe was made, opened and answered."
-    return "\n\n".join(["## What failed", *(f"`{entry['name']}`:\n\n```\n{entry['error']}\n```" for entry in failed)])
+    return "\n\n".join(
+        ["## What failed", *(f"`{entry['name']}`:\n\n```\n{entry['error']}\n```" for entry in failed)]
+    )
 
 
 def _how(result: Result) -> str:
@@ -152,7 +184,7 @@ OpenVINO with the hint LATENCY. All get the same fast tokenizer, without padding
 folder with graph, tokenizer and labels; peak RSS is of a process that opens the variant and answers 32 inputs. Intervals are 95 %,
 paired with the teacher on the same resampled rows.
 
-The test split was {"" if result["split"] == "test" else "not "}opened by this run."""
+The test split was {"" if result["split"] == "test" else "not "}opened by this run."""  # noqa: E501
 
 
 def points(result: Result) -> Iterator[dict[str, Any]]:
@@ -161,7 +193,13 @@ def points(result: Result) -> Iterator[dict[str, Any]]:
         quality = result["figures"][name]
         bounds = {end: quality[f"{headline}_{end}"] for end in ("low", "high")}
         milliseconds = result["timings"][name]["latency_ms"][HEADLINE]["p50"]
-        yield {"name": name, "milliseconds": milliseconds, "quality": quality[headline], "bytes": quality["bytes"], **bounds}
+        yield {
+            "name": name,
+            "milliseconds": milliseconds,
+            "quality": quality[headline],
+            "bytes": quality["bytes"],
+            **bounds,
+        }
 
 
 def draw(result: Result, file: Path) -> None:

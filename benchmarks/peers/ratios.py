@@ -13,9 +13,14 @@ Taken = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def against(taken: Taken, students: Sequence[str], peers: Sequence[str]) -> dict[str, Any]:
-    """Student -> course -> peer -> the quartiles, over the rounds, of the peer's time through the student's in the same round."""
+    """Student -> course -> peer -> the quartiles, over the rounds, of the peer's time through the student's
+    in the same round.
+    """
     return {
-        student: {course: {peer: _quartiles(blocks[peer], blocks[student]) for peer in peers} for course, blocks in taken.items()}
+        student: {
+            course: {peer: _quartiles(blocks[peer], blocks[student]) for peer in peers}
+            for course, blocks in taken.items()
+        }
         for student in students
         if all(student in blocks for blocks in taken.values())
     }

@@ -1,4 +1,7 @@
-"""What the flows ask of git: commits, uncommitted edits, worktrees. Paths are the project's, which may lie inside a larger repository."""
+"""What the flows ask of git: commits, uncommitted edits, worktrees.
+
+Paths are the project's, which may lie inside a larger repository.
+"""
 
 from __future__ import annotations
 
@@ -51,11 +54,19 @@ def git(root: Path, *arguments: str) -> str:
         done = _asked(root, *arguments, env={hooks.VARIABLE: str(trace)})
         hook = hooks.refused(trace) if done.returncode and trace.exists() else None
     if hook:
-        words = " ".join((done.stdout + done.stderr).decode(errors="replace").split())[-LAST_WORDS:] or "it said nothing"
+        words = (
+            " ".join((done.stdout + done.stderr).decode(errors="replace").split())[-LAST_WORDS:]
+            or "it said nothing"
+        )
         remedy = "mend what it objects to, or the hook, and run this again"
-        raise HookError(f"git {arguments[0]} was refused by the hook {Path(hook).name} ({hook}): {words}; {remedy}")
+        raise HookError(
+            f"git {arguments[0]} was refused by the hook {Path(hook).name} ({hook}): {words}; {remedy}"
+        )
     if done.returncode:
-        raise GitError(" ".join(done.stderr.decode(errors="replace").split()) or f"`git {arguments[0]}` ended with {done.returncode}")
+        raise GitError(
+            " ".join(done.stderr.decode(errors="replace").split())
+            or f"`git {arguments[0]}` ended with {done.returncode}"
+        )
     return os.fsdecode(done.stdout).rstrip("\n")
 
 
@@ -91,23 +102,40 @@ def text(root: Path, revision: str, path: str) -> str:
 
 
 def changed(root: Path, *paths: str, untracked: bool = False) -> list[str]:
-    """Files of the project, below these paths if any are named, that differ from the commit that is checked out.
+    """Files of the project, below these paths if any are named, that differ from the commit that is checked
+    out.
 
     Raises:
         GitError: there is no repository, or git will not read it.
     """
     listed = f"--untracked-files={'all' if untracked else 'no'}"
-    found, begin = names(root, "status", "--porcelain", "--no-renames", listed, "--", *(paths or (".",))), prefix(root)
+    found, begin = (
+        names(root, "status", "--porcelain", "--no-renames", listed, "--", *(paths or (".",))),
+        prefix(root),
+    )
     return [line[3:].removeprefix(begin) for line in found]
 
 
-def _asked(root: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+def _asked(
+    root: Path, *arguments: str, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     inherited = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER}
     whole = {**inherited, **ENGLISH, **(env or {})}
     try:
-        return subprocess.run(["git", *arguments], cwd=root, env=whole, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=root,
+            env=whole,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
     except FileNotFoundError:
-        what = "is not installed, or not on the PATH" if root.is_dir() else f"has nothing to look at: {root} is not there"
+        what = (
+            "is not installed, or not on the PATH"
+            if root.is_dir()
+            else f"has nothing to look at: {root} is not there"
+        )
         raise GitError(what) from None
 
 
@@ -134,16 +162,26 @@ def who(root: Path) -> str:
 
 
 def edited(root: Path) -> list[str]:
-    """Tracked files with uncommitted edits, those excepted that stages write: dvc.lock and data/, raw data's pointers apart."""
+    """Tracked files with uncommitted edits, those excepted that stages write.
+
+    Dvc.lock and data/, raw data's pointers apart.
+    """
     try:
         found = sorted(changed(root))
     except GitError:
         return []
-    return [name for name in found if name != "dvc.lock" and (not name.startswith("data/") or name.startswith("data/raw/"))]
+    return [
+        name
+        for name in found
+        if name != "dvc.lock" and (not name.startswith("data/") or name.startswith("data/raw/"))
+    ]
 
 
 def find(root: Path, revision: str) -> str | None:
-    """The full hash of a commit, asked of the git remote where the checkout does not have it; None where neither knows it."""
+    """The full hash of a commit, asked of the git remote where the checkout does not have it.
+
+    None where neither knows it.
+    """
     for fetch in (False, True):
         try:
             if fetch:

@@ -1,4 +1,7 @@
-"""Values of params.yaml set for one run: `runs.bbc.prune.ffn=256`. Nothing else changes its value, whatever anchors the file has."""
+"""Values of params.yaml set for one run: `runs.bbc.prune.ffn=256`.
+
+Nothing else changes its value, whatever anchors the file has.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,20 @@ from tasks.core.errors import ParamsError, did_you_mean
 PATTERN = r"^runs\.[a-z][a-z0-9-]{0,39}(\.[A-Za-z_][A-Za-z0-9_-]*)+=\S.*$"
 BOM = b"\xef\xbb\xbf"
 KEY_BELOW_KEY = re.compile(r"^[^\s#].*:[^\S\n]*(?:[&#].*)?\n(?:[^\S\n]*(?:#.*)?\n)*( +)[^\s#-]", re.MULTILINE)
-ITEM_BELOW_KEY = re.compile(r"^( *)[^\s#-].*:[^\S\n]*(?:[&#].*)?\n(?:[^\S\n]*(?:#.*)?\n)*( *)- ", re.MULTILINE)
+ITEM_BELOW_KEY = re.compile(
+    r"^( *)[^\s#-].*:[^\S\n]*(?:[&#].*)?\n(?:[^\S\n]*(?:#.*)?\n)*( *)- ", re.MULTILINE
+)
 
 
 def apply(file: Path, overrides: Sequence[str]) -> list[str]:
-    """Writes the values into the file, comments and layout kept; returns what changed, as `runs.bbc.prune.ffn 512 → 256`.
+    """Writes the values into the file, comments and layout kept; returns what changed, as `runs.bbc.prune.ffn
+    512 → 256`.
 
     What a run shares with others by an anchor, alias or merge key becomes its own first.
 
     Raises:
-        ParamsError: the file is not readable, or with every override that names no key of it, or whose value is no YAML.
+        ParamsError: the file is not readable, or with every override that names no key of it, or whose value
+            is no YAML.
     """
     content = file.read_bytes()
     wanted = _unshared(documents.yaml(content, file.name))
@@ -72,11 +79,16 @@ def _parsed(override: str) -> tuple[list[str], Any]:
     try:
         value = documents.yaml(text.encode("utf-8", "surrogateescape"), "overrides")
         if any(getattr(event, "anchor", None) for event in YAML(typ="safe", pure=True).parse(text)):
-            raise ParamsError("overrides", f"{key}: the value {text!r} has anchors or aliases of YAML, which are not taken here")
+            raise ParamsError(
+                "overrides",
+                f"{key}: the value {text!r} has anchors or aliases of YAML, which are not taken here",
+            )
     except ParamsError as error:
         if "anchors" in error.faults[0]:
             raise
-        raise ParamsError("overrides", f"{key}: the value {text!r} is no YAML; texts with special signs need quotes") from None
+        raise ParamsError(
+            "overrides", f"{key}: the value {text!r} is no YAML; texts with special signs need quotes"
+        ) from None
     return key.split("."), value
 
 
@@ -94,13 +106,18 @@ def _below(place: Any, name: str, path: Sequence[str]) -> Any:
     known = list(place) if isinstance(place, dict) else []
     if name not in known:
         raise ParamsError(
-            "overrides", f"{'.'.join(path)}: params.yaml has no such key{did_you_mean(name, map(str, known)) if known else ''}"
+            "overrides",
+            f"{'.'.join(path)}: params.yaml has no such "
+            f"key{did_you_mean(name, map(str, known)) if known else ''}",
         )
     return place[name]
 
 
 def _set(document: Any, path: Sequence[str], value: Any) -> None:
-    """Sets the value in the written document: on the way down each mapping that stands in several places is copied for this one."""
+    """Sets the value in the written document.
+
+    On the way down each mapping that stands in several places is copied for this one.
+    """
     uses, mergers = _shared(document)
     place = document
     for name in path[:-1]:
@@ -152,7 +169,10 @@ def _keep(place: Any, name: str, uses: Counter[int], mergers: dict[int, list[Com
 
 
 def _write_out_merges(place: Any, standing: set[int]) -> None:
-    """A merge key can only name what stands above it; what it took from elsewhere the mapping says itself then."""
+    """A merge key can only name what stands above it.
+
+    What it took from elsewhere the mapping says itself then.
+    """
     if id(place) in standing or not isinstance(place, CommentedMap | CommentedSeq):
         return
     standing.add(id(place))
@@ -182,8 +202,13 @@ def _check(written: bytes, wanted: Any, name: str) -> None:
     except ParamsError:
         same = False
     if not same:
-        fault = "the values cannot be set without changing others that they share by anchors, aliases or merge keys"
-        raise ParamsError(name, f"{fault}; nothing was written; write the shared values out, or set them by hand")
+        fault = (
+            "the values cannot be set without changing others that they share by anchors, aliases or "
+            "merge keys"
+        )
+        raise ParamsError(
+            name, f"{fault}; nothing was written; write the shared values out, or set them by hand"
+        )
 
 
 def _unshared(value: Any) -> Any:
@@ -196,7 +221,9 @@ def _told(value: Any) -> Any:
     """By what two values can be held against each other: 1 is not 1.0, and no number is itself."""
     if isinstance(value, dict):
         return {(type(key).__name__, repr(key)): _told(below) for key, below in value.items()}
-    return [_told(below) for below in value] if isinstance(value, list) else (type(value).__name__, repr(value))
+    return (
+        [_told(below) for below in value] if isinstance(value, list) else (type(value).__name__, repr(value))
+    )
 
 
 def _show(value: Any) -> str:

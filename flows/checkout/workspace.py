@@ -29,7 +29,10 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Held:
-    """A workspace of our own. `mended` says what was put right in it; `died` is the flow run of a holder that was killed."""
+    """A workspace of our own.
+
+    `mended` says what was put right in it; `died` is the flow run of a holder that was killed.
+    """
 
     root: Path
     file: TextIO
@@ -57,7 +60,9 @@ def hold(root: Path, wait: float = 0) -> Iterator[Held]:
         yield held
         return
     if not (root / ".dvc").is_dir():
-        raise ParamsError(str(root), "is not the top folder of a project (it has no .dvc); run this where dvc.yaml is")
+        raise ParamsError(
+            str(root), "is not the top folder of a project (it has no .dvc); run this where dvc.yaml is"
+        )
     documents.check_files(root)
     path = root / ".dvc" / "tmp" / "workspace.lock"
     path.parent.mkdir(exist_ok=True)
@@ -76,7 +81,10 @@ def hold(root: Path, wait: float = 0) -> Iterator[Held]:
 
 
 def mend_locks(root: Path) -> list[str]:
-    """Drops what dead processes left in .dvc/tmp/rwlock; DVC itself takes any process of the same number for the holder."""
+    """Drops what dead processes left in .dvc/tmp/rwlock.
+
+    DVC itself takes any process of the same number for the holder.
+    """
     file = root / ".dvc" / "tmp" / "rwlock"
     if not file.is_file():
         return []
@@ -86,7 +94,11 @@ def mend_locks(root: Path) -> list[str]:
             writers, readers = locks.get("write", {}), locks.get("read", {})
             living = {
                 "write": {path: holder for path, holder in writers.items() if _alive(holder)},
-                "read": {path: alive for path, holders in readers.items() if (alive := [holder for holder in holders if _alive(holder)])},
+                "read": {
+                    path: alive
+                    for path, holders in readers.items()
+                    if (alive := [holder for holder in holders if _alive(holder)])
+                },
             }
         except (ValueError, AttributeError, TypeError, KeyError):
             file.unlink()
@@ -98,7 +110,10 @@ def mend_locks(root: Path) -> list[str]:
 
 
 def _mend_dvc_lock(root: Path) -> list[str]:
-    """Moves a dvc.lock that DVC cannot read out of the way; the run-cache then restores the stages without running them."""
+    """Moves a dvc.lock that DVC cannot read out of the way.
+
+    The run-cache then restores the stages without running them.
+    """
     path = root / "dvc.lock"
     if not path.exists():
         return []
@@ -106,12 +121,18 @@ def _mend_dvc_lock(root: Path) -> list[str]:
         COMPILED_LOCKFILE_SCHEMA(documents.yaml(path.read_bytes(), path.name))
     except (ParamsError, Invalid):
         path.replace(path.with_name("dvc.lock.bad"))
-        return ["moved dvc.lock, which was torn, to dvc.lock.bad; what is in DVC's run-cache is restored without a run"]
+        return [
+            "moved dvc.lock, which was torn, to dvc.lock.bad; what is in DVC's run-cache is restored "
+            "without a run"
+        ]
     return []
 
 
 def _alive(holder: dict[str, Any]) -> bool:
-    """Whether the process of this number lives and still is the one that wrote the entry: its arguments are the same."""
+    """Whether the process of this number lives and still is the one that wrote the entry.
+
+    Its arguments are the same.
+    """
     try:
         process = psutil.Process(holder["pid"])
         arguments = holder["cmd"].partition(" ")[2]
@@ -130,7 +151,10 @@ def _lock(file: TextIO, root: Path, wait: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 who = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in _read(file).items())
-                fault = f"another flow or command is at work here ({who}); try again later, or wait for it with --wait SECONDS"
+                fault = (
+                    f"another flow or command is at work here ({who}); try again later, or wait for it "
+                    "with --wait SECONDS"
+                )
                 raise PassingError(str(root), fault) from None
             time.sleep(POLL_SECONDS)
         else:

@@ -1,7 +1,9 @@
-"""A second working tree of the checkout, at a commit of its own, for a run that must not touch the first. Both share one DVC cache.
+"""A second working tree of the checkout, at a commit of its own, for a run that must not touch the first.
+Both share one DVC cache.
 
-It lies in .dvc/tmp/worktrees/. A run that completes clears it away; what a failed or killed one leaves there is gone on with by a run of
-the same commit and overrides, and cleared away by the next of others. The caller holds the checkout's workspace.
+It lies in .dvc/tmp/worktrees/. A run that completes clears it away; what a failed or killed one leaves there
+is gone on with by a run of the same commit and overrides, and cleared away by the next of others. The caller
+holds the checkout's workspace.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ HASH = r"^([0-9a-f]{7,40})?$"
 
 @contextmanager
 def at(root: Path, revision: str, changes: Sequence[str]) -> Iterator[tuple[Path, list[str]]]:
-    """The current directory is a worktree at `revision` (the checkout's own commit, if empty) with `changes` in params.yaml.
+    """The current directory is a worktree at `revision` (the checkout's own commit, if empty) with `changes`
+    in params.yaml.
 
     Yields:
         The project's folder in it, and what the changes did: `runs.bbc.prune.ffn 512 → 256`.
@@ -48,7 +51,9 @@ def at(root: Path, revision: str, changes: Sequence[str]) -> Iterator[tuple[Path
     clear(root, but=top)
     _check_out(root, top, wanted)
     if not (folder / ".dvc").is_dir():
-        raise ParamsError(f"commit {wanted[:12]}", f"has no project at {prefix(root) or '.'}; it has no .dvc there")
+        raise ParamsError(
+            f"commit {wanted[:12]}", f"has no project at {prefix(root) or '.'}; it has no .dvc there"
+        )
     _share_store(root, folder)
     said = overrides.apply(folder / "params.yaml", changes) if changes else []
     if changes or not revision:  # another commit may have other params: its stages check them themselves
@@ -59,7 +64,8 @@ def at(root: Path, revision: str, changes: Sequence[str]) -> Iterator[tuple[Path
 
 
 def save(experiment: str, stages: Sequence[str], say: Callable[[str], object]) -> None:
-    """`dvc exp save` of these stages in the current directory, a worktree; the checkout's `dvc exp show` then lists the experiment.
+    """`dvc exp save` of these stages in the current directory, a worktree; the checkout's `dvc exp show` then
+    lists the experiment.
 
     Raises:
         PassingError: DVC did not do it.
@@ -67,7 +73,15 @@ def save(experiment: str, stages: Sequence[str], say: Callable[[str], object]) -
     lines: list[str] = []
     new = names(Path.cwd(), "ls-files", "--others", "--exclude-standard")
     untracked = [argument for file in new for argument in ("--include-untracked", file)]
-    command = ["exp", "save", f"--name={experiment}", "--message", f"slipway: {experiment}", *untracked, *stages]
+    command = [
+        "exp",
+        "save",
+        f"--name={experiment}",
+        "--message",
+        f"slipway: {experiment}",
+        *untracked,
+        *stages,
+    ]
 
     def take(line: str) -> None:
         lines.append(line)
@@ -78,9 +92,11 @@ def save(experiment: str, stages: Sequence[str], say: Callable[[str], object]) -
 
 
 def free_name(root: Path, wanted: str, run_id: str) -> str:
-    """A name for an experiment that nothing has yet: what is wanted, in signs that DVC takes, if need be with a number.
+    """A name for an experiment that nothing has yet: what is wanted, in signs that DVC takes, if need be with
+    a number.
 
-    `dvc exp apply` takes a branch, a tag or the beginning of a commit for an experiment of that name; such names are not free either.
+    `dvc exp apply` takes a branch, a tag or the beginning of a commit for an experiment of that name; such
+    names are not free either.
     """
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", wanted).strip("-")[:LONGEST_NAME] or run_id
     taken = git(root, "for-each-ref", "--format=%(refname:lstrip=-1)", "refs/exps").splitlines()
@@ -97,7 +113,10 @@ def _is_revision(root: Path, name: str) -> bool:
 
 
 def clear(root: Path, but: Path | None = None) -> None:
-    """Removes the worktrees that lie there, but for one. No run is at work in them: it would hold the checkout's workspace."""
+    """Removes the worktrees that lie there, but for one.
+
+    No run is at work in them: it would hold the checkout's workspace.
+    """
     place = root / PLACE
     for folder in place.iterdir() if place.is_dir() else ():
         if folder != but:
@@ -109,12 +128,17 @@ def _resolve(root: Path, revision: str) -> str:
     wanted = find(root, revision) if revision else commit(root)
     if wanted is None:
         what = f"revision {revision}" if revision else "HEAD"
-        raise ParamsError(what, "neither this checkout nor its git remote has this commit; commit and push it")
+        raise ParamsError(
+            what, "neither this checkout nor its git remote has this commit; commit and push it"
+        )
     return wanted
 
 
 def _check_out(root: Path, folder: Path, wanted: str) -> None:
-    """The files of the commit; of what a killed run left only what git ignores stays, its scratch folders among it."""
+    """The files of the commit.
+
+    Of what a killed run left only what git ignores stays, its scratch folders among it.
+    """
     try:
         if (folder / ".git").exists():
             (Path(git(folder, "rev-parse", "--absolute-git-dir")) / "index.lock").unlink(missing_ok=True)
@@ -134,19 +158,29 @@ def _check_out(root: Path, folder: Path, wanted: str) -> None:
 
 
 def _share_store(root: Path, folder: Path) -> None:
-    """DVC's settings there: the checkout's cache and remotes, as the commit, uncommitted edits and its own settings have them together."""
+    """DVC's settings there.
+
+    The checkout's cache and remotes, as the commit, uncommitted edits and its own settings have them
+    together.
+    """
     with closing(Repo(str(root))) as repo:
         settings = {
             "core": {key: value for key, value in repo.config["core"].items() if key == "remote"},
             "cache": {**repo.config["cache"], "dir": str(Path(repo.cache.local_cache_dir).resolve())},
             **{f'remote "{name}"': dict(remote) for name, remote in repo.config["remote"].items()},
         }
-    lines = ConfigObj(settings, encoding="utf-8").write()  # DVC's own writer takes no folder with other signs than ASCII in its name
-    private.write(folder / ".dvc" / "config.local", "".join(f"{os.fsdecode(line)}\n" for line in lines))  # the remotes' keys are in it
+    lines = ConfigObj(
+        settings, encoding="utf-8"
+    ).write()  # DVC's own writer takes no folder with other signs than ASCII in its name
+    private.write(
+        folder / ".dvc" / "config.local", "".join(f"{os.fsdecode(line)}\n" for line in lines)
+    )  # the remotes' keys are in it
 
 
 def _bring_checkpoints(root: Path, folder: Path) -> None:
-    """Pretrained models in folders of the checkout that git does not know, where possible at no cost in space."""
+    """Pretrained models in folders of the checkout that git does not know, where possible at no cost in
+    space.
+    """
     for run in params.read(folder / "params.yaml").values():
         source = run.get("pretrain", {}).get("source", {}) if isinstance(run, dict) else {}
         named = source.get("folder") if isinstance(source, dict) else None

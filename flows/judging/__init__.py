@@ -1,1 +1,4 @@
-"""Which of two models is better, and could one have seen it: statistics and measuring, without Prefect and DVC."""
+"""Which of two models is better, and could one have seen it.
+
+Statistics and measuring, without Prefect and DVC.
+"""

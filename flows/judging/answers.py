@@ -31,7 +31,10 @@ class Shipped:
 
     def ask(self, rows: Sequence[Row]) -> list[np.ndarray]:
         """Probabilities (decisions, labels) for each row."""
-        graph, request = package.session(self.folder / package.GRAPH, threads=1), self.kind.request(self.folder)
+        graph, request = (
+            package.session(self.folder / package.GRAPH, threads=1),
+            self.kind.request(self.folder),
+        )
         return [package.softmax(package.logits(graph, request, self.kind.raw_input(row))) for row in rows]
 
 
@@ -46,7 +49,9 @@ def shipped(folder: Path, kind: str) -> Shipped:
 def names_of(models: Sequence[Shipped], rows: Sequence[Row]) -> list[str]:
     """All labels that the models know or the rows have, in the kind's order."""
     kind = models[0].kind
-    return kind.label_names([*(row["label"] for row in rows), *(label for model in models for label in model.labels)])
+    return kind.label_names(
+        [*(row["label"] for row in rows), *(label for model in models for label in model.labels)]
+    )
 
 
 def numbered(probabilities: Sequence[np.ndarray], own: Sequence[str], names: Sequence[str]) -> np.ndarray:
@@ -57,13 +62,22 @@ def numbered(probabilities: Sequence[np.ndarray], own: Sequence[str], names: Seq
 
 
 def likeliest(kept: Sequence[Sequence[float]], labels: int) -> np.ndarray:
-    """The likeliest label of each decision (m,), from each row's probabilities as predictions.parquet keeps them, one after another."""
+    """The likeliest label of each decision (m,), from each row's probabilities as predictions.parquet keeps
+    them, one after another.
+    """
     chosen: np.ndarray = np.concatenate([np.asarray(row) for row in kept]).reshape(-1, labels).argmax(1)
     return chosen
 
 
 def truth_of(labels: Sequence[str], names: Sequence[str]) -> Truth:
-    """The right answers from the `label` columns of rows: the name of one label, or several with spaces between them."""
+    """The right answers from the `label` columns of rows.
+
+    The name of one label, or several with spaces between them.
+    """
     number = {name: at for at, name in enumerate(names)}
     decided = [[label] if label in number else label.split() for label in labels]
-    return Truth(np.array([number[one] for each in decided for one in each]), [len(each) for each in decided], list(names))
+    return Truth(
+        np.array([number[one] for each in decided for one in each]),
+        [len(each) for each in decided],
+        list(names),
+    )

@@ -1,4 +1,5 @@
-"""How far trainings of a run's recipe lie apart that differ by their seed alone: measured once, kept in data/<run>/retrain/spread.json.
+"""How far trainings of a run's recipe lie apart that differ by their seed alone: measured once, kept in
+data/<run>/retrain/spread.json.
 
 Another recipe makes it be measured again; more rows do not.
 """
@@ -38,7 +39,11 @@ def read(root: Path, run: str, params: Mapping[str, Any]) -> Spread | None:
     if not path.exists():
         return None
     found = json.loads(path.read_text(encoding="utf-8"))
-    return Spread(found["seeds"], found["deviation"], found["categories"]) if found.get("recipe") == recipe(params) else None
+    return (
+        Spread(found["seeds"], found["deviation"], found["categories"])
+        if found.get("recipe") == recipe(params)
+        else None
+    )
 
 
 def write(root: Path, run: str, params: Mapping[str, Any], spread: Spread, figures: Sequence[float]) -> None:
@@ -54,8 +59,11 @@ def write(root: Path, run: str, params: Mapping[str, Any], spread: Spread, figur
     path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def of_predictions(files: Sequence[Path], labels: Sequence[str], name: str, seed: int) -> tuple[Spread, list[float]]:
-    """From the predictions.parquet of a benchmark of each training, all of the same rows; and the headline figure of each.
+def of_predictions(
+    files: Sequence[Path], labels: Sequence[str], name: str, seed: int
+) -> tuple[Spread, list[float]]:
+    """From the predictions.parquet of a benchmark of each training, all of the same rows; and the headline
+    figure of each.
 
     `labels` in the order of the models' numbers, `name` of the kind.
     """
@@ -63,4 +71,6 @@ def of_predictions(files: Sequence[Path], labels: Sequence[str], name: str, seed
     truth = answers.truth_of(tables[0]["label"].to_pylist(), labels)
     guesses = [answers.likeliest(table["final"].to_pylist(), len(labels)) for table in tables]
     sums = [kind.count(guess, truth.labels, truth.decisions, truth.names).sum(0) for guess in guesses]
-    return spread_of(kind, guesses, truth, RESAMPLES, seed), [float(kind.figures(one)[kind.headline]) for one in sums]
+    return spread_of(kind, guesses, truth, RESAMPLES, seed), [
+        float(kind.figures(one)[kind.headline]) for one in sums
+    ]

@@ -1,18 +1,21 @@
-"""Whether a challenger is better than a champion, worse, no different, or whether the data are too few to tell.
+"""Whether a challenger is better than a champion, worse, no different, or whether the data are too few to
+tell.
 
-Two sources of chance stand between two figures: other rows would have been asked, and the same recipe trained with another seed would have
-come out otherwise. The first is estimated by the paired bootstrap over rows (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-chapter 13), the second from models of one recipe that differ by their seed alone (`spread_of`). Both variances are added.
+Two sources of chance stand between two figures: other rows would have been asked, and the same recipe trained
+with another seed would have come out otherwise. The first is estimated by the paired bootstrap over rows
+(Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13), the second from models of one
+recipe that differ by their seed alone (`spread_of`). Both variances are added.
 
-A spread of few seeds is itself uncertain, so the quantile is that of a t distribution. The spread is what the figures vary over seeds less
-what rows explain of that; with the rows' variance added again, the sum is as uncertain as the figures' own variance and has its
-`seeds - 1` degrees of freedom (Gaylor and Hopper, Estimating the Degrees of Freedom for Linear Combinations of Mean Squares by
-Satterthwaite's Formula, 1969). That holds if the spread was measured on about as many rows as are compared, and is on the safe side if on
-more. Where rows explain all the variation over seeds, theirs is the only variance and the quantile is the normal one. How often such
-verdicts err: docs/results/calibration.md.
+A spread of few seeds is itself uncertain, so the quantile is that of a t distribution. The spread is what the
+figures vary over seeds less what rows explain of that; with the rows' variance added again, the sum is as
+uncertain as the figures' own variance and has its `seeds - 1` degrees of freedom (Gaylor and Hopper,
+Estimating the Degrees of Freedom for Linear Combinations of Mean Squares by Satterthwaite's Formula, 1969).
+That holds if the spread was measured on about as many rows as are compared, and is on the safe side if on
+more. Where rows explain all the variation over seeds, theirs is the only variance and the quantile is the
+normal one. How often such verdicts err: docs/results/calibration.md.
 
-"No difference" is a claim, too: the whole interval lies within the margin (Schuirmann, two one-sided tests, 1987; here with the 95 %
-interval, which is stricter than the usual 90 %).
+"No difference" is a claim, too: the whole interval lies within the margin (Schuirmann, two one-sided tests,
+1987; here with the 95 % interval, which is stricter than the usual 90 %).
 """
 
 from __future__ import annotations
@@ -36,9 +39,11 @@ LEAST_ROWS = 50
 
 @dataclass(frozen=True)
 class Spread:
-    """How far trainings of one recipe lie apart that differ by their seed alone, the rows' part of it taken out.
+    """How far trainings of one recipe lie apart that differ by their seed alone, the rows' part of it taken
+    out.
 
-    `deviation` is of the headline figure, `categories` of each category's F1; `seeds` is how many models it was estimated from.
+    `deviation` is of the headline figure, `categories` of each category's F1; `seeds` is how many models it
+    was estimated from.
     """
 
     seeds: int
@@ -67,9 +72,11 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`gained` and `lost` count the decisions that only the challenger, or only the champion, makes right; `rows` those compared.
+    """`gained` and `lost` count the decisions that only the challenger, or only the champion, makes right;
+    `rows` those compared.
 
-    `categories` holds the differences in F1 by category, each with an interval so wide that all of them hold together (Bonferroni).
+    `categories` holds the differences in F1 by category, each with an interval so wide that all of them hold
+    together (Bonferroni).
     """
 
     figure: str
@@ -87,17 +94,27 @@ class Comparison:
 
 
 def compare(
-    kind: Kind, champion: np.ndarray, challenger: np.ndarray, truth: Truth, spread: Spread, margin: float, resamples: int, seed: int
+    kind: Kind,
+    champion: np.ndarray,
+    challenger: np.ndarray,
+    truth: Truth,
+    spread: Spread,
+    margin: float,
+    resamples: int,
+    seed: int,
 ) -> Comparison:
     """Compares two models on the same rows.
 
     Args:
         champion: The numbers (m,) of the labels it answered, one per decision; `challenger` likewise.
         truth: The right labels of the same decisions.
-        spread: Of the run's recipe; `Spread(0, 0.0)` if only these two models are meant, not the recipes behind them.
+        spread: Of the run's recipe; `Spread(0, 0.0)` if only these two models are meant, not the recipes
+            behind them.
         margin: Differences of the headline figure up to this size do not matter.
     """
-    counts = [kind.count(guess, truth.labels, truth.decisions, truth.names) for guess in (champion, challenger)]
+    counts = [
+        kind.count(guess, truth.labels, truth.decisions, truth.names) for guess in (champion, challenger)
+    ]
     sums = resampled_sums(counts, resamples, seed)
     points = [one.sum(0) for one in counts]
     headline = [np.asarray(kind.figures(one)[kind.headline]) for one in (*points, *sums)]
@@ -106,7 +123,9 @@ def compare(
     by_category = [_f1(one) for one in (*points, *sums)]
     confidence = 1 - (1 - CONFIDENCE) / max(1, len(names))
     categories = {
-        name: _difference([one[..., at] for one in by_category], spread.categories.get(name, 0.0), spread.seeds, confidence)
+        name: _difference(
+            [one[..., at] for one in by_category], spread.categories.get(name, 0.0), spread.seeds, confidence
+        )
         for at, name in enumerate(names)
     }
     right = [guess == truth.labels for guess in (champion, challenger)]
@@ -123,17 +142,24 @@ def compare(
 
 
 def spread_of(kind: Kind, answers: Sequence[np.ndarray], truth: Truth, resamples: int, seed: int) -> Spread:
-    """The spread of models of one recipe that differ by their seed; `answers` are what each of them, at least two, says to the same rows.
+    """The spread of models of one recipe that differ by their seed; `answers` are what each of them, at least
+    two, says to the same rows.
 
     The variance of the figures over seeds holds half the paired variance over rows, which is subtracted.
     """
     counts = [kind.count(guess, truth.labels, truth.decisions, truth.names) for guess in answers]
     sums = resampled_sums(counts, resamples, seed)
     points = [one.sum(0) for one in counts]
-    headline = _deviation([kind.figures(one)[kind.headline] for one in points], [kind.figures(one)[kind.headline] for one in sums])
+    headline = _deviation(
+        [kind.figures(one)[kind.headline] for one in points],
+        [kind.figures(one)[kind.headline] for one in sums],
+    )
     names = kind.categories(truth.names)
     f1, sampled = [_f1(one) for one in points], [_f1(one) for one in sums]
-    by_category = {name: _deviation([one[at] for one in f1], [one[:, at] for one in sampled]) for at, name in enumerate(names)}
+    by_category = {
+        name: _deviation([one[at] for one in f1], [one[:, at] for one in sampled])
+        for at, name in enumerate(names)
+    }
     return Spread(len(answers), headline, by_category)
 
 
@@ -169,7 +195,10 @@ def _verdict(difference: Difference, margin: float, rows: int) -> Verdict:
 
 
 def _f1(sums: np.ndarray) -> np.ndarray:
-    """(..., 3 k) sums of `Kind.count` -> F1 (..., k) of each category; 0 where it neither occurs nor is answered."""
+    """(..., 3 k) sums of `Kind.count` -> F1 (..., k) of each category.
+
+    0 where it neither occurs nor is answered.
+    """
     guess, truth, both = np.split(sums, 3, axis=-1)
     f1: np.ndarray = 2 * both / np.where(guess + truth > 0, guess + truth, 1)
     return f1

@@ -1,7 +1,9 @@
-"""Tells Prefect which runs are over because their process was killed: nobody else would, and they would be Running for ever.
+"""Tells Prefect which runs are over because their process was killed: nobody else would, and they would be
+Running for ever.
 
-A flow signs its run with its process, as a label. A run whose process is gone is marked by the flow that finds its workspace, by any
-flow of the same machine, by a worker when it starts, and by `make ui` all the time.
+A flow signs its run with its process, as a label. A run whose process is gone is marked by the flow that
+finds its workspace, by any flow of the same machine, by a worker when it starts, and by `make ui` all the
+time.
 """
 
 from __future__ import annotations
@@ -18,7 +20,12 @@ from uuid import UUID
 import httpx
 import psutil
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import PrefectException
 from prefect.states import Cancelled, Crashed
@@ -29,9 +36,11 @@ WORKER = "prefect.worker.name"
 KILLED, CANCELLED = "its process was killed", "cancelled, and its process is gone"
 UNFINISHED = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
 SIGNED_AFTER, BEGUN_AFTER = timedelta(minutes=1), timedelta(minutes=5)
-"""A run that a worker has taken has signed by then, if its process lives; and long before the second, or its worker was killed."""
+"""A run that a worker has taken has signed by then, if its process lives; and long before the second, or its
+worker was killed."""
 POOLS = ("gpu", "cpu", "control")
-"""Those of prefect.yaml whose runs begin at once; where containers are fetched first, being taken may last."""
+"""Those of prefect.yaml whose runs begin at once; where containers are fetched first, being taken may last.
+"""
 FAULTS = (PrefectException, httpx.HTTPError)
 
 
@@ -39,21 +48,33 @@ def sign(flow_run: str) -> None:
     """Writes onto the flow run which process is at work on it, and on which try of it."""
     with get_client(sync_client=True) as client:
         tries = client.read_flow_run(UUID(flow_run)).run_count
-        client.update_flow_run_labels(UUID(flow_run), {LABEL: " ".join([*machine(), str(os.getpid()), began(os.getpid()), str(tries)])})
+        client.update_flow_run_labels(
+            UUID(flow_run), {LABEL: " ".join([*machine(), str(os.getpid()), began(os.getpid()), str(tries)])}
+        )
 
 
 def machine() -> tuple[str, str, str]:
-    """Which machine this is, since when it runs, and in which namespace it numbers its processes: containers may have one of their own."""
+    """Which machine this is, since when it runs, and in which namespace it numbers its processes.
+
+    Containers may have one of their own.
+    """
     node = uuid.getnode()
     card = 0 if node >> 40 & 1 else node  # without a network card it is a random number, with this bit set
     boot, namespace = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
     there = boot.exists() and namespace.exists()
     host = f"{socket.gethostname()}-{card:x}"
-    return (host, boot.read_text(encoding="ascii").strip(), str(namespace.stat().st_ino)) if there else (host, "-", "-")
+    return (
+        (host, boot.read_text(encoding="ascii").strip(), str(namespace.stat().st_ino))
+        if there
+        else (host, "-", "-")
+    )
 
 
 def began(pid: int) -> str:
-    """When the process began, in ticks since the machine did: unlike a time of day no clock that is set moves it."""
+    """When the process began, in ticks since the machine did.
+
+    Unlike a time of day no clock that is set moves it.
+    """
     stat = Path(f"/proc/{pid}/stat")
     if stat.exists():
         return stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
@@ -61,7 +82,10 @@ def began(pid: int) -> str:
 
 
 def mark(flow_run: str) -> bool:
-    """Marks the flow run and its unfinished task runs as Crashed. False where the server does not know it, or knows that it ended."""
+    """Marks the flow run and its unfinished task runs as Crashed.
+
+    False where the server does not know it, or knows that it ended.
+    """
     with get_client(sync_client=True) as client:
         try:
             return _end(client, client.read_flow_run(UUID(flow_run)))
@@ -74,7 +98,11 @@ def sweep() -> list[str]:
     unfinished = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=UNFINISHED)))
     with get_client(sync_client=True) as client:
         try:
-            return [_told(run) for run in client.read_flow_runs(flow_run_filter=unfinished) if _is_dead(run) and _end(client, run)]
+            return [
+                _told(run)
+                for run in client.read_flow_runs(flow_run_filter=unfinished)
+                if _is_dead(run) and _end(client, run)
+            ]
         except FAULTS:
             return []
 
@@ -106,7 +134,10 @@ def _is_dead(run: FlowRun) -> bool:
 
 
 def _signature(run: FlowRun) -> list[str]:
-    """Empty where the process of this try has not signed yet: after *Retry* or *Resume* the run still bears that of the try before."""
+    """Empty where the process of this try has not signed yet.
+
+    After *Retry* or *Resume* the run still bears that of the try before.
+    """
     *signed, tries = str(run.labels.get(LABEL, "")).split() or [""]
     begun = run.state is not None and run.state.type != StateType.PENDING
     return signed if begun and tries == str(run.run_count) else []

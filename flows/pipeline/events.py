@@ -1,4 +1,7 @@
-"""Events of ours that the server keeps and automations wait for. Each says to which run it happened, why, and on which page it is told."""
+"""Events of ours that the server keeps and automations wait for.
+
+Each says to which run it happened, why, and on which page it is told.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,12 @@ GATE_FAILED = "slipway.gate.failed"
 MISSED = "slipway.night.missed"
 RETRAIN = "slipway.retrain."
 SET_ASIDE = f"{RETRAIN}set-aside"
-TOLD = (GATE_FAILED, MISSED, SET_ASIDE, *(f"{RETRAIN}{decision}" for decision in ("promoted", "refused", "rolled-back")))
+TOLD = (
+    GATE_FAILED,
+    MISSED,
+    SET_ASIDE,
+    *(f"{RETRAIN}{decision}" for decision in ("promoted", "refused", "rolled-back")),
+)
 """Those that a webhook hears of."""
 
 

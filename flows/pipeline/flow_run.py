@@ -1,4 +1,7 @@
-"""What every flow of ours does around its work: it signs its run, takes the workspace, and mends what a killed one left behind."""
+"""What every flow of ours does around its work.
+
+It signs its run, takes the workspace, and mends what a killed one left behind.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,21 @@ from flows.pipeline import crashed
 
 
 class ReasonAlone(logging.Filter):
-    """A run that failed ends with its reason, as its one error: Prefect tells it as news, and after it the code it came through."""
+    """A run that failed ends with its reason, as its one error.
+
+    Prefect tells it as news, and after it the code it came through.
+    """
 
     told = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         said = record.getMessage()
         if said.startswith("Finished in state Failed("):
-            record.levelno, record.levelname, self.told = logging.ERROR, logging.getLevelName(logging.ERROR), True
+            record.levelno, record.levelname, self.told = (
+                logging.ERROR,
+                logging.getLevelName(logging.ERROR),
+                True,
+            )
         return not (self.told and said.startswith("Engine execution exited with unexpected exception"))
 
 
@@ -44,7 +54,9 @@ def workspace_for_run(root: Path, wait: float) -> Iterator[int]:
         held.sign(str(flow_run.id))
         for mended in held.mended:
             logger.warning("mended: %s", mended)
-        if held.died and held.died != str(flow_run.id) and crashed.mark(held.died):  # it may be this run, before its *Retry*
+        if (
+            held.died and held.died != str(flow_run.id) and crashed.mark(held.died)
+        ):  # it may be this run, before its *Retry*
             logger.warning("mended: marked its flow run %s as Crashed", held.died)
         for line in crashed.sweep():
             logger.warning("mended: %s", line)
@@ -52,7 +64,8 @@ def workspace_for_run(root: Path, wait: float) -> Iterator[int]:
 
 
 def tag(*texts: str) -> None:
-    """Shows the texts on the run's page and in the list of runs, in place of those with the same first word that a former try left there.
+    """Shows the texts on the run's page and in the list of runs, in place of those with the same first word
+    that a former try left there.
 
     Where the server cannot be asked the run has no tags; that is no reason to fail it.
     """

@@ -1,7 +1,9 @@
-"""What an operator may ask of a run: the types behind the form of Prefect's UI, which its server checks before a run begins.
+"""What an operator may ask of a run: the types behind the form of Prefect's UI, which its server checks
+before a run begins.
 
-Names of runs and stages are choices: the form's schema, made when a deployment is, lists what params.yaml and dvc.yaml of the current
-directory have then. The flow itself takes any name of the right form, for a run of another revision has names of its own.
+Names of runs and stages are choices: the form's schema, made when a deployment is, lists what params.yaml and
+dvc.yaml of the current directory have then. The flow itself takes any name of the right form, for a run of
+another revision has names of its own.
 """
 
 from __future__ import annotations
@@ -72,7 +74,9 @@ class Offering:
 
     known: Callable[[], Choices]
 
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         schema = handler(core)
         return {**schema, "enum": list(found)} if (found := self.known()) else schema
 
@@ -85,7 +89,9 @@ RetrainedRuns = Annotated[tuple[RetrainedRun, ...], MANY]
 SearchedRun = Annotated[RunName, Offering(searched)]
 Stage = Annotated[str, Field(pattern=f"^[a-z][a-z0-9_-]*(@{RUN})?$"), Offering(stages)]
 Stages = Annotated[tuple[Stage, ...], MANY]
-Overrides = Annotated[tuple[Annotated[str, Field(pattern=PATTERN, max_length=500)], ...], Field(max_length=100)]
+Overrides = Annotated[
+    tuple[Annotated[str, Field(pattern=PATTERN, max_length=500)], ...], Field(max_length=100)
+]
 Revision = Annotated[str, Field(pattern=HASH)]
 Seconds = Annotated[float, Field(ge=0, le=30 * 24 * 3600)]
 Deployment = Literal["compress/compress-on-gpu", "compress/compress-on-cpu"]

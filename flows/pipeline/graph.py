@@ -1,7 +1,7 @@
 """The graph as DVC knows it: which stages there are, in which order, what is up to date and why not.
 
-Reads dvc.yaml, dvc.lock, params.yaml and the artifacts; writes nothing. DVC addresses stages relative to the current directory, which must
-be the project's top folder.
+Reads dvc.yaml, dvc.lock, params.yaml and the artifacts; writes nothing. DVC addresses stages relative to the
+current directory, which must be the project's top folder.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ SAID_OF = {
 GONE = object()
 BUSY = "is busy, it is being blocked by"
 BUSY_SECONDS = 2
-logging.getLogger("dvc.stage.cache").setLevel(logging.WARNING)  # it announces a restoration that was only asked about
+logging.getLogger("dvc.stage.cache").setLevel(
+    logging.WARNING
+)  # it announces a restoration that was only asked about
 GPU = "gpu"
 """A stage's tag, and the name of the limit on how many stages that have it run at once."""
 
@@ -95,11 +97,25 @@ class Graph:
                 return "never ran before"
             entries = [entry for found in status.values() for entry in found]
             said = [sentence for entry in entries for sentence in _say(entry)]
-            lost = [sentence for entry in entries if isinstance(entry, dict) and "changed outs" in entry for sentence in _say(entry)]
+            lost = [
+                sentence
+                for entry in entries
+                if isinstance(entry, dict) and "changed outs" in entry
+                for sentence in _say(entry)
+            ]
             lost = [sentence for sentence in lost if sentence.endswith(" is missing")]
-            params = [sentence for entry in stage.deps if isinstance(entry, ParamsDependency) for sentence in _changed_params(entry)]
-        causes = [one for one in (*said, *params) if one not in lost]  # a worktree has no outputs yet, which tells nothing
-        return "; ".join(dict.fromkeys(causes or lost)) or ("its stanza in dvc.yaml changed" if status else "")
+            params = [
+                sentence
+                for entry in stage.deps
+                if isinstance(entry, ParamsDependency)
+                for sentence in _changed_params(entry)
+            ]
+        causes = [
+            one for one in (*said, *params) if one not in lost
+        ]  # a worktree has no outputs yet, which tells nothing
+        return "; ".join(dict.fromkeys(causes or lost)) or (
+            "its stanza in dvc.yaml changed" if status else ""
+        )
 
     def _status(self, name: str) -> dict[str, list[Any]]:
         """DVC's own words. Waits while another DVC process is at work on the stage."""
@@ -116,7 +132,11 @@ class Graph:
     def is_changed(self, source: str) -> bool:
         """Whether raw data differ from their .dvc file; data that are not there do not."""
         with self._lock:
-            return any(out.exists and out.workspace_status() for stage in self._repo.stage.load_file(source) for out in stage.outs)
+            return any(
+                out.exists and out.workspace_status()
+                for stage in self._repo.stage.load_file(source)
+                for out in stage.outs
+            )
 
     @contextmanager
     def repo(self) -> Iterator[Repo]:
@@ -125,7 +145,10 @@ class Graph:
             yield self._repo
 
     def restorable(self, name: str, pull: bool) -> bool:
-        """Whether DVC's run-cache has the stage's result, so that it need not run. With `pull` what only the remote has is fetched."""
+        """Whether DVC's run-cache has the stage's result, so that it need not run.
+
+        With `pull` what only the remote has is fetched.
+        """
         with self._lock, self._repo.lock if pull else nullcontext():
             try:
                 stage = self._repo.stage.load_one("dvc.yaml", name)
@@ -138,12 +161,25 @@ class Graph:
         return True
 
     def gpus(self, name: str) -> int:
-        """How many it uses: none, unless its hints say so and its params do not say `device: cpu`; else one for each of its processes."""
+        """How many it uses.
+
+        None, unless its hints say so and its params do not say `device: cpu`; else one for each of its
+        processes.
+        """
         with self._lock:
             deps = self._repo.stage.get_target(name).deps
-            params = {key: value for dep in deps if isinstance(dep, ParamsDependency) for key, value in dep.read_params().items()}
+            params = {
+                key: value
+                for dep in deps
+                if isinstance(dep, ParamsDependency)
+                for key, value in dep.read_params().items()
+            }
         own = {key.rpartition(".")[2]: value for key, value in params.items()}
-        return 0 if GPU not in self.stages[name].hints.tags or own.get("device") == "cpu" else int(own.get("processes", 1))
+        return (
+            0
+            if GPU not in self.stages[name].hints.tags or own.get("device") == "cpu"
+            else int(own.get("processes", 1))
+        )
 
     def outs(self, name: str) -> list[Any]:
         with self._lock:
@@ -151,7 +187,9 @@ class Graph:
 
     def manifest(self, name: str) -> list[dict[str, Any]]:
         """Path, md5 and size in bytes of each output, as dvc.lock has them."""
-        return [{"path": str(out), "md5": out.hash_info.value, "size": out.meta.size} for out in self.outs(name)]
+        return [
+            {"path": str(out), "md5": out.hash_info.value, "size": out.meta.size} for out in self.outs(name)
+        ]
 
 
 def select(stages: Mapping[str, Stage], runs: Sequence[str]) -> list[Stage]:
@@ -162,7 +200,9 @@ def select(stages: Mapping[str, Stage], runs: Sequence[str]) -> list[Stage]:
     """
     known = {stage.run for stage in stages.values()}
     if unknown := [run for run in runs if run not in known]:
-        raise ParamsError("dvc.yaml", *(f"there is no run `{run}`{did_you_mean(run, known)}" for run in unknown))
+        raise ParamsError(
+            "dvc.yaml", *(f"there is no run `{run}`{did_you_mean(run, known)}" for run in unknown)
+        )
     wanted = [name for name, stage in stages.items() if not runs or stage.run in runs]
     for name in wanted:
         wanted += [upstream for upstream in stages[name].upstream if upstream not in wanted]
@@ -175,10 +215,16 @@ def expand(names: Sequence[str], stages: Sequence[Stage]) -> set[str]:
     Raises:
         ParamsError: there is no such stage.
     """
-    meant = {name: {stage.name for stage in stages if name in (stage.name, stage.name.partition("@")[0])} for name in names}
+    meant = {
+        name: {stage.name for stage in stages if name in (stage.name, stage.name.partition("@")[0])}
+        for name in names
+    }
     if unknown := [name for name, found in meant.items() if not found]:
         known = [stage.name for stage in stages]
-        raise ParamsError("dvc.yaml", *(f"there is no stage `{name}` to force{did_you_mean(name, known)}" for name in unknown))
+        raise ParamsError(
+            "dvc.yaml",
+            *(f"there is no stage `{name}` to force{did_you_mean(name, known)}" for name in unknown),
+        )
     return set().union(*meant.values())
 
 
@@ -201,7 +247,10 @@ def _hints(name: str, found: Any) -> Hints:
         return Hints.model_validate(found)
     except ValidationError as error:
         where = [".".join(["meta.prefect", *map(str, detail["loc"])]) for detail in error.errors()]
-        faults = [f"{name}: {at} = {detail['input']!r}: {detail['msg']}" for at, detail in zip(where, error.errors(), strict=True)]
+        faults = [
+            f"{name}: {at} = {detail['input']!r}: {detail['msg']}"
+            for at, detail in zip(where, error.errors(), strict=True)
+        ]
         raise ParamsError("dvc.yaml", *faults) from None
 
 
@@ -217,7 +266,10 @@ def _say(entry: str | dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def _changed_params(dependency: ParamsDependency) -> Iterator[str]:
-    """`runs.bbc.prune.ffn 512 → 256`: DVC tells only that a section changed; its values of last time stand in dvc.lock."""
+    """`runs.bbc.prune.ffn 512 → 256`.
+
+    DVC tells only that a section changed; its values of last time stand in dvc.lock.
+    """
     old = dict(_leaves("", dependency.hash_info.value or {}))
     new = dict(_leaves("", dependency.read_params()))
     for key in [*new, *(key for key in old if key not in new)]:

@@ -1,4 +1,7 @@
-"""A stage that fails or is stopped leaves its former result in place: DVC takes it away before the stage begins, and would leave none."""
+"""A stage that fails or is stopped leaves its former result in place.
+
+DVC takes it away before the stage begins, and would leave none.
+"""
 
 from __future__ import annotations
 

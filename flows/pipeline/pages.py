@@ -1,4 +1,7 @@
-"""What an operator sees on the page of a run beside its stages: what it was made from, what it made, and the benchmark's report."""
+"""What an operator sees on the page of a run beside its stages.
+
+What it was made from, what it made, and the benchmark's report.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ PICTURE = re.compile(r"!\[(?P<text>[^\]]*)\]\((?P<file>[\w./-]+\.png)\)")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run's code and params come from. `edits` are files that differ from the commit; `changes` what overrides did to params."""
+    """Where a run's code and params come from.
+
+    `edits` are files that differ from the commit; `changes` what overrides did to params.
+    """
 
     commit: str | None
     edits: Sequence[str]
@@ -41,28 +47,49 @@ def show_origin(origin: Origin, runs: Sequence[str]) -> None:
     if origin.edits:
         lines.append(f"**Uncommitted edits** {', '.join(map(escape.code, origin.edits))}")
     if origin.changes:
-        lines.append("**Overrides**\n\n" + "\n".join(f"* {escape.markdown(change)}" for change in origin.changes))
+        lines.append(
+            "**Overrides**\n\n" + "\n".join(f"* {escape.markdown(change)}" for change in origin.changes)
+        )
     if origin.experiment:
         name = origin.experiment
         apply = escape.code(f"dvc exp apply {name}")
-        lines.append(f"**Experiment** {escape.code(name)}, saved if the run completes: `dvc exp show`, {apply}")
+        lines.append(
+            f"**Experiment** {escape.code(name)}, saved if the run completes: `dvc exp show`, {apply}"
+        )
     for run in runs:
-        shown = escape.visible(json.dumps(document["runs"].get(run), indent=2, ensure_ascii=False, default=str), keep="\n")
+        shown = escape.visible(
+            json.dumps(document["runs"].get(run), indent=2, ensure_ascii=False, default=str), keep="\n"
+        )
         lines.append(f"**Params of `{run}`**\n\n```json\n{shown}\n```")
     create_markdown_artifact("\n\n".join(lines), key="origin", description="commit and params")
 
 
 def show_outputs(graph: Graph, outcomes: Sequence[Outcome]) -> None:
-    """A row per output of the stages that are up to date now; above it which of them ran, and why: else only the log tells."""
+    """A row per output of the stages that are up to date now.
+
+    Above it which of them ran, and why: else only the log tells.
+    """
     rows = [
-        {"stage": outcome.stage, "state": outcome.state, "output": escape.markdown(out["path"]), "md5": out["md5"], "bytes": out["size"]}
+        {
+            "stage": outcome.stage,
+            "state": outcome.state,
+            "output": escape.markdown(out["path"]),
+            "md5": out["md5"],
+            "bytes": out["size"],
+        }
         for outcome in outcomes
         if outcome.state in DONE
         for out in graph.manifest(outcome.stage)
     ]
     if rows:
-        ran = [f"* **{outcome.stage}** ran: {escape.markdown(outcome.message)}" for outcome in outcomes if outcome.ran]
-        create_table_artifact(rows, key="outputs", description="\n".join(["outputs, as dvc.lock has them", *ran]))
+        ran = [
+            f"* **{outcome.stage}** ran: {escape.markdown(outcome.message)}"
+            for outcome in outcomes
+            if outcome.ran
+        ]
+        create_table_artifact(
+            rows, key="outputs", description="\n".join(["outputs, as dvc.lock has them", *ran])
+        )
 
 
 def show_reports(runs: Sequence[str]) -> None:
@@ -71,7 +98,9 @@ def show_reports(runs: Sequence[str]) -> None:
         file = Path("data") / run / "benchmark" / "report" / "report.md"
         if file.is_file():
             text = file.read_text(encoding="utf-8")
-            create_markdown_artifact(with_pictures(text, file.parent), key=f"{run}-report", description=f"benchmark of {run}")
+            create_markdown_artifact(
+                with_pictures(text, file.parent), key=f"{run}-report", description=f"benchmark of {run}"
+            )
 
 
 def with_pictures(text: str, folder: Path) -> str:
@@ -87,14 +116,23 @@ def with_pictures(text: str, folder: Path) -> str:
 
 
 def figures(outcomes: Sequence[Outcome]) -> list[str]:
-    """Tags for the list of runs: how much ran, and of each benchmark that is up to date its headline figure and its gates."""
+    """Tags for the list of runs.
+
+    How much ran, and of each benchmark that is up to date its headline figure and its gates.
+    """
     said = [f"ran {sum(one.ran for one in outcomes)} of {len(outcomes)}"]
     known = params.document(Path("params.yaml"))["runs"]
     for outcome in outcomes:
         stage, _, run = outcome.stage.partition("@")
         folder = Path("data") / run / "benchmark"
-        if stage == "benchmark" and outcome.state in DONE and all((folder / name).is_file() for name in gates.FILES):
-            with suppress(KeyError, TypeError, ValueError, SlipwayError):  # a revision of old may have other figures
+        if (
+            stage == "benchmark"
+            and outcome.state in DONE
+            and all((folder / name).is_file() for name in gates.FILES)
+        ):
+            with suppress(
+                KeyError, TypeError, ValueError, SlipwayError
+            ):  # a revision of old may have other figures
                 said.append(f"{run}: {_figure(folder, load_kind(known[run]['kind']).headline)}")
     return said
 
@@ -106,11 +144,18 @@ def _figure(folder: Path, headline: str) -> str:
 
 
 def tell_gates(outcomes: Sequence[Outcome]) -> list[str]:
-    """What the benchmarks that just ran say against their models; gates not passed are also an event that automations can wait for."""
+    """What the benchmarks that just ran say against their models.
+
+    Gates not passed are also an event that automations can wait for.
+    """
     said = []
     for outcome in outcomes:
         stage, _, run = outcome.stage.partition("@")
-        if stage != "benchmark" or not outcome.ran or not (Path("data") / run / "benchmark" / "timings.json").is_file():
+        if (
+            stage != "benchmark"
+            or not outcome.ran
+            or not (Path("data") / run / "benchmark" / "timings.json").is_file()
+        ):
             continue
         passed, lines = gates.verdict(Path("data") / run / "benchmark")
         said += [f"{run}: {line}" for line in lines if gates.BELOW in line]

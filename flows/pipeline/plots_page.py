@@ -1,10 +1,12 @@
-"""Makes the page that `dvc plots show` and `dvc plots diff` write free of the network, and harmless: python -m flows.pipeline.plots_page
+"""Makes the page that `dvc plots show` and `dvc plots diff` write free of the network, and harmless: python
+-m flows.pipeline.plots_page
 
-DVC's own page loads Vega from a content network. Ours carries it: .dvc/offline.html, named in .dvc/config, made anew at installation.
+DVC's own page loads Vega from a content network. Ours carries it: .dvc/offline.html, named in .dvc/config,
+made anew at installation.
 
-DVC puts labels, titles and files' names into its page as they are, inside of scripts. Here they all land in a `plaintext` element, which
-nothing can end, so that a browser sees text and no markup; our script takes the plots out of that text. And a policy in the page's head
-lets no script run but ours, and no host be asked.
+DVC puts labels, titles and files' names into its page as they are, inside of scripts. Here they all land in a
+`plaintext` element, which nothing can end, so that a browser sees text and no markup; our script takes the
+plots out of that text. And a policy in the page's head lets no script run but ours, and no host be asked.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ addEventListener("DOMContentLoaded", () => {
     if (picture) added("img", { src: picture, alt: "" });
   }
 });
-"""
+"""  # noqa: E501
 
 HTML = """<!DOCTYPE html>
 <html lang="en">
@@ -70,8 +72,14 @@ def page() -> str:
     """The template, with DVC's placeholder in it."""
     bundle = vl_convert.javascript_bundle(GLOBALS, vl_version=VEGA_LITE).replace("</script>", "<\\/script>")
     # Vega compiles the formulas of a plot's template: hence unsafe-eval.
-    scripts = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in (bundle, DRAW))
-    policy = f"default-src 'none'; script-src 'unsafe-eval' {scripts}; style-src 'unsafe-inline'; img-src 'self' data: blob: file:"
+    scripts = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'"
+        for one in (bundle, DRAW)
+    )
+    policy = (
+        f"default-src 'none'; script-src 'unsafe-eval' {scripts}; style-src 'unsafe-inline'; img-src "
+        "'self' data: blob: file:"
+    )
     return HTML.format(policy=policy, bundle=bundle, draw=DRAW)
 
 

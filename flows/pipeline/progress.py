@@ -1,6 +1,8 @@
-"""Turns a stage's `PROGRESS label k/n note` lines into a Prefect progress artifact and, now and then, a line of the log.
+"""Turns a stage's `PROGRESS label k/n note` lines into a Prefect progress artifact and, now and then, a line
+of the log.
 
-The note, a training's loss for instance, and the time that is left at the speed so far stand in the artifact's description.
+The note, a training's loss for instance, and the time that is left at the speed so far stand in the
+artifact's description.
 """
 
 from __future__ import annotations
@@ -34,7 +36,11 @@ class Told:
         return 100 * self.done / max(self.total, 1)
 
     def __str__(self) -> str:
-        left = f"{_duration((self.total - self.done) / self.per_second)} left" if self.per_second and self.done < self.total else ""
+        left = (
+            f"{_duration((self.total - self.done) / self.per_second)} left"
+            if self.per_second and self.done < self.total
+            else ""
+        )
         return ", ".join(filter(None, [f"{self.label}: {int(self.percent)} %", self.note, left]))
 
 
@@ -44,8 +50,8 @@ def _duration(seconds: float) -> str:
 
 
 class Progress:
-    """Posts from a thread of its own, and only the latest, for a slow or lost server must not hold up the stage: what is told between two
-    ticks is left out, but not the last word on what was shown before."""
+    """Posts from a thread of its own, and only the latest, for a slow or lost server must not hold up the
+    stage: what is told between two ticks is left out, but not the last word on what was shown before."""
 
     def __init__(self, stage: str, logger: Any) -> None:
         self._stage = stage
@@ -54,7 +60,9 @@ class Progress:
         self._began: dict[str, tuple[float, int]] = {}
         self._artifacts: dict[str, UUID] = {}
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._work,), daemon=True)
+        self._thread = threading.Thread(
+            target=contextvars.copy_context().run, args=(self._work,), daemon=True
+        )
 
     def __enter__(self) -> Progress:
         self._thread.start()
@@ -95,11 +103,16 @@ class Progress:
         if told.label in self._artifacts:
             update_progress_artifact(self._artifacts[told.label], told.percent, description=str(told))
         else:
-            made: Any = create_progress_artifact(told.percent, key=self._key(told.label), description=str(told))
+            made: Any = create_progress_artifact(
+                told.percent, key=self._key(told.label), description=str(told)
+            )
             self._artifacts[told.label] = made
 
     def _key(self, label: str) -> str:
-        """Words and dashes, as Prefect wants it: those of the stage, and those of the label that do not begin by saying them again."""
+        """Words and dashes, as Prefect wants it.
+
+        Those of the stage, and those of the label that do not begin by saying them again.
+        """
         stage, said = (re.findall("[a-z0-9]+", text.lower()) for text in (self._stage, label))
         while said and said[0] in stage:
             del said[0]

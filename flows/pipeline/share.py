@@ -1,8 +1,9 @@
-"""Results go to the DVC remote as they are made, so that another agent fetches them where it would have trained.
+"""Results go to the DVC remote as they are made, so that another agent fetches them where it would have
+trained.
 
-`dvc push --run-cache` sends which result belongs to which inputs, and `dvc repro --pull` takes it. But it leaves out what DVC does not
-cache, metrics and plots, and without them the other side's DVC refuses the result and trains; so they are sent here too, and before the
-entry that names them.
+`dvc push --run-cache` sends which result belongs to which inputs, and `dvc repro --pull` takes it. But it
+leaves out what DVC does not cache, metrics and plots, and without them the other side's DVC refuses the
+result and trains; so they are sent here too, and before the entry that names them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def has_remote(graph: Graph) -> bool:
 
 
 class Owed:
-    """The stages of a checkout whose results were not pushed yet, on disk, so that a kill in between forgets none of them."""
+    """The stages of a checkout whose results were not pushed yet, on disk, so that a kill in between forgets
+    none of them.
+    """
 
     def __init__(self, root: Path) -> None:
         self._file = root / OWED
@@ -45,12 +48,17 @@ class Owed:
     def _write(self, change: Callable[[list[str]], list[str]]) -> None:
         with self._lock:
             new = self._file.with_suffix(".new")
-            new.write_text("".join(f"{stage}\n" for stage in dict.fromkeys(change(self.stages()))), encoding="utf-8")
+            new.write_text(
+                "".join(f"{stage}\n" for stage in dict.fromkeys(change(self.stages()))), encoding="utf-8"
+            )
             new.replace(self._file)
 
 
 def settle(graph: Graph, owed: Owed, say: Callable[[str], object], stop: threading.Event) -> list[str]:
-    """Pushes what is still owed of stages that are up to date; returns those that the remote still does not have."""
+    """Pushes what is still owed of stages that are up to date.
+
+    Returns those that the remote still does not have.
+    """
     left = []
     for stage in [stage for stage in owed.stages() if stage in graph.stages and not graph.why(stage)]:
         try:
@@ -93,7 +101,9 @@ def push(graph: Graph, stage: str, say: Callable[[str], object], stop: threading
         else:
             say(f"{stage}: pushed to the DVC remote, {count} files in {time.monotonic() - started:.1f} s")
             return
-    raise PassingError("DVC remote", f"did not take the result of {stage}: {why}; `dvc push --run-cache` tries again")
+    raise PassingError(
+        "DVC remote", f"did not take the result of {stage}: {why}; `dvc push --run-cache` tries again"
+    )
 
 
 def _push(repo: Repo, stage: str) -> int:

@@ -1,6 +1,8 @@
-"""What the log says of a run that is suspended in the UI: the page shows *Suspended* at once, though a stage is at work and ends first.
+"""What the log says of a run that is suspended in the UI: the page shows *Suspended* at once, though a stage
+is at work and ends first.
 
-A training cannot stand still. Prefect ends the run before its next stage; *Resume* starts it again, and what was done is Cached.
+A training cannot stand still. Prefect ends the run before its next stage; *Resume* starts it again, and what
+was done is Cached.
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ def told() -> Iterator[None]:
     try:
         yield
     except Pause:
-        logger.warning("suspended: stops here, between two stages, and leaves the checkout free; *Resume* in the UI goes on")
+        logger.warning(
+            "suspended: stops here, between two stages, and leaves the checkout free; *Resume* in the UI "
+            "goes on"
+        )
         raise
     finally:
         done.set()
@@ -40,7 +45,9 @@ def told() -> Iterator[None]:
 def _listen(run: str, done: threading.Event, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
     while run and not done.wait(ASK_SECONDS):
         if _is_suspended(run):
-            logger.warning("suspended: the stage at work ends first, the run stops after it; *Cancel* stops it at once")
+            logger.warning(
+                "suspended: the stage at work ends first, the run stops after it; *Cancel* stops it at once"
+            )
             return
 
 

@@ -1,5 +1,5 @@
-"""Each stage of the graph as a task run: Cached where DVC finds it up to date or restores it; Completed, with the reason it ran; Failed,
-with the stage's own words.
+"""Each stage of the graph as a task run: Cached where DVC finds it up to date or restores it; Completed, with
+the reason it ran; Failed, with the stage's own words.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Work:
-    """What a flow lends its task runs. `keep` are descriptors that children hold open too, `mask` takes secrets out of a line, `owed` is
-    where results are noted that the DVC remote is to get; None: it gets none."""
+    """What a flow lends its task runs. `keep` are descriptors that children hold open too, `mask` takes
+    secrets out of a line, `owed` is where results are noted that the DVC remote is to get; None: it gets
+    none."""
 
     graph: Graph
     mask: Mask
@@ -59,7 +60,10 @@ class Work:
 
 
 def worth_a_retry(_task: object, _run: object, state: State[Any]) -> bool:
-    """A user's fault and a bug come back with every try; a passing fault, or what killed a stage before it could say a word, may not."""
+    """A user's fault and a bug come back with every try.
+
+    A passing fault, or what killed a stage before it could say a word, may not.
+    """
     return not child.stopping.is_set() and _code(state) in (PASSING, None)
 
 
@@ -80,7 +84,11 @@ def run_stage(stage: Stage, work: Work) -> State[Any]:
                 raise StageError(BUG, f"after it ran DVC still finds it changed: {left}")
     except StageError as failure:
         return Failed(message=str(failure), data=failure)
-    message = f"{why} (ran {time.monotonic() - started:.1f} s)" if ran else f"restored from DVC's cache, nothing ran: {why}"
+    message = (
+        f"{why} (ran {time.monotonic() - started:.1f} s)"
+        if ran
+        else f"restored from DVC's cache, nothing ran: {why}"
+    )
     _share(stage.name, work)
     return Completed(name=None if ran else "Cached", message=message, data=graph.manifest(stage.name))
 
@@ -94,12 +102,16 @@ def _reproduce(stage: Stage, work: Work, force: bool) -> bool:
         runs = force or not work.graph.restorable(stage.name, pull)
     except FileNotFoundError as error:  # raw data that no .dvc file stands for: DVC cannot even ask
         raise StageError(
-            USERS_FAULT, f"{_in_project(error)}: is missing; `python -m flows.raw_data.data add {stage.run} SOURCE` brings it in"
+            USERS_FAULT,
+            f"{_in_project(error)}: is missing; `python -m flows.raw_data.data add {stage.run} SOURCE` "
+            "brings it in",
         ) from None
     with _slot(stage, work.graph, runs, logger), Progress(stage.name, logger) as progress:
         if work.owed is not None:
             work.owed.add(stage.name)
-        return reproduce(stage, force, pull, lambda line: progress.take(line) or logger.info(line), work.keep, work.mask)
+        return reproduce(
+            stage, force, pull, lambda line: progress.take(line) or logger.info(line), work.keep, work.mask
+        )
 
 
 def _in_project(error: OSError) -> str:
@@ -114,7 +126,9 @@ def _fetch(work: Work) -> None:
 
 
 @contextmanager
-def _slot(stage: Stage, graph: Graph, runs: bool, logger: logging.LoggerAdapter[Any] | logging.Logger) -> Iterator[None]:
+def _slot(
+    stage: Stage, graph: Graph, runs: bool, logger: logging.LoggerAdapter[Any] | logging.Logger
+) -> Iterator[None]:
     """The slots of the limit `gpu` that it needs, for a stage that really runs, and on GPUs."""
     count = graph.gpus(stage.name) if runs else 0
     if not count:
@@ -124,7 +138,15 @@ def _slot(stage: Stage, graph: Graph, runs: bool, logger: logging.LoggerAdapter[
     with ExitStack() as held:
         while True:
             try:
-                held.enter_context(concurrency(GPU, occupy=count, timeout_seconds=ASK_SECONDS, lease_duration=LEASE_SECONDS, strict=False))
+                held.enter_context(
+                    concurrency(
+                        GPU,
+                        occupy=count,
+                        timeout_seconds=ASK_SECONDS,
+                        lease_duration=LEASE_SECONDS,
+                        strict=False,
+                    )
+                )
                 break
             except TimeoutError:
                 if child.stopping.is_set():
@@ -134,8 +156,8 @@ def _slot(stage: Stage, graph: Graph, runs: bool, logger: logging.LoggerAdapter[
 
 
 def _share(stage: str, work: Work) -> None:
-    """Sends also what was restored: a kill may have come before its push. A result that the remote does not take is here all the same: the
-    flow tells at its end what it still owes."""
+    """Sends also what was restored: a kill may have come before its push. A result that the remote does not
+    take is here all the same: the flow tells at its end what it still owes."""
     if work.owed is None:
         return
     try:
@@ -146,10 +168,14 @@ def _share(stage: str, work: Work) -> None:
 
 
 def _submit(stage: Stage, work: Work, upstream: list[Any]) -> Any:
-    # No tags: for each of them Prefect asks its server for a slot, also where the stage is Cached, which takes up to two seconds.
+    # No tags: for each of them Prefect asks its server for a slot, also where the stage is Cached, which
+    # takes up to two seconds.
     hints = stage.hints
     named = run_stage.with_options(
-        name=stage.name, task_run_name=stage.name, retries=hints.retries, retry_delay_seconds=hints.retry_delay_seconds
+        name=stage.name,
+        task_run_name=stage.name,
+        retries=hints.retries,
+        retry_delay_seconds=hints.retry_delay_seconds,
     )
     return named.submit(stage, work, wait_for=upstream)  # type: ignore[call-overload]
 
@@ -181,7 +207,10 @@ def _outcome(stage: Stage, futures: dict[str, Any]) -> Outcome:
 
 
 def _code(state: State[Any]) -> int | None:
-    """That of the error we gave the state; a bug's, where another came; None where all is lost but the message the server keeps."""
+    """That of the error we gave the state.
+
+    A bug's, where another came; None where all is lost but the message the server keeps.
+    """
     try:
         error: Any = state.result(raise_on_failure=False)
     except MissingResult:
@@ -190,9 +219,13 @@ def _code(state: State[Any]) -> int | None:
 
 
 def _told_once(record: logging.LogRecord) -> bool:
-    """Prefect tells a failure twice, first with an empty traceback, and calls it an error of each later stage that it was not reached."""
+    """Prefect tells a failure twice, first with an empty traceback, and calls it an error of each later stage
+    that it was not reached.
+    """
     said = record.getMessage()
-    return record.levelno != logging.ERROR or not said.startswith(("Task run failed with state", "Finished in state NotReady"))
+    return record.levelno != logging.ERROR or not said.startswith(
+        ("Task run failed with state", "Finished in state NotReady")
+    )
 
 
 logging.getLogger("prefect.task_runs").addFilter(_told_once)

@@ -1,7 +1,8 @@
-"""A Python module run as a child that cannot outlive its parent: when the parent dies, however it dies, the child's whole group is killed.
+"""A Python module run as a child that cannot outlive its parent: when the parent dies, however it dies, the
+child's whole group is killed.
 
-The child holds the reading end of a pipe whose only writing end is the parent's, so the end of the pipe is the parent's death. Run as a
-script this file is the child's side; it uses the standard library alone.
+The child holds the reading end of a pipe whose only writing end is the parent's, so the end of the pipe is
+the parent's death. Run as a script this file is the child's side; it uses the standard library alone.
 """
 
 from __future__ import annotations
@@ -20,8 +21,13 @@ stopping = threading.Event()
 _live: set[subprocess.Popen[str]] = set()
 
 
-def start(module: str, *arguments: str, env: Mapping[str, str], output: IO[str] | int, keep: Sequence[int] = ()) -> subprocess.Popen[str]:
-    """`python -m module arguments`, bound to this process. `keep` are file descriptors the child holds open, such as a lock's."""
+def start(
+    module: str, *arguments: str, env: Mapping[str, str], output: IO[str] | int, keep: Sequence[int] = ()
+) -> subprocess.Popen[str]:
+    """`python -m module arguments`, bound to this process.
+
+    `keep` are file descriptors the child holds open, such as a lock's.
+    """
     command = [sys.executable, "-P", __file__, module, *arguments]
     return subprocess.Popen(
         command,
@@ -37,9 +43,15 @@ def start(module: str, *arguments: str, env: Mapping[str, str], output: IO[str] 
 
 
 def run(
-    module: str, *arguments: str, env: Mapping[str, str], on_line: Callable[[str], None], timeout: float | None, keep: Sequence[int]
+    module: str,
+    *arguments: str,
+    env: Mapping[str, str],
+    on_line: Callable[[str], None],
+    timeout: float | None,
+    keep: Sequence[int],
 ) -> int:
-    """Its exit status; negative when a signal ended it. Each line of output goes to `on_line`, called in another thread.
+    """Its exit status; negative when a signal ended it. Each line of output goes to `on_line`, called in
+    another thread.
 
     Raises:
         TimeoutError: it was killed after `timeout` seconds.
@@ -62,8 +74,8 @@ def run(
 
 @contextlib.contextmanager
 def stopped_on_error() -> Iterator[None]:
-    """Around the submission of tasks too, not only the wait for them: the first already run while the last are submitted, and a process
-    told to end then would wait for them for ever."""
+    """Around the submission of tasks too, not only the wait for them: the first already run while the last
+    are submitted, and a process told to end then would wait for them for ever."""
     try:
         yield
     except BaseException:

@@ -1,8 +1,9 @@
-"""The environment that Prefect, DVC and Hugging Face find: quiet, without telemetry, with all state inside the project.
+"""The environment that Prefect, DVC and Hugging Face find: quiet, without telemetry, with all state inside
+the project.
 
-It is set when this module is imported, which must be before prefect is: Prefect reads its settings then. What the user has set stays, but
-that no proxy stands between processes of this machine; what cannot be ends with one message.
-`python -m flows.process.environment` writes what bare `dvc` needs into .dvc/config.local.
+It is set when this module is imported, which must be before prefect is: Prefect reads its settings then. What
+the user has set stays, but that no proxy stands between processes of this machine; what cannot be ends with
+one message. `python -m flows.process.environment` writes what bare `dvc` needs into .dvc/config.local.
 """
 
 from __future__ import annotations
@@ -51,7 +52,10 @@ def reach_this_machine() -> None:
     os.environ.update(dict.fromkeys(NO_PROXY, hosts))
     for name in [name for name in os.environ if name.upper() in PROXIES and not _is_proxy(os.environ[name])]:
         del os.environ[name]
-        print(f"{name}: names no proxy: it must be as http://proxy.example:3128; going on without this proxy", file=sys.stderr)
+        print(
+            f"{name}: names no proxy: it must be as http://proxy.example:3128; going on without this proxy",
+            file=sys.stderr,
+        )
 
 
 def _is_proxy(url: str) -> bool:
@@ -70,24 +74,38 @@ def check_certificates() -> None:
         try:
             ssl.create_default_context(cafile=file)
         except OSError as error:  # ssl.SSLError is one
-            raise ParamsError(CERTIFICATES, f"names no file of certificates: {file} ({error.strerror or error})") from None
+            raise ParamsError(
+                CERTIFICATES, f"names no file of certificates: {file} ({error.strerror or error})"
+            ) from None
 
 
 def tell_settings(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Takes the place of the traceback where Prefect cannot read its settings, which it does while it is imported."""
-    if kind.__module__.partition(".")[0] not in ("pydantic_core", "pydantic_settings") or "Settings" not in str(error) + kind.__name__:
+    """Takes the place of the traceback where Prefect cannot read its settings, which it does while it is
+    imported.
+    """
+    if (
+        kind.__module__.partition(".")[0] not in ("pydantic_core", "pydantic_settings")
+        or "Settings" not in str(error) + kind.__name__
+    ):
         sys.__excepthook__(kind, error, trace)
         return
     words = [" ".join(line.split()) for line in str(error).splitlines() if "errors.pydantic.dev" not in line]
-    print(ParamsError("Prefect's settings (PREFECT_… in the environment, prefect.toml, .env)", " / ".join(words)), file=sys.stderr)
+    print(
+        ParamsError(
+            "Prefect's settings (PREFECT_… in the environment, prefect.toml, .env)", " / ".join(words)
+        ),
+        file=sys.stderr,
+    )
     sys.exit(ParamsError.exit_code)
 
 
 def own_site_cache() -> Path:
-    """Where DVC keeps what it knows of a checkout's files, for us alone: its default, which it unpickles, is open to all accounts.
+    """Where DVC keeps what it knows of a checkout's files, for us alone: its default, which it unpickles, is
+    open to all accounts.
 
     Raises:
-        SlipwayError: another account has put one there. One that cannot be made for other reasons DVC cannot make either, and says so.
+        SlipwayError: another account has put one there. One that cannot be made for other reasons DVC cannot
+            make either, and says so.
     """
     place = Path(f"{Path.cwd()}{OURS}")
     if place.parents[1].is_dir() and os.environ.setdefault(SITE_CACHE, str(place)) == str(place):
@@ -100,9 +118,18 @@ def own_site_cache() -> Path:
 
 
 def of_stage(fault_file: Path) -> dict[str, str]:
-    """What a stage's process gets: this Python first in PATH, no bars in the log, and where to write what went wrong."""
+    """What a stage's process gets.
+
+    This Python first in PATH, no bars in the log, and where to write what went wrong.
+    """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "TQDM_DISABLE": "1", FAULT_FILE: str(fault_file)}
+    return {
+        **os.environ,
+        "PATH": path,
+        "PYTHONUNBUFFERED": "1",
+        "TQDM_DISABLE": "1",
+        FAULT_FILE: str(fault_file),
+    }
 
 
 def main() -> int:

@@ -27,16 +27,24 @@ def folder(path: Path) -> Path:
         if found.st_uid == os.getuid() and found.st_mode & OTHERS:
             path.chmod(0o700)
     except (FileExistsError, NotADirectoryError):
-        raise ParamsError(str(path), "cannot be used: a file stands there or above; name a folder of your own") from None
+        raise ParamsError(
+            str(path), "cannot be used: a file stands there or above; name a folder of your own"
+        ) from None
     except OSError as error:
-        raise ParamsError(str(path), f"cannot be used: {(error.strerror or str(error)).lower()}; name a folder of your own") from None
+        raise ParamsError(
+            str(path), f"cannot be used: {(error.strerror or str(error)).lower()}; name a folder of your own"
+        ) from None
     if found.st_uid != os.getuid():
-        raise ParamsError(str(path), "belongs to another account, which could read and change what lies in it; name a folder of your own")
+        raise ParamsError(
+            str(path),
+            "belongs to another account, which could read and change it; name a folder of your own",
+        )
     return path
 
 
 def scratch(path: Path) -> Path:
-    """The same for a folder whose content can be made anew: what others could have written into it is removed.
+    """The same for a folder whose content can be made anew: what others could have written into it is
+    removed.
 
     Raises:
         ParamsError: as above.
@@ -65,7 +73,10 @@ def write(path: Path, text: str) -> None:
 
 
 def read(path: Path) -> str | None:
-    """The text of the file; None where there is none, or where it is one that others could have read or written."""
+    """The text of the file.
+
+    None where there is none, or where it is one that others could have read or written.
+    """
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="utf-8") as file:
             found = os.fstat(file.fileno())

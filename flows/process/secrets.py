@@ -1,8 +1,9 @@
 """What stages and DVC must know and nobody else: keys of remotes and hubs.
 
-They come from the environment of the agent, or from Prefect's Secret block `slipway-environment`, which holds a JSON object of variables:
-`{"AWS_ACCESS_KEY_ID": …, "AWS_SECRET_ACCESS_KEY": …}`. For the length of a flow they are in the environment of its process, which pulls and
-pushes, and so of its children; they go nowhere else, and lines that hold one are logged without it.
+They come from the environment of the agent, or from Prefect's Secret block `slipway-environment`, which holds
+a JSON object of variables: `{"AWS_ACCESS_KEY_ID": …, "AWS_SECRET_ACCESS_KEY": …}`. For the length of a flow
+they are in the environment of its process, which pulls and pushes, and so of its children; they go nowhere
+else, and lines that hold one are logged without it.
 """
 
 from __future__ import annotations
@@ -57,8 +58,13 @@ def load() -> dict[str, str]:
         found = Secret.load(BLOCK, validate=False).get()  # type: ignore[union-attr]
     except ValueError:
         return {}
-    if not isinstance(found, dict) or not all(NAME.fullmatch(name) and isinstance(value, str) for name, value in found.items()):
-        raise ParamsError(f"block {BLOCK}", 'must hold a JSON object of environment variables and their texts: {"NAME": "value"}')
+    if not isinstance(found, dict) or not all(
+        NAME.fullmatch(name) and isinstance(value, str) for name, value in found.items()
+    ):
+        raise ParamsError(
+            f"block {BLOCK}",
+            'must hold a JSON object of environment variables and their texts: {"NAME": "value"}',
+        )
     return found
 
 

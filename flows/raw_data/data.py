@@ -1,7 +1,10 @@
-"""Brings raw data into data/raw/<run>/ and versions it with DVC; makes or fetches again what the .dvc files there ask for.
+"""Brings raw data into data/raw/<run>/ and versions it with DVC; makes or fetches again what the .dvc files
+there ask for.
 
-    python -m flows.raw_data.data add RUN SOURCE [--replace]    SOURCE: bbc-news, a file, a folder, hub:OWNER/NAME@REVISION
+    python -m flows.raw_data.data add RUN SOURCE [--replace]
     python -m flows.raw_data.data restore [RUN ...]             all, when none is named
+
+SOURCE is bbc-news, a file, a folder or hub:OWNER/NAME@REVISION.
 
 Reads and writes data/raw/. Run it in the top folder of the project.
 """
@@ -31,7 +34,8 @@ ADD = "python -m flows.raw_data.data add"
 
 
 def add(root: Path, run: str, source: str, replace: bool = False) -> str:
-    """Copies the data of `source` into data/raw/<run>/ of the project `root`, versions the folder and says what was done.
+    """Copies the data of `source` into data/raw/<run>/ of the project `root`, versions the folder and says
+    what was done.
 
     Raises:
         DataError: the source cannot be had, or would overwrite other bytes and `replace` is not set.
@@ -59,11 +63,17 @@ def add(root: Path, run: str, source: str, replace: bool = False) -> str:
     left = f"\n{left}" if (left := sources.left_behind(source)) else ""
     if not new and same:
         return f"{pointer.name}: {name} is there already; nothing changed{left}"
-    return f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit {pointer.name}.dvc{left}"
+    return (
+        f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit "
+        f"{pointer.name}.dvc{left}"
+    )
 
 
 def _complete(pointer: Pointer) -> DataError | None:
-    """Brings back files that are missing, so that the next version has them too; the fault if they cannot be had."""
+    """Brings back files that are missing, so that the next version has them too.
+
+    The fault if they cannot be had.
+    """
     try:
         if pointer.lacks_files():
             _restore(pointer)
@@ -90,7 +100,9 @@ def restore(root: Path, runs: Sequence[str] = ()) -> list[str]:
                 faults += [f"{pointer.name}: {fault}" for fault in error.faults]
     if faults:
         raise DataError("restore", *faults)
-    return said or [f"data/raw has no .dvc files{' of these runs' if runs else ''}: there is nothing to restore"]
+    return said or [
+        f"data/raw has no .dvc files{' of these runs' if runs else ''}: there is nothing to restore"
+    ]
 
 
 def _restore(pointer: Pointer) -> str:
@@ -99,7 +111,8 @@ def _restore(pointer: Pointer) -> str:
     if not pointer.lacks_files():
         raise DataError(
             pointer.name,
-            f"its files were changed; `dvc add {pointer.name}` keeps the change, `dvc checkout --force {pointer.name}.dvc` undoes it",
+            f"its files were changed; `dvc add {pointer.name}` keeps the change, `dvc checkout --force "
+            f"{pointer.name}.dvc` undoes it",
         )
     tried = ""
     for name in pointer.sources():
@@ -113,7 +126,10 @@ def _restore(pointer: Pointer) -> str:
         pointer.pull()
     except DataError as error:
         came = ", ".join(pointer.sources())
-        remedy = f"; the data came from {came}: bring all of it in again with `{ADD}`, or delete {pointer.name}.dvc first"
+        remedy = (
+            f"; the data came from {came}: bring all of it in again with `{ADD}`, or delete "
+            f"{pointer.name}.dvc first"
+        )
         raise DataError(pointer.name, f"{error.faults[0]}{tried}{remedy}") from None
     return "pulled"
 
@@ -143,12 +159,16 @@ def _new_files(staging: Path, pointer: Pointer, replace: bool) -> list[Path]:
     """Those of the staged files that are not there yet with the same bytes."""
     folder = pointer.folder
     new = [
-        path for path in files(staging) if not (folder / path).is_file() or not filecmp.cmp(staging / path, folder / path, shallow=False)
+        path
+        for path in files(staging)
+        if not (folder / path).is_file() or not filecmp.cmp(staging / path, folder / path, shallow=False)
     ]
     clash = [path.as_posix() for path in new if (folder / path).exists()]
     if clash and not replace:
         some = ", ".join(clash[:5]) + (f" and {len(clash) - 5} more" if len(clash) > 5 else "")
-        raise DataError(pointer.name, f"has {some} with other bytes; give --replace to overwrite, or rename what you add")
+        raise DataError(
+            pointer.name, f"has {some} with other bytes; give --replace to overwrite, or rename what you add"
+        )
     return new
 
 
@@ -178,17 +198,26 @@ def _take_back(folder: Path, paths: Sequence[Path]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m flows.raw_data.data", description="Raw data: bring it in and version it, or restore it."
+        prog="python -m flows.raw_data.data",
+        description="Raw data: bring it in and version it, or restore it.",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     adding = commands.add_parser("add", help="bring data into data/raw/RUN and version it")
     adding.add_argument("run", metavar="RUN", help="a run's name")
-    adding.add_argument("source", metavar="SOURCE", help="bbc-news, a file, a folder, or hub:OWNER/NAME@REVISION")
+    adding.add_argument(
+        "source", metavar="SOURCE", help="bbc-news, a file, a folder, or hub:OWNER/NAME@REVISION"
+    )
     adding.add_argument("--replace", action="store_true", help="overwrite files of the same name")
     restoring = commands.add_parser("restore", help="complete the folders that data/raw/*.dvc stand for")
     restoring.add_argument("runs", nargs="*", metavar="RUN", help="of these runs alone (default: all)")
     given, root = parser.parse_args(arguments), Path.cwd()
-    return ended(lambda: [add(root, given.run, given.source, given.replace)] if given.command == "add" else restore(root, given.runs))
+    return ended(
+        lambda: (
+            [add(root, given.run, given.source, given.replace)]
+            if given.command == "add"
+            else restore(root, given.runs)
+        )
+    )
 
 
 def ended(work: Callable[[], list[str]]) -> int:
@@ -199,7 +228,9 @@ def ended(work: Callable[[], list[str]]) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     except OSError as error:
-        fault = DataError(str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; not completed")
+        fault = DataError(
+            str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; not completed"
+        )
         print(fault, file=sys.stderr)
         return fault.exit_code
     except DvcException as error:

@@ -1,4 +1,7 @@
-"""The .dvc file of a raw folder: whether the folder is what it says, where the data came from, and bringing the two together."""
+"""The .dvc file of a raw folder.
+
+Whether the folder is what it says, where the data came from, and bringing the two together.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +44,15 @@ class Pointer:
             return False
         self._load()  # of an empty file DVC would say that nothing differs
         with self._repo() as repo:
-            return not any(out.workspace_status() for stage in repo.stage.load_file(str(self.path)) for out in stage.outs)
+            return not any(
+                out.workspace_status() for stage in repo.stage.load_file(str(self.path)) for out in stage.outs
+            )
 
     def lacks_files(self) -> bool:
         """Whether the folder has fewer files than the .dvc file counts."""
-        return self.path.exists() and len(files(self.folder)) < sum(out.get("nfiles", 1) for out in self._load()["outs"])
+        return self.path.exists() and len(files(self.folder)) < sum(
+            out.get("nfiles", 1) for out in self._load()["outs"]
+        )
 
     def sources(self) -> list[str]:
         """Where the data came from, first things first."""
@@ -95,14 +102,18 @@ class Pointer:
             if not existed and self.folder.exists() and not files(self.folder):
                 self.folder.rmdir()
             why = " ".join(str(error).split())[:200]
-            raise DataError(self.name, f"DVC cannot fetch its files from its cache or {remotes} ({why})") from None
+            raise DataError(
+                self.name, f"DVC cannot fetch its files from its cache or {remotes} ({why})"
+            ) from None
 
     def _load(self) -> Any:
         content, name = self.path.read_bytes(), self.path.relative_to(self.root).as_posix()
         found = documents.yaml(content, name)
         outs = found.get("outs") if isinstance(found, dict) else None
         if not isinstance(outs, list) or not outs or not all(isinstance(out, dict) for out in outs):
-            raise DataError(name, "is not what `dvc add` writes; `git checkout` it, or delete it and add the data again")
+            raise DataError(
+                name, "is not what `dvc add` writes; `git checkout` it, or delete it and add the data again"
+            )
         return YAML().load(content)
 
     @contextmanager

@@ -1,12 +1,14 @@
-"""Ready runs: `python -m flows.raw_data.recipes add NAME` puts recipes/NAME.yaml into params.yaml as the run NAME and brings its data in.
+"""Ready runs: `python -m flows.raw_data.recipes add NAME` puts recipes/NAME.yaml into params.yaml as the run
+NAME and brings its data in.
 
     python -m flows.raw_data.recipes list
     python -m flows.raw_data.recipes add NAME [--source SOURCE] [--checkpoint FOLDER | hub:OWNER/NAME@COMMIT]
-    python -m flows.raw_data.recipes ensure NAME     the same, unless params.yaml has a run of that name already; `all` is no recipe
+    python -m flows.raw_data.recipes ensure NAME     add, unless params.yaml has a run of that name; `all` is no recipe
 
-A recipe names where its data come from (`source`; none: the user says), about how long it takes (`minutes`), and the run as it is to
-stand in params.yaml (`run`), whose lines are taken as they are, comments and all. Where the user names the checkpoint, it says CHECKPOINT.
-"""
+A recipe names where its data come from (`source`; none: the user says), about how long it takes (`minutes`),
+and the run as it is to stand in params.yaml (`run`), whose lines are taken as they are, comments and all.
+Where the user names the checkpoint, it says CHECKPOINT.
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ def listed(root: Path) -> list[str]:
     lines = []
     for name in names(root):
         text = _text(root, name)
-        lines.append(f"{name:<10} about {_parsed(name, text)['minutes']:>2} min   {text.splitlines()[0].lstrip('# ').rstrip('.')}")
+        lines.append(
+            f"{name:<10} about {_parsed(name, text)['minutes']:>2} min   "
+            f"{text.splitlines()[0].lstrip('# ').rstrip('.')}"
+        )
     return lines
 
 
@@ -46,27 +51,37 @@ def add(root: Path, name: str, source: str | None = None, checkpoint: str | None
     """Adds the run and its data; what was there already stays as it is. Returns what was done, a line each.
 
     Raises:
-        ParamsError: there is no such recipe, it needs a source or checkpoint to be named, params.yaml has another run of that name, or
-            it would not be in order.
+        ParamsError: there is no such recipe, it needs a source or checkpoint to be named, params.yaml has
+            another run of that name, or it would not be in order.
         DataError: the data cannot be had.
         ModelError: the checkpoint is no folder of the workspace.
     """
     if name not in names(root):
         raise ParamsError(
-            f"recipe {name}", f"there is none of that name{did_you_mean(name, names(root))}; recipes: {', '.join(names(root))}"
+            f"recipe {name}",
+            f"there is none of that name{did_you_mean(name, names(root))}; recipes: {', '.join(names(root))}",
         )
     text = _completed(root, name, _text(root, name), checkpoint)
     recipe = _parsed(name, text)
     wanted = source or recipe["source"]
     if wanted is None:
-        raise ParamsError(f"recipe {name}", "brings no data with it; name them: --source FILE, FOLDER or hub:OWNER/NAME@REVISION")
+        raise ParamsError(
+            f"recipe {name}",
+            "brings no data with it; name them: --source FILE, FOLDER or hub:OWNER/NAME@REVISION",
+        )
     runs = params.read(root / "params.yaml")
     content = (root / "params.yaml").read_bytes()
-    newline, before = "\r\n" if b"\r\n" in content else "\n", documents.text(content, "params.yaml").replace("\r\n", "\n")
+    newline, before = (
+        "\r\n" if b"\r\n" in content else "\n",
+        documents.text(content, "params.yaml").replace("\r\n", "\n"),
+    )
     if bad := params.bad_name(name):
         raise ParamsError(f"recipe {name}", bad)
     if name in runs and runs[name] != recipe["run"]:
-        raise ParamsError("params.yaml", f"has a run `{name}` already, with other values; take it out, or go on with it as it is")
+        raise ParamsError(
+            "params.yaml",
+            f"has a run `{name}` already, with other values; take it out, or go on with it as it is",
+        )
     if name in runs:
         return [data.add(root, name, wanted)]
     with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
@@ -75,7 +90,11 @@ def add(root: Path, name: str, source: str | None = None, checkpoint: str | None
         _check(new, {**runs, name: recipe["run"]})
         said = data.add(root, name, wanted)
         new.replace(root / "params.yaml")
-    return [said, f"params.yaml: run `{name}` added; about {recipe['minutes']} minutes on 2 cores: dvc repro benchmark@{name}"]
+    return [
+        said,
+        f"params.yaml: run `{name}` added; about {recipe['minutes']} minutes on 2 cores: dvc repro "
+        f"benchmark@{name}",
+    ]
 
 
 def ensure(root: Path, name: str) -> list[str]:
@@ -90,13 +109,17 @@ def ensure(root: Path, name: str) -> list[str]:
     if name not in names(root):
         known = sorted({*runs, *names(root)})
         raise ParamsError(
-            f"run {name}", f"is neither in params.yaml nor a recipe{did_you_mean(name, known)}; there are: {', '.join(known)}"
+            f"run {name}",
+            f"is neither in params.yaml nor a recipe{did_you_mean(name, known)}; there are: "
+            f"{', '.join(known)}",
         )
     return add(root, name)
 
 
 def _text(root: Path, name: str) -> str:
-    return documents.text((root / "recipes" / f"{name}.yaml").read_bytes(), f"recipes/{name}.yaml").replace("\r\n", "\n")
+    return documents.text((root / "recipes" / f"{name}.yaml").read_bytes(), f"recipes/{name}.yaml").replace(
+        "\r\n", "\n"
+    )
 
 
 def _parsed(name: str, text: str) -> dict[str, Any]:
@@ -104,8 +127,15 @@ def _parsed(name: str, text: str) -> dict[str, Any]:
     ParamsError: it is no recipe.
     """
     recipe = documents.yaml(text.encode(), f"recipes/{name}.yaml")
-    if not isinstance(recipe, dict) or not {"source", "minutes", "run"} <= recipe.keys() or "\nrun:\n" not in text:
-        raise ParamsError(f"recipes/{name}.yaml", "is no recipe: it must have `source`, `minutes` and `run`, a mapping on lines of its own")
+    if (
+        not isinstance(recipe, dict)
+        or not {"source", "minutes", "run"} <= recipe.keys()
+        or "\nrun:\n" not in text
+    ):
+        raise ParamsError(
+            f"recipes/{name}.yaml",
+            "is no recipe: it must have `source`, `minutes` and `run`, a mapping on lines of its own",
+        )
     return recipe
 
 
@@ -115,12 +145,15 @@ def _completed(root: Path, name: str, text: str, checkpoint: str | None) -> str:
         return text
     if checkpoint is None:
         raise ParamsError(
-            f"recipe {name}", "needs a pretrained model; name one: --checkpoint FOLDER of the workspace, or hub:OWNER/NAME@COMMIT"
+            f"recipe {name}",
+            "needs a pretrained model; name one: --checkpoint FOLDER of the workspace, or "
+            "hub:OWNER/NAME@COMMIT",
         )
     if given := HUB.fullmatch(checkpoint):
         pinned = f"{{hub: {given['name']}, revision: {given['revision']}}}"
     else:
-        pinned = f"{{folder: {json.dumps(checkpoint)}, sha256: {locate.content_hash(locate.workspace_folder(checkpoint, root))}}}"
+        sha256 = locate.content_hash(locate.workspace_folder(checkpoint, root))
+        pinned = f"{{folder: {json.dumps(checkpoint)}, sha256: {sha256}}}"
     return text.replace(f"source: {CHECKPOINT}", f"source: {pinned}")
 
 
@@ -135,7 +168,9 @@ def _with_run(before: str, section: str) -> str:
     """The section at the end of `runs`, before what else stands in the file, with the comment above that."""
     lines = before.splitlines(keepends=True)
     first = next((number for number, line in enumerate(lines) if line.startswith("runs:")), len(lines) - 1)
-    end = next((number for number in range(first + 1, len(lines)) if lines[number][0] not in " #\n"), len(lines))
+    end = next(
+        (number for number in range(first + 1, len(lines)) if lines[number][0] not in " #\n"), len(lines)
+    )
     while end < len(lines) and lines[end - 1].startswith("#"):
         end -= 1
     rest = "".join(lines[end:])
@@ -144,14 +179,18 @@ def _with_run(before: str, section: str) -> str:
 
 def _check(file: Path, wanted: dict[str, Any]) -> None:
     """Raises:
-    ParamsError: the file with the run in it is not in order, or the lines of the run did not become a run beside the others.
+    ParamsError: the file with the run in it is not in order, or the lines of the run did not become a run
+        beside the others.
     """
     try:
         same = params.read(file) == wanted
     except ParamsError:
         same = False
     if not same:
-        fault = "is not written as `runs:` with a run on the lines below each, indented by two, so no run can be put in"
+        fault = (
+            "is not written as `runs:` with a run on the lines below each, indented by two, so no run "
+            "can be put in"
+        )
         raise ParamsError("params.yaml", f"{fault}; copy what stands below `run:` in the recipe by hand")
     models: dict[str, Any] = {stage: module.Params for stage, module in stages.load_all().items()}
     params.check(params.read(file), models, known_kinds())
@@ -163,7 +202,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("list", help="name the recipes")
     adding = commands.add_parser("add", help="add a recipe to params.yaml as a run, with its data")
     adding.add_argument("--source", help="where the data come from, for recipes that bring none")
-    adding.add_argument("--checkpoint", help="folder of the workspace or hub:OWNER/NAME@COMMIT, for recipes that name no model")
+    adding.add_argument(
+        "--checkpoint",
+        help="folder of the workspace or hub:OWNER/NAME@COMMIT, for recipes that name no model",
+    )
     ensuring = commands.add_parser("ensure", help="add the recipe, unless params.yaml has a run of that name")
     for one in (adding, ensuring):
         one.add_argument("name", metavar="NAME")

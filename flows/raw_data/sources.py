@@ -1,4 +1,7 @@
-"""Where raw data come from: a corpus inside an installed package, a file, a folder, or a data set of the hub at a revision."""
+"""Where raw data come from.
+
+A corpus inside an installed package, a file, a folder, or a data set of the hub at a revision.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ ELPV_DEFECTIVE = 0.5
 
 
 def bring(source: str, into: Path) -> str:
-    """Puts the data of `source` into the empty folder `into` and returns the source's name, which for a path is its last part.
+    """Puts the data of `source` into the empty folder `into` and returns the source's name, which for a path
+    is its last part.
 
     Raises:
         DataError: there is no such source, or it holds what must not be copied.
@@ -56,7 +60,10 @@ def bring(source: str, into: Path) -> str:
 
 
 def _bring_bbc(into: Path) -> None:
-    """articles.jsonl: headline, desk, body of 2,225 articles, by desk and number. The same bytes everywhere."""
+    """articles.jsonl: headline, desk, body of 2,225 articles, by desk and number.
+
+    The same bytes everywhere.
+    """
     with (into / "articles.jsonl").open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in _articles())
 
@@ -86,7 +93,9 @@ def _package_folder(package: str, version: str, folder: str) -> Path:
         raise DataError(package, f"this package, which carries the corpus, is not installed; {remedy}")
     found = importlib.metadata.version(package)
     if found != version:
-        raise DataError(package, f"version {found} is installed, {version} is needed for the same bytes; {remedy}")
+        raise DataError(
+            package, f"version {found} is installed, {version} is needed for the same bytes; {remedy}"
+        )
     return Path(spec.submodule_search_locations[0]) / folder
 
 
@@ -96,9 +105,11 @@ def _bring_wnut16(into: Path) -> None:
 
 
 def _bring_elpv(into: Path) -> None:
-    """images/*.png: 2,624 solar cells, 300 × 300 pixels, grey, as they are; cells.csv: path, label, probability, type of each.
+    """images/*.png: 2,624 solar cells, 300 × 300 pixels, grey, as they are; cells.csv: path, label,
+    probability, type of each.
 
-    The set gives the probability of a defect in four steps: 0, 1/3, 2/3, 1. Below a half the label is `functional`, else `defective`, the
+    The set gives the probability of a defect in four steps: 0, 1/3, 2/3, 1. Below a half the label is
+        `functional`, else `defective`, the
     usual reading of the set with two classes. Its licence forbids commercial use (CC BY-NC-SA 4.0).
     """
     folder = _package_folder(ELPV_PACKAGE, ELPV_VERSION, "data")
@@ -106,20 +117,36 @@ def _bring_elpv(into: Path) -> None:
     with (into / "cells.csv").open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["path", "label", "probability", "type"])
-        for path, probability, cell in map(str.split, (folder / "labels.csv").read_text(encoding="utf-8").splitlines()):
+        for path, probability, cell in map(
+            str.split, (folder / "labels.csv").read_text(encoding="utf-8").splitlines()
+        ):
             if not ELPV_IMAGE.fullmatch(path):
-                raise DataError(ELPV_PACKAGE, f"its labels.csv names {path!r}, which is no file in its folder of images")
+                raise DataError(
+                    ELPV_PACKAGE, f"its labels.csv names {path!r}, which is no file in its folder of images"
+                )
             shutil.copyfile(folder / path, into / path)
-            table.writerow([path, "defective" if float(probability) >= ELPV_DEFECTIVE else "functional", probability, cell])
+            table.writerow(
+                [
+                    path,
+                    "defective" if float(probability) >= ELPV_DEFECTIVE else "functional",
+                    probability,
+                    cell,
+                ]
+            )
 
 
 def _bring_wnut16_with_news(into: Path) -> None:
-    """Beside the tweets unlabelled/news.txt: the BBC's articles, a line for each paragraph, for a student to learn on from its teacher."""
+    """Beside the tweets unlabelled/news.txt.
+
+    The BBC's articles, a line for each paragraph, for a student to learn on from its teacher.
+    """
     _bring_wnut16(into)
     (into / class_folders.UNLABELLED).mkdir()
     with (into / class_folders.UNLABELLED / "news.txt").open("w", encoding="utf-8", newline="\n") as file:
         for row in _articles():
-            file.writelines(f"{line}\n" for line in [row["headline"], *row["body"].splitlines()] if line.strip())
+            file.writelines(
+                f"{line}\n" for line in [row["headline"], *row["body"].splitlines()] if line.strip()
+            )
 
 
 EMBEDDED: dict[str, Callable[[Path], None]] = {
@@ -144,7 +171,10 @@ def _bring_file(path: Path, into: Path) -> None:
 
 
 def _bring_folder(folder: Path, into: Path) -> None:
-    """Data files, `<label>/<n>.txt` and images, with their folders. Other files and hidden ones stay behind."""
+    """Data files, `<label>/<n>.txt` and images, with their folders.
+
+    Other files and hidden ones stay behind.
+    """
     top, faults, chosen = folder.resolve(), [], []
     for path in sorted(top.rglob("*")):
         name = path.relative_to(top).as_posix()
@@ -171,9 +201,15 @@ def left_behind(source: str) -> str:
     top = Path(source).expanduser()
     if source in EMBEDDED or source.startswith("hub:") or not top.is_dir():
         return ""
-    names = {path.relative_to(top.resolve()).as_posix() for path in top.resolve().rglob("*") if path.is_file()}
+    names = {
+        path.relative_to(top.resolve()).as_posix() for path in top.resolve().rglob("*") if path.is_file()
+    }
     left = {name for name in names if not is_data(name) or unread.is_hidden(name)}
-    return f"{len(left):,} file{'' if len(left) == 1 else 's'} left behind: {unread.by_ending(left)}" if left else ""
+    return (
+        f"{len(left):,} file{'' if len(left) == 1 else 's'} left behind: {unread.by_ending(left)}"
+        if left
+        else ""
+    )
 
 
 def bad_name(name: str) -> str:
@@ -189,7 +225,11 @@ def _bring_hub(source: str, into: Path) -> None:
     """One Parquet file per split, labels by their names. Code that comes with a data set is never run."""
     given = HUB.fullmatch(source)
     if given is None:
-        raise DataError(source, "must be hub:OWNER/NAME@REVISION; the revision (a commit, best; a tag) says which bytes are meant")
+        raise DataError(
+            source,
+            "must be hub:OWNER/NAME@REVISION; the revision (a commit, best; a tag) says which bytes are "
+            "meant",
+        )
     for name, split in _load_hub(given["name"], given["revision"]).items():
         _with_names(split).to_parquet(str(into / f"{name}.parquet"))
 
@@ -205,7 +245,9 @@ def _load_hub(name: str, revision: str) -> dict[str, Any]:
     except (datasets.exceptions.DatasetNotFoundError, ValueError, RuntimeError) as error:
         raise DataError(where, f"the hub does not give this data set: {_line(error)}") from None
     except (OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-        raise PassingError(where, f"the hub cannot be reached ({_line(error)}); try again with a network, or give a file") from None
+        raise PassingError(
+            where, f"the hub cannot be reached ({_line(error)}); try again with a network, or give a file"
+        ) from None
     return loaded
 
 
@@ -219,7 +261,9 @@ def _with_names(split: Any) -> Any:
 
     for column, feature in list(split.features.items()):
         if isinstance(feature, ClassLabel):
-            names = [None if number is None or number < 0 else feature.int2str(number) for number in split[column]]
+            names = [
+                None if number is None or number < 0 else feature.int2str(number) for number in split[column]
+            ]
             split = split.remove_columns(column).add_column(column, names, feature=Value("string"))
         elif isinstance(feature, List) and isinstance(feature.feature, ClassLabel):
             listed = [feature.feature.int2str(numbers) for numbers in split[column]]

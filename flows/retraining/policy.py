@@ -1,4 +1,7 @@
-"""How a run is retrained: `retrain.<run>` of params.yaml, beside `runs`, because none of it changes what a stage makes."""
+"""How a run is retrained.
+
+`retrain.<run>` of params.yaml, beside `runs`, because none of it changes what a stage makes.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ class Card(Section):
 
 
 def _label(text: str) -> str:
-    """Labels are compared without blanks around them: another would meet no row, or leave its rows without label."""
+    """Labels are compared without blanks around them.
+
+    Another would meet no row, or leave its rows without label.
+    """
     if not text or text != text.strip():
         raise ValueError("must be a label, without blanks around it")
     return text
@@ -32,37 +38,66 @@ Label = Annotated[str, AfterValidator(_label)]
 
 
 class Policy(Section):
-    settle_seconds: float = Field(ge=0, le=86_400, description="a file that changed more recently is still being written")
-    min_new_rows: int = Field(ge=1, le=10_000_000, description="rows that have to come together before a challenger is trained")
-    largest_file: float = Field(gt=1, le=1000, description="times the usual size of a file; a larger one is set aside whole")
-    unseen_labels: Literal["refuse", "extend"] = Field(
-        description="rows with a label that no training row has: set aside, or kept until there are enough of them for a class"
+    settle_seconds: float = Field(
+        ge=0, le=86_400, description="a file that changed more recently is still being written"
     )
-    map_labels: dict[Label, Label] = Field(description="label as it arrives -> label that is meant; {} for none")
+    min_new_rows: int = Field(
+        ge=1, le=10_000_000, description="rows that have to come together before a challenger is trained"
+    )
+    largest_file: float = Field(
+        gt=1, le=1000, description="times the usual size of a file; a larger one is set aside whole"
+    )
+    unseen_labels: Literal["refuse", "extend"] = Field(
+        description="rows with a label that no training row has: set aside, or kept until there are enough "
+        "of them for a class"
+    )
+    map_labels: dict[Label, Label] = Field(
+        description="label as it arrives -> label that is meant; {} for none"
+    )
     on_shift: Literal["refuse", "tell"] = Field(
         description="what becomes of a file beyond one of the bounds below: set aside, or only told"
     )
-    max_label_shift: float = Field(ge=0, le=1, description="Cramér's V between the labels that arrive and those of the training rows")
+    max_label_shift: float = Field(
+        ge=0, le=1, description="Cramér's V between the labels that arrive and those of the training rows"
+    )
     max_length_shift: float = Field(ge=0, le=1, description="Kolmogorov-Smirnov distance between the lengths")
     max_content_shift: float = Field(
-        ge=0.5, le=1, description="how well a linear model tells new rows from training rows: area under the ROC curve, 0.5 is not at all"
+        ge=0.5,
+        le=1,
+        description="how well a linear model tells new rows from training rows: area under the ROC curve, "
+        "0.5 is not at all",
     )
     max_surprise: float = Field(
-        ge=0, le=1, description="share of decisions that the champion misses more often on a file's labels than on the frozen test rows"
+        ge=0,
+        le=1,
+        description="share of decisions that the champion misses more often on a file's labels than on the "
+        "frozen test rows",
     )
     start: Literal["pretrained", "champion"] = Field(
         description="the challenger's teacher begins as the pretrained model, or as the champion's teacher"
     )
-    seeds: int = Field(ge=1, le=100, description="trainings by which the spread between seeds is measured, once; 1: it is not")
-    margin: float = Field(ge=0, lt=1, description="differences of the headline figure up to this size do not matter")
+    seeds: int = Field(
+        ge=1,
+        le=100,
+        description="trainings by which the spread between seeds is measured, once; 1: it is not",
+    )
+    margin: float = Field(
+        ge=0, lt=1, description="differences of the headline figure up to this size do not matter"
+    )
     promote_if: Literal["better", "no worse"] = Field(
-        description="a challenger is promoted if it is better on a test set, or already if it is no different; never if it is worse on one"
+        description="a challenger is promoted if it is better on a test set, or already if it is no "
+        "different; never if it is worse on one"
     )
     max_class_fall: float = Field(ge=0, le=1, description="that the F1 of a class may fall, beyond noise")
-    max_slowdown: float = Field(ge=1, le=100, description="times the champion's latency that the challenger may take")
-    max_growth: float = Field(ge=1, le=100, description="times the champion's bytes that the challenger may have")
+    max_slowdown: float = Field(
+        ge=1, le=100, description="times the champion's latency that the challenger may take"
+    )
+    max_growth: float = Field(
+        ge=1, le=100, description="times the champion's bytes that the challenger may have"
+    )
     publish: Literal["main", "branch"] = Field(
-        description="commits go to the branch that is checked out, or to `retrain/<run>` with the text of a pull request"
+        description="commits go to the branch that is checked out, or to `retrain/<run>` with the text of a "
+        "pull request"
     )
     push: bool = Field(description="push to the DVC remote and the git remote, where there are any")
     card: Card = Field(description="what the model card says beside the figures")
@@ -79,14 +114,23 @@ def read_all(root: Path) -> dict[str, Policy]:
     found = params.document(file).get("retrain")
     found = {} if found is None else found
     if not isinstance(found, dict):
-        raise ParamsError("params.yaml", f"retrain = {found!r}: must be a mapping of runs; docs/retraining.md shows one")
-    faults = [f"retrain.{run}: there is no run `{run}`{did_you_mean(str(run), runs)}" for run in found if run not in runs]
+        raise ParamsError(
+            "params.yaml", f"retrain = {found!r}: must be a mapping of runs; docs/retraining.md shows one"
+        )
+    faults = [
+        f"retrain.{run}: there is no run `{run}`{did_you_mean(str(run), runs)}"
+        for run in found
+        if run not in runs
+    ]
     policies = {}
     for run, section in found.items():
         try:
             policies[str(run)] = Policy.model_validate(section)
         except ValidationError as error:
-            faults += [_told(str(run), detail["loc"], detail["msg"], detail["type"], detail["input"]) for detail in error.errors()]
+            faults += [
+                _told(str(run), detail["loc"], detail["msg"], detail["type"], detail["input"])
+                for detail in error.errors()
+            ]
     if faults:
         raise ParamsError("params.yaml", *faults)
     return policies

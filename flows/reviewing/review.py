@@ -1,4 +1,7 @@
-"""The review of two revisions, run by run, as values: what a page shows of it is `content`, what a program reads `as_json`."""
+"""The review of two revisions, run by run, as values.
+
+What a page shows of it is `content`, what a program reads `as_json`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ Curve = list[Mapping[str, float]]
 
 @dataclass(frozen=True)
 class RunReview:
-    """`quality` is None where the sides cannot be compared row by row; `why_not` says why. `marks` are what a reviewer should not miss."""
+    """`quality` is None where the sides cannot be compared row by row; `why_not` says why.
+
+    `marks` are what a reviewer should not miss.
+    """
 
     run: str
     in_a: bool
@@ -76,13 +82,25 @@ def review(root: Path, a: str | None, b: str | None, runs: Sequence[str]) -> Rev
             pair = (Revision(revisions.WORKSPACE, None),) * 2
         first, second = (Side(repo, one) for one in pair)
         known = list(dict.fromkeys([*second.runs, *first.runs]))
-        unknown = [f"--run {run!r}: is in neither revision{did_you_mean(run, known)}" for run in runs if run not in known]
+        unknown = [
+            f"--run {run!r}: is in neither revision{did_you_mean(run, known)}"
+            for run in runs
+            if run not in known
+        ]
         if faults or unknown:
-            told = [fault for error in faults for fault in error.faults] + ([] if faults and not known else unknown)
+            told = [fault for error in faults for fault in error.faults] + (
+                [] if faults and not known else unknown
+            )
             raise ParamsError("diff", *told)
-        same = [run for run in known if run not in runs and recorded.same(first, second, run) and not recorded.behind(second, run)]
+        same = [
+            run
+            for run in known
+            if run not in runs and recorded.same(first, second, run) and not recorded.behind(second, run)
+        ]
         chosen = [run for run in (runs or known) if run not in same]
-        return Review(*pair, [_run(first, second, run) for run in dict.fromkeys(chosen)], same if not runs else [])
+        return Review(
+            *pair, [_run(first, second, run) for run in dict.fromkeys(chosen)], same if not runs else []
+        )
 
 
 def _run(a: Side, b: Side, run: str) -> RunReview:
@@ -113,7 +131,9 @@ def _run(a: Side, b: Side, run: str) -> RunReview:
 
 def _kind(a: Side, b: Side, run: str) -> tuple[Kind | None, list[str]]:
     """By name from params, which must be one of ours: it becomes a module's name."""
-    now = {load_kind(name).task: name for name in known_kinds()}  # before kinds were folders, this was their name
+    now = {
+        load_kind(name).task: name for name in known_kinds()
+    }  # before kinds were folders, this was their name
     written = [str(side.run(run).get("kind")) for side in (a, b) if run in side.runs]
     named = {now.get(name, name) for name in written}
     if len(named) != 1:
@@ -124,12 +144,27 @@ def _kind(a: Side, b: Side, run: str) -> tuple[Kind | None, list[str]]:
     return load_kind(name), []
 
 
-def _quality(a: Side, b: Side, run: str, kind: Kind, data: DataChange | None, figures: Costs) -> tuple[Quality | None, list[str]]:
+def _quality(
+    a: Side, b: Side, run: str, kind: Kind, data: DataChange | None, figures: Costs
+) -> tuple[Quality | None, list[str]]:
     told = [quality.answers(side, run) for side in (a, b)]
     if told[0] is None or told[1] is None:
-        return None, [f"{side.revision.told}: {_lacking(side, run)}" for side, one in zip((a, b), told, strict=True) if one is None]
-    split = str((figures.figures[1].get("measured") or figures.figures[0].get("measured") or {}).get("split", "test"))
-    found = quality.compare(kind, told[0], told[1], data.twins if data else {}, _rows(a, b, run, split, told[1]), quality.terms(a, b, run))
+        return None, [
+            f"{side.revision.told}: {_lacking(side, run)}"
+            for side, one in zip((a, b), told, strict=True)
+            if one is None
+        ]
+    split = str(
+        (figures.figures[1].get("measured") or figures.figures[0].get("measured") or {}).get("split", "test")
+    )
+    found = quality.compare(
+        kind,
+        told[0],
+        told[1],
+        data.twins if data else {},
+        _rows(a, b, run, split, told[1]),
+        quality.terms(a, b, run),
+    )
     return found, [] if found else ["no row was measured on both sides"]
 
 
@@ -144,14 +179,22 @@ def _rows(a: Side, b: Side, run: str, split: str, needed: Answers) -> rows.Rows:
 
 
 def _lacking(side: Side, run: str) -> str:
-    return "; ".join(f"{path}: {why}" for path, why in side.lacking.items() if path.startswith(f"data/{run}/") and "/out/" in path)
+    return "; ".join(
+        f"{path}: {why}"
+        for path, why in side.lacking.items()
+        if path.startswith(f"data/{run}/") and "/out/" in path
+    )
 
 
 def _curve(side: Side, run: str) -> Curve:
     """Points of the reliability diagram of the model that ships; from git."""
     content = side.read(f"data/{run}/benchmark/plots/reliability.csv") or b""
     try:
-        lines = [one for one in csv.DictReader(io.StringIO(content.decode("utf-8"))) if one.get("variant") == SHIPPED]
+        lines = [
+            one
+            for one in csv.DictReader(io.StringIO(content.decode("utf-8")))
+            if one.get("variant") == SHIPPED
+        ]
         return [{key: float(one[key]) for key in ("rows", "confidence", "accuracy")} for one in lines]
     except (KeyError, TypeError, ValueError):
         return []

@@ -9,7 +9,7 @@ limit       = "quality" ">=" number "% of teacher"   share of the teacher's head
             | "speedup" ">=" number "x"              times faster than the teacher in torch, the same way
             | "size" "<=" number ("MB" | "kB" | "bytes")   of the shippable folder
 objective   = "least latency" | "best quality" | "least size"
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -72,9 +72,17 @@ def parse(text: str) -> Budget:
     if not then:
         raise ParamsError("budget", f"{text!r}: {SHAPE}")
     faults: list[str] = []
-    limits = [limit for clause in re.split(r",|\band\b", head) if (limit := _limit(clause.strip(), faults)) is not None]
+    limits = [
+        limit
+        for clause in re.split(r",|\band\b", head)
+        if (limit := _limit(clause.strip(), faults)) is not None
+    ]
     figures = [limit.figure for limit in limits]
-    faults += [f"{figure} is limited twice; once is meant" for figure in dict.fromkeys(figures) if figures.count(figure) > 1]
+    faults += [
+        f"{figure} is limited twice; once is meant"
+        for figure in dict.fromkeys(figures)
+        if figures.count(figure) > 1
+    ]
     if objective.strip() not in OBJECTIVES:
         faults.append(f"{objective.strip()!r}: is no objective; allowed: {', '.join(OBJECTIVES)}")
     if faults:

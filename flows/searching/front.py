@@ -1,4 +1,7 @@
-"""What came of a search: which students no other beats, how they stand beside the committed one, and which of them the budget takes."""
+"""What came of a search.
+
+Which students no other beats, how they stand beside the committed one, and which of them the budget takes.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,8 @@ SLACK: dict[str, Callable[[float], float]] = {
     "latency": lambda milliseconds: 0.03 * milliseconds,
     "bytes": lambda size: 0.01 * size,
 }
-"""By how much two students may differ in a figure and still match: timings spread by a few percent, the share by a row or two."""
+"""By how much two students may differ in a figure and still match: timings spread by a few percent, the share
+by a row or two."""
 Figures = Mapping[str, Any]
 
 
@@ -37,11 +41,19 @@ class Outcome:
 
 def outcome(tried: Sequence[Tried], budget: Budget) -> Outcome:
     done = {one.number: one.result.figures for one in tried if one.result.state == COMPLETE}
-    front = tuple(number for number, own in done.items() if not any(_beats(other, own) for other in done.values()))
+    front = tuple(
+        number for number, own in done.items() if not any(_beats(other, own) for other in done.values())
+    )
     keeping = tuple(number for number, own in done.items() if not budget.broken(own))
     winner = _winner({number: done[number] for number in keeping}, budget.objective)
     first = done.get(0)
-    return Outcome(tried, front, keeping, winner, {number: _beside(own, first) for number, own in done.items() if first and number})
+    return Outcome(
+        tried,
+        front,
+        keeping,
+        winner,
+        {number: _beside(own, first) for number, own in done.items() if first and number},
+    )
 
 
 def _winner(keeping: Mapping[int, Figures], objective: str) -> int | None:
@@ -84,14 +96,30 @@ def as_json(found: Outcome, facts: Mapping[str, Any]) -> str:
         }
         for one in found.tried
     ]
-    return json.dumps({**facts, "winner": found.winner, "trials": trials}, indent=1, ensure_ascii=False) + "\n"
+    return (
+        json.dumps({**facts, "winner": found.winner, "trials": trials}, indent=1, ensure_ascii=False) + "\n"
+    )
 
 
 def markdown(found: Outcome, facts: Mapping[str, Any]) -> str:
     """The completed trials by latency, then the others with the reason they ended."""
     keys = list(found.tried[0].values)
-    done = sorted((one for one in found.tried if one.result.state == COMPLETE), key=lambda one: one.result.figures["latency"])
-    head = ["trial", *keys, "share of the teacher [95 %]", "divergence", "ms", "× faster", "MB", "front", "budget", "beside the default"]
+    done = sorted(
+        (one for one in found.tried if one.result.state == COMPLETE),
+        key=lambda one: one.result.figures["latency"],
+    )
+    head = [
+        "trial",
+        *keys,
+        "share of the teacher [95 %]",
+        "divergence",
+        "ms",
+        "× faster",
+        "MB",
+        "front",
+        "budget",
+        "beside the default",
+    ]
     rows = [_row(one, keys, found) for one in done]
     lines = [
         f"# Search of {escape.code(facts['run'])}",
@@ -100,8 +128,10 @@ def markdown(found: Outcome, facts: Mapping[str, Any]) -> str:
         + (f"trial {found.winner}." if found.winner is not None else "none keeps the budget."),
         "![quality against latency](front.png)",
         _table(head, rows),
-        "Quality is measured on the validation rows, paired with the teacher's; the test split was not opened. Of the trials that keep the "
-        "budget the best is taken, so what it shows here flatters: `dvc repro` and the test split tell what it is worth.",
+        "Quality is measured on the validation rows, paired with the teacher's; the test split was not "
+        "opened. Of the trials that keep the "
+        "budget the best is taken, so what it shows here flatters: `dvc repro` and the test split tell what "
+        "it is worth.",
     ]
     ended = [
         [str(one.number), *_told(one.values, keys), one.result.state, escape.wrapped(one.result.reason, 60)]

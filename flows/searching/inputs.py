@@ -1,6 +1,8 @@
-"""What a trial reads: the training and validation rows, the pool, the teacher and its kept outputs. Of the test split it gets nothing.
+"""What a trial reads: the training and validation rows, the pool, the teacher and its kept outputs. Of the
+test split it gets nothing.
 
-A trial works in a folder of its own with links to these files alone, so that no stage, however it is written, can open the test rows.
+A trial works in a folder of its own with links to these files alone, so that no stage, however it is written,
+can open the test rows.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ def hashes(root: Path, run: str) -> dict[str, str]:
     """
     home = root / "data" / run
     files = [home / INGEST / name for name in ROWS if (home / INGEST / name).is_file()]
-    files += [file for folder in (TEACHER, OUTPUTS) for file in sorted((home / folder).rglob("*")) if file.is_file()]
+    files += [
+        file for folder in (TEACHER, OUTPUTS) for file in sorted((home / folder).rglob("*")) if file.is_file()
+    ]
     if not files:
         raise DataError(f"data/{run}", f"has no teacher; make it with `dvc repro finetune@{run}`")
     return {file.relative_to(home).as_posix(): _hash(file) for file in files}
@@ -39,12 +43,18 @@ def link(root: Path, run: str, wanted: Mapping[str, str], folder: Path) -> None:
     for name, expected in wanted.items():
         file, place = home / name, folder / name
         if not file.is_file() or _hash(file) != expected:
-            faults.append(f"data/{run}/{name} is {'not what the search began with' if file.is_file() else 'missing'}")
+            faults.append(
+                f"data/{run}/{name} is {'not what the search began with' if file.is_file() else 'missing'}"
+            )
         elif not place.is_symlink():
             place.parent.mkdir(parents=True, exist_ok=True)
             place.symlink_to(file.resolve())
     if faults:
-        raise DataError(str(root), *faults, f"bring this checkout to the same commit and run `dvc repro finetune@{run}` or `dvc pull`")
+        raise DataError(
+            str(root),
+            *faults,
+            f"bring this checkout to the same commit and run `dvc repro finetune@{run}` or `dvc pull`",
+        )
 
 
 def _hash(file: Path) -> str:

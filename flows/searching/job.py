@@ -1,4 +1,6 @@
-"""What a trial is given and what it gives back, as JSON, so that it can be done by another process on another machine."""
+"""What a trial is given and what it gives back, as JSON, so that it can be done by another process on another
+machine.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ class Job:
     folder: str
     """The trial's own, relative to the checkout."""
     inputs: Mapping[str, str]
-    """File of the teacher, of its outputs or of the rows -> SHA-256: a checkout on another machine must hold the same."""
+    """File of the teacher, of its outputs or of the rows -> SHA-256: a checkout on another machine must hold
+    the same."""
     budget: str
     rungs: tuple[float, ...]
     rung_slack: float
@@ -31,7 +34,8 @@ class Job:
     speeds: Mapping[str, Mapping[str, float]]
     """Shape -> how fast it was."""
     teacher_ms: float | None
-    """What the teacher took when the search began; None in the first trial, which measures it and is never given up."""
+    """What the teacher took when the search began; None in the first trial, which measures it and is never
+    given up."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,8 @@ class Result:
     reason: str
     seconds: float
     figures: Mapping[str, Any] = field(default_factory=dict)
-    """quality, quality_low, quality_high, headline, divergence, agreement, bytes, parameters, cost, shape, latency, speedup with its
-    quartiles, teacher_ms, rungs: as far as the trial came."""
+    """quality, quality_low, quality_high, headline, divergence, agreement, bytes, parameters, cost, shape,
+    latency, speedup with its quartiles, teacher_ms, rungs: as far as the trial came."""
 
 
 def digest(value: Any) -> str:

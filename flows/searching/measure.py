@@ -1,8 +1,10 @@
-"""What is measured of a student in a trial: on the validation rows how good it is, how large, how fast, and what it costs by its graph.
+"""What is measured of a student in a trial: on the validation rows how good it is, how large, how fast, and
+what it costs by its graph.
 
-The cost is what the sampler sees in place of the time, which is never twice the same: the multiply-adds of a typical input, those in
-float counted as many times as they take longer, and for each node of the graph as many as it holds up the processor for. It orders
-shapes; it is told to nobody as a speed. How the two numbers were found: docs/search.md.
+The cost is what the sampler sees in place of the time, which is never twice the same: the multiply-adds of a
+typical input, those in float counted as many times as they take longer, and for each node of the graph as
+many as it holds up the processor for. It orders shapes; it is told to nobody as a speed. How the two numbers
+were found: docs/search.md.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ NODE = 40_000
 """int8 multiply-adds that take a core as long as a node takes by itself."""
 FLOAT = 2
 """int8 multiply-adds that take as long as one in float."""
-INTEGER_OPERATORS = frozenset({"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DequantizeLinear"})
+INTEGER_OPERATORS = frozenset(
+    {"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "DequantizeLinear"}
+)
 
 
 class Bench:
@@ -40,16 +44,26 @@ class Bench:
         """`params` are those of the run's benchmark, checked."""
         self._kind, self._params, self._teacher = load_kind(params.kind), params, teacher
         self.labels, self._rows = checkpoint.label_names(ingest), tables.read(ingest / "validation.parquet")
-        self._features = self._kind.encode(self._kind.load_processor(teacher), self._rows, self.labels, params.input_size)
-        self._truth = Truth(inference.truth_of(self._features), [decisions(one) for one in self._features], self.labels)
+        self._features = self._kind.encode(
+            self._kind.load_processor(teacher), self._rows, self.labels, params.input_size
+        )
+        self._truth = Truth(
+            inference.truth_of(self._features), [decisions(one) for one in self._features], self.labels
+        )
         self._answers = inference.read_outputs(outputs / "validation.safetensors")
         self._setting = Setting(params.kind, self.labels, params.input_size, params.batch, params.seed, "cpu")
 
     def quality(self, folder: Path) -> dict[str, float]:
-        """Of a shippable folder: `quality` is its share of the teacher's headline figure, with the bounds of the paired bootstrap."""
+        """Of a shippable folder.
+
+        `quality` is its share of the teacher's headline figure, with the bounds of the paired bootstrap.
+        """
         shipped = open_variant(Source("final", "onnx", folder), self._setting).predict(self._rows)
         guesses = [shipped.argmax(1), self._answers.argmax(1)]
-        counts = [self._kind.count(guess, self._truth.labels, self._truth.decisions, self.labels) for guess in guesses]
+        counts = [
+            self._kind.count(guess, self._truth.labels, self._truth.decisions, self.labels)
+            for guess in guesses
+        ]
         sums = bootstrap.resampled_sums(counts, self._params.resamples, self._params.seed)
         own, theirs = (self._kind.figures(each)[self._kind.headline] for each in sums)
         headline, best = (float(self._kind.figures(each.sum(0))[self._kind.headline]) for each in counts)
@@ -59,7 +73,9 @@ class Bench:
         return {
             **{"quality": round(share, 6), "quality_low": round(low, 6), "quality_high": round(high, 6)},
             "headline": round(headline, 6),
-            "divergence": round(float(self._kind.distillation_loss(sure, torch.from_numpy(self._answers), 1.0)), 6),
+            "divergence": round(
+                float(self._kind.distillation_loss(sure, torch.from_numpy(self._answers), 1.0)), 6
+            ),
             "agreement": round(float((guesses[0] == guesses[1]).mean()), 6),
         }
 
@@ -80,8 +96,13 @@ class Bench:
         return float(each * counter.get_total_flops() / 2 + NODE * len(nodes))
 
     def speed(self, folder: Path, lock: Path) -> dict[str, float]:
-        """As the benchmark's headline: input to answer, batch 1, 1 thread, in rounds with the teacher, on validation rows."""
-        chosen = np.random.default_rng(self._params.seed).permutation(len(self._rows))[: self._params.latency_inputs]
+        """As the benchmark's headline.
+
+        Input to answer, batch 1, 1 thread, in rounds with the teacher, on validation rows.
+        """
+        chosen = np.random.default_rng(self._params.seed).permutation(len(self._rows))[
+            : self._params.latency_inputs
+        ]
         rows = [self._rows[number] for number in chosen]
         courses = latency.courses(rows, self._params.rounds, 1, None, self._params.batch)
         headline = next(course for course in courses if course.name == latency.HEADLINE)
@@ -89,14 +110,20 @@ class Bench:
         with _alone(lock):
             taken = latency.measure([open_variant(source, self._setting) for source in sources], headline)
         told = latency.summarize({headline.name: taken}, [headline], reference="teacher")
-        speeds = {name: told["final"][name] for name in ("speedup", "speedup_quartile_1", "speedup_quartile_3")}
+        speeds = {
+            name: told["final"][name] for name in ("speedup", "speedup_quartile_1", "speedup_quartile_3")
+        }
         return {**speeds, "teacher_ms": told["teacher"]["latency_ms"][headline.name]["p50"]}
 
 
 def shape(folder: Path) -> str:
-    """Two graphs of the same operators on tensors of the same sizes and types have the same shape, and take the same time."""
+    """Two graphs of the same operators on tensors of the same sizes and types have the same shape, and take
+    the same time.
+    """
     graph = _graph(folder)
-    told = [node.op_type for node in graph.node] + [f"{one.data_type}{list(one.dims)}" for one in graph.initializer]
+    told = [node.op_type for node in graph.node] + [
+        f"{one.data_type}{list(one.dims)}" for one in graph.initializer
+    ]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 

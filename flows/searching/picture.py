@@ -1,4 +1,7 @@
-"""A search as a picture: share of the teacher's quality against latency, the front, the default and the winner marked."""
+"""A search as a picture.
+
+Share of the teacher's quality against latency, the front, the default and the winner marked.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +40,44 @@ def draw(found: Outcome, budget: str, file: Path) -> None:
 
 def _point(axes: Axes, one: Tried, found: Outcome, largest: float, numbered: bool) -> None:
     own, on_front = one.result.figures, one.number in found.front
-    colour = WINNER if one.number == found.winner else DEFAULT if one.number == 0 else FRONT if on_front else TRIAL
-    axes.vlines(own["latency"], own["quality_low"], own["quality_high"], color=colour, linewidth=0.8, alpha=0.35, zorder=1)
-    axes.scatter(own["latency"], own["quality"], s=AREA * own["bytes"] / largest, color=colour, alpha=0.25, linewidths=0, zorder=2)
+    colour = (
+        WINNER if one.number == found.winner else DEFAULT if one.number == 0 else FRONT if on_front else TRIAL
+    )
+    axes.vlines(
+        own["latency"],
+        own["quality_low"],
+        own["quality_high"],
+        color=colour,
+        linewidth=0.8,
+        alpha=0.35,
+        zorder=1,
+    )
+    axes.scatter(
+        own["latency"],
+        own["quality"],
+        s=AREA * own["bytes"] / largest,
+        color=colour,
+        alpha=0.25,
+        linewidths=0,
+        zorder=2,
+    )
     marker = "D" if one.number == 0 else "*" if one.number == found.winner else "o"
     size = 110 if marker == "*" else 34
-    axes.scatter(own["latency"], own["quality"], s=size, marker=marker, color=colour, edgecolors="white", linewidths=0.7, zorder=4)
+    axes.scatter(
+        own["latency"],
+        own["quality"],
+        s=size,
+        marker=marker,
+        color=colour,
+        edgecolors="white",
+        linewidths=0.7,
+        zorder=4,
+    )
     if numbered or on_front:
         at = own["latency"], own["quality"]
-        axes.annotate(str(one.number), at, (5, 4), textcoords="offset points", fontsize=7, color=colour, zorder=5)
+        axes.annotate(
+            str(one.number), at, (5, 4), textcoords="offset points", fontsize=7, color=colour, zorder=5
+        )
 
 
 def _frame(axes: Axes, done: list[Tried], budget: str) -> None:
@@ -55,7 +87,14 @@ def _frame(axes: Axes, done: list[Tried], budget: str) -> None:
     low, high = min(milliseconds) / 1.15, max(milliseconds) * 1.15
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.set_xticks([step * 10.0**power for power in range(-4, 6) for step in (1, 1.5, 2, 3, 4, 5, 7) if low <= step * 10.0**power <= high])
+    axes.set_xticks(
+        [
+            step * 10.0**power
+            for power in range(-4, 6)
+            for step in (1, 1.5, 2, 3, 4, 5, 7)
+            if low <= step * 10.0**power <= high
+        ]
+    )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -63,9 +102,17 @@ def _frame(axes: Axes, done: list[Tried], budget: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#eeeeee", linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.set(xlabel="ms per input (log; input to answer, batch 1, 1 thread)", ylabel="share of the teacher's figure, validation rows")
+    axes.set(
+        xlabel="ms per input (log; input to answer, batch 1, 1 thread)",
+        ylabel="share of the teacher's figure, validation rows",
+    )
     axes.set_title(budget, loc="left", fontweight="bold", fontsize=10)
-    marks = (("D", DEFAULT, "committed default"), ("*", WINNER, "winner"), ("o", FRONT, "front"), ("o", TRIAL, "other trial"))
+    marks = (
+        ("D", DEFAULT, "committed default"),
+        ("*", WINNER, "winner"),
+        ("o", FRONT, "front"),
+        ("o", TRIAL, "other trial"),
+    )
     for marker, colour, name in marks:
         axes.scatter([], [], marker=marker, s=70 if marker == "*" else 34, color=colour, label=name)
     key = "disc: bytes\nline: 95 % interval"

@@ -1,7 +1,9 @@
-"""A search as it is to be done: from params.yaml, the teacher's artifacts and what earlier trials left, the jobs of the next ones.
+"""A search as it is to be done: from params.yaml, the teacher's artifacts and what earlier trials left, the
+jobs of the next ones.
 
-All it keeps is below data/.scratch/search/<run>/. A folder there is one study: whatever its trials depend on is in the folder's name, so
-that other data, code, budget or seed begin anew, and more trials or minutes go on.
+All it keeps is below data/.scratch/search/<run>/. A folder there is one study: whatever its trials depend on
+is in the folder's name, so that other data, code, budget or seed begin anew, and more trials or minutes go
+on.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ class Speeds:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self.of: dict[str, dict[str, float]] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        self.of: dict[str, dict[str, float]] = (
+            json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        )
 
     def learn(self, figures: Mapping[str, Any]) -> None:
         if "timed" not in figures or figures["timed"] in self.of:
@@ -61,7 +65,10 @@ class Plan:
         return study
 
     def place(self, values: Mapping[str, Any]) -> Path:
-        """The folder of a trial; the same for the same values, so that one that was killed is gone on with."""
+        """The folder of a trial.
+
+        The same for the same values, so that one that was killed is gone on with.
+        """
         return self.folder / digest(values)
 
     def jobs(self, proposals: Sequence[Proposal], tried: Sequence[Tried]) -> list[Job]:
@@ -101,7 +108,16 @@ def make(root: Path, run: str) -> Plan:
     machine = digest([latency.hardware(1), section["benchmark"], found])
     told = {name: value for name, value in rules.model_dump().items() if name not in NO_MATTER}
     identity = digest([told, _not_searched(section, rules), found, _code()])
-    return Plan(root, run, rules, budget.parse(rules.budget), section, found, home / identity, Speeds(home / f"speeds-{machine}.json"))
+    return Plan(
+        root,
+        run,
+        rules,
+        budget.parse(rules.budget),
+        section,
+        found,
+        home / identity,
+        Speeds(home / f"speeds-{machine}.json"),
+    )
 
 
 def _not_searched(section: Mapping[str, Any], rules: Policy) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""How a run is searched: `search.<run>` of params.yaml, beside `runs`, because none of it changes what a stage makes."""
+"""How a run is searched.
+
+`search.<run>` of params.yaml, beside `runs`, because none of it changes what a stage makes.
+"""
 
 from __future__ import annotations
 
@@ -23,21 +26,33 @@ Values = Mapping[str, Any]
 
 
 class Policy(Section):
-    budget: str = Field(description="what a student must keep, then what is wanted most; docs/search.md has the grammar")
-    space: dict[str, Choices] = Field(min_length=1, description="value of the run, as prune.ffn -> what it may be")
-    trials: int = Field(ge=1, le=10_000, description="students that are tried, at most; the committed one is the first")
+    budget: str = Field(
+        description="what a student must keep, then what is wanted most; docs/search.md has the grammar"
+    )
+    space: dict[str, Choices] = Field(
+        min_length=1, description="value of the run, as prune.ffn -> what it may be"
+    )
+    trials: int = Field(
+        ge=1, le=10_000, description="students that are tried, at most; the committed one is the first"
+    )
     minutes: float = Field(gt=0, le=100_000, description="after which no further trial is begun")
     startup: int = Field(ge=1, le=1000, description="trials by chance before the sampler learns from them")
     rungs: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         description="shares of the recovery after which a trial may be given up, ascending; [] for none"
     )
     rung_slack: float = Field(
-        ge=0, le=10, description="share by which a trial may be further from the teacher than a cheaper one at a rung"
+        ge=0,
+        le=10,
+        description="share by which a trial may be further from the teacher than a cheaper one at a rung",
     )
     seed: int = Field(ge=0, lt=2**31, description="of what is proposed")
     workers: int = Field(ge=1, le=64, description="trials at once; each uses the run's `threads`")
-    runner: Literal["local", "dask"] = Field(description="where trials run: processes of this machine, or a Dask cluster")
-    dask_address: str = Field(description="scheduler of the cluster, as tcp://host:8786; empty: a cluster on this machine")
+    runner: Literal["local", "dask"] = Field(
+        description="where trials run: processes of this machine, or a Dask cluster"
+    )
+    dask_address: str = Field(
+        description="scheduler of the cluster, as tcp://host:8786; empty: a cluster on this machine"
+    )
 
 
 def read(root: Path, run: str) -> Policy:
@@ -94,12 +109,19 @@ def _faults_of_choices(key: str, choices: list[Any], run: Any) -> list[str]:
         return [f": only values of {', '.join(SEARCHED)} can be searched, as prune.ffn"]
     if not isinstance(section, dict) or name not in section:
         return [f": the run has no such value{did_you_mean(name, section or {})}"]
-    faults = [] if section[name] in choices else [f" = {choices}: lacks the run's own value, {section[name]!r}: the search begins there"]
+    faults = (
+        []
+        if section[name] in choices
+        else [f" = {choices}: lacks the run's own value, {section[name]!r}: the search begins there"]
+    )
     if any(choices.count(choice) > 1 for choice in choices):
         faults.append(f" = {choices}: says a value twice")
     models = {stage: stages.load(stage).Params for stage in SEARCHED}
     for choice in choices:
-        tried = {**{one: run[one] for one in params.RunFields.model_fields if one in run}, stage: {**section, name: choice}}
+        tried = {
+            **{one: run[one] for one in params.RunFields.model_fields if one in run},
+            stage: {**section, name: choice},
+        }
         try:
             params.check({"run": tried}, {stage: models[stage]}, known_kinds())
         except ParamsError as error:

@@ -19,8 +19,12 @@ def task_runner(policy: Policy) -> Any:
     if policy.runner == "local":
         return ThreadPoolTaskRunner(max_workers=policy.workers)
     if importlib.util.find_spec("prefect_dask") is None:
-        remedy = "`make search` installs it, or `pip install -r requirements/dask.lock`; or take runner: local"
-        raise ParamsError("params.yaml", f"search: runner = 'dask' needs prefect-dask, which is not installed; {remedy}")
+        remedy = (
+            "`make search` installs it, or `pip install -r requirements/dask.lock`; or take runner: local"
+        )
+        raise ParamsError(
+            "params.yaml", f"search: runner = 'dask' needs prefect-dask, which is not installed; {remedy}"
+        )
     from prefect_dask import DaskTaskRunner
 
     if policy.dask_address:
@@ -37,5 +41,6 @@ def _must_answer(address: str) -> None:
         Client(address, timeout=10).close()
     except (OSError, ValueError) as error:
         raise PassingError(
-            address, f"no Dask scheduler answers at search.dask_address ({error}); start it, or take an empty address"
+            address,
+            f"no Dask scheduler answers at search.dask_address ({error}); start it, or take an empty address",
         ) from None

@@ -1,8 +1,9 @@
 """What is proposed and what came of it: an Optuna study in SQLite, that a killed search goes on with.
 
-The sampler (TPE for several objectives; Ozaki et al., Multiobjective Tree-Structured Parzen Estimator, 2022) sees nothing that the
-clock had a hand in: divergence from the teacher and cost of each trial, the limits of quality and size, and which trials were given up. It
-is made anew for each proposal, with a seed of that proposal's own, so that the same seed proposes the same, killed in between or not.
+The sampler (TPE for several objectives; Ozaki et al., Multiobjective Tree-Structured Parzen Estimator, 2022)
+sees nothing that the clock had a hand in: divergence from the teacher and cost of each trial, the limits of
+quality and size, and which trials were given up. It is made anew for each proposal, with a seed of that
+proposal's own, so that the same seed proposes the same, killed in between or not.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ Space = Mapping[str, Sequence[Any]]
 
 @dataclass(frozen=True)
 class Proposal:
-    """`place` is its number among the proposals; Optuna's own numbers also count those that were made twice or begun before a kill."""
+    """`place` is its number among the proposals.
+
+    Optuna's own numbers also count those that were made twice or begun before a kill.
+    """
 
     place: int
     values: dict[str, Any]
@@ -52,7 +56,9 @@ class Study:
         self._goals = ("divergence", "cost", "bytes") if sized else ("divergence", "cost")
         storage = f"sqlite:///{file}"
         directions = ["minimize"] * len(self._goals)
-        self._study = optuna.create_study(study_name="search", storage=storage, directions=directions, load_if_exists=True)
+        self._study = optuna.create_study(
+            study_name="search", storage=storage, directions=directions, load_if_exists=True
+        )
         self.revived = self._revive()
 
     def begin_with(self, values: Mapping[str, Any]) -> None:
@@ -61,7 +67,10 @@ class Study:
             self._study.enqueue_trial(self._indices(values))
 
     def propose(self, count: int) -> list[Proposal]:
-        """At most so many that were not tried; those that a kill interrupted first, and by themselves; none if there are no more."""
+        """At most so many that were not tried.
+
+        Those that a kill interrupted first, and by themselves; none if there are no more.
+        """
         waiting = sum(trial.state == TrialState.WAITING for trial in self._study.trials)
         proposed = (self._next() for _ in range(waiting or count))
         return [one for one in proposed if one is not None]
@@ -82,7 +91,10 @@ class Study:
     def tried(self) -> list[Tried]:
         """In the order of their proposals."""
         ended = [trial for trial in self._proposals() if RESULT in trial.user_attrs]
-        return [Tried(place, self._values(trial), Result(**trial.user_attrs[RESULT])) for place, trial in enumerate(ended)]
+        return [
+            Tried(place, self._values(trial), Result(**trial.user_attrs[RESULT]))
+            for place, trial in enumerate(ended)
+        ]
 
     @property
     def seconds(self) -> float:
@@ -100,7 +112,9 @@ class Study:
             if attempt == TRIES and not self._enqueue_by_chance(place, seen):
                 return None
             self._study.sampler = optuna.samplers.TPESampler(
-                n_startup_trials=self._startup, multivariate=True, seed=(self._seed * 100_003 + place * 101 + attempt) % 2**32
+                n_startup_trials=self._startup,
+                multivariate=True,
+                seed=(self._seed * 100_003 + place * 101 + attempt) % 2**32,
             )
             trial = self._study.ask()
             values = {key: self._space[key][self._suggest(trial, key)] for key in self._space}
@@ -110,11 +124,18 @@ class Study:
         return None
 
     def _suggest(self, trial: optuna.Trial, key: str) -> int:
-        """The number of a choice; the sampler learns that near numbers are alike where the choices are numbers that ascend."""
+        """The number of a choice.
+
+        The sampler learns that near numbers are alike where the choices are numbers that ascend.
+        """
         choices = self._space[key]
         last = len(choices) - 1
         ordered = all(type(one) in {int, float} for one in choices) and sorted(choices) == list(choices)
-        return trial.suggest_int(key, 0, last) if ordered else int(trial.suggest_categorical(key, range(last + 1)))
+        return (
+            trial.suggest_int(key, 0, last)
+            if ordered
+            else int(trial.suggest_categorical(key, range(last + 1)))
+        )
 
     def _enqueue_by_chance(self, place: int, seen: set[str]) -> bool:
         chance = random.Random(self._seed * 100_003 + place)
@@ -127,10 +148,17 @@ class Study:
 
     def _proposals(self) -> list[FrozenTrial]:
         """All but those that were proposed before, and those whose process died."""
-        return [trial for trial in self._study.trials if trial.state != TrialState.FAIL or RESULT in trial.user_attrs]
+        return [
+            trial
+            for trial in self._study.trials
+            if trial.state != TrialState.FAIL or RESULT in trial.user_attrs
+        ]
 
     def _revive(self) -> int:
-        """What ran when the search was killed is proposed again, before all else; returns how many. What had a result is closed."""
+        """What ran when the search was killed is proposed again, before all else; returns how many.
+
+        What had a result is closed.
+        """
         waiting = [_told(trial) for trial in self._study.trials if trial.state == TrialState.WAITING]
         running = [trial for trial in self._study.trials if trial.state == TrialState.RUNNING]
         for trial in running:

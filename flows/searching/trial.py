@@ -1,9 +1,10 @@
 """One trial, in a process of its own:  python -m flows.searching.trial FOLDER
 
-Reads FOLDER/job.json, writes FOLDER/result.json. Runs prune, distill and quantize by their own `run`, in FOLDER; what one that was killed
-left there is gone on with. A hopeless trial ends early: before any recovery, if what prune leaves is too large or too slow already
-(in int8 before recovery it is as fast as after it); and at each rung, a share of the recovery, if it is further from the teacher than
-an earlier trial was there that costs no more. That is successive halving's idea (Jamieson and Talwalkar, Non-stochastic Best Arm
+Reads FOLDER/job.json, writes FOLDER/result.json. Runs prune, distill and quantize by their own `run`, in
+FOLDER; what one that was killed left there is gone on with. A hopeless trial ends early: before any recovery,
+if what prune leaves is too large or too slow already (in int8 before recovery it is as fast as after it); and
+at each rung, a share of the recovery, if it is further from the teacher than an earlier trial was there that
+costs no more. That is successive halving's idea (Jamieson and Talwalkar, Non-stochastic Best Arm
 Identification, 2016) for several objectives, which Optuna's pruners do not know.
 """
 
@@ -53,10 +54,15 @@ class Trial:
         from flows.searching.measure import Bench
 
         inputs.link(self._root, self._job.run, self._job.inputs, self._home)
-        ingest, teacher, outputs = (self._home / name for name in (inputs.INGEST, inputs.TEACHER, inputs.OUTPUTS))
+        ingest, teacher, outputs = (
+            self._home / name for name in (inputs.INGEST, inputs.TEACHER, inputs.OUTPUTS)
+        )
         bench = Bench(ingest, teacher, outputs, self._params["benchmark"])
         pruned = self._made("prune", "prune", {"ingest": ingest, "teacher": teacher})
-        folder = self._made("before", "quantize", {"ingest": ingest, "student": pruned / "out"}, **NOTHING_ASKED) / "out"
+        folder = (
+            self._made("before", "quantize", {"ingest": ingest, "student": pruned / "out"}, **NOTHING_ASKED)
+            / "out"
+        )
         self.figures["cost"] = bench.cost(pruned / "out", folder)
         self._weigh(bench, folder)
         lesson = {"ingest": ingest, "student": pruned / "out", "outputs": outputs, "teacher": teacher}
@@ -76,7 +82,9 @@ class Trial:
         module, staged = stages.load(stage), scratch / "staged"
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
-        made = module.run(module.Inputs(**reads), self._params[stage].model_copy(update=changed), staged, scratch)
+        made = module.run(
+            module.Inputs(**reads), self._params[stage].model_copy(update=changed), staged, scratch
+        )
         (staged / "metrics.json").write_text(json.dumps(made.figures), encoding="utf-8")
         staged.replace(place)
         shutil.rmtree(scratch)
@@ -93,8 +101,14 @@ class Trial:
             known = bench.speed(folder, self._home.parent / "timing.lock")
         if known is not None:
             self.figures |= {**known, "timed": self.figures["shape"]}
-            self.figures["latency"] = round((self._job.teacher_ms or known["teacher_ms"]) / known["speedup"], 5)
-        if self._job.teacher_ms is not None and "divergence" not in self.figures and (broken := self._budget.broken(self.figures)):
+            self.figures["latency"] = round(
+                (self._job.teacher_ms or known["teacher_ms"]) / known["speedup"], 5
+            )
+        if (
+            self._job.teacher_ms is not None
+            and "divergence" not in self.figures
+            and (broken := self._budget.broken(self.figures))
+        ):
             raise GivenUpError(f"before recovery: {', '.join(limit.said for limit in broken)} cannot be kept")
 
     def _share(self, rung: float) -> dict[str, Any]:
@@ -103,7 +117,9 @@ class Trial:
         if not recovery.pool:
             return {"epochs": math.ceil(recovery.epochs * rung)}
         kind = load_kind(recovery.kind)
-        train, pool = (tables.read(self._home / inputs.INGEST / f"{split}.parquet") for split in ("train", "pool"))
+        train, pool = (
+            tables.read(self._home / inputs.INGEST / f"{split}.parquet") for split in ("train", "pool")
+        )
         transferred = kind.transfer(train, pool, recovery.pool, kind.options.model_validate(recovery.options))
         return {"pool": math.ceil(len(transferred) * rung)}
 
@@ -112,7 +128,10 @@ class Trial:
         self.figures["rungs"][str(rung)] = reached
         better = [far for cost, far in self._job.bars.get(str(rung), []) if cost <= self.figures["cost"]]
         if self._job.teacher_ms is not None and better and reached > min(better) * (1 + self._job.rung_slack):
-            raise GivenUpError(f"after {rung:.0%} of the recovery: divergence {reached:.3f}, a cheaper student had {min(better):.3f}")
+            raise GivenUpError(
+                f"after {rung:.0%} of the recovery: divergence {reached:.3f}, a cheaper student had "
+                f"{min(better):.3f}"
+            )
 
 
 def run(asked: Job, root: Path) -> Result:

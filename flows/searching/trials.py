@@ -1,4 +1,7 @@
-"""The trials as Prefect task runs, and the loop around them: proposed in batches, done side by side, told to the study in their order."""
+"""The trials as Prefect task runs, and the loop around them.
+
+Proposed in batches, done side by side, told to the study in their order.
+"""
 
 from __future__ import annotations
 
@@ -45,17 +48,28 @@ def run_trial(asked: Job) -> State[Any] | Result:
                 logger.info(line)
 
         env = {**environment.of_stage(folder / "fault.json"), "PYTHONPATH": str(CODE)}
-        status = child.run("flows.searching.trial", str(folder), env=env, on_line=on_line, timeout=None, keep=())
+        status = child.run(
+            "flows.searching.trial", str(folder), env=env, on_line=on_line, timeout=None, keep=()
+        )
     result = job.read_result(folder / "result.json")
     if status or result is None:
-        return Failed(message="\n".join([*lines, "its process was killed" if status < 0 else f"its process ended with {status}"]))
+        return Failed(
+            message="\n".join(
+                [*lines, "its process was killed" if status < 0 else f"its process ended with {status}"]
+            )
+        )
     return result
 
 
 def run_all(plan: Plan, study: Study, say: Say) -> list[Tried]:
     """Until there are as many trials as asked for, nothing is left to propose, or the minutes are over."""
 
-    @flow(name="trials", flow_run_name=f"trials of {plan.run}", persist_result=False, task_runner=task_runner(plan.policy))
+    @flow(
+        name="trials",
+        flow_run_name=f"trials of {plan.run}",
+        persist_result=False,
+        task_runner=task_runner(plan.policy),
+    )
     def trials() -> None:
         with Progress(f"search@{plan.run}", get_run_logger()) as progress:
             while batch := _next_batch(plan, study):
@@ -69,7 +83,10 @@ def run_all(plan: Plan, study: Study, say: Say) -> list[Tried]:
 
 
 def _next_batch(plan: Plan, study: Study) -> list[Proposal]:
-    """The first trial is alone: what the teacher takes is measured in it, and the others are held against it."""
+    """The first trial is alone.
+
+    What the teacher takes is measured in it, and the others are held against it.
+    """
     tried, rules = study.tried(), plan.policy
     left = rules.trials - len(tried)
     done = [one.result.seconds for one in tried if one.result.state == COMPLETE]
@@ -90,7 +107,10 @@ def _do(plan: Plan, study: Study, batch: Sequence[Proposal], say: Say) -> None:
         shutil.rmtree(plan.place(proposal.values), ignore_errors=True)
         say(told(Tried(proposal.place, proposal.values, result), plan))
         if not proposal.place and result.state != COMPLETE:
-            raise ModelError(f"run {plan.run}", f"with its own values no student can be made, so nothing is searched: {result.reason}")
+            raise ModelError(
+                f"run {plan.run}",
+                f"with its own values no student can be made, so nothing is searched: {result.reason}",
+            )
     study.spend(time.monotonic() - started)
 
 
@@ -127,9 +147,14 @@ def _progress(plan: Plan, study: Study) -> str:
     tried, rules = study.tried(), plan.policy
     winner = front.outcome(tried, plan.budget).winner
     typical = statistics.median(one.result.seconds for one in tried)
-    ahead = min((rules.trials - len(tried)) / rules.workers * typical, max(0.0, 60 * rules.minutes - study.seconds))
+    ahead = min(
+        (rules.trials - len(tried)) / rules.workers * typical, max(0.0, 60 * rules.minutes - study.seconds)
+    )
     best = f"best so far trial {winner}" if winner is not None else "none keeps the budget so far"
-    return f"PROGRESS search {len(tried)}/{rules.trials} {best}; {typical:.0f} s a trial, about {ahead / 60:.0f} min left"
+    return (
+        f"PROGRESS search {len(tried)}/{rules.trials} {best}; {typical:.0f} s a trial, about "
+        f"{ahead / 60:.0f} min left"
+    )
 
 
 def available_cores_are_too_few(plan: Plan) -> str | None:
@@ -137,4 +162,7 @@ def available_cores_are_too_few(plan: Plan) -> str | None:
     asked, cores = plan.policy.workers * int(plan.params["threads"]), os.cpu_count() or 1
     if plan.policy.dask_address or asked <= cores:
         return None
-    return f"{plan.policy.workers} workers of {plan.params['threads']} threads on {cores} cores: they will slow each other down"
+    return (
+        f"{plan.policy.workers} workers of {plan.params['threads']} threads on {cores} cores: they will "
+        "slow each other down"
+    )

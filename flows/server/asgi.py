@@ -1,7 +1,8 @@
 """Prefect's server behind a guard: it answers under its own names and to its own pages alone.
 
-Any page in a browser of this machine can send requests to 127.0.0.1, under that address or under a name of its own that leads there. The
-allowed origins are Prefect's setting for CORS, which `flows.server.server` sets; the allowed names are theirs and this machine's.
+Any page in a browser of this machine can send requests to 127.0.0.1, under that address or under a name of
+its own that leads there. The allowed origins are Prefect's setting for CORS, which `flows.server.server`
+sets; the allowed names are theirs and this machine's.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ POLICY_VIOLATION = 1008
 
 
 class OwnPages:
-    """Refuses what a page of another origin sends, over HTTP and over websockets. Programs that are no browser name no origin."""
+    """Refuses what a page of another origin sends, over HTTP and over websockets.
+
+    Programs that are no browser name no origin.
+    """
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:
         self._app, self._origins = app, origins
@@ -42,4 +46,6 @@ class OwnPages:
 def create_app() -> ASGIApp:
     origins = [origin.strip() for origin in get_current_settings().server.api.cors_allowed_origins.split(",")]
     hosts = {*NAMES, *filter(None, (urlsplit(origin).hostname for origin in origins))}
-    return TrustedHostMiddleware(OwnPages(prefect_app(), origins), allowed_hosts=sorted(hosts), www_redirect=False)
+    return TrustedHostMiddleware(
+        OwnPages(prefect_app(), origins), allowed_hosts=sorted(hosts), www_redirect=False
+    )

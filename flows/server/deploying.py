@@ -1,7 +1,8 @@
-"""Brings the deployments of prefect.yaml to the server of `make ui`. What an operator has set there stays, and is told.
+"""Brings the deployments of prefect.yaml to the server of `make ui`. What an operator has set there stays,
+and is told.
 
-Kept are a deployment's schedules, and whether it, a schedule or its trigger is paused. All else is as prefect.yaml has it:
-`prefect --no-prompt deploy --name NAME` takes its schedules back, too.
+Kept are a deployment's schedules, and whether it, a schedule or its trigger is paused. All else is as
+prefect.yaml has it: `prefect --no-prompt deploy --name NAME` takes its schedules back, too.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ FORMER = {
     "roll-back/roll-back-champion": "roll-back/champion",
     "search/search-under-budget": "search/budget",
 }
-"""What deployments were called before: a server that still has one would run it beside the new one, a night twice."""
+"""What deployments were called before: a server that still has one would run it beside the new one, a night
+twice."""
 SET_BACK = ("parameters", "tags", "concurrency_limit")
 Entry = dict[str, Any]
 
@@ -69,7 +71,9 @@ def _entries() -> list[Entry]:
         found: list[Entry] = documents.yaml(Path("prefect.yaml").read_bytes(), "prefect.yaml")["deployments"]
         return [dict(one) for one in found]
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ParamsError("prefect.yaml", f"has no deployments that can be read: {' '.join(str(error).split())[:300]}") from None
+        raise ParamsError(
+            "prefect.yaml", f"has no deployments that can be read: {' '.join(str(error).split())[:300]}"
+        ) from None
 
 
 def _name(entry: Mapping[str, Any]) -> str:
@@ -85,7 +89,10 @@ def _on_server(client: SyncPrefectClient, name: str | None) -> DeploymentRespons
 
 def _keep(client: SyncPrefectClient, entry: Entry, known: DeploymentResponse) -> list[str]:
     """Puts into the entry what the server has; says where the two differ."""
-    wanted, now = entry.get("schedules", []), [_as_entry(one.model_dump(mode="json")) for one in known.schedules]
+    wanted, now = (
+        entry.get("schedules", []),
+        [_as_entry(one.model_dump(mode="json")) for one in known.schedules],
+    )
     told = []
     if [_plain(one) for one in wanted] != [_plain(one) for one in now]:
         said = ", ".join(map(_shown, now)) or "none"
@@ -96,7 +103,9 @@ def _keep(client: SyncPrefectClient, entry: Entry, known: DeploymentResponse) ->
         entry["paused"] = True
         told.append(f"{_name(entry)}: stays paused")
     if entry.get("triggers"):
-        on = [one.enabled for one in client.read_resource_related_automations(f"prefect.deployment.{known.id}")]
+        on = [
+            one.enabled for one in client.read_resource_related_automations(f"prefect.deployment.{known.id}")
+        ]
         if on and not any(on):
             entry["triggers"] = [{**one, "enabled": False} for one in entry["triggers"]]
             told.append(f"{_name(entry)}: its trigger stays switched off")
@@ -113,7 +122,8 @@ def _set_back(entry: Entry, known: DeploymentResponse) -> list[str]:
         "concurrency_limit": asked["limit"] if isinstance(asked, dict) else asked,
     }
     return [
-        f"{_name(entry)}: {name.replace('_', ' ')} {json.dumps(now[name])} set back to what prefect.yaml has: {json.dumps(wanted[name])}"
+        f"{_name(entry)}: {name.replace('_', ' ')} {json.dumps(now[name])} set back to what prefect.yaml "
+        f"has: {json.dumps(wanted[name])}"
         for name in SET_BACK
         if now[name] != wanted[name]
     ]
@@ -134,7 +144,10 @@ def _plain(schedule: Mapping[str, Any]) -> Entry:
 
 def _shown(schedule: Mapping[str, Any]) -> str:
     what = next((f"{key} {schedule[key]}" for key in ("cron", "interval", "rrule") if key in schedule), "?")
-    return f"{what.removeprefix('cron ')} {schedule.get('timezone', 'UTC')}{'' if schedule.get('active', True) else ', paused'}"
+    return (
+        f"{what.removeprefix('cron ')} "
+        f"{schedule.get('timezone', 'UTC')}{'' if schedule.get('active', True) else ', paused'}"
+    )
 
 
 def _apply(entries: Sequence[Entry]) -> None:
@@ -145,4 +158,6 @@ def _apply(entries: Sequence[Entry]) -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--prefect-file", str(file), *names]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SlipwayError("prefect.yaml", f"was not deployed: {' '.join((done.stdout + done.stderr).split())[-500:]}")
+        raise SlipwayError(
+            "prefect.yaml", f"was not deployed: {' '.join((done.stdout + done.stderr).split())[-500:]}"
+        )

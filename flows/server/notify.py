@@ -1,9 +1,11 @@
-"""Tells a webhook when a run failed, a model did not pass its gates, or a night decided, set a drop aside or was missed: `make notify`
+"""Tells a webhook when a run failed, a model did not pass its gates, or a night decided, set a drop aside or
+was missed: `make notify`
 
     SLIPWAY_WEBHOOK=https://… python -m flows.server.notify [--remove]
 
-Writes the address into a block of the server at PREFECT_API_URL (it often holds a secret, hence no argument), and an automation that
-calls it. Done again it replaces both. The webhook gets JSON: what happened, to which run, why, and the address of the page that tells it.
+Writes the address into a block of the server at PREFECT_API_URL (it often holds a secret, hence no argument),
+and an automation that calls it. Done again it replaces both. The webhook gets JSON: what happened, to which
+run, why, and the address of the page that tells it.
 """
 
 from __future__ import annotations
@@ -30,14 +32,17 @@ from tasks.core.errors import ParamsError, SlipwayError
 
 NAME = "slipway-webhook"
 VARIABLE = "SLIPWAY_WEBHOOK"
-WHAT = "a run failed, a model did not pass its gates, or a night promoted, refused, set a drop aside, was rolled back or did not begin"
+WHAT = (
+    "a run failed, a model did not pass its gates, or a night promoted, refused, set a drop aside, was "
+    "rolled back or did not begin"
+)
 FAILED = ("prefect.flow-run.Failed", "prefect.flow-run.Crashed", "prefect.flow-run.TimedOut")
 BODY = """\
 {"event": {{ event.event | tojson }},
  "run": {{ (event.payload.get("why") and event.resource["prefect.resource.name"] or flow_run.name) | tojson }},
  "why": {{ (event.payload.get("why") or flow_run.state.message) | tojson }},
  "at": {{ event.occurred | string | tojson }},
- "address": {{ ("ADDRESS" ~ (event.payload.get("flow_run") or (flow_run and flow_run.id) or "")) | tojson }}}"""
+ "address": {{ ("ADDRESS" ~ (event.payload.get("flow_run") or (flow_run and flow_run.id) or "")) | tojson }}}"""  # noqa: E501
 
 
 def subscribe(url: str) -> None:
@@ -47,7 +52,9 @@ def subscribe(url: str) -> None:
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise ParamsError(VARIABLE, "must be an address that begins with http:// or https://")
     remove()
-    webhook = Webhook(method="POST", url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"}))
+    webhook = Webhook(
+        method="POST", url=SecretStr(url), headers=SecretDict({"Content-Type": "application/json"})
+    )
     block: Any = webhook.save(NAME, overwrite=True)
     Automation(
         name=NAME,
@@ -58,7 +65,10 @@ def subscribe(url: str) -> None:
 
 
 def _pages() -> str:
-    """Where the UI has the page of a flow run, as seen from here: at PREFECT_UI_URL, else where the API is."""
+    """Where the UI has the page of a flow run, as seen from here.
+
+    At PREFECT_UI_URL, else where the API is.
+    """
     ui = get_current_settings().ui_url or (get_current_settings().api.url or "").removesuffix("/api")
     return f"{ui.rstrip('/')}/runs/flow-run/"
 
@@ -77,7 +87,9 @@ def remove() -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m flows.server.notify", description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.server.notify", description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("--remove", action="store_true", help="tell it no more")
     given = parser.parse_args()
     try:
@@ -86,7 +98,9 @@ def main() -> int:
             print("the webhook is told no more" if remove() else "no webhook was told")
             return 0
         if not (url := os.environ.get(VARIABLE)):
-            raise ParamsError(VARIABLE, "names the webhook and is not set: SLIPWAY_WEBHOOK=https://… make notify")
+            raise ParamsError(
+                VARIABLE, "names the webhook and is not set: SLIPWAY_WEBHOOK=https://… make notify"
+            )
         subscribe(url)
     except SlipwayError as error:
         print(error, file=sys.stderr)

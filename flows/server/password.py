@@ -1,6 +1,8 @@
-"""The password of a server of ours. That of `make ui` is made at its first start and kept in PREFECT_HOME, for its owner's eyes alone.
+"""The password of a server of ours. That of `make ui` is made at its first start and kept in PREFECT_HOME,
+for its owner's eyes alone.
 
-It is Prefect's `user:password`, one text, and goes from process to process in the environment, which no other account can read.
+It is Prefect's `user:password`, one text, and goes from process to process in the environment, which no other
+account can read.
 """
 
 from __future__ import annotations

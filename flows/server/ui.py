@@ -1,9 +1,11 @@
-"""A Prefect server with its UI, a worker for each pool, and the deployments of prefect.yaml, all on this machine: `make ui`
+"""A Prefect server with its UI, a worker for each pool, and the deployments of prefect.yaml, all on this
+machine: `make ui`
 
     python -m flows.server.ui [--port 4200] [--gpus 1]
 
-It keeps them running: what dies is started again, and runs that died with it are marked. Ctrl-C ends all, workers first. The server
-listens on 127.0.0.1 alone and wants a password; its state is in PREFECT_HOME, by default .prefect/ of the checkout.
+It keeps them running: what dies is started again, and runs that died with it are marked. Ctrl-C ends all,
+workers first. The server listens on 127.0.0.1 alone and wants a password; its state is in PREFECT_HOME, by
+default .prefect/ of the checkout.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +39,8 @@ from tasks.core.errors import PassingError, SlipwayError
 LIMITS = {"gpu": 1, "cpu": 1, "control": 10}
 """Pool -> how many runs its worker takes at once. Those of `control` only start and watch others."""
 TEMPLATE: dict[str, Any] = json.loads(Path(__file__).with_name("pool.json").read_text(encoding="utf-8"))
-"""What a run of our pools is given; unlike Prefect's own it takes no command and no environment from whoever starts the run."""
+"""What a run of our pools is given; unlike Prefect's own it takes no command and no environment from whoever
+starts the run."""
 LOOK_SECONDS = 1
 SWEEP_SECONDS = 30
 AGAIN_SECONDS = 3
@@ -59,25 +63,42 @@ class Service:
         if self.process.poll() is None:
             return False
         words = server.last_words(self._log, self._begin)
-        print(f"{self.name} ended with {self.process.returncode}{f' ({words})' if words else ''}; starting it again", flush=True)
+        print(
+            f"{self.name} ended with {self.process.returncode}{f' ({words})' if words else ''}; starting it "
+            "again",
+            flush=True,
+        )
         time.sleep(AGAIN_SECONDS)
         self.process = self._start()
         return True
 
 
 def prepare(gpus: int) -> None:
-    """Makes the work pools and the limit `gpu`. What the operator has set stays; pools with Prefect's own template get ours."""
+    """Makes the work pools and the limit `gpu`.
+
+    What the operator has set stays; pools with Prefect's own template get ours.
+    """
     with get_client(sync_client=True) as client:
         for pool in LIMITS:
-            _unless_there(lambda: client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=TEMPLATE)))  # noqa: B023
+            wanted = WorkPoolCreate(name=pool, type="process", base_job_template=TEMPLATE)
+            _unless_there(partial(client.create_work_pool, wanted))
             found = client.read_work_pool(pool).base_job_template
             if found == ProcessWorker.get_default_base_job_template():
                 client.update_work_pool(pool, WorkPoolUpdate(base_job_template=TEMPLATE))
-                print(f"mended: runs of the pool {pool} could be given a command of their own, no more", flush=True)
+                print(
+                    f"mended: runs of the pool {pool} could be given a command of their own, no more",
+                    flush=True,
+                )
             elif "{{" in json.dumps(found.get("job_configuration")):
                 told = "lets whoever starts a run change its command or environment, as you have set it"
-                print(f"the pool {pool} {told}; ours: prefect work-pool update {pool} --base-job-template flows/pool.json", flush=True)
-        _unless_there(lambda: client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=gpus)))
+                print(
+                    f"the pool {pool} {told}; ours: prefect work-pool update {pool} --base-job-template "
+                    "flows/pool.json",
+                    flush=True,
+                )
+        _unless_there(
+            lambda: client.create_global_concurrency_limit(GlobalConcurrencyLimitCreate(name=GPU, limit=gpus))
+        )
 
 
 def _unless_there(create: Callable[[], object]) -> None:
@@ -121,9 +142,12 @@ def serve(port: int, gpus: int) -> None:
         prepare(gpus)
         deploy()
         _tell_swept()
-        services += [Service(f"worker of pool {pool}", _log(pool), lambda pool=pool: _worker(pool)) for pool in LIMITS]  # type: ignore[misc]
+        services += [Service(f"worker of pool {pool}", _log(pool), partial(_worker, pool)) for pool in LIMITS]
         with _announced(url):
-            print(f"Slipway is at http://{server.HOST}:{port}   (logs: {server.home()}; Ctrl-C ends it)", flush=True)
+            print(
+                f"Slipway is at http://{server.HOST}:{port}   (logs: {server.home()}; Ctrl-C ends it)",
+                flush=True,
+            )
             print(f"it asks for the password: {_shown(said, own)}", flush=True)
             _watch(services)
     finally:
@@ -141,7 +165,11 @@ def _must_be_free(port: int) -> None:
     try:
         socket.create_server((server.HOST, port)).close()
     except OSError:
-        what = "`make ui` runs in this checkout already" if server.running() == server.address(port) else "another program listens there"
+        what = (
+            "`make ui` runs in this checkout already"
+            if server.running() == server.address(port)
+            else "another program listens there"
+        )
         raise PassingError(f"port {port}", f"{what}; end it, or name another: make ui PORT=4300") from None
 
 
@@ -220,11 +248,19 @@ def _stop(services: list[Service]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m flows.server.ui", description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--port", type=int, default=4200, help="of the UI and its server, on 127.0.0.1 (default: 4200)")
-    parser.add_argument("--gpus", type=int, default=1, help="slots of the limit `gpu`, if there is none yet (default: 1)")
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.server.ui", description=__doc__.partition("\n")[0] if __doc__ else None
+    )
+    parser.add_argument(
+        "--port", type=int, default=4200, help="of the UI and its server, on 127.0.0.1 (default: 4200)"
+    )
+    parser.add_argument(
+        "--gpus", type=int, default=1, help="slots of the limit `gpu`, if there is none yet (default: 1)"
+    )
     given = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background has it ignored, and so would the workers have
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a script's background has it ignored, and so would the workers have
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     try:
         serve(given.port, given.gpus)

@@ -1,9 +1,11 @@
-"""Tells the server when something new lies in an inbox, so that `retrain/retrain-nightly` need not wait for its hour.
+"""Tells the server when something new lies in an inbox, so that `retrain/retrain-nightly` need not wait for
+its hour.
 
     python -m flows.server.watch
 
-`make ui` does the same for its checkout. The event is `slipway.inbox.arrived`; prefect.yaml names it as a trigger. Told are drops that are
-whole, each once, and nights that did not begin; what stays in an inbox (because a night failed) is left to the schedule.
+`make ui` does the same for its checkout. The event is `slipway.inbox.arrived`; prefect.yaml names it as a
+trigger. Told are drops that are whole, each once, and nights that did not begin; what stays in an inbox
+(because a night failed) is left to the schedule.
 """
 
 from __future__ import annotations
@@ -47,8 +49,16 @@ class Watch:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m flows.server.watch", description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--every", type=float, default=SECONDS, metavar="SECONDS", help=f"how often to look (default: {SECONDS})")
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.server.watch", description=__doc__.partition("\n")[0] if __doc__ else None
+    )
+    parser.add_argument(
+        "--every",
+        type=float,
+        default=SECONDS,
+        metavar="SECONDS",
+        help=f"how often to look (default: {SECONDS})",
+    )
     given = parser.parse_args()
     try:
         server.ensure()

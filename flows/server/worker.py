@@ -1,4 +1,5 @@
-"""An agent: a Prefect worker that takes runs of one pool into the checkout in the current directory, one at a time.
+"""An agent: a Prefect worker that takes runs of one pool into the checkout in the current directory, one at a
+time.
 
     python -m flows.server.worker POOL [--limit N]        PREFECT_API_URL says where the server is
 
@@ -22,19 +23,32 @@ from tasks.core.errors import ParamsError, SlipwayError
 
 
 def command(pool: str, limit: int = 1) -> list[str]:
-    """The arguments of `prefect` for a worker of the pool. One run at a time: the others of the pool take what waits."""
+    """The arguments of `prefect` for a worker of the pool.
+
+    One run at a time: the others of the pool take what waits.
+    """
     name = f"{socket.gethostname()} {Path.cwd().name} {pool} {os.getpid()}"
     return ["worker", "start", "--pool", pool, "--type", "process", "--limit", str(limit), "--name", name]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m flows.server.worker", description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.server.worker", description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("pool", metavar="POOL", help="gpu, cpu or control, as in prefect.yaml")
-    parser.add_argument("--limit", type=int, default=1, help="runs at once; more than 1 only for `control`, whose runs compute nothing")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=1,
+        help="runs at once; more than 1 only for `control`, whose runs compute nothing",
+    )
     given = parser.parse_args()
     try:
         if not get_current_settings().api.url:
-            raise ParamsError("PREFECT_API_URL", "says where the server is, and is not set; `make ui` starts a server with its workers")
+            raise ParamsError(
+                "PREFECT_API_URL",
+                "says where the server is, and is not set; `make ui` starts a server with its workers",
+            )
         if not Path("dvc.yaml").is_file():
             raise ParamsError(str(Path.cwd()), "has no dvc.yaml; run this in the top folder of a checkout")
         server.ensure()

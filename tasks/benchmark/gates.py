@@ -1,4 +1,7 @@
-"""The promises of a run: least quality, least speed, greatest size. The benchmark records whether they were kept, never fails."""
+"""The promises of a run: least quality, least speed, greatest size.
+
+The benchmark records whether they were kept, never fails.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,20 @@ BELOW = "NOT ABOVE THE LINEAR BASELINE"
 SANE = 1e9
 
 
-def of_figures(final: Mapping[str, Any], headline: str, min_quality_ratio: float, max_bytes: int) -> dict[str, Any]:
+def of_figures(
+    final: Mapping[str, Any], headline: str, min_quality_ratio: float, max_bytes: int
+) -> dict[str, Any]:
     """Quality and size: the same for the same inputs, so they stand in metrics.json."""
     ratio, low, high = (final[f"quality_ratio{end}"] for end in ("", "_low", "_high"))
     sure = (
-        "is also above it" if low >= min_quality_ratio else "is below it: on so few rows the figure alone shows it, the interval does not"
+        "is also above it"
+        if low >= min_quality_ratio
+        else "is below it: on so few rows the figure alone shows it, the interval does not"
     )
-    quality = f"{ratio:.4f} of the teacher's {headline} (95 % interval {low:.4f} to {high:.4f}); at least {min_quality_ratio:g} was asked"
+    quality = (
+        f"{ratio:.4f} of the teacher's {headline} (95 % interval {low:.4f} to {high:.4f}); at least "
+        f"{min_quality_ratio:g} was asked"
+    )
     if ratio >= min_quality_ratio:
         quality += f"; the lower end {sure}"
     size = f"{final['bytes'] / MEGABYTE:.2f} MB; at most {max_bytes / MEGABYTE:.2f} MB was asked"
@@ -35,7 +45,10 @@ def of_figures(final: Mapping[str, Any], headline: str, min_quality_ratio: float
 def of_timings(final: Mapping[str, Any], min_speedup: float) -> dict[str, Any]:
     """Speed: of the day, so it stands in timings.json."""
     value, low, high = final["speedup"], final["speedup_quartile_1"], final["speedup_quartile_3"]
-    reason = f"{value:.2f} times the teacher's speed (quartiles of the rounds {low:.2f} to {high:.2f}); at least {min_speedup:g} was asked"
+    reason = (
+        f"{value:.2f} times the teacher's speed (quartiles of the rounds {low:.2f} to {high:.2f}); at "
+        f"least {min_speedup:g} was asked"
+    )
     return _all(speed=_gate(value, min_speedup, value >= min_speedup, reason))
 
 
@@ -57,24 +70,41 @@ def verdict(folder: Path) -> tuple[bool, list[str]]:
 
 
 def told(figures: Mapping[str, Any], timings: Mapping[str, Any]) -> tuple[bool, list[str]]:
-    """Whether all gates are passed, a line for each, and one that says where the linear baseline stands, which is no gate."""
-    gates = {name: gate for part in (figures, timings) for name, gate in part["gates"].items() if name != "passed"}
-    lines = [f"{name}: {'passed' if gate['passed'] else 'NOT PASSED'}: {gate['reason']}" for name, gate in gates.items()]
+    """Whether all gates are passed, a line for each, and one that says where the linear baseline stands,
+    which is no gate.
+    """
+    gates = {
+        name: gate for part in (figures, timings) for name, gate in part["gates"].items() if name != "passed"
+    }
+    lines = [
+        f"{name}: {'passed' if gate['passed'] else 'NOT PASSED'}: {gate['reason']}"
+        for name, gate in gates.items()
+    ]
     return all(gate["passed"] for gate in gates.values()), [*lines, *filter(None, [beside_baseline(figures)])]
 
 
 def beside_baseline(figures: Mapping[str, Any]) -> str:
-    """How the model that ships stands beside a linear model on the same training rows; it says `BELOW` if the model is no better.
+    """How the model that ships stands beside a linear model on the same training rows; it says `BELOW` if the
+    model is no better.
 
     Empty where the figures know no baseline.
     """
     headline = _at(figures, "measured", "headline")
-    final, linear = ([_at(figures, name, f"{headline}{end}") for end in ("", "_low", "_high")] for name in ("final", "baseline"))
+    final, linear = (
+        [_at(figures, name, f"{headline}{end}") for end in ("", "_low", "_high")]
+        for name in ("final", "baseline")
+    )
     if not all(isinstance(one, int | float) and abs(one) < SANE for one in (*final, *linear)):
         return ""
-    own, other = (f"{value:.4f} (95 % interval {low:.4f} to {high:.4f})" for value, low, high in (final, linear))
+    own, other = (
+        f"{value:.4f} (95 % interval {low:.4f} to {high:.4f})" for value, low, high in (final, linear)
+    )
     standing = (
-        BELOW if final[0] <= linear[0] else "the model is above it" if final[1] > linear[2] else "the model is above it, not beyond noise"
+        BELOW
+        if final[0] <= linear[0]
+        else "the model is above it"
+        if final[1] > linear[2]
+        else "the model is above it, not beyond noise"
     )
     return f"baseline: {standing}: {headline} {own}; a linear model on the same training rows has {other}"
 
@@ -96,7 +126,9 @@ def read(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         try:
             content = json.loads((folder / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise DataError(f"{folder}/{name}", "there is no such file; run the pipeline first (`make repro`)") from None
+            raise DataError(
+                f"{folder}/{name}", "there is no such file; run the pipeline first (`make repro`)"
+            ) from None
         except (json.JSONDecodeError, UnicodeDecodeError):
             raise DataError(f"{folder}/{name}", "is not readable as JSON; run the benchmark again") from None
         if not isinstance(content, dict) or "gates" not in content:

@@ -1,4 +1,7 @@
-"""The right answers to rows, as figures are counted from them. Cheap to import, unlike the metrics themselves."""
+"""The right answers to rows, as figures are counted from them.
+
+Cheap to import, unlike the metrics themselves.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Truth:
-    """The labels (m,) of all decisions, how many decisions each row (n,) holds, and the names of the labels."""
+    """Labels (m,) of all decisions, the number of decisions of each row (n,), and the label names."""
 
     labels: np.ndarray
     decisions: Sequence[int]

@@ -1,7 +1,8 @@
 """How fast the variants answer, on this machine and on this day.
 
-Every variant is timed in short blocks that take turns, so that what else the machine does meets all of them alike; each round begins with
-another variant. A ratio is taken within a round, and the median of the rounds' ratios is what is told.
+Every variant is timed in short blocks that take turns, so that what else the machine does meets all of them
+alike; each round begins with another variant. A ratio is taken within a round, and the median of the rounds'
+ratios is what is told.
 """
 
 from __future__ import annotations
@@ -41,11 +42,16 @@ class Course:
 
 
 def courses(rows: Sequence[Row], rounds: int, threads: int, longest: int | None, batch: int) -> list[Course]:
-    """The headline gets all rounds and rows; what stands beside it gets fewer, so that the whole takes about twice the headline's time.
+    """The headline gets all rounds and rows; what stands beside it gets fewer, so that the whole takes about
+    twice the headline's time.
 
     `longest`: of inputs that differ in length; None if they do not.
     """
-    few, some, fewer_rows = max(3, rounds // 5), rows[: max(1, len(rows) // 3)], rows[: max(1, len(rows) // 8)]
+    few, some, fewer_rows = (
+        max(3, rounds // 5),
+        rows[: max(1, len(rows) // 3)],
+        rows[: max(1, len(rows) // 8)],
+    )
     batches = [rows[at % len(rows)] for at in range(2 * batch)]
     result = []
     for count in sorted({1, threads}):
@@ -71,9 +77,13 @@ def _answer(variant: Variant, rows: Sequence[Row]) -> tuple[Callable[[Any], Any]
     return variant.answer, list(rows)
 
 
-def _model_only(length: int | None, batch: int = 1) -> Callable[[Variant, Sequence[Row]], tuple[Callable[[Any], Any], list[Any]]]:
+def _model_only(
+    length: int | None, batch: int = 1
+) -> Callable[[Variant, Sequence[Row]], tuple[Callable[[Any], Any], list[Any]]]:
     def calls(variant: Variant, rows: Sequence[Row]) -> tuple[Callable[[Any], Any], list[Any]]:
-        return variant.forward, [variant.prepare(rows[at : at + batch], length) for at in range(0, len(rows), batch)]
+        return variant.forward, [
+            variant.prepare(rows[at : at + batch], length) for at in range(0, len(rows), batch)
+        ]
 
     return calls
 
@@ -109,20 +119,36 @@ def _block(call: Callable[[Any], Any], inputs: Sequence[Any]) -> list[float]:
         gc.enable()
 
 
-def summarize(taken: Mapping[str, Mapping[str, np.ndarray]], course_list: Sequence[Course], reference: str) -> dict[str, dict[str, Any]]:
-    """(course -> variant -> milliseconds) -> per variant: `speedup` with its quartiles, percentiles, ratios and throughput per course."""
-    result: dict[str, dict[str, Any]] = {name: {"latency_ms": {}, "throughput": {}, "times_faster": {}} for name in taken[HEADLINE]}
+def summarize(
+    taken: Mapping[str, Mapping[str, np.ndarray]], course_list: Sequence[Course], reference: str
+) -> dict[str, dict[str, Any]]:
+    """(course -> variant -> milliseconds) -> per variant.
+
+    `speedup` with its quartiles, percentiles, ratios and throughput per course.
+    """
+    result: dict[str, dict[str, Any]] = {
+        name: {"latency_ms": {}, "throughput": {}, "times_faster": {}} for name in taken[HEADLINE]
+    }
     for course in course_list:
         for name, blocks in taken[course.name].items():
             ratios = taken[course.name][reference].sum(1) / blocks.sum(1)
             low, middle, high = (round(float(value), 3) for value in np.quantile(ratios, (0.25, 0.5, 0.75)))
             if course.name == HEADLINE:
-                result[name] = {"speedup": middle, "speedup_quartile_1": low, "speedup_quartile_3": high, **result[name]}
+                result[name] = {
+                    "speedup": middle,
+                    "speedup_quartile_1": low,
+                    "speedup_quartile_3": high,
+                    **result[name],
+                }
             if course.batch > 1:
-                result[name]["throughput"][course.name] = round(float(np.median(course.batch * 1000 / blocks)), 1)
+                result[name]["throughput"][course.name] = round(
+                    float(np.median(course.batch * 1000 / blocks)), 1
+                )
             else:
                 values = np.percentile(blocks, PERCENTILES)
-                result[name]["latency_ms"][course.name] = {f"p{p}": round(float(v), 4) for p, v in zip(PERCENTILES, values, strict=True)}
+                result[name]["latency_ms"][course.name] = {
+                    f"p{p}": round(float(v), 4) for p, v in zip(PERCENTILES, values, strict=True)
+                }
             result[name]["times_faster"][course.name] = middle
     return result
 
@@ -166,5 +192,8 @@ def others(rest_seconds: float = 1.0) -> float | None:
 
 
 def _ticks(file: Path) -> list[int]:
-    """Of all processors since the start: user, nice, system, idle, waiting for a disk, interrupts, stolen by other machines."""
+    """Of all processors since the start.
+
+    User, nice, system, idle, waiting for a disk, interrupts, stolen by other machines.
+    """
     return [int(word) for word in file.read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]

@@ -1,7 +1,8 @@
 """How good a variant is: figures with bounds, calibration, and the tables behind them.
 
-A kind counts, per row and category, how often something was predicted, true, and both; every figure follows from sums of these counts,
-which can be resampled thousands of times. Tests show that the figures are those of scikit-learn and seqeval.
+A kind counts, per row and category, how often something was predicted, true, and both; every figure follows
+from sums of these counts, which can be resampled thousands of times. Tests show that the figures are those of
+scikit-learn and seqeval.
 """
 
 from __future__ import annotations
@@ -31,16 +32,25 @@ class Quality(evaluate.Metric):
         self._kind, self._truth = kind, truth
 
     def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
-        return evaluate.MetricInfo(description=str(self.__doc__), citation="", inputs_description="", features=features)
+        features = datasets.Features(
+            {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
+        )
+        return evaluate.MetricInfo(
+            description=str(self.__doc__), citation="", inputs_description="", features=features
+        )
 
     def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
-        counts = self._kind.count(np.asarray(predictions), np.asarray(references), self._truth.decisions, self._truth.names)
+        counts = self._kind.count(
+            np.asarray(predictions), np.asarray(references), self._truth.decisions, self._truth.names
+        )
         return {name: float(value) for name, value in self._kind.figures(counts.sum(0)).items()}
 
 
-def quality(kind: Kind, answers: Mapping[str, np.ndarray], truth: Truth, resamples: int, seed: int) -> dict[str, dict[str, float]]:
-    """Per variant its figures with bounds, beside the teacher's and the baseline's on the same resampled rows.
+def quality(
+    kind: Kind, answers: Mapping[str, np.ndarray], truth: Truth, resamples: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """Per variant its figures with bounds, beside the teacher's and the baseline's on the same resampled
+    rows.
 
     `answers` are probabilities (m, c) by variant, among them `teacher` and `baseline`.
     """
@@ -50,19 +60,28 @@ def quality(kind: Kind, answers: Mapping[str, np.ndarray], truth: Truth, resampl
     sampled = {name: kind.figures(each) for name, each in zip(guesses, sums, strict=True)}
     with tempfile.TemporaryDirectory() as folder:  # or else it would write into the user's home
         metric = Quality(kind, truth, cache_dir=folder, keep_in_memory=True)
-        points = {name: metric.compute(predictions=guess, references=truth.labels) for name, guess in guesses.items()}
+        points = {
+            name: metric.compute(predictions=guess, references=truth.labels)
+            for name, guess in guesses.items()
+        }
     result: dict[str, dict[str, float]] = {}
     for name, guess in guesses.items():
         result[name] = {
-            key: value for figure, point in points[name].items() for key, value in bounded(figure, point, sampled[name][figure])
+            key: value
+            for figure, point in points[name].items()
+            for key, value in bounded(figure, point, sampled[name][figure])
         }
         result[name] |= _beside_teacher(name, kind.headline, points, sampled)
         result[name] |= _of_the_answers(answers[name], truth, guess == guesses["teacher"], resamples, seed)
     return result
 
 
-def _of_the_answers(probabilities: np.ndarray, truth: Truth, agrees: np.ndarray, resamples: int, seed: int) -> dict[str, float]:
-    """Agreement with the teacher and calibration error, of decisions, bounded on the same resampled rows as the other figures."""
+def _of_the_answers(
+    probabilities: np.ndarray, truth: Truth, agrees: np.ndarray, resamples: int, seed: int
+) -> dict[str, float]:
+    """Agreement with the teacher and calibration error, of decisions, bounded on the same resampled rows as
+    the other figures.
+    """
     columns = np.column_stack([np.ones(len(agrees)), agrees, _gaps(probabilities, truth.labels)])
     (sums,) = resampled_sums([truth.per_row(columns)], resamples, seed)
     error = expected_calibration_error(reliability(probabilities, truth.labels))
@@ -71,16 +90,25 @@ def _of_the_answers(probabilities: np.ndarray, truth: Truth, agrees: np.ndarray,
 
 
 def _reflected(name: str, point: float, samples: np.ndarray) -> dict[str, float]:
-    """Bounds mirrored at the point and not below 0, for a figure that resampling drives up, as it does a sum of absolute values.
+    """Bounds mirrored at the point and not below 0, for a figure that resampling drives up, as it does a sum
+    of absolute values.
 
-    The basic bootstrap interval; Davison and Hinkley, Bootstrap Methods and their Application (1997), section 5.2.
+    The basic bootstrap interval; Davison and Hinkley, Bootstrap Methods and their Application (1997), section
+    5.2.
     """
     low, high = interval(samples)
-    return {name: _round(point), f"{name}_low": _round(max(0.0, 2 * point - high)), f"{name}_high": _round(max(point, 2 * point - low))}
+    return {
+        name: _round(point),
+        f"{name}_low": _round(max(0.0, 2 * point - high)),
+        f"{name}_high": _round(max(point, 2 * point - low)),
+    }
 
 
 def _gaps(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Per decision and bin (m, 15): confidence less correctness, in its own bin. The ECE is the sum of the sums' absolute values."""
+    """Per decision and bin (m, 15): confidence less correctness, in its own bin.
+
+    The ECE is the sum of the sums' absolute values.
+    """
     sure, right = probabilities.max(1), probabilities.argmax(1) == truth
     result = np.zeros((len(truth), BINS))
     result[np.arange(len(truth)), _bins(sure)] = sure - right
@@ -88,17 +116,31 @@ def _gaps(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _beside_teacher(
-    name: str, headline: str, points: Mapping[str, Mapping[str, float]], sampled: Mapping[str, Mapping[str, np.ndarray]]
+    name: str,
+    headline: str,
+    points: Mapping[str, Mapping[str, float]],
+    sampled: Mapping[str, Mapping[str, np.ndarray]],
 ) -> dict[str, float]:
-    """Ratio and paired difference of the headline figure to the teacher's; of the teacher, its difference to the baseline."""
+    """Ratio and paired difference of the headline figure to the teacher's.
+
+    Of the teacher, its difference to the baseline.
+    """
     other = "baseline" if name == "teacher" else "teacher"
     own, theirs = sampled[name][headline], sampled[other][headline]
-    difference = bounded(f"difference_to_{other}", points[name][headline] - points[other][headline], own - theirs)
+    difference = bounded(
+        f"difference_to_{other}", points[name][headline] - points[other][headline], own - theirs
+    )
     if name == "teacher":
         return dict(difference)
     # A teacher that is never right leaves nothing to keep: the ratio is then 0.
-    ratio = bounded("quality_ratio", _share(points[name][headline], points[other][headline]), _share(own, theirs))
-    return dict(ratio) | dict(difference) | {"smallest_visible_difference": _round(float(np.ptp(interval(own - theirs))) / 2)}
+    ratio = bounded(
+        "quality_ratio", _share(points[name][headline], points[other][headline]), _share(own, theirs)
+    )
+    return (
+        dict(ratio)
+        | dict(difference)
+        | {"smallest_visible_difference": _round(float(np.ptp(interval(own - theirs))) / 2)}
+    )
 
 
 def _share(own: Any, theirs: Any) -> Any:
@@ -116,14 +158,20 @@ def _round(value: float) -> float:
 
 
 def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:
-    """Decisions by the probability of the answer given, in 15 bins of equal width: how many, how sure, how often right. Empty bins go.
+    """Decisions by the probability of the answer given, in 15 bins of equal width: how many, how sure, how
+    often right. Empty bins go.
 
     A bin holds its upper edge and not its lower one.
     """
     sure, right = probabilities.max(1), probabilities.argmax(1) == truth
     bins = _bins(sure)
     return [
-        {"bin": number, "rows": int(inside.sum()), "confidence": float(sure[inside].mean()), "accuracy": float(right[inside].mean())}
+        {
+            "bin": number,
+            "rows": int(inside.sum()),
+            "confidence": float(sure[inside].mean()),
+            "accuracy": float(right[inside].mean()),
+        }
         for number in range(BINS)
         if (inside := bins == number).any()
     ]
@@ -135,7 +183,10 @@ def _bins(sure: np.ndarray) -> np.ndarray:
 
 
 def expected_calibration_error(bins: Sequence[Mapping[str, float]]) -> float:
-    """The mean distance of confidence and accuracy over the rows. Guo et al., On Calibration of Modern Neural Networks (2017)."""
+    """The mean distance of confidence and accuracy over the rows.
+
+    Guo et al., On Calibration of Modern Neural Networks (2017).
+    """
     rows = sum(one["rows"] for one in bins)
     return sum(one["rows"] * abs(one["confidence"] - one["accuracy"]) for one in bins) / rows
 

@@ -1,10 +1,12 @@
-"""Measures every variant of a model side by side: quality with intervals, speed, memory, size. Records the gates and never fails on them.
+"""Measures every variant of a model side by side: quality with intervals, speed, memory, size. Records the
+gates and never fails on them.
 
 Reads ingest/out, finetune/out (teacher), prune/out, distill/out and quantize/out (final).
-Writes out/predictions.parquet, plots/ (tables behind the pictures), quality.json and speed.json (the figures that are compared first) and
-report/ (report.md with pictures; it holds timings).
+Writes out/predictions.parquet, plots/ (tables behind the pictures), quality.json and speed.json (the figures
+that are compared first) and report/ (report.md with pictures; it holds timings).
 
-metrics.json, quality.json and all of out/ and plots/ are the same for the same inputs; timings.json, speed.json and report/ are of the day.
+metrics.json, quality.json and all of out/ and plots/ are the same for the same inputs; timings.json,
+speed.json and report/ are of the day.
 """
 
 from __future__ import annotations
@@ -32,13 +34,17 @@ if TYPE_CHECKING:
     from tasks.launch.foresight import Teacher
 
 PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled", "openvino": "distilled"}
-"""An ONNX graph holds scales beside its parameters; it has as many as the checkpoint it was made from, where a table of low rank counts as
-its factors."""
+"""An ONNX graph holds scales beside its parameters; it has as many as the checkpoint it was made from, where
+a table of low rank counts as its factors."""
 
 
 class Gates(Section):
-    min_quality_ratio: float = Field(ge=0, le=2, description="least share of the teacher's headline figure that the final model keeps")
-    min_speedup: float = Field(ge=0, le=10_000, description="least number of times the final model is faster than the teacher")
+    min_quality_ratio: float = Field(
+        ge=0, le=2, description="least share of the teacher's headline figure that the final model keeps"
+    )
+    min_speedup: float = Field(
+        ge=0, le=10_000, description="least number of times the final model is faster than the teacher"
+    )
     max_bytes: int = Field(ge=1, description="greatest size of the shippable folder, bytes")
 
 
@@ -55,7 +61,9 @@ class Params(Section):
     latency_inputs: int = Field(ge=1, le=10_000, description="real inputs that are timed")
     rounds: int = Field(ge=3, le=1000, description="rounds in which the variants are timed in turns")
     batch: int = Field(ge=1, le=4096, description="inputs per batch when throughput is measured")
-    openvino: bool = Field(description="whether the distilled model is measured on OpenVINO too; it has to be installed")
+    openvino: bool = Field(
+        description="whether the distilled model is measured on OpenVINO too; it has to be installed"
+    )
     gates: Gates = Field(description="what the final model has to keep")
 
 
@@ -84,7 +92,10 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.models import checkpoint, compute
 
     device = compute.prepare(params.seed, params.threads, params.device)
-    labels, rows = checkpoint.label_names(inputs.ingest), tables.read(inputs.ingest / f"{params.split}.parquet")
+    labels, rows = (
+        checkpoint.label_names(inputs.ingest),
+        tables.read(inputs.ingest / f"{params.split}.parquet"),
+    )
     truth = _truth(inputs, params, rows, labels)
     setting = Setting(params.kind, labels, params.input_size, params.batch, params.seed, device.type)
     sources = _sources(inputs, params, labels, scratch)
@@ -94,7 +105,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     figures = _figures(variants, answers, truth, params)
     on_cpu = replace(setting, device="cpu")
     timings = _timings(
-        sources, variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources], on_cpu, rows, params
+        sources,
+        variants if setting == on_cpu else [open_variant(source, on_cpu) for source in sources],
+        on_cpu,
+        rows,
+        params,
     )
     timings["points"] = key_figures.points(figures, timings)
     _write(out, load_kind(params.kind), figures, timings, answers, truth, rows)
@@ -119,7 +134,11 @@ def _sources(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Pat
     from tasks.export import package
     from tasks.kinds.base.kind import load_kind
 
-    kind, told, rows = load_kind(params.kind), package.preprocessing(inputs.final), tables.read(inputs.ingest / "train.parquet")
+    kind, told, rows = (
+        load_kind(params.kind),
+        package.preprocessing(inputs.final),
+        tables.read(inputs.ingest / "train.parquet"),
+    )
     as_final = {**told, "format": told["format"] if told["format"].startswith("int8") else "int8-dynamic"}
     as_exported = {**told, "format": "fp32", "graph": "exported", "embeddings": "as_format"}
 
@@ -132,12 +151,18 @@ def _sources(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Pat
         Source("teacher_int8", "onnx", shipped(inputs.teacher, "teacher_int8", as_final)),
         Source("pruned", "torch", inputs.pruned),
         Source("distilled", "torch", inputs.distilled),
-        *([Source("openvino", "openvino", shipped(inputs.distilled, "openvino", as_exported))] if params.openvino else []),
+        *(
+            [Source("openvino", "openvino", shipped(inputs.distilled, "openvino", as_exported))]
+            if params.openvino
+            else []
+        ),
         Source("final", "onnx", inputs.final),
     ]
 
 
-def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: Truth, params: Params) -> dict[str, Any]:
+def _figures(
+    variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: Truth, params: Params
+) -> dict[str, Any]:
     from tasks.benchmark import gates, key_figures, metrics
     from tasks.kinds.base.kind import load_kind
 
@@ -145,17 +170,31 @@ def _figures(variants: Sequence[Variant], answers: Mapping[str, np.ndarray], tru
     figures: dict[str, Any] = dict(metrics.quality(kind, answers, truth, params.resamples, params.seed))
     parameters = {variant.name: variant.parameters for variant in variants}
     for variant in variants:
-        figures[variant.name] |= {"parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)], "bytes": variant.bytes}
+        figures[variant.name] |= {
+            "parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)],
+            "bytes": variant.bytes,
+        }
     scores = metrics.per_category(kind, answers["final"], truth)
     figures["categories"] = key_figures.categories(kind.categories(truth.names), scores)
     figures["final"]["size_ratio"] = round(figures["teacher"]["bytes"] / figures["final"]["bytes"], 6)
-    figures["measured"] = {"split": params.split, "rows": len(truth.decisions), "resamples": params.resamples, "headline": kind.headline}
-    figures["gates"] = gates.of_figures(figures["final"], kind.headline, params.gates.min_quality_ratio, params.gates.max_bytes)
+    figures["measured"] = {
+        "split": params.split,
+        "rows": len(truth.decisions),
+        "resamples": params.resamples,
+        "headline": kind.headline,
+    }
+    figures["gates"] = gates.of_figures(
+        figures["final"], kind.headline, params.gates.min_quality_ratio, params.gates.max_bytes
+    )
     return figures
 
 
 def _timings(
-    sources: Sequence[Source], variants: Sequence[Variant], setting: Setting, rows: Sequence[Row], params: Params
+    sources: Sequence[Source],
+    variants: Sequence[Variant],
+    setting: Setting,
+    rows: Sequence[Row],
+    params: Params,
 ) -> dict[str, Any]:
     import numpy as np
 
@@ -201,14 +240,22 @@ def _write(
 
     names, counts = metrics.confusion(kind, answers["final"], truth)
     coarse, guesses = kind.coarse(truth.names), answers["final"].argmax(1)
-    pairs = ({"actual": coarse[true], "predicted": coarse[guess]} for true, guess in zip(truth.labels, guesses, strict=True))
+    pairs = (
+        {"actual": coarse[true], "predicted": coarse[guess]}
+        for true, guess in zip(truth.labels, guesses, strict=True)
+    )
     _csv(out / "plots" / "confusion.csv", pairs)
     bins = {name: metrics.reliability(answers[name], truth.labels) for name in ("teacher", "final")}
-    _csv(out / "plots" / "reliability.csv", ({"variant": name, **_rounded(one)} for name, each in bins.items() for one in each))
+    _csv(
+        out / "plots" / "reliability.csv",
+        ({"variant": name, **_rounded(one)} for name, each in bins.items() for one in each),
+    )
     _json(out / "quality.json", key_figures.quality(figures))
     _json(out / "speed.json", key_figures.speed(timings))
 
-    plots.quality_and_latency(timings["points"], figures["measured"]["headline"], out / "report" / "quality_latency.png")
+    plots.quality_and_latency(
+        timings["points"], figures["measured"]["headline"], out / "report" / "quality_latency.png"
+    )
     plots.confusion(counts, names, out / "report" / "confusion.png")
     plots.reliability(bins, out / "report" / "reliability.png")
     teacher, final = (metrics.per_category(kind, answers[name], truth) for name in ("teacher", "final"))
@@ -217,13 +264,17 @@ def _write(
     (out / "report" / "report.md").write_text(report.markdown(figures, timings, tables), encoding="utf-8")
 
 
-def _mistakes(folder: Path, kind: Seam, answers: np.ndarray, truth: Truth, rows: Sequence[Row]) -> list[dict[str, str]]:
+def _mistakes(
+    folder: Path, kind: Seam, answers: np.ndarray, truth: Truth, rows: Sequence[Row]
+) -> list[dict[str, str]]:
     """The worst errors as lines of a table, and as a sheet of pictures where rows are pictures."""
     from tasks.benchmark import metrics, plots, report
 
     wrong = metrics.worst(answers, truth, report.MISTAKES)
     own = {row: truth.of_row(row) for row in wrong}
-    listed = [kind.mistake(rows[row], answers[own[row]], truth.labels[own[row]], truth.names) for row in wrong]
+    listed = [
+        kind.mistake(rows[row], answers[own[row]], truth.labels[own[row]], truth.names) for row in wrong
+    ]
     if kind.picture is not None and wrong:
         captions = ["\n".join(f"{head}: {cell}" for head, cell in one.items()) for one in listed]
         plots.thumbnails([kind.picture(rows[row]) for row in wrong], captions, folder / "mistakes.png")

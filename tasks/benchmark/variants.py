@@ -1,8 +1,8 @@
-"""The forms in which a model answers: a linear model, a torch checkpoint, a shippable folder, the same on OpenVINO. One more form is one
-more class.
+"""The forms in which a model answers: a linear model, a torch checkpoint, a shippable folder, the same on
+OpenVINO. One more form is one more class.
 
-All of them look alike from outside, so that the benchmark asks none what it is. A `Source` says where a variant lies; it is
-enough to open it in any process.
+All of them look alike from outside, so that the benchmark asks none what it is. A `Source` says where a
+variant lies; it is enough to open it in any process.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ class Variant(Protocol):
         """From the input as a user has it to probabilities (m, c)."""
 
     def prepare(self, rows: Sequence[Row], length: int | None) -> Any:
-        """One batch, ready for `forward`; inputs of variable length are padded to `length`, or to the longest."""
+        """One batch, ready for `forward`.
+
+        Inputs of variable length are padded to `length`, or to the longest.
+        """
 
     def forward(self, batch: Any) -> Any:
         """The model alone."""
@@ -75,7 +78,9 @@ class Linear:
         from tasks.core import tables
 
         with threadpool_limits(1):
-            fitted = setting.load_kind().baseline(tables.read(source.folder / "train.parquet"), setting.labels, setting.seed)
+            fitted = setting.load_kind().baseline(
+                tables.read(source.folder / "train.parquet"), setting.labels, setting.seed
+            )
         self.name, self.parameters, self.bytes = source.name, fitted.parameters, fitted.bytes
         self.predict = fitted.predict
 
@@ -111,7 +116,11 @@ class Torch:
         from tasks.models import inference
 
         features = self._encode(rows)
-        return softmax(inference.logits(self._model, self._kind, self._processor, features, self._setting.batch, label=self.name))
+        return softmax(
+            inference.logits(
+                self._model, self._kind, self._processor, features, self._setting.batch, label=self.name
+            )
+        )
 
     def answer(self, row: Row) -> np.ndarray:
         import torch
@@ -150,7 +159,8 @@ class Torch:
 class Onnx:
     """A shippable folder, opened as its user opens it: without torch or transformers.
 
-    Rows are answered one by one, as when served: int8 scales are taken from the whole batch, so an answer would depend on its neighbours.
+    Rows are answered one by one, as when served: int8 scales are taken from the whole batch, so an answer
+    would depend on its neighbours.
     """
 
     def __init__(self, source: Source, setting: Setting) -> None:
@@ -172,7 +182,10 @@ class Onnx:
         requests = [self._request(self._raw_input(row))[0] for row in rows]
         names = list(requests[0])
         longest = {name: max(one[name].shape[-1] for one in requests) for name in names}
-        return {name: np.concatenate([lengthened(one[name], length or longest[name]) for one in requests]) for name in names}
+        return {
+            name: np.concatenate([lengthened(one[name], length or longest[name]) for one in requests])
+            for name in names
+        }
 
     def forward(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         logits: np.ndarray = self._session.run(["logits"], batch)[0]
@@ -185,7 +198,10 @@ class Onnx:
 
 
 class OpenVino(Onnx):
-    """A shippable folder whose graph OpenVINO runs, in the precision it chooses: bf16 where the processor has it."""
+    """A shippable folder whose graph OpenVINO runs, in the precision it chooses.
+
+    Bf16 where the processor has it.
+    """
 
     def forward(self, batch: dict[str, np.ndarray]) -> np.ndarray:
         self._session.infer(batch, share_inputs=True)
@@ -207,7 +223,10 @@ def openvino_faults(asked: bool) -> list[str]:
     """Whether OpenVINO is asked for and not installed."""
     if not asked or importlib.util.find_spec("openvino"):
         return []
-    return ["benchmark.openvino = true: OpenVINO is not installed; `pip install -r requirements/openvino.lock`, or say false"]
+    return [
+        "benchmark.openvino = true: OpenVINO is not installed; `pip install -r requirements/openvino.lock`, "
+        "or say false"
+    ]
 
 
 def _openvino_request(file: Path, threads: int) -> Any:
@@ -220,7 +239,12 @@ def _openvino_request(file: Path, threads: int) -> Any:
         raise ParamsError("params.yaml", *faults)
     import openvino
 
-    options = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": threads, "ENABLE_CPU_PINNING": False}
+    options = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "ENABLE_CPU_PINNING": False,
+    }
     return openvino.Core().compile_model(file, "CPU", options).create_infer_request()
 
 
@@ -237,7 +261,10 @@ def size_of(folder: Path) -> int:
 
 
 def lengthened(values: np.ndarray, length: int) -> np.ndarray:
-    """Numbers of pieces (n, l), filled with zeros to (n, length); what is no such table, as pixels, has its size already."""
+    """Numbers of pieces (n, l), filled with zeros to (n, length).
+
+    What is no such table, as pixels, has its size already.
+    """
     if values.ndim != 2 or values.shape[1] >= length:
         return values
     return np.pad(values, ((0, 0), (0, length - values.shape[1])))

@@ -12,7 +12,8 @@ LARGEST = 256 * 2**20
 
 
 def attached(raw: Path, name: str, beside: str) -> bytes:
-    """The file `name`, relative to the folder `raw` or, if it is not there, to the folder of the table `beside`, itself relative to `raw`.
+    """The file `name`, relative to the folder `raw` or, if it is not there, to the folder of the table
+    `beside`, itself relative to `raw`.
 
     Names written on Windows, with `\\` between folders, are understood.
 
@@ -28,7 +29,11 @@ def attached(raw: Path, name: str, beside: str) -> bytes:
         raise UnusableRowError(f"no such file: {name!r} is neither in the raw folder nor beside its table")
     place = found.parent if found.is_symlink() else found
     outside = not place.resolve().is_relative_to(raw.resolve())
-    if fault := "leads out of the raw folder through a link; put the file itself there" if outside else links.fault(found, raw):
+    if (
+        fault := "leads out of the raw folder through a link; put the file itself there"
+        if outside
+        else links.fault(found, raw)
+    ):
         raise UnusableRowError(f"unsafe path: {name!r} {fault}")
     return given(found)
 

@@ -1,4 +1,7 @@
-"""Reads the project's YAML and JSON within bounds: what would hang or break a reader is refused in one message, with its place."""
+"""Reads the project's YAML and JSON within bounds.
+
+What would hang or break a reader is refused in one message, with its place.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,27 @@ MOST_DEPTH = 40
 MOST_DIGITS = 400
 MARKER = re.compile(rb"^(?:<{7}|>{7}) .*$", re.MULTILINE)
 SURROGATE = re.compile("[\ud800-\udfff]")
-EVERY = ("params.yaml", "dvc.yaml", "registry/*/dvc.yaml", "*.dvc", "data/*/*.dvc", "models/*.dvc", "prefect.yaml", "recipes/*.yaml")
+EVERY = (
+    "params.yaml",
+    "dvc.yaml",
+    "registry/*/dvc.yaml",
+    "*.dvc",
+    "data/*/*.dvc",
+    "models/*.dvc",
+    "prefect.yaml",
+    "recipes/*.yaml",
+)
 LOCK = "dvc.lock"
 JSON = ("data/*/*/*.json", "data/*/*/*.jsonl", "registry/*/*.json")
-PLAIN = (".dvc/config", ".dvc/config.local", ".dvcignore", ".gitignore", "data/*/.gitignore", "data/*/*/.gitignore", "models/.gitignore")
+PLAIN = (
+    ".dvc/config",
+    ".dvc/config.local",
+    ".dvcignore",
+    ".gitignore",
+    "data/*/.gitignore",
+    "data/*/*/.gitignore",
+    "models/.gitignore",
+)
 
 
 class _Constructor(SafeConstructor):
@@ -48,23 +68,30 @@ class _Constructor(SafeConstructor):
                 if len(node.value) > MOST_DIGITS
                 else str(error)
             )
-            raise ConstructorError(problem=f"{_short(node.value)} is no value: {why}", problem_mark=node.start_mark) from None
+            raise ConstructorError(
+                problem=f"{_short(node.value)} is no value: {why}", problem_mark=node.start_mark
+            ) from None
 
 
 def yaml(content: bytes, where: str) -> Any:
     """What a YAML document holds, as DVC reads it.
 
     Raises:
-        ParamsError: it is no YAML, has git's conflict markers, or holds more than any file of the project should.
+        ParamsError: it is no YAML, has git's conflict markers, or holds more than any file of the project
+            should.
     """
     read = text(content, where, LOCK_BYTES if where.endswith(LOCK) else MOST_BYTES)
-    loader = YAML(typ="safe", pure=not where.endswith(LOCK))  # a lock is long and plain: the faster reader will do
+    loader = YAML(
+        typ="safe", pure=not where.endswith(LOCK)
+    )  # a lock is long and plain: the faster reader will do
     if loader.Constructor is SafeConstructor:
         loader.Constructor = _Constructor
     try:
         bound(read, where)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ReusedAnchorWarning)  # an anchor may be used again: the last one above counts
+            warnings.simplefilter(
+                "ignore", ReusedAnchorWarning
+            )  # an anchor may be used again: the last one above counts
             return loader.load(read)
     except YAMLError as error:
         raise ParamsError(where, f"is not readable as YAML: {_told(error)}") from None
@@ -91,31 +118,44 @@ def bound(document: str, where: str) -> None:
     """
     most = LOCK_VALUES if where.endswith(LOCK) else MOST_VALUES
     sizes: dict[str, int] = {}  # anchor -> how many values it stands for
-    open_: list[tuple[str | None, int]] = [(None, 0)]  # of the collections that have begun: anchor, values so far
+    open_: list[tuple[str | None, int]] = [
+        (None, 0)
+    ]  # of the collections that have begun: anchor, values so far
     for event in YAML(typ="safe").parse(document):
         anchor = getattr(event, "anchor", None)
         if isinstance(event, CollectionStartEvent):
             open_.append((anchor, 1))
             if len(open_) > MOST_DEPTH:
-                raise ParamsError(where, f"line {event.start_mark.line + 1}: is nested deeper than {MOST_DEPTH} levels")
+                raise ParamsError(
+                    where, f"line {event.start_mark.line + 1}: is nested deeper than {MOST_DEPTH} levels"
+                )
             continue
         if isinstance(event, CollectionEndEvent):
             anchor, size = open_.pop()
         elif isinstance(event, AliasEvent):
             if any(anchor == name for name, _ in open_):
-                raise ParamsError(where, f"line {event.start_mark.line + 1}: `*{anchor}` stands within what it names; write the values out")
+                raise ParamsError(
+                    where,
+                    f"line {event.start_mark.line + 1}: `*{anchor}` stands within what it names; write the "
+                    "values out",
+                )
             size, anchor = sizes.get(str(anchor), 1), None
         elif isinstance(event, ScalarEvent):
             size = 1
             if SURROGATE.search(event.value):
-                raise ParamsError(where, f"line {event.start_mark.line + 1}: {_short(event.value)} holds half of a character")
+                raise ParamsError(
+                    where,
+                    f"line {event.start_mark.line + 1}: {_short(event.value)} holds half of a character",
+                )
         else:
             continue
         if anchor is not None:
             sizes[anchor] = size
         open_[-1] = (open_[-1][0], open_[-1][1] + size)
         if open_[-1][1] > most:
-            raise ParamsError(where, f"holds more than {most:,} values once its aliases are followed; write less into it")
+            raise ParamsError(
+                where, f"holds more than {most:,} values once its aliases are followed; write less into it"
+            )
 
 
 def conflict(content: bytes) -> str | None:
@@ -124,11 +164,15 @@ def conflict(content: bytes) -> str | None:
     if found is None:
         return None
     line, shown = content.count(b"\n", 0, found.start()) + 1, found[0].decode(errors="replace").strip()[:60]
-    return f"line {line} is a conflict marker of git (`{shown}`): a merge is not finished; keep the right lines, take the markers out"
+    return (
+        f"line {line} is a conflict marker of git (`{shown}`): a merge is not finished; keep the right "
+        "lines, take the markers out"
+    )
 
 
 def check_files(root: Path) -> None:
-    """Looks through the files that git merges and we or DVC read, before any of them is read, moved or written.
+    """Looks through the files that git merges and we or DVC read, before any of them is read, moved or
+    written.
 
     Raises:
         ParamsError: with every one that has conflict markers, or that would hang its reader.
@@ -154,7 +198,10 @@ def _faults(root: Path) -> Iterator[tuple[str, str]]:
 
 
 def excess(content: bytes, where: str) -> tuple[str, ...]:
-    """Why a YAML document would hang its reader, or that it has conflict markers; empty if neither, be it YAML or no."""
+    """Why a YAML document would hang its reader, or that it has conflict markers.
+
+    Empty if neither, be it YAML or no.
+    """
     if fault := conflict(content):
         return (fault,)
     most = LOCK_BYTES if where.endswith(LOCK) else MOST_BYTES

@@ -6,8 +6,8 @@
     ├── ModelError         2   the model cannot be used, or came out unfit
     └── PassingError      75   not now, perhaps later: busy, network, GPU memory
 
-One message says where, what was found, what is allowed and what to do, with all faults together. The number is the exit status of
-`python -m tasks`: 2 is never worth a retry, 75 is.
+One message says where, what was found, what is allowed and what to do, with all faults together. The number
+is the exit status of `python -m tasks`: 2 is never worth a retry, 75 is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Which links of a folder may be followed: those that stay in it, and those that DVC makes into its own cache.
+"""Which links of a folder may be followed: those that stay in it, and those that DVC makes into its own
+cache.
 
-With `cache.type` symlink DVC leaves a link where a file was, and the file in its cache, named after the md5 of its content. Such an object
-is as good as the file itself, as long as its name is right. Any other link out of a folder would read what nobody has tracked or pinned.
+With `cache.type` symlink DVC leaves a link where a file was, and the file in its cache, named after the md5
+of its content. Such an object is as good as the file itself, as long as its name is right. Any other link out
+of a folder would read what nobody has tracked or pinned.
 """
 
 from __future__ import annotations
@@ -32,7 +34,12 @@ def fault(path: Path, inside: Path) -> str:
         return "is a link that leads out of the folder; put the file itself there"
     with path.open("rb") as stream:
         kept = hashlib.file_digest(stream, "md5").hexdigest() == name
-    return "" if kept else "is a link to an object of DVC's cache that was changed; `dvc checkout --relink --force` brings it back"
+    return (
+        ""
+        if kept
+        else "is a link to an object of DVC's cache that was changed; `dvc checkout --relink --force` "
+        "brings it back"
+    )
 
 
 def _object(target: Path, inside: Path) -> str | None:
@@ -47,9 +54,14 @@ def _object(target: Path, inside: Path) -> str | None:
 
 
 def _caches(root: Path) -> list[Path]:
-    """Where the project's cache may lie. A folder that was the cache before still holds what older links lead to."""
+    """Where the project's cache may lie.
+
+    A folder that was the cache before still holds what older links lead to.
+    """
     users = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dvc" / "config"
-    told = [_cache_of(file) for file in (*(root / name for name in CONFIGS), users, Path("/etc/xdg/dvc/config"))]
+    told = [
+        _cache_of(file) for file in (*(root / name for name in CONFIGS), users, Path("/etc/xdg/dvc/config"))
+    ]
     return [cache.resolve() for cache in (root / ".dvc" / USUAL, *told) if cache is not None]
 
 

@@ -1,7 +1,7 @@
 """What a stage is, and where its artifacts lie.
 
-A stage is a module `tasks/<stage>/stage.py` with `Params`, `Inputs` and `run(inputs, params, out, scratch) -> Metrics`. The fields of
-`Inputs` name the artifacts it reads: they are the edges of the graph.
+A stage is a module `tasks/<stage>/stage.py` with `Params`, `Inputs` and `run(inputs, params, out, scratch) ->
+Metrics`. The fields of `Inputs` name the artifacts it reads: they are the edges of the graph.
 """
 
 from __future__ import annotations
@@ -36,12 +36,18 @@ class Stage(Protocol):
 
 
 def artifact(name: str) -> Any:
-    """A field of `Inputs`: `artifact("finetune/out")` is data/<run>/finetune/out, `artifact("raw")` is data/raw/<run>."""
+    """A field of `Inputs`.
+
+    `artifact("finetune/out")` is data/<run>/finetune/out, `artifact("raw")` is data/raw/<run>.
+    """
     return dataclasses.field(metadata={"artifact": name})
 
 
 def workspace() -> Any:
-    """A field of `Inputs`: the top folder, for what params pin by its content themselves. No edge of the graph."""
+    """A field of `Inputs`: the top folder, for what params pin by its content themselves.
+
+    No edge of the graph.
+    """
     return dataclasses.field(metadata={"artifact": None})
 
 
@@ -59,7 +65,10 @@ def inputs(stage: Stage, root: Path, run: str) -> Any:
     """The `Inputs` of a stage in the workspace `root`."""
     named = artifacts(stage)
     return stage.Inputs(
-        **{field.name: locate(named[field.name], root, run) if field.name in named else root for field in dataclasses.fields(stage.Inputs)}
+        **{
+            field.name: locate(named[field.name], root, run) if field.name in named else root
+            for field in dataclasses.fields(stage.Inputs)
+        }
     )
 
 
@@ -71,7 +80,10 @@ def load_all() -> dict[str, Stage]:
     """Every stage, upstream first."""
     names = sorted(path.parent.name for path in TASKS.glob("*/stage.py"))
     stages = {name: load(name) for name in names}
-    return {name: stages[name] for name in TopologicalSorter({name: upstream(stages[name]) for name in names}).static_order()}
+    return {
+        name: stages[name]
+        for name in TopologicalSorter({name: upstream(stages[name]) for name in names}).static_order()
+    }
 
 
 def upstream(stage: Stage) -> list[str]:

@@ -1,6 +1,8 @@
-"""What goes on inside an encoder, caught while it answers: its hidden states, and one layer's queries, keys and values.
+"""What goes on inside an encoder, caught while it answers: its hidden states, and one layer's queries, keys
+and values.
 
-Architectures name these modules differently; a table tells where they are. A new architecture is a line in it.
+Architectures name these modules differently; a table tells where they are. A new architecture is a line in
+it.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ class Encoder:
     """Names of modules."""
 
     layers: str
-    """Below the base model: the list of its layers, each of which takes hidden states first and gives them first."""
+    """Below the base model: the list of its layers, each of which takes hidden states first and gives them
+    first."""
     attention: tuple[str, ...]
-    """Below a layer: what gives its queries, keys and values, or the one module that gives all three side by side."""
+    """Below a layer: what gives its queries, keys and values, or the one module that gives all three side by
+    side."""
 
 
 def _three(prefix: str, *names: str) -> tuple[str, ...]:
@@ -60,7 +64,11 @@ class States:
 def faults(model: PreTrainedModel) -> list[str]:
     """Why the states of a model cannot be caught; empty if they can."""
     name = model.config.model_type
-    return [] if name in ENCODERS else [f"the architecture {name!r} has no such states; those that have: {NAMES}"]
+    return (
+        []
+        if name in ENCODERS
+        else [f"the architecture {name!r} has no such states; those that have: {NAMES}"]
+    )
 
 
 def depth(model: PreTrainedModel) -> int:
@@ -70,7 +78,10 @@ def depth(model: PreTrainedModel) -> int:
 
 @contextmanager
 def caught(model: PreTrainedModel, layer: int | None) -> Iterator[States]:
-    """What a model holds while it answers a batch inside the context; queries, keys and values of one layer, counted from 0, or of none."""
+    """What a model holds while it answers a batch inside the context.
+
+    Queries, keys and values of one layer, counted from 0, or of none.
+    """
     states, layers = States(), _layers(model)
 
     def comes_in(_: Any, given: tuple[Any, ...]) -> None:

@@ -1,8 +1,10 @@
-"""The student imitates what goes on inside its teacher: hidden states layer by layer, and relations among pieces in one layer.
+"""The student imitates what goes on inside its teacher: hidden states layer by layer, and relations among
+pieces in one layer.
 
-The teacher must read the very pieces that the student reads. Its own segmentation of a text can differ, because the student's vocabulary
-may be trimmed; but the student's pieces are some of the teacher's, so the teacher is given the student's segmentation in its own numbers.
-The states are made anew for each batch: they are a thousand times larger than answers, too large to be kept.
+The teacher must read the very pieces that the student reads. Its own segmentation of a text can differ,
+because the student's vocabulary may be trimmed; but the student's pieces are some of the teacher's, so the
+teacher is given the student's segmentation in its own numbers. The states are made anew for each batch: they
+are a thousand times larger than answers, too large to be kept.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
 
 PROJECTIONS = "projections_to_teacher"
-"""The name of a part of the student while it is trained: so it is optimised, clipped and kept in scratch as the rest is."""
+"""The name of a part of the student while it is trained: so it is optimised, clipped and kept in scratch as
+the rest is."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,13 @@ class Imitation:
     """Prepares `student` for it: it has further parts until `end`."""
 
     def __init__(
-        self, kind: Kind, student: PreTrainedModel, processor: Processor, teacher: PreTrainedModel, teachers: Processor, aims: Aims
+        self,
+        kind: Kind,
+        student: PreTrainedModel,
+        processor: Processor,
+        teacher: PreTrainedModel,
+        teachers: Processor,
+        aims: Aims,
     ) -> None:
         """Raises:
         ModelError: with everything that stands against it.
@@ -61,11 +70,19 @@ class Imitation:
             student.add_module(PROJECTIONS, layers.to(student.device))
 
     def forward(self, features: Sequence[Features]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Of n rows: the student's logits (m, c), labels (m,), and how far its states are from the teacher's, weighed (n,)."""
+        """Of n rows.
+
+        The student's logits (m, c), labels (m,), and how far its states are from the teacher's, weighed (n,).
+        """
         batch = self._kind.collate(self._processor, features)
         with hidden_states.caught(self._student, self._layer(self._student, 1)) as own:
             answer, truth = inference.answer(self._student, batch)
-        with torch.no_grad(), hidden_states.caught(self._teacher, self._layer(self._teacher, self._aims.relation_layer)) as wanted:
+        with (
+            torch.no_grad(),
+            hidden_states.caught(
+                self._teacher, self._layer(self._teacher, self._aims.relation_layer)
+            ) as wanted,
+        ):
             inference.answer(self._teacher, self._in_its_numbers(batch))
         return answer, truth, self._distance(own, wanted, batch.get("attention_mask"))
 
@@ -82,10 +99,15 @@ class Imitation:
             return batch
         return {**batch, "input_ids": self._numbers[batch["input_ids"].to(self._numbers.device)]}
 
-    def _distance(self, own: hidden_states.States, wanted: hidden_states.States, attended: torch.Tensor | None) -> torch.Tensor:
+    def _distance(
+        self, own: hidden_states.States, wanted: hidden_states.States, attended: torch.Tensor | None
+    ) -> torch.Tensor:
         pieces, others = own.hidden[0].shape[:2], wanted.hidden[0].shape[:2]
         if pieces != others:
-            raise ModelError("distill", f"the student divides an input into {pieces[1]} pieces, the teacher into {others[1]}")
+            raise ModelError(
+                "distill",
+                f"the student divides an input into {pieces[1]} pieces, the teacher into {others[1]}",
+            )
         mask = torch.ones(pieces) if attended is None else attended
         mask = mask.to(self._student.device, torch.bool)
         total = torch.zeros(len(mask), device=mask.device)
@@ -96,7 +118,9 @@ class Imitation:
                 total = total + weight * hidden_distance(project(own.hidden[at]), wanted.hidden[of], mask)
         if self._aims.relation_weight:
             for pair in zip(own.attention, wanted.attention, strict=True):
-                total = total + self._aims.relation_weight * relation_divergence(*pair, self._aims.relation_heads, mask)
+                total = total + self._aims.relation_weight * relation_divergence(
+                    *pair, self._aims.relation_heads, mask
+                )
         return total
 
 
@@ -106,20 +130,30 @@ def faults(teacher: PreTrainedModel, aims: Aims, students_width: int) -> list[st
         return [f"distill.hidden_weight, distill.relation_weight: {fault}" for fault in unseen]
     faults, layers = [], hidden_states.depth(teacher)
     if aims.relation_weight and aims.relation_layer > layers:
-        faults.append(f"distill.relation_layer = {aims.relation_layer}: the teacher has {layers} layers, 1 is the last of them")
+        faults.append(
+            f"distill.relation_layer = {aims.relation_layer}: the teacher has {layers} layers, 1 is the "
+            "last of them"
+        )
     for name, width in (("student", students_width), ("teacher", teacher.config.hidden_size)):
         if aims.relation_weight and width % aims.relation_heads:
-            faults.append(f"distill.relation_heads = {aims.relation_heads}: must divide {width}, the {name}'s width")
+            faults.append(
+                f"distill.relation_heads = {aims.relation_heads}: must divide {width}, the {name}'s width"
+            )
     return faults
 
 
-def _faults(student: PreTrainedModel, processor: Processor, teacher: PreTrainedModel, teachers: Processor, aims: Aims) -> list[str]:
+def _faults(
+    student: PreTrainedModel, processor: Processor, teacher: PreTrainedModel, teachers: Processor, aims: Aims
+) -> list[str]:
     if unseen := hidden_states.faults(teacher) or hidden_states.faults(student):
         return unseen
     found = faults(teacher, aims, student.config.hidden_size)
     strange = sorted(_pieces(processor).keys() - _pieces(teachers).keys())
     if strange:
-        found.append(f"the teacher lacks {len(strange)} of the student's pieces, such as {strange[0]!r}; the student must be cut from it")
+        found.append(
+            f"the teacher lacks {len(strange)} of the student's pieces, such as {strange[0]!r}; the student "
+            "must be cut from it"
+        )
     return found
 
 

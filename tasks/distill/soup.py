@@ -1,8 +1,9 @@
-"""Several trainings of one model, alike but for the order of their rows, whose mean weights it keeps: as small and fast as one of them.
+"""Several trainings of one model, alike but for the order of their rows, whose mean weights it keeps: as
+small and fast as one of them.
 
-Wortsman et al., Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing inference time (2022).
-The trainings begin at the same weights; from different ones their mean would be no model at all. Whether it is better than each is
-measured: the stage's metrics tell both.
+Wortsman et al., Model soups: averaging weights of multiple fine-tuned models improves accuracy without
+increasing inference time (2022). The trainings begin at the same weights; from different ones their mean
+would be no model at all. Whether it is better than each is measured: the stage's metrics tell both.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def faults(model: PreTrainedModel, count: int) -> list[str]:
 
 def check(model: PreTrainedModel, count: int) -> None:
     """Raises:
-    ParamsError: several trainings of a model with batch normalization, whose running means belong to the weights they were taken with.
+    ParamsError: several trainings of a model with batch normalization, whose running means belong to the
+        weights they were taken with.
     """
     if unable := faults(model, count):
         raise ParamsError("params.yaml", *unable)
@@ -35,7 +37,8 @@ def check(model: PreTrainedModel, count: int) -> None:
 def fit(
     model: PreTrainedModel, plan: loop.Plan, lesson: loop.Lesson, scratch: Path, label: str, count: int
 ) -> list[list[dict[str, float]]]:
-    """Trains `model` `count` times, as `training.fit` does once, and leaves it with the mean of the weights that each would have left.
+    """Trains `model` `count` times, as `training.fit` does once, and leaves it with the mean of the weights
+    that each would have left.
 
     Returns:
         The epochs of each training.
@@ -50,9 +53,16 @@ def fit(
     for number in range(1, count + 1):
         model.load_state_dict(begun)
         seeded, told = replace(plan, seed=loop.seed_of(plan.seed, number)), f"{label} {number} of {count}"
-        histories.append(loop.fit(model, seeded, lesson, scratch / f"training-{number}", told, stay=number < count))
+        histories.append(
+            loop.fit(model, seeded, lesson, scratch / f"training-{number}", told, stay=number < count)
+        )
         total = {name: total[name] + tensor.detach() for name, tensor in model.state_dict().items()}
-    model.load_state_dict({name: tensor / count if tensor.is_floating_point() else begun[name] for name, tensor in total.items()})
+    model.load_state_dict(
+        {
+            name: tensor / count if tensor.is_floating_point() else begun[name]
+            for name, tensor in total.items()
+        }
+    )
     return histories
 
 

@@ -1,17 +1,20 @@
-"""The pruned student learns from the teacher: from its kept outputs on the labelled rows and on the unlabelled transfer set, and where
-params ask for it from what goes on inside it (tasks/distill/intermediate.py) and from its answers to variations of the labelled rows.
+"""The pruned student learns from the teacher: from its kept outputs on the labelled rows and on the
+unlabelled transfer set, and where params ask for it from what goes on inside it
+(tasks/distill/intermediate.py) and from its answers to variations of the labelled rows.
 
-Reads ingest/out, prune/out, finetune/outputs and finetune/out. Writes out/ (the recovered student as a plain checkpoint) and
-plots/learning.csv.
+Reads ingest/out, prune/out, finetune/outputs and finetune/out. Writes out/ (the recovered student as a plain
+checkpoint) and plots/learning.csv.
 
-Loss: (1 - w) KL(teacher || student) at a temperature + w cross-entropy with the label where there is one; Hinton, Vinyals, Dean:
-Distilling the Knowledge in a Neural Network (2015); and to it, weighed, the distances of hidden states and of relations.
+Loss: (1 - w) KL(teacher || student) at a temperature + w cross-entropy with the label where there is one;
+Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network (2015); and to it, weighed, the distances
+of hidden states and of relations.
 
 Several trainings of it can be averaged; see tasks/distill/soup.py.
 
-The best epoch is by default the one nearest to the teacher on the validation rows, by that divergence: it sees each row's distribution,
-where the headline metric of some hundred rows sees little but noise. A student that learns mostly from the labels may well leave its
-teacher; its best epoch is better told by the headline metric.
+The best epoch is by default the one nearest to the teacher on the validation rows, by that divergence: it
+sees each row's distribution, where the headline metric of some hundred rows sees little but noise. A student
+that learns mostly from the labels may well leave its teacher; its best epoch is better told by the headline
+metric.
 """
 
 from __future__ import annotations
@@ -26,9 +29,19 @@ from pydantic import Field
 
 from tasks.core import tables
 from tasks.core.errors import ParamsError
-from tasks.core.params import Device, InputSize, KindName, Options, Processes, Section, Seed, Threads, TrainingFields
+from tasks.core.params import (
+    Device,
+    InputSize,
+    KindName,
+    Options,
+    Processes,
+    Section,
+    Seed,
+    Threads,
+    TrainingFields,
+)
 from tasks.core.stages import Metrics, artifact
-from tasks.kinds.base.kind import IGNORED, Features, Kind, Processor, Rewording, Row, decisions, load_kind
+from tasks.kinds.base.kind import IGNORED, Kind, Processor, Rewording, load_kind
 
 if TYPE_CHECKING:
     import torch
@@ -47,27 +60,52 @@ class Params(TrainingFields):
     device: Device
     input_size: InputSize
     temperature: float = Field(gt=0, le=100, description="that softens both distributions")
-    label_weight: float = Field(ge=0, le=1, description="of the labels in the loss; the rest is the teacher's")
+    label_weight: float = Field(
+        ge=0, le=1, description="of the labels in the loss; the rest is the teacher's"
+    )
     best_by: Literal["divergence", "headline"] = Field(
-        description="what tells the best epoch on the validation rows: the nearest to the teacher, or the headline metric"
+        description="what tells the best epoch on the validation rows: the nearest to the teacher, or the "
+        "headline metric"
     )
-    soup: int = Field(ge=1, le=100, description="trainings, alike but for the order of the rows, whose mean weights are kept")
+    soup: int = Field(
+        ge=1,
+        le=100,
+        description="trainings, alike but for the order of the rows, whose mean weights are kept",
+    )
     repeats: int = Field(ge=1, le=1000, description="how often an epoch passes over the labelled rows")
-    pool: int = Field(ge=0, le=10_000_000, description="rows of the transfer set to learn from, at most finetune.pool_outputs")
-    augment: Rewording = Field(description="variations of the labelled rows to learn from; of texts only")
-    hidden_weight: float = Field(ge=0, le=1000, description="of the distance between hidden states, layer by layer; 0: not looked at")
-    relation_weight: float = Field(ge=0, le=1000, description="of the distance between attention relations; 0: not looked at")
-    relation_layer: int = Field(
-        ge=1, le=512, description="of the teacher, compared with the student's last; counted from its end, 1 is the last"
+    pool: int = Field(
+        ge=0,
+        le=10_000_000,
+        description="rows of the transfer set to learn from, at most finetune.pool_outputs",
     )
-    relation_heads: int = Field(ge=1, le=1024, description="that queries, keys and values are split into for it; divides both widths")
+    augment: Rewording = Field(description="variations of the labelled rows to learn from; of texts only")
+    hidden_weight: float = Field(
+        ge=0, le=1000, description="of the distance between hidden states, layer by layer; 0: not looked at"
+    )
+    relation_weight: float = Field(
+        ge=0, le=1000, description="of the distance between attention relations; 0: not looked at"
+    )
+    relation_layer: int = Field(
+        ge=1,
+        le=512,
+        description="of the teacher, compared with the student's last; counted from its end, 1 is the last",
+    )
+    relation_heads: int = Field(
+        ge=1, le=1024, description="that queries, keys and values are split into for it; divides both widths"
+    )
 
     def faults(self, run: Mapping[str, Section]) -> list[str]:
         faults, labelled = [], getattr(run.get("finetune"), "pool_outputs", self.pool)
         if self.pool > labelled:
-            faults.append(f"distill.pool = {self.pool}: the teacher labels {labelled} at most; raise finetune.pool_outputs")
+            faults.append(
+                f"distill.pool = {self.pool}: the teacher labels {labelled} at most; raise "
+                "finetune.pool_outputs"
+            )
         if self.augment.copies and load_kind(self.kind).reword is None:
-            advice = "its rows have no words to vary; set it to 0, what else varies them is in options, and distill.pool says how often"
+            advice = (
+                "its rows have no words to vary; set it to 0, what else varies them is in options, and "
+                "distill.pool says how often"
+            )
             faults.append(f"distill.augment.copies = {self.augment.copies}: {advice}")
         return faults
 
@@ -88,7 +126,10 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
     if params.augment.copies and reword:
         faults += reword.faults(params.augment, teacher.processor)
     if params.hidden_weight or params.relation_weight:
-        widths: list[int | None] = [getattr(run.get("prune"), "hidden", None), getattr(teacher.model.config, "hidden_size", None)]
+        widths: list[int | None] = [
+            getattr(run.get("prune"), "hidden", None),
+            getattr(teacher.model.config, "hidden_size", None),
+        ]
         width = next((width for width in widths if width), 0)
         faults += intermediate.faults(teacher.model, intermediate.Aims.of(params), width)
     return faults
@@ -96,21 +137,24 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Raises:
-    ParamsError: more of the pool is asked for than the teacher labelled, words are to be varied where there are none, or the trainings of
-        a model with batch normalization averaged.
+    ParamsError: more of the pool is asked for than the teacher labelled, words are to be varied where there
+        are none, or the trainings of a model with batch normalization averaged.
     ModelError: what goes on inside the teacher cannot be imitated.
     """
-    from tasks.distill import soup
+    from tasks.distill import soup, transfer_set
     from tasks.models import checkpoint, inference, low_rank
     from tasks.training import distributed, loop
 
     if faults := params.faults({}):
         raise ParamsError("params.yaml", *faults)
-    kind, device = load_kind(params.kind), distributed.prepare(params.seed, params.threads, params.device, params.processes)
+    kind, device = (
+        load_kind(params.kind),
+        distributed.prepare(params.seed, params.threads, params.device, params.processes),
+    )
     processor = kind.load_processor(inputs.student)
     model = _student(inputs.student, params, kind, device)
     imitation = _imitation(inputs, params, model, processor)
-    features, teacher = _transfer_set(inputs, params, processor, device, scratch)
+    features, teacher = transfer_set.load(inputs, params, processor, device, scratch)
     place = inference.places(features)
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, ...]:
@@ -120,7 +164,10 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     def loss(answer: torch.Tensor, truth: torch.Tensor, *distances_and_rows: Any) -> torch.Tensor:
         *distances, rows = distances_and_rows
         wanted = teacher[np.concatenate([place[row] for row in rows])].to(device)
-        return sum((distance.mean() for distance in distances), start=_of_answers(answer, truth, wanted, kind, params))
+        return sum(
+            (distance.mean() for distance in distances),
+            start=_of_answers(answer, truth, wanted, kind, params),
+        )
 
     plan, sizes = loop.Plan.of(params), [kind.size(one) for one in features]
     evaluate = _evaluation(inputs, params, model, processor)
@@ -134,18 +181,31 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     return Metrics({"transfer_set": len(features), **_told(histories, evaluate)})
 
 
-def _told(histories: Sequence[list[dict[str, float]]], evaluate: Callable[[], Mapping[str, float]]) -> dict[str, Any]:
-    """The figures on the validation rows; of several trainings those of each as well as of what became of them."""
+def _told(
+    histories: Sequence[list[dict[str, float]]], evaluate: Callable[[], Mapping[str, float]]
+) -> dict[str, Any]:
+    """The figures on the validation rows.
+
+    Of several trainings those of each as well as of what became of them.
+    """
     from tasks.training import loop
 
     each = [loop.kept_epoch(history) for history in histories]
     if len(each) == 1:
         return {"validation": each[0]}
-    return {"validation": {name: round(value, 6) for name, value in evaluate().items()}, "validation_of_each": each}
+    return {
+        "validation": {name: round(value, 6) for name, value in evaluate().items()},
+        "validation_of_each": each,
+    }
 
 
-def _of_answers(answer: torch.Tensor, truth: torch.Tensor, wanted: torch.Tensor, kind: Kind, params: Params) -> torch.Tensor:
-    """The loss of logits (m, c): how far they are from the teacher's, and from the labels (m,) where there are some."""
+def _of_answers(
+    answer: torch.Tensor, truth: torch.Tensor, wanted: torch.Tensor, kind: Kind, params: Params
+) -> torch.Tensor:
+    """The loss of logits (m, c).
+
+    How far they are from the teacher's, and from the labels (m,) where there are some.
+    """
     soft = kind.distillation_loss(answer, wanted, params.temperature)
     labelled = (truth != IGNORED).nonzero().flatten()
     if not len(labelled) or not params.label_weight:
@@ -155,14 +215,18 @@ def _of_answers(answer: torch.Tensor, truth: torch.Tensor, wanted: torch.Tensor,
     return (1 - params.label_weight) * soft + params.label_weight * hard
 
 
-def _evaluation(inputs: Inputs, params: Params, model: PreTrainedModel, processor: Processor) -> Callable[[], dict[str, float]]:
+def _evaluation(
+    inputs: Inputs, params: Params, model: PreTrainedModel, processor: Processor
+) -> Callable[[], dict[str, float]]:
     """-> the kind's figures on the validation rows, and the divergence from the teacher on them."""
     import torch
 
     from tasks.models import checkpoint, inference
 
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
-    features = kind.encode(processor, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size)
+    features = kind.encode(
+        processor, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size
+    )
     teacher = torch.from_numpy(inference.read_outputs(inputs.outputs / "validation.safetensors"))
 
     def evaluate() -> dict[str, float]:
@@ -189,7 +253,9 @@ def _student(folder: Path, params: Params, kind: Kind, device: torch.device) -> 
     return model
 
 
-def _imitation(inputs: Inputs, params: Params, student: PreTrainedModel, processor: Processor) -> Imitation | None:
+def _imitation(
+    inputs: Inputs, params: Params, student: PreTrainedModel, processor: Processor
+) -> Imitation | None:
     """None if nothing of it is asked for: then the teacher need not be there."""
     if not (params.hidden_weight or params.relation_weight):
         return None
@@ -199,52 +265,3 @@ def _imitation(inputs: Inputs, params: Params, student: PreTrainedModel, process
     kind = load_kind(params.kind)
     teacher = checkpoint.load_model(inputs.teacher, kind, student.device, attn_implementation="eager")
     return Imitation(kind, student, processor, teacher, kind.load_processor(inputs.teacher), Aims.of(params))
-
-
-def _transfer_set(
-    inputs: Inputs, params: Params, processor: Processor, device: torch.device, scratch: Path
-) -> tuple[list[Features], torch.Tensor]:
-    """What the student reads in an epoch, and the teacher's logits (m, c) for it."""
-    import torch
-
-    from tasks.models import checkpoint, inference
-
-    kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
-    rows: dict[str, Sequence[Row]] = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")}
-    rows["pool"] = kind.transfer(rows["train"], rows["pool"], params.pool, kind.options.model_validate(params.options))
-    outputs = {split: inference.read_outputs(inputs.outputs / f"{split}.safetensors") for split in rows}
-    rows["varied"] = _varied(rows["train"], params, processor)
-    train, pool, varied = (kind.encode(processor, listed, labels, params.input_size) for listed in rows.values())
-    labelled, decided = len(outputs["pool"]), sum(decisions(one) for one in pool)
-    if decided > labelled:
-        raise ParamsError("params.yaml", f"distill.pool = {params.pool}: the teacher labelled {labelled}; raise finetune.pool_outputs")
-    answers = [*[outputs["train"]] * params.repeats, outputs["pool"][:decided]]
-    if varied:
-        answers.append(_answers(inputs, params, rows["varied"], device, scratch))
-    return train * params.repeats + pool + varied, torch.from_numpy(np.concatenate(answers))
-
-
-def _varied(rows: Sequence[Row], params: Params, processor: Processor) -> list[Row]:
-    """Variations of labelled rows."""
-    if not params.augment.copies:
-        return []
-    reword = load_kind(params.kind).reword
-    return reword.vary(rows, params.augment, params.seed, processor) if reword else []
-
-
-def _answers(inputs: Inputs, params: Params, rows: Sequence[Row], device: torch.device, scratch: Path) -> np.ndarray:
-    """The teacher's logits (m, c) for rows of which nothing was kept. Asked once: a training that goes on finds them in scratch."""
-    from tasks.models import checkpoint, inference
-    from tasks.training import distributed
-
-    kind, file = load_kind(params.kind), scratch / "varied" / "outputs.safetensors"
-    with distributed.leader_first(params.processes):
-        if not file.exists():
-            processor, labels = kind.load_processor(inputs.teacher), checkpoint.label_names(inputs.ingest)
-            model = checkpoint.load_model(inputs.teacher, kind, device, attn_implementation="eager")
-            features = kind.encode(processor, rows, labels, params.input_size)
-            label = "teacher on variations"
-            answers = inference.logits(model, kind, processor, features, inference.BATCH, params.precision, label=label)
-            inference.write_outputs(answers, file.with_suffix(".part"))
-            file.with_suffix(".part").replace(file)
-    return inference.read_outputs(file)

@@ -1,7 +1,8 @@
 """A classifier reads one row of the last layer, that of the first piece: the others need not be computed.
 
-What stands between the last attention and that row works on each row by itself (products with weights, normalization, activation), so that
-taking the row and doing the work can change places. The attention asks for the first row only, and still looks at all rows.
+What stands between the last attention and that row works on each row by itself (products with weights,
+normalization, activation), so that taking the row and doing the work can change places. The attention asks
+for the first row only, and still looks at all rows.
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from onnx import NodeProto, helper, numpy_helper
 ALONE = frozenset({"Cast", "Gelu", "Identity", "LayerNormalization", "Relu", "Tanh"})
 WITH_WEIGHTS = frozenset({"Add", "MatMul", "Mul", "Sum"})
 ATTRIBUTES = frozenset({"mask_filter_value", "num_heads", "scale"})
-"""Of an Attention whose rows can be asked for singly; others as `past` or `unidirectional` it has not in an encoder."""
+"""Of an Attention whose rows can be asked for singly; others as `past` or `unidirectional` it has not in an
+encoder."""
 FIRST = "first_row"
 
 
 def keep_first_row(model: Any) -> None:
-    """Rewrites a fused graph (an OnnxModel) where the first row of a (batch, rows, width) value is taken after the last attention."""
+    """Rewrites a fused graph (an OnnxModel) where the first row of a (batch, rows, width) value is taken
+    after the last attention.
+    """
     model.topological_sort(is_deterministic=True)
     for pick in model.get_nodes_by_op_type("Gather"):
         attention = _last_attention(model, pick.input[0])
@@ -33,7 +37,9 @@ class _FirstRow:
     def __init__(self, model: Any, attention: NodeProto) -> None:
         self._model, self._attention = model, attention
         self._makers = model.output_name_to_node()
-        self._whole = _above(model, attention.input[0])  # the attention reads these whole: their rows are there
+        self._whole = _above(
+            model, attention.input[0]
+        )  # the attention reads these whole: their rows are there
         self._made: dict[str, str] = {}
 
     def of(self, value: str) -> str:
@@ -61,9 +67,17 @@ class _FirstRow:
         parts = np.split(self._model.get_constant_value(weights), 3, axis=1)
         for name, part in zip("qkv", parts, strict=True):
             self._constant(f"{row}_{name}_weight", part)
-            self._add("MatMul", [self.of(whole) if name == "q" else whole, f"{row}_{name}_weight"], f"{row}_{name}")
+            self._add(
+                "MatMul", [self.of(whole) if name == "q" else whole, f"{row}_{name}_weight"], f"{row}_{name}"
+            )
         inputs = [f"{row}_{name}" for name in "qkv"]
-        self._add("MultiHeadAttention", [*inputs, bias, *mask], row, self._attention.attribute, domain="com.microsoft")
+        self._add(
+            "MultiHeadAttention",
+            [*inputs, bias, *mask],
+            row,
+            self._attention.attribute,
+            domain="com.microsoft",
+        )
 
     def _works_by_row(self, node: NodeProto) -> bool:
         if node.op_type in ALONE:
@@ -87,7 +101,10 @@ class _FirstRow:
 
 def _last_attention(model: Any, value: str) -> NodeProto | None:
     above = _above(model, value)
-    return next((node for node in reversed(model.nodes()) if node.op_type == "Attention" and node.output[0] in above), None)
+    return next(
+        (node for node in reversed(model.nodes()) if node.op_type == "Attention" and node.output[0] in above),
+        None,
+    )
 
 
 def _takes_first(model: Any, pick: NodeProto) -> bool:

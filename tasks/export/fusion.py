@@ -1,14 +1,16 @@
-"""The float graph of a transformer in fewer, larger operators, which answer faster and lose no more to int8 than the small ones do.
+"""The float graph of a transformer in fewer, larger operators, which answer faster and lose no more to int8
+than the small ones do.
 
-`onnxruntime.transformers` fuses attention and Gelu. What it makes of the rest is slow on a processor, and is rewritten here, exact but for
-rounding; all of it runs in plain onnxruntime:
+`onnxruntime.transformers` fuses attention and Gelu. What it makes of the rest is slow on a processor, and is
+rewritten here, exact but for rounding; all of it runs in plain onnxruntime:
 
-* embeddings: positions count from 0 and there is one token type, so one table holds the sum of both, cut at the longest input that the
-  tokenizer lets through;
+* embeddings: positions count from 0 and there is one token type, so one table holds the sum of both, cut at
+  the longest input that the tokenizer lets through;
 * normalization: a sum and a LayerNormalization;
 * the last layer works on the first row alone where nothing else is read of it (tasks/export/first_token.py).
 
-Operators that the library does not know, as those of CNNs, stay as they were exported. What it gains: docs/compress.md.
+Operators that the library does not know, as those of CNNs, stay as they were exported. What it gains:
+docs/compress.md.
 """
 
 from __future__ import annotations
@@ -28,14 +30,17 @@ def fuse(exported: Path, fused: Path, config: PreTrainedConfig, longest: int | N
 
     Args:
         config: of the model that was exported.
-        longest: number of pieces of the longest input; None if inputs have no length. The fused graph takes no longer ones.
+        longest: number of pieces of the longest input; None if inputs have no length. The fused graph takes
+            no longer ones.
     """
     from onnxruntime.transformers import optimizer
     from onnxruntime.transformers.fusion_options import FusionOptions
 
     options = FusionOptions("bert")
     options.use_raw_attention_mask(True)  # the default believes that padding stands at the end
-    options.enable_bias_skip_layer_norm = options.enable_bias_gelu = False  # int8 products add their bias themselves
+    options.enable_bias_skip_layer_norm = options.enable_bias_gelu = (
+        False  # int8 products add their bias themselves
+    )
     heads, hidden = getattr(config, "num_attention_heads", 0), getattr(config, "hidden_size", 0)
     known = {"num_heads": heads, "hidden_size": hidden} if heads and hidden % heads == 0 else {}
     model = optimizer.optimize_by_fusion(load(exported), "bert", **known, optimization_options=options)
@@ -50,7 +55,8 @@ def fuse(exported: Path, fused: Path, config: PreTrainedConfig, longest: int | N
 def _plain_embeddings(model: Any, longest: int | None) -> None:
     """EmbedLayerNormalization into a look-up of words, a slice of positions, their sum and its normalization.
 
-    Quantized as it was, it would round the normalization's weights to 8 bits too, and read positions and token types by long arithmetic.
+    Quantized as it was, it would round the normalization's weights to 8 bits too, and read positions and
+    token types by long arithmetic.
     """
     if any(given.name == "token_type_ids" for given in model.model.graph.input):
         return
@@ -62,7 +68,9 @@ def _plain_embeddings(model: Any, longest: int | None) -> None:
         of = node.name
         if len(rest) > 1 and rest[1]:
             _constant(model, f"{of}_table", table)
-            places = [helper.make_node("Gather", [f"{of}_table", rest[1]], [f"{of}_places"], name=f"{of}_places")]
+            places = [
+                helper.make_node("Gather", [f"{of}_table", rest[1]], [f"{of}_places"], name=f"{of}_places")
+            ]
         else:
             _constant(model, f"{of}_table", table[:longest])
             _constant(model, f"{of}_start", np.zeros(1, dtype=np.int64))
@@ -78,7 +86,8 @@ def _plain_embeddings(model: Any, longest: int | None) -> None:
 
 
 def _plain_normalization(model: Any) -> None:
-    """SkipLayerNormalization into Sum and LayerNormalization: its own code for processors is three times as slow as theirs together.
+    """SkipLayerNormalization into Sum and LayerNormalization: its own code for processors is three times as
+    slow as theirs together.
 
     Sum and not Add, which a session would fuse back.
     """
@@ -91,7 +100,14 @@ def _normalized(node: Any, parts: list[str], total: str, gain: str, shift: str) 
     small = {one.name: one.f for one in node.attribute if one.name == "epsilon"}
     return [
         helper.make_node("Sum", parts, [total], name=f"{node.name}_sum"),
-        helper.make_node("LayerNormalization", [total, gain, shift], [node.output[0]], name=f"{node.name}_normalized", axis=-1, **small),
+        helper.make_node(
+            "LayerNormalization",
+            [total, gain, shift],
+            [node.output[0]],
+            name=f"{node.name}_normalized",
+            axis=-1,
+            **small,
+        ),
     ]
 
 

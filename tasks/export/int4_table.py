@@ -1,8 +1,9 @@
-"""The table of a graph's words in four bits, and in a fused graph that of positions in eight: most of a small student is tables, and a
-look-up needs no arithmetic.
+"""The table of a graph's words in four bits, and in a fused graph that of positions in eight: most of a small
+student is tables, and a look-up needs no arithmetic.
 
-Each row of words is divided into blocks, and each block has a scale of its own. onnxruntime looks words up in it by GatherBlockQuantized,
-which gives float32, as DequantizeLinear does for the positions: what follows is as it was.
+Each row of words is divided into blocks, and each block has a scale of its own. onnxruntime looks words up in
+it by GatherBlockQuantized, which gives float32, as DequantizeLinear does for the positions: what follows is
+as it was.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ def pack_words(float_file: Path) -> Path:
     model = load(float_file)
     tables, words = {one.name: one for one in model.graph.initializer}, look_ups(model.graph)
     if not words:
-        raise ParamsError("params.yaml", "quantize.embeddings = int4: the graph looks up no words; take `as_format`")
+        raise ParamsError(
+            "params.yaml", "quantize.embeddings = int4: the graph looks up no words; take `as_format`"
+        )
     for node in words:
         _pack(model.graph, node, tables[node.input[0]])
     for node in [node for node in model.graph.node if node.op_type == "Slice" and node.input[0] in tables]:
@@ -48,7 +51,11 @@ def pack_words(float_file: Path) -> Path:
 def look_ups(graph: Any) -> list[Any]:
     """The operators that look up in a table of weights what the graph is given."""
     given, tables = {one.name for one in graph.input}, {one.name for one in graph.initializer}
-    return [node for node in graph.node if node.op_type == "Gather" and node.input[0] in tables and node.input[1] in given]
+    return [
+        node
+        for node in graph.node
+        if node.op_type == "Gather" and node.input[0] in tables and node.input[1] in given
+    ]
 
 
 def _pack(graph: Any, node: Any, words: Any) -> None:
@@ -57,11 +64,19 @@ def _pack(graph: Any, node: Any, words: Any) -> None:
     bytes_ = (nibbles[:, 0::2] | nibbles[:, 1::2] << 4).astype(np.uint8).tobytes()
     names = [f"{words.name}_{part}" for part in ("int4", "scales")]
     graph.initializer.extend(
-        [helper.make_tensor(names[0], TensorProto.INT4, values.shape, bytes_, raw=True), numpy_helper.from_array(scales, names[1])]
+        [
+            helper.make_tensor(names[0], TensorProto.INT4, values.shape, bytes_, raw=True),
+            numpy_helper.from_array(scales, names[1]),
+        ]
     )
     graph.initializer.remove(words)
-    inputs, attributes = [names[0], node.input[1], names[1]], {"gather_axis": 0, "quantize_axis": 1, "block_size": BLOCK, "bits": 4}
-    packed = helper.make_node("GatherBlockQuantized", inputs, list(node.output), name=node.name, domain=OPSET.domain, **attributes)
+    inputs, attributes = (
+        [names[0], node.input[1], names[1]],
+        {"gather_axis": 0, "quantize_axis": 1, "block_size": BLOCK, "bits": 4},
+    )
+    packed = helper.make_node(
+        "GatherBlockQuantized", inputs, list(node.output), name=node.name, domain=OPSET.domain, **attributes
+    )
     node.CopyFrom(packed)
 
 
@@ -73,7 +88,10 @@ def _pack_slices(graph: Any, node: Any, table: Any) -> None:
     scale = np.float32(max(np.abs(values).max(), np.finfo(np.float32).tiny) / np.iinfo(np.int8).max)
     whole, scales = (f"{table.name}_{part}" for part in ("int8", "scale"))
     graph.initializer.extend(
-        [numpy_helper.from_array(np.rint(values / scale).astype(np.int8), whole), numpy_helper.from_array(scale, scales)]
+        [
+            numpy_helper.from_array(np.rint(values / scale).astype(np.int8), whole),
+            numpy_helper.from_array(scale, scales),
+        ]
     )
     graph.initializer.remove(table)
     given, cut = node.output[0], f"{node.output[0]}_int8"
@@ -83,13 +101,17 @@ def _pack_slices(graph: Any, node: Any, table: Any) -> None:
 
 
 def quantized(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A table (v, h), h even -> whole numbers (v, h) from -8 to 7, and the scales (v, blocks) that give it back.
+    """A table (v, h), h even -> whole numbers (v, h) from -8 to 7, and the scales (v, blocks) that give it
+    back.
 
-    Of scales that cut off none to some of a block's largest numbers, the one with the least squared error is taken.
+    Of scales that cut off none to some of a block's largest numbers, the one with the least squared error is
+    taken.
     """
     rows, width = table.shape
     blocks = -(-width // BLOCK)
-    padded = np.pad(table.astype(np.float32), ((0, 0), (0, blocks * BLOCK - width))).reshape(rows, blocks, BLOCK)
+    padded = np.pad(table.astype(np.float32), ((0, 0), (0, blocks * BLOCK - width))).reshape(
+        rows, blocks, BLOCK
+    )
     top = np.maximum(np.abs(padded).max(-1, keepdims=True), np.finfo(np.float32).tiny)
     least = np.full((rows, blocks, 1), np.inf, dtype=np.float32)
     scales = top.copy()

@@ -12,7 +12,14 @@ import onnxruntime
 import torch
 from onnx import TensorProto
 from onnx import load as load_model
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_dynamic, quantize_static
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    CalibrationMethod,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
 from transformers import PreTrainedModel
 
 from tasks.export import half_precision
@@ -35,15 +42,20 @@ class _LogitsOnly(torch.nn.Module):
         return logits
 
 
-def export(model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features], file: Path) -> None:
-    """Writes the float graph of `model`: the batch is dynamic, and the length if there is one; the output is `logits`, (n, c) or (n, l, c).
+def export(
+    model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features], file: Path
+) -> None:
+    """Writes the float graph of `model`: the batch is dynamic, and the length if there is one; the output is
+    `logits`, (n, c) or (n, l, c).
 
-    `features` are a few real rows of different length; they are traced. The model must have been loaded with eager attention on the CPU.
+    `features` are a few real rows of different length; they are traced. The model must have been loaded with
+    eager attention on the CPU.
     """
     batch = kind.collate(processor, features)
     for name in NOT_FOR_THE_MODEL:
         batch.pop(name, None)
-    # In training mode the exporter would leave dropout in the graph, and parity would fail by some hundredths.
+    # In training mode the exporter would leave dropout in the graph, and parity would fail by some
+    # hundredths.
     wrapped = _LogitsOnly(model, list(batch)).eval()
     decides_often = "where" in features[0]
     axes = {name: {0: "batch", **({1: "length"} if kind.lengths else {})} for name in batch}
@@ -62,10 +74,16 @@ def export(model: PreTrainedModel, kind: Kind, processor: Processor, features: S
 
 
 def float_graph(
-    model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features], exported: Path, form: str, input_size: int
+    model: PreTrainedModel,
+    kind: Kind,
+    processor: Processor,
+    features: Sequence[Features],
+    exported: Path,
+    form: str,
+    input_size: int,
 ) -> Path:
-    """The float graph as it is to ship, in a file beside `exported`, or there: exported, in the form `fused` with fewer, larger operators
-    (tasks/export/fusion.py), and words of low rank taken apart.
+    """The float graph as it is to ship, in a file beside `exported`, or there: exported, in the form `fused`
+    with fewer, larger operators (tasks/export/fusion.py), and words of low rank taken apart.
 
     Raises:
         ModelError: the config tells of words of low rank, and the graph looks up none.
@@ -81,10 +99,15 @@ def float_graph(
     return low_rank_table.take_apart(graph, rank) if rank else graph
 
 
-def calibration(kind: Kind, processor: Processor, features: Sequence[Features]) -> list[dict[str, np.ndarray]]:
+def calibration(
+    kind: Kind, processor: Processor, features: Sequence[Features]
+) -> list[dict[str, np.ndarray]]:
     """What the graph reads of each row, batch 1."""
     batches = (kind.collate(processor, [one]) for one in features)
-    return [{name: tensor.numpy() for name, tensor in batch.items() if name not in NOT_FOR_THE_MODEL} for batch in batches]
+    return [
+        {name: tensor.numpy() for name, tensor in batch.items() if name not in NOT_FOR_THE_MODEL}
+        for batch in batches
+    ]
 
 
 def operators(float_file: Path, number_format: str) -> list[str]:
@@ -111,8 +134,11 @@ def convert(
         spared: names of operators that int8 leaves in float.
         only: names of the operators that become int8; all that can, if there is none.
     """
-    # It advises a pre-processing step: it measured slower on graphs of texts, and those of pictures have had theirs.
-    logging.getLogger().addFilter(lambda record: "pre-processing before quantization" not in record.getMessage())
+    # It advises a pre-processing step: it measured slower on graphs of texts, and those of pictures have had
+    # theirs.
+    logging.getLogger().addFilter(
+        lambda record: "pre-processing before quantization" not in record.getMessage()
+    )
     if number_format == "int8-dynamic":
         _to_dynamic_int8(float_file, file, _with_products(spared), _with_products(only))
     elif number_format == "int8-static":
@@ -124,7 +150,9 @@ def convert(
 
 
 def _with_products(names: Collection[str]) -> list[str]:
-    """Before it looks at names, dynamic quantization splits a Gemm into a product, which it names so, and a sum."""
+    """Before it looks at names, dynamic quantization splits a Gemm into a product, which it names so, and a
+    sum.
+    """
     return [*names, *(f"{name}_MatMul" for name in names)]
 
 
@@ -132,11 +160,16 @@ def _to_dynamic_int8(float_file: Path, file: Path, spared: list[str], only: list
     """Weights to int8, one scale per channel; activations are quantized as they come."""
     options = {"DefaultTensorType": TensorProto.FLOAT}
     names = {"nodes_to_quantize": only, "nodes_to_exclude": spared}
-    quantize_dynamic(float_file, file, per_channel=True, weight_type=QuantType.QInt8, extra_options=options, **names)
+    quantize_dynamic(
+        float_file, file, per_channel=True, weight_type=QuantType.QInt8, extra_options=options, **names
+    )
 
 
-def _to_static_int8(merged: Path, file: Path, seen: Sequence[dict[str, np.ndarray]], spared: list[str], only: list[str]) -> None:
-    """Weights to int8, one scale per channel; activations to unsigned int8 by the least and greatest value that was seen of each.
+def _to_static_int8(
+    merged: Path, file: Path, seen: Sequence[dict[str, np.ndarray]], spared: list[str], only: list[str]
+) -> None:
+    """Weights to int8, one scale per channel; activations to unsigned int8 by the least and greatest value
+    that was seen of each.
 
     The first convolution stays in float: it is cheap, and what it rounds away no layer brings back.
     """
@@ -156,7 +189,10 @@ def _to_static_int8(merged: Path, file: Path, seen: Sequence[dict[str, np.ndarra
 
 
 def _merged(float_file: Path) -> Path:
-    """Paddings and constants go into the convolutions: what stood between would be quantized by itself, which costs more than it saves."""
+    """Paddings and constants go into the convolutions.
+
+    What stood between would be quantized by itself, which costs more than it saves.
+    """
     merged = float_file.with_suffix(".merged.onnx")
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC

@@ -1,4 +1,7 @@
-"""The shippable folder: written beside a graph, opened as its user opens it, with onnxruntime and tokenizers alone."""
+"""The shippable folder.
+
+Written beside a graph, opened as its user opens it, with onnxruntime and tokenizers alone.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,18 @@ PREPROCESSING = "preprocessing.json"
 SHOWN = 100
 
 
-def write_preprocessing(folder: Path, kind: Kind, processor: Processor, labels: Sequence[str], facts: Mapping[str, Any]) -> None:
-    """Everything between an input and the graph, and between its logits and a label. `facts["input_size"]` is how large inputs are."""
+def write_preprocessing(
+    folder: Path, kind: Kind, processor: Processor, labels: Sequence[str], facts: Mapping[str, Any]
+) -> None:
+    """Everything between an input and the graph, and between its logits and a label.
+
+    `facts["input_size"]` is how large inputs are.
+    """
     folder.mkdir(exist_ok=True)  # a run that was killed may have left it
     told = {**facts, **kind.ship(folder, processor, facts["input_size"])}
-    (folder / LABELS).write_text(json.dumps(list(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (folder / LABELS).write_text(
+        json.dumps(list(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+    )
     (folder / PREPROCESSING).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
@@ -48,15 +58,22 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def load(folder: Path, kind: str) -> Callable[[Any], str]:
-    """A function from an input as a user has it to the answer in a line. It raises DataError for an input that cannot be used.
+    """A function from an input as a user has it to the answer in a line. It raises DataError for an input
+    that cannot be used.
 
     Raises:
         DataError: there is no such folder yet.
     """
-    if missing := next((name for name in (GRAPH, LABELS, PREPROCESSING) if not (folder / name).is_file()), ""):
+    if missing := next(
+        (name for name in (GRAPH, LABELS, PREPROCESSING) if not (folder / name).is_file()), ""
+    ):
         raise DataError(folder.as_posix(), f"has no {missing} yet; make it with `dvc repro`")
     labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
-    graph, told, request = session(folder / GRAPH, threads=1), load_kind(kind).told, load_kind(kind).request(folder)
+    graph, told, request = (
+        session(folder / GRAPH, threads=1),
+        load_kind(kind).told,
+        load_kind(kind).request(folder),
+    )
     facts = preprocessing(folder)
 
     def answer(value: Any) -> str:

@@ -1,4 +1,7 @@
-"""Low-rank changes in place of the weights of a model's layers: Hu et al., LoRA: Low-Rank Adaptation of Large Language Models (2021)."""
+"""Low-rank changes in place of the weights of a model's layers.
+
+Hu et al., LoRA: Low-Rank Adaptation of Large Language Models (2021).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ def faults(model: PreTrainedModel, rank: int) -> list[str]:
 
 
 def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
-    """Puts changes of this rank into every linear layer and ordinary convolution of the encoder; these and the head are then trained.
+    """Puts changes of this rank into every linear layer and ordinary convolution of the encoder; these and
+    the head are then trained.
 
     Returns:
         A function that adds the changes to the weights, so that the model is what it was, only better.
@@ -36,10 +40,16 @@ def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
 
     if unable := faults(model, rank):
         raise ModelError("params.yaml", *unable)
-    names = [f"{model.base_model_prefix}.{name}" for name, module in model.base_model.named_modules() if _can_be_changed(module)]
+    names = [
+        f"{model.base_model_prefix}.{name}"
+        for name, module in model.base_model.named_modules()
+        if _can_be_changed(module)
+    ]
     head = [name for name, module in model.named_children() if name != model.base_model_prefix]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers for an attribute by its old name
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # peft asks transformers for an attribute by its old name
         wrapped = get_peft_model(model, LoraConfig(r=rank, lora_alpha=alpha, target_modules=names))  # type: ignore[arg-type]
     for name in head:
         model.get_submodule(name).requires_grad_(True)

@@ -1,16 +1,18 @@
 """Trains the teacher: the pretrained model with a head, on the labelled rows.
 
-Reads ingest/out and pretrain/out. Writes out/ (the teacher as a plain checkpoint), outputs/ (its logits on the training and
-validation rows and on the transfer set, so that changing the student never relabels anything) and plots/learning.csv.
+Reads ingest/out and pretrain/out. Writes out/ (the teacher as a plain checkpoint), outputs/ (its logits on
+the training and validation rows and on the transfer set, so that changing the student never relabels
+anything) and plots/learning.csv.
 
-With several `teachers` further ones are trained, each from a seed of its own, and what the student learns from is what they answer
-together: on the training rows and the transfer set outputs/ then holds the mean of their log-probabilities, the geometric mean of what
-they say (of an ensemble's answers as what to learn from: Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015). On
-the validation rows it holds the first one's: that is the teacher which is kept, which students are measured against, and which tells what
+With several `teachers` further ones are trained, each from a seed of its own, and what the student learns
+from is what they answer together: on the training rows and the transfer set outputs/ then holds the mean of
+their log-probabilities, the geometric mean of what they say (of an ensemble's answers as what to learn from:
+Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015). On the validation rows it holds
+the first one's: that is the teacher which is kept, which students are measured against, and which tells what
 goes on inside it.
 
-With `lora_rank` only low-rank changes of the layers and the head are trained (Hu et al., LoRA, 2021) and then added to the weights,
-so that the teacher is a plain checkpoint all the same.
+With `lora_rank` only low-rank changes of the layers and the head are trained (Hu et al., LoRA, 2021) and then
+added to the weights, so that the teacher is a plain checkpoint all the same.
 """
 
 from __future__ import annotations
@@ -25,20 +27,28 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from tasks.core import tables
 from tasks.core.errors import ModelError, ParamsError
-from tasks.core.params import Device, InputSize, KindName, Options, Processes, Section, Seed, Threads, TrainingFields
+from tasks.core.params import (
+    Device,
+    InputSize,
+    KindName,
+    Options,
+    Processes,
+    Section,
+    Seed,
+    Threads,
+    TrainingFields,
+)
 from tasks.core.stages import Metrics, artifact
-from tasks.kinds.base.kind import Features, Kind, Processor, Row, load_kind
+from tasks.kinds.base.kind import load_kind
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from transformers import PreTrainedModel
 
+    from tasks.finetune.setup import TeacherSetup
     from tasks.launch.foresight import Teacher
-
-SPLITS = ("train", "validation", "pool")
 
 
 class Params(TrainingFields):
@@ -53,17 +63,32 @@ class Params(TrainingFields):
         description="what keeps its pretrained weights; embeddings: those of words, or of patches"
     )
     head_epochs: int = Field(ge=0, le=1000, description="first epochs, in which only the head is trained")
-    lora_rank: int = Field(ge=0, le=1024, description="of the changes that LoRA trains in place of the layers' weights; 0: the weights")
-    lora_alpha: float = Field(gt=0, le=4096, description="the changes count alpha / rank times; unused with rank 0")
-    teachers: int = Field(ge=1, le=64, description="that answer together what students learn from; each but the first takes as long again")
+    lora_rank: int = Field(
+        ge=0,
+        le=1024,
+        description="of the changes that LoRA trains in place of the layers' weights; 0: the weights",
+    )
+    lora_alpha: float = Field(
+        gt=0, le=4096, description="the changes count alpha / rank times; unused with rank 0"
+    )
+    teachers: int = Field(
+        ge=1,
+        le=64,
+        description="that answer together what students learn from; each but the first takes as long again",
+    )
     label_smoothing: float = Field(ge=0, lt=1, description="share of each label spread over the others")
     pool_outputs: int = Field(
-        ge=0, le=10_000_000, description="rows of the transfer set that the teacher labels, at most: texts of the pool, or variations"
+        ge=0,
+        le=10_000_000,
+        description="rows of the transfer set that the teacher labels, at most: texts of the pool, or "
+        "variations",
     )
 
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
         if self.lora_rank and self.freeze == "encoder":
-            return ["finetune.lora_rank changes the encoder, which finetune.freeze = 'encoder' forbids; take one"]
+            return [
+                "finetune.lora_rank changes the encoder, which finetune.freeze = 'encoder' forbids; take one"
+            ]
         return []
 
 
@@ -71,30 +96,6 @@ class Params(TrainingFields):
 class Inputs:
     ingest: Path = artifact("ingest/out")
     pretrained: Path = artifact("pretrain/out")
-
-
-@dataclass(frozen=True)
-class Course:
-    """What all teachers of a run have in common."""
-
-    inputs: Inputs
-    params: Params
-    kind: Kind
-    labels: list[str]
-    processor: Processor
-    features: Mapping[str, list[Features]]
-    """Of each split, and of the transfer set: `pool`."""
-
-    @classmethod
-    def of(cls, inputs: Inputs, params: Params) -> Course:
-        from tasks.models import checkpoint
-
-        kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
-        processor = kind.load_processor(inputs.pretrained)
-        rows: dict[str, Sequence[Row]] = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in SPLITS}
-        rows["pool"] = kind.transfer(rows["train"], rows["pool"], params.pool_outputs, kind.options.model_validate(params.options))
-        features = {split: kind.encode(processor, listed, labels, params.input_size) for split, listed in rows.items()}
-        return cls(inputs, params, kind, labels, processor, features)
 
 
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
@@ -115,31 +116,37 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """
     from safetensors.numpy import load_file
 
+    from tasks.finetune.setup import SPLITS, TeacherSetup
     from tasks.models import checkpoint, inference
     from tasks.training import loop
 
     if faults := params.faults({}):
         raise ParamsError("params.yaml", *faults)
-    course = Course.of(inputs, params)
-    further = [_further(course, number, scratch / f"teacher-{number}") for number in range(2, params.teachers + 1)]
-    model, history = _teach(course, params.seed, scratch, "finetune")
-    loop.write_history(history, course.kind.headline, out / "plots" / "learning.csv")
-    checkpoint.save(model, course.processor, out / "out")
-    answers = _answers(course, model, "teacher")
+    setup = TeacherSetup.of(inputs, params)
+    further = [
+        _further(setup, number, scratch / f"teacher-{number}") for number in range(2, params.teachers + 1)
+    ]
+    model, history = _teach(setup, params.seed, scratch, "finetune")
+    loop.write_history(history, setup.kind.headline, out / "plots" / "learning.csv")
+    checkpoint.save(model, setup.processor, out / "out")
+    answers = _answers(setup, model, "teacher")
     together = _together(answers, [load_file(file) for file in further])
     for split in SPLITS:
         learnt = answers if split == "validation" else together
         inference.write_outputs(learnt[split], out / "outputs" / f"{split}.safetensors")
     figures = {"parameters": checkpoint.parameters(model), "validation": loop.kept_epoch(history)}
     if further:
-        shown = inference.figures_of(together["validation"], course.kind, course.features["validation"], course.labels)
+        shown = inference.figures_of(
+            together["validation"], setup.kind, setup.features["validation"], setup.labels
+        )
         figures["validation_together"] = {name: round(value, 6) for name, value in shown.items()}
     return Metrics(figures)
 
 
-def _further(course: Course, number: int, scratch: Path) -> Path:
-    """Trains one more teacher and keeps its answers to each split in a file, nothing else. Several processes leave the training
-    together: the leading one labels while the others go on to the next teacher and wait there."""
+def _further(setup: TeacherSetup, number: int, scratch: Path) -> Path:
+    """Trains one more teacher and keeps its answers to each split in a file, nothing else. Several processes
+    leave the training together: the leading one labels while the others go on to the next teacher and wait
+    there."""
     from safetensors.numpy import save_file
 
     from tasks.training import distributed, loop, resume
@@ -147,34 +154,45 @@ def _further(course: Course, number: int, scratch: Path) -> Path:
     kept = scratch / "answers.safetensors"
     if resume.whole(kept):
         return kept
-    label = f"finetune {number} of {course.params.teachers}"
-    model, _ = _teach(course, loop.seed_of(course.params.seed, number), scratch / "training", label, stay=True)
+    label = f"finetune {number} of {setup.params.teachers}"
+    model, _ = _teach(setup, loop.seed_of(setup.params.seed, number), scratch / "training", label, stay=True)
     if distributed.leads():
-        save_file(_answers(course, model, f"teacher {number}"), part := kept.with_suffix(".part"))
+        save_file(_answers(setup, model, f"teacher {number}"), part := kept.with_suffix(".part"))
         part.replace(kept)
         shutil.rmtree(scratch / "training")
     return kept
 
 
-def _teach(course: Course, seed: int, scratch: Path, label: str, stay: bool = False) -> tuple[PreTrainedModel, list[dict[str, float]]]:
+def _teach(
+    setup: TeacherSetup, seed: int, scratch: Path, label: str, stay: bool = False
+) -> tuple[PreTrainedModel, list[dict[str, float]]]:
     """A teacher with the weights of its best epoch, and its epochs."""
     from tasks.finetune import lora
     from tasks.models import inference
     from tasks.training import loop
 
-    params, kind, processor, features = course.params.model_copy(update={"seed": seed}), course.kind, course.processor, course.features
+    params, kind, processor, features = (
+        setup.params.model_copy(update={"seed": seed}),
+        setup.kind,
+        setup.processor,
+        setup.features,
+    )
     options = kind.options.model_validate(params.options)
-    model = _model(course.inputs, params, course.labels)
+    model = _model(setup.inputs, params, setup.labels)
     merge = lora.into(model, params.lora_rank, params.lora_alpha) if params.lora_rank else None
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        return inference.forward(model, kind, processor, kind.augment([features["train"][row] for row in rows], options))
+        return inference.forward(
+            model, kind, processor, kind.augment([features["train"][row] for row in rows], options)
+        )
 
     def loss(answer: torch.Tensor, truth: torch.Tensor, rows: list[int]) -> torch.Tensor:
         return kind.loss(answer, truth, params.label_smoothing, options)
 
     def evaluate() -> dict[str, float]:
-        return inference.figures(model, kind, processor, features["validation"], course.labels, params.precision)
+        return inference.figures(
+            model, kind, processor, features["validation"], setup.labels, params.precision
+        )
 
     plan, sizes = loop.Plan.of(params), [kind.size(one) for one in features["train"]]
     lesson = loop.Lesson(sizes, forward, loss, evaluate, operator.itemgetter(kind.headline))
@@ -184,19 +202,32 @@ def _teach(course: Course, seed: int, scratch: Path, label: str, stay: bool = Fa
     return model, history
 
 
-def _answers(course: Course, model: PreTrainedModel, label: str) -> dict[str, np.ndarray]:
+def _answers(setup: TeacherSetup, model: PreTrainedModel, label: str) -> dict[str, np.ndarray]:
     """Logits (m, c) on each split and on the transfer set."""
     from tasks.models import inference
 
-    ask = partial(inference.logits, model, course.kind, course.processor, batch_size=inference.BATCH, precision=course.params.precision)
-    return {split: ask(listed, label=f"{label} on {split}") for split, listed in course.features.items()}
+    ask = partial(
+        inference.logits,
+        model,
+        setup.kind,
+        setup.processor,
+        batch_size=inference.BATCH,
+        precision=setup.params.precision,
+    )
+    return {split: ask(listed, label=f"{label} on {split}") for split, listed in setup.features.items()}
 
 
-def _together(own: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+def _together(
+    own: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]
+) -> Mapping[str, np.ndarray]:
     """Of several teachers the mean log-probabilities (m, c); of one its logits."""
     from tasks.kinds.base import losses
 
-    return {split: losses.mean_of([answers, *(one[split] for one in others)]) for split, answers in own.items()} if others else own
+    return (
+        {split: losses.mean_of([answers, *(one[split] for one in others)]) for split, answers in own.items()}
+        if others
+        else own
+    )
 
 
 def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel:
@@ -218,13 +249,19 @@ def _frozen(model: PreTrainedModel, freeze: str) -> list[torch.nn.Module]:
         try:
             return [model.get_input_embeddings()]
         except NotImplementedError:
-            advice = "has no embeddings of its inputs; take finetune.freeze = 'none' or 'encoder', or finetune.head_epochs"
+            advice = (
+                "has no embeddings of its inputs; take finetune.freeze = 'none' or 'encoder', or "
+                "finetune.head_epochs"
+            )
             raise ModelError(str(model.config.model_type), advice) from None
     return [model.base_model] if freeze == "encoder" else []
 
 
 def _hold_encoder(model: PreTrainedModel, params: Params) -> Callable[[int], None]:
-    """Called when an epoch begins: in the first ones, or always if it is frozen, the encoder keeps its weights and its running means."""
+    """Called when an epoch begins.
+
+    In the first ones, or always if it is frozen, the encoder keeps its weights and its running means.
+    """
     from tasks.training import batch_norm
 
     moving = [tensor for tensor in model.base_model.parameters() if tensor.requires_grad]

@@ -25,7 +25,11 @@ def by_content(records: Iterable[Record]) -> defaultdict[str, list[Record]]:
 def conflict(record: Record, alike: Iterable[Record]) -> str:
     """The reason to set a row aside if one that looks the same to the model has another label; else empty."""
     other = next((one for one in alike if one.values["label"] != record.values["label"]), None)
-    return f"label conflict: {record.values['label']} here, {other.values['label']} at {other.at}" if other else ""
+    return (
+        f"label conflict: {record.values['label']} here, {other.values['label']} at {other.at}"
+        if other
+        else ""
+    )
 
 
 def set_known_aside(
@@ -60,11 +64,15 @@ class Links:
         return sorted(self.to_old[index] | self.to_old[self.first[index]])
 
 
-def separate(old: Sequence[Record], arrived: Sequence[Record], likeness: Likeness) -> tuple[list[Record], list[Rejected]]:
-    """Gives every record its group. Of a group that straddles, only the side that measures stays: among old rows, then among the rest.
+def separate(
+    old: Sequence[Record], arrived: Sequence[Record], likeness: Likeness
+) -> tuple[list[Record], list[Rejected]]:
+    """Gives every record its group. Of a group that straddles, only the side that measures stays: among old
+    rows, then among the rest.
 
-    What arrived stays only if every old group it resembles is on its own side. Chains do not count for that: if they did, one that comes
-    later could close a chain between an earlier one and an old row, and take the earlier one away.
+    What arrived stays only if every old group it resembles is on its own side. Chains do not count for that:
+    if they did, one that comes later could close a chain between an earlier one and an old row, and take the
+    earlier one away.
     """
     links = _links([*old, *arrived], len(old), likeness)
     kept, aside = separate_twins(old, [links.old.root(index) for index in range(len(old))])
@@ -78,7 +86,9 @@ def separate(old: Sequence[Record], arrived: Sequence[Record], likeness: Likenes
             aside.append(record.set_aside(f"near duplicate of a {first.side} row {first.at}"))
         else:
             joined[index] = twins[0].group if twins else ""
-    stay, twins_aside = _separate_arrived({index: arrived[index - len(old)] for index in joined}, joined, links)
+    stay, twins_aside = _separate_arrived(
+        {index: arrived[index - len(old)] for index in joined}, joined, links
+    )
     return [*kept, *stay], [*aside, *twins_aside]
 
 
@@ -97,11 +107,18 @@ def _links(records: Sequence[Record], old: int, likeness: Likeness) -> Links:
 def _equal_to_old(records: Sequence[Record], old: int, first: Sequence[int]) -> Iterator[tuple[int, int]]:
     content: dict[str, int] = {}
     for index, record in enumerate(records):
-        yield from ((index, one) for one in (first[index], content.setdefault(record.content, index)) if one < old)
+        yield from (
+            (index, one) for one in (first[index], content.setdefault(record.content, index)) if one < old
+        )
 
 
-def _separate_arrived(records: Mapping[int, Record], joined: Mapping[int, str], links: Links) -> tuple[list[Record], list[Rejected]]:
-    """Among those that are left, with the groups of old rows that they joined; what follows from one joins that group too."""
+def _separate_arrived(
+    records: Mapping[int, Record], joined: Mapping[int, str], links: Links
+) -> tuple[list[Record], list[Rejected]]:
+    """Among those that are left, with the groups of old rows that they joined.
+
+    What follows from one joins that group too.
+    """
     united = Union(len(links.first))
     for pair in _among(records, links):
         united.join(*pair)

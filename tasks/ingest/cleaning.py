@@ -35,7 +35,10 @@ class Intake:
 
 
 def clean(text: str, counts: Counter[str], keep_lines: bool) -> str:
-    """Without control characters, in Unicode's composed form, with single spaces; line ends are kept or become spaces too."""
+    """Without control characters, in Unicode's composed form, with single spaces.
+
+    Line ends are kept or become spaces too.
+    """
     plain = NO_TEXT.sub("", text)
     composed = unicodedata.normalize("NFC", plain)
     parts = LINE_ENDS.split(composed.strip()) if keep_lines else [composed]
@@ -47,13 +50,16 @@ def clean(text: str, counts: Counter[str], keep_lines: bool) -> str:
 
 
 def check_roles(roles: Mapping[str, str], columns: Mapping[str, str], split_given: bool) -> dict[str, str]:
-    """`roles` as in `Kind`, `columns` as in the params. Returns the columns in the order of the roles, whatever theirs was.
+    """`roles` as in `Kind`, `columns` as in the params. Returns the columns in the order of the roles,
+    whatever theirs was.
 
     Raises:
         ParamsError: a role that does not exist, or one that is missing.
     """
     allowed = {role.removesuffix("?") for role in roles} | ({"split"} if split_given else set())
-    faults = [f"unknown role `{role}`{did_you_mean(role, allowed)}" for role in columns if role not in allowed]
+    faults = [
+        f"unknown role `{role}`{did_you_mean(role, allowed)}" for role in columns if role not in allowed
+    ]
     missing = [role for role in roles if not role.endswith("?") and role not in columns]
     faults += [f"the role `{role}` is missing ({roles[role]})" for role in missing]
     if faults:
@@ -63,7 +69,8 @@ def check_roles(roles: Mapping[str, str], columns: Mapping[str, str], split_give
 
 
 def check_columns(rows: Sequence[RawRow], columns: Mapping[str, str]) -> None:
-    """Every file must have every column; single JSON rows may leave some out, and what arrived needs no split.
+    """Every file must have every column; single JSON rows may leave some out, and what arrived needs no
+    split.
 
     Raises:
         DataError: with the columns that are there.
@@ -77,9 +84,15 @@ def check_columns(rows: Sequence[RawRow], columns: Mapping[str, str]) -> None:
     faults = []
     for (arrived, names), files in alike.items():
         needed = {role: column for role, column in columns.items() if not (arrived and role == "split")}
-        missing = [f"`{column}` (role {role}{_guess(column, names)})" for role, column in needed.items() if column not in names]
+        missing = [
+            f"`{column}` (role {role}{_guess(column, names)})"
+            for role, column in needed.items()
+            if column not in names
+        ]
         if missing:
-            faults.append(f"{_some(files, 3)}: no column {' and '.join(missing)}; found: {', '.join(names)[:300]}")
+            faults.append(
+                f"{_some(files, 3)}: no column {' and '.join(missing)}; found: {', '.join(names)[:300]}"
+            )
     if faults:
         raise DataError("ingest.columns", *faults)
 
@@ -100,7 +113,8 @@ def _source(file: str) -> str:
 
 def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_rows: int) -> None:
     """Raises:
-    DataError: too few classes, rows of a class, or rows that measure; with all that is amiss, and what was set aside on the way.
+    DataError: too few classes, rows of a class, or rows that measure; with all that is amiss, and what was
+        set aside on the way.
     """
     counts: dict[str, Counter[str]] = {}
     for record in intake.records:
@@ -114,23 +128,48 @@ def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_r
         faults.append(f"{found}; at least {kind.fewest_classes} must be there")
     absent = [side for side in SIDES if counts and not rows[side]]
     faults += [f"there is no {side} row at all; a split needs train, validation and test" for side in absent]
-    classes = [fault for label, sides in sorted(counts.items()) if (fault := _lacks(label, sides, absent, min_rows_per_class))]
-    faults += classes[:SHOWN] + ([f"and {len(classes) - SHOWN} more classes like that"] if len(classes) > SHOWN else [])
+    classes = [
+        fault
+        for label, sides in sorted(counts.items())
+        if (fault := _lacks(label, sides, absent, min_rows_per_class))
+    ]
+    faults += classes[:SHOWN] + (
+        [f"and {len(classes) - SHOWN} more classes like that"] if len(classes) > SHOWN else []
+    )
     if rows["test"] < min_test_rows:
-        faults.append(f"{rows['test']} test rows, fewer than ingest.min_test_rows = {min_test_rows}; bring more rows or raise ingest.test")
+        faults.append(
+            f"{rows['test']} test rows, fewer than ingest.min_test_rows = {min_test_rows}; bring more rows "
+            "or raise ingest.test"
+        )
     if faults:
         reasons = Counter(reason_kind(one.reason) for one in intake.rejected)
         aside = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "none"
-        raise DataError("ingest", *faults, *intake.warnings, f"(of {intake.read} rows read, these were set aside: {aside})")
+        raise DataError(
+            "ingest",
+            *faults,
+            *intake.warnings,
+            f"(of {intake.read} rows read, these were set aside: {aside})",
+        )
 
 
 def _lacks(label: str, sides: Counter[str], absent: Sequence[str], least: int) -> str:
     rows = f"{sides.total()} row{'' if sides.total() == 1 else 's'}"
     if sides.total() < least:
-        return f"class `{label}` has {rows}, fewer than ingest.min_rows_per_class = {least}; bring more rows of it or take it out"
+        return (
+            f"class `{label}` has {rows}, fewer than ingest.min_rows_per_class = {least}; bring more "
+            "rows of it or take it out"
+        )
     # A class that only arrived has no row in the frozen test split; then the fresh one measures it.
-    missing = [side for side in SIDES if not sides[side] and side not in absent and not (side == "test" and sides[FRESH])]
-    return f"class `{label}` has {rows} but none in {' and '.join(missing)}; bring more rows of it or take it out" if missing else ""
+    missing = [
+        side
+        for side in SIDES
+        if not sides[side] and side not in absent and not (side == "test" and sides[FRESH])
+    ]
+    return (
+        f"class `{label}` has {rows} but none in {' and '.join(missing)}; add rows of it or take it out"
+        if missing
+        else ""
+    )
 
 
 def reason_kind(reason: str) -> str:

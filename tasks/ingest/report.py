@@ -1,4 +1,7 @@
-"""Writes what ingest made: the splits, the pool, what was set aside, and a report for machines and for people."""
+"""Writes what ingest made.
+
+The splits, the pool, what was set aside, and a report for machines and for people.
+"""
 
 from __future__ import annotations
 
@@ -43,15 +46,45 @@ def write(
     roles = [role for role in kept[0].values if role not in NOT_WRITTEN]
     labels = kind.label_names([record.values["label"] for record in kept])
     for side, records in splits.items():
-        _table(out / f"{side}.parquet", ["id", *roles, "group", "file", "line"], (_cells(record, roles) for record in records), kind.files)
+        _table(
+            out / f"{side}.parquet",
+            ["id", *roles, "group", "file", "line"],
+            (_cells(record, roles) for record in records),
+            kind.files,
+        )
     _table(out / "pool.parquet", ["text"], ([text] for text in pool))
     aside = sorted(intake.rejected, key=lambda one: (one.file, one.line, one.reason))
-    _table(out / "rejected.parquet", ["file", "line", "reason", "excerpt"], ([r.file, r.line, r.reason, r.excerpt] for r in aside))
+    _table(
+        out / "rejected.parquet",
+        ["file", "line", "reason", "excerpt"],
+        ([r.file, r.line, r.reason, r.excerpt] for r in aside),
+    )
     reasons = Counter(reason_kind(one.reason) for one in aside)
     rows = {side: len(records) for side, records in splits.items()}
-    figures = {"rows": rows, "pool": len(pool), "rejected": dict(sorted(reasons.items())), "labels": len(labels)}
-    report = {
-        **figures,
+    figures = {
+        "rows": rows,
+        "pool": len(pool),
+        "rejected": dict(sorted(reasons.items())),
+        "labels": len(labels),
+    }
+    report = {**figures, **_details(kind, splits, intake, aside, raw, columns)}
+    _json(out / "labels.json", labels)
+    _json(out / "report.json", report)
+    (out / "report.md").write_text("\n".join(_markdown(report)) + "\n", encoding="utf-8")
+    return figures
+
+
+def _details(
+    kind: Kind,
+    splits: Mapping[str, Sequence[Record]],
+    intake: Intake,
+    aside: Sequence[Rejected],
+    raw: Raw,
+    columns: Mapping[str, str],
+) -> dict[str, Any]:
+    """What the report says beside the stage's figures."""
+    reasons = sorted({reason_kind(one.reason) for one in aside})
+    return {
         "read": intake.read,
         **_if_any(splits, intake.warnings),
         "classes": _classes(kind, splits),
@@ -60,17 +93,19 @@ def write(
         "ignored": raw.ignored,
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
         "extent_of": kind.extent_of,
-        "extent": {side: _quantiles(kind.extent(record.values) for record in records) for side, records in splits.items() if records},
-        "examples": {reason: _examples(aside, reason) for reason in sorted(reasons)},
+        "extent": {
+            side: _quantiles(kind.extent(record.values) for record in records)
+            for side, records in splits.items()
+            if records
+        },
+        "examples": {reason: _examples(aside, reason) for reason in reasons},
     }
-    _json(out / "labels.json", labels)
-    _json(out / "report.json", report)
-    (out / "report.md").write_text("\n".join(_markdown(report)) + "\n", encoding="utf-8")
-    return figures
 
 
 def say(raw: Raw) -> None:
-    """Prints what was recognised in files and left out of them, which a user should not have to look for in the report."""
+    """Prints what was recognised in files and left out of them, which a user should not have to look for in
+    the report.
+    """
     for note in raw.notes:
         for what, count in note.remarks.items():
             print(escape.line(f"{note.file}: {what}: {count:,}"), flush=True)
@@ -83,19 +118,30 @@ def _file(note: Note) -> dict[str, Any]:
 
 def _if_any(splits: Mapping[str, Sequence[Record]], warnings: Sequence[str]) -> dict[str, Any]:
     """Warnings, and how many rows of each side arrived after the start; nothing of what there is not."""
-    counts = {side: sum(is_arrived(record.file) for record in records) for side, records in splits.items() if side != "test"}
-    return {**({"warnings": list(warnings)} if warnings else {}), **({"arrived": counts} if FRESH in splits else {})}
+    counts = {
+        side: sum(is_arrived(record.file) for record in records)
+        for side, records in splits.items()
+        if side != "test"
+    }
+    return {
+        **({"warnings": list(warnings)} if warnings else {}),
+        **({"arrived": counts} if FRESH in splits else {}),
+    }
 
 
 def _cells(record: Record, roles: Sequence[str]) -> list[Any]:
     return [record.id, *(record.values[role] for role in roles), record.group, record.file, record.line]
 
 
-def _table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]], files: Collection[str] = ()) -> None:
+def _table(
+    path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]], files: Collection[str] = ()
+) -> None:
     types = {"line": pa.int64(), **dict.fromkeys(files, pa.binary())}
     schema = pa.schema([pa.field(name, types.get(name, pa.string())) for name in names])
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
-    table = pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
+    table = pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
+    )
     pq.write_table(table, path, compression="zstd", compression_level=3, version="2.6", row_group_size=10_000)
 
 
@@ -106,9 +152,12 @@ def _json(path: Path, value: Any) -> None:
 def _classes(kind: Kind, splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
     """How many rows of each side hold each class."""
     counts = {
-        side: Counter(name for record in records for name in kind.classes(record.values["label"])) for side, records in splits.items()
+        side: Counter(name for record in records for name in kind.classes(record.values["label"]))
+        for side, records in splits.items()
     }
-    return {name: {side: counts[side][name] for side in splits} for name in sorted(set().union(*counts.values()))}
+    return {
+        name: {side: counts[side][name] for side in splits} for name in sorted(set().union(*counts.values()))
+    }
 
 
 def _quantiles(lengths: Iterable[int]) -> dict[str, int]:
@@ -125,10 +174,17 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     rows, total = report["rows"], sum(report["rows"].values())
     yield "# What ingest made of the raw data\n"
     aside = sum(report["rejected"].values())
-    yield f"{report['read']:,} rows read, {total:,} kept, {aside:,} set aside; {report['pool']:,} unlabelled texts in the pool."
+    yield (
+        f"{report['read']:,} rows read, {total:,} kept, {aside:,} set aside; {report['pool']:,} "
+        "unlabelled texts in the pool."
+    )
     if "arrived" in report:
-        yield f"Arrived after the start and kept: {', '.join(f'{count:,} {side}' for side, count in report['arrived'].items())}."
-    yield f"Columns: {', '.join(f'{role} = {escape.code(column)}' for role, column in report['columns'].items())}.\n"
+        yield (
+            "Arrived after the start and kept: "
+            f"{', '.join(f'{count:,} {side}' for side, count in report['arrived'].items())}."
+        )
+    columns = (f"{role} = {escape.code(column)}" for role, column in report["columns"].items())
+    yield f"Columns: {', '.join(columns)}.\n"
     if "warnings" in report:
         yield "## To look at\n"
         yield from (f"- {escape.markdown(warning)}" for warning in report["warnings"])
@@ -140,7 +196,10 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     ]
     yield from _grid(["class", *rows, "share"], [*table, ["**all**", *rows.values(), ""]])
     yield f"\n## {report['extent_of'].capitalize()}\n"
-    yield from _grid(["", *report["extent"]["train"]], [[side, *extent.values()] for side, extent in report["extent"].items()])
+    yield from _grid(
+        ["", *report["extent"]["train"]],
+        [[side, *extent.values()] for side, extent in report["extent"].items()],
+    )
     yield "\n## Files\n"
     yield from _grid(
         ["file", "encoding", "rows", "rescued from quotes"],
@@ -148,7 +207,9 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
     )
     yield from _also(report)
     yield "\n## Cleaned\n"
-    yield from [f"- {escape.markdown(what)}: {count:,} values" for what, count in report["cleaned"].items()] or ["Nothing."]
+    yield from [
+        f"- {escape.markdown(what)}: {count:,} values" for what, count in report["cleaned"].items()
+    ] or ["Nothing."]
     yield "\n## Set aside\n"
     yield "All of them are in `rejected.parquet`.\n" if report["rejected"] else "Nothing."
     for reason, count in report["rejected"].items():
@@ -158,10 +219,14 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _also(report: Mapping[str, Any]) -> Iterator[str]:
     """What was recognised in the files and left out of them, and the files that were not read."""
-    remarks = [(f["file"], what, count) for f in report["files"] for what, count in f.get("remarks", {}).items()]
+    remarks = [
+        (f["file"], what, count) for f in report["files"] for what, count in f.get("remarks", {}).items()
+    ]
     if remarks:
         yield ""
-        yield from (f"- {escape.markdown(file)}: {escape.markdown(what)}: {count:,}" for file, what, count in remarks)
+        yield from (
+            f"- {escape.markdown(file)}: {escape.markdown(what)}: {count:,}" for file, what, count in remarks
+        )
     if report["ignored"]:
         names = ", ".join(escape.markdown(raw_folder.with_remedy(name)) for name in report["ignored"])
         yield f"\nNot read, {len(report['ignored']):,} file(s): {names}."
@@ -170,8 +235,14 @@ def _also(report: Mapping[str, Any]) -> Iterator[str]:
 def _grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
-    yield from (f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in row)} |" for row in rows)
+    yield from (
+        f"| {' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in row)} |"
+        for row in rows
+    )
 
 
 def _example(one: Mapping[str, str]) -> str:
-    return f"{escape.markdown(one['at'])}: {escape.markdown(one['reason'])}; {escape.markdown(one['excerpt'][:LONGEST_EXCERPT])}"
+    return (
+        f"{escape.markdown(one['at'])}: {escape.markdown(one['reason'])}; "
+        f"{escape.markdown(one['excerpt'][:LONGEST_EXCERPT])}"
+    )

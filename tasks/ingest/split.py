@@ -1,7 +1,7 @@
 """Which side of the split a row is on: train, validation or test.
 
-The side follows from the row alone, so rows that come later never move it. Where near duplicates fall on different sides, the side that
-measures keeps its rows and the twins on the other sides are set aside.
+The side follows from the row alone, so rows that come later never move it. Where near duplicates fall on
+different sides, the side that measures keeps its rows and the twins on the other sides are set aside.
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ class Record:
         return hashlib.sha256(f"{self.fingerprint}\0{self.values['label']}".encode()).hexdigest()[:16]
 
     def set_aside(self, reason: str) -> Rejected:
-        return rejected(self.file, self.line, reason, next(value for value in self.values.values() if isinstance(value, str)))
+        return rejected(
+            self.file,
+            self.line,
+            reason,
+            next(value for value in self.values.values() if isinstance(value, str)),
+        )
 
 
 def share(seed: int, text: str) -> float:
@@ -63,7 +68,8 @@ def assign_sticky(records: Iterable[Record], seed: int, validation: float, test:
 
 
 def assign_given(records: Sequence[Record], seed: int, validation: float) -> list[Rejected]:
-    """Takes the sides as the data give them: in the column of role `split`, or in the names of files or folders.
+    """Takes the sides as the data give them: in the column of role `split`, or in the names of files or
+    folders.
 
     If the data name no validation rows, a share of the training rows becomes that.
 
@@ -77,7 +83,9 @@ def assign_given(records: Sequence[Record], seed: int, validation: float) -> lis
     if nameless and not by_column:
         files = sorted({record.file for record in nameless})
         raise DataError(
-            "ingest.split", f"`given`, but the name of {', '.join(files[:5])} says no side; name files or folders train, validation or test"
+            "ingest.split",
+            f"`given`, but the name of {', '.join(files[:5])} says no side; name files or folders train, "
+            "validation or test",
         )
     if not any(record.side == "validation" for record in records):
         for record in records:

@@ -1,8 +1,8 @@
 """Turns raw data into frozen splits.
 
-Reads the raw folder. Writes `out/`: train, validation and test.parquet (id, the kind's roles, group, file, line; by id), and fresh.parquet
-if rows arrived after the start; pool.parquet (unlabelled texts of training rows), labels.json, rejected.parquet (file, line, reason,
-excerpt), report.json and report.md.
+Reads the raw folder. Writes `out/`: train, validation and test.parquet (id, the kind's roles, group, file,
+line; by id), and fresh.parquet if rows arrived after the start; pool.parquet (unlabelled texts of training
+rows), labels.json, rejected.parquet (file, line, reason, excerpt), report.json and report.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,16 @@ from tasks.ingest.cleaning import Intake, check_columns, check_enough, check_rol
 from tasks.ingest.raw import values
 from tasks.ingest.raw.rows import RawRow, Rejected, rejected
 from tasks.ingest.reading.class_folders import is_arrived
-from tasks.ingest.split import FRESH, KEEPS_ITS_ROWS, SIDES, Record, assign_arrived, assign_given, assign_sticky, share
+from tasks.ingest.split import (
+    FRESH,
+    KEEPS_ITS_ROWS,
+    SIDES,
+    Record,
+    assign_arrived,
+    assign_given,
+    assign_sticky,
+    share,
+)
 from tasks.kinds.base.kind import Kind, Row, load_kind
 
 if TYPE_CHECKING:
@@ -36,27 +45,41 @@ class Params(Section):
     kind: KindName
     options: Options
     columns: dict[str, str] = Field(description="role -> name of its column in the raw data")
-    header: bool = Field(description="CSV and TSV files begin with the names of their columns; else these are '1', '2', ...")
+    header: bool = Field(
+        description="CSV and TSV files begin with the names of their columns; else these are '1', '2', ..."
+    )
     near_duplicates: float = Field(
         ge=0.5,
         le=1,
-        description="likeness from which on rows are twins: overlap of five-character pieces, of pictures correlation; 1: only equal ones",
+        description="likeness from which on rows are twins: overlap of five-character pieces, of pictures "
+        "correlation; 1: only equal ones",
     )
     split: Literal["sticky", "given"] = Field(
         description="by a hash of the row, or as the role `split` or the names of files and folders say"
     )
     split_seed: int = Field(
-        ge=0, lt=2**31, description="of the hash; not the run's seed, so that other seeds are measured on the same rows"
+        ge=0,
+        lt=2**31,
+        description="of the hash; not the run's seed, so that other seeds are measured on the same rows",
     )
-    validation: float = Field(gt=0, le=0.4, description="share of rows; of the training rows where a given split lacks it")
+    validation: float = Field(
+        gt=0, le=0.4, description="share of rows; of the training rows where a given split lacks it"
+    )
     test: float = Field(gt=0, le=0.5, description="share of rows; unused where the split is given")
     fresh: float = Field(
         ge=0,
         le=0.5,
-        description="share of the rows below arrived/, which came after the test split was frozen, that become the fresh test set",
+        description="share of the rows below arrived/, which came after the test split was frozen, that "
+        "become the fresh test set",
     )
-    pool_words: int = Field(ge=4, le=10_000, description="words a text of the pool has at most; about as long as what the model will see")
-    min_rows_per_class: int = Field(ge=3, le=1_000_000, description="rows a class needs in all splits together")
+    pool_words: int = Field(
+        ge=4,
+        le=10_000,
+        description="words a text of the pool has at most; about as long as what the model will see",
+    )
+    min_rows_per_class: int = Field(
+        ge=3, le=1_000_000, description="rows a class needs in all splits together"
+    )
     min_test_rows: int = Field(ge=2, le=10_000_000, description="rows the test split needs")
 
 
@@ -80,7 +103,13 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     check_columns(raw.rows, columns)
     intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
     aside = {one.file for one in raw.rejected}
-    intake.warnings += unread.told(inputs.raw, raw.rows, raw.ignored, aside, [name for role, name in columns.items() if role in kind.files])
+    intake.warnings += unread.told(
+        inputs.raw,
+        raw.rows,
+        raw.ignored,
+        aside,
+        [name for role, name in columns.items() if role in kind.files],
+    )
     take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
     reject_empty(intake)
     assign_sides(intake, kind, params)
@@ -90,25 +119,40 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     intake.warnings += [*lookalikes.told(names), *values.numbers_alike(names), *values.like_missing(names)]
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
-    splits = {side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides}
+    splits = {
+        side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides
+    }
     further = [{"pool": clean(line, intake.cleaned, keep_lines=False)} for line in raw.unlabelled]
     pool = pool_of(kind, splits, further, params)
     for warning in intake.warnings:
         print(f"ingest: look at this: {escape.line(warning)}", flush=True)
-    return Metrics(figures=report.write(out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns))
+    return Metrics(
+        figures=report.write(
+            out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns
+        )
+    )
 
 
-def take(intake: Intake, rows: Sequence[RawRow], columns: Mapping[str, str], kind: Kind, options: Any, raw: Path) -> None:
+def take(
+    intake: Intake, rows: Sequence[RawRow], columns: Mapping[str, str], kind: Kind, options: Any, raw: Path
+) -> None:
     from tasks.core.progress import track
 
     if kind.check_rows is not None:
-        intake.warnings += kind.check_rows(({role: row.values.get(name, "") for role, name in columns.items()} for row in rows), options)
+        intake.warnings += kind.check_rows(
+            ({role: row.values.get(name, "") for role, name in columns.items()} for row in rows), options
+        )
     for row in track(rows, label="rows"):
         try:
-            given = {role: value_of(row, role, column, kind, intake.cleaned, raw) for role, column in columns.items()}
+            given = {
+                role: value_of(row, role, column, kind, intake.cleaned, raw)
+                for role, column in columns.items()
+            }
             made = kind.examine(given, options, intake.cleaned)
         except UnusableRowError as reason:
-            told = next((value for column in columns.values() if isinstance(value := row.values.get(column), str)), "")
+            told = next(
+                (value for column in columns.values() if isinstance(value := row.values.get(column), str)), ""
+            )
             intake.rejected.append(rejected(row.file, row.line, str(reason), told))
         else:
             intake.records += [Record(row.file, row.line, one) for one in made]
@@ -126,7 +170,11 @@ def value_of(row: RawRow, role: str, column: str, kind: Kind, cleaned: Counter[s
         raise UnusableRowError(f"no text: the column `{column}` holds bytes")
     if isinstance(value, bytes):
         return value
-    return values.whole(value, cleaned) if role in kind.verbatim else clean(value, cleaned, keep_lines=role == "pool")
+    return (
+        values.whole(value, cleaned)
+        if role in kind.verbatim
+        else clean(value, cleaned, keep_lines=role == "pool")
+    )
 
 
 def reject_empty(intake: Intake) -> None:
@@ -155,7 +203,10 @@ def assign_sides(intake: Intake, kind: Kind, params: Params) -> None:
 
 
 def set_copies_and_conflicts_aside(intake: Intake) -> None:
-    """First among the rows of the start, as if nothing had arrived; what arrived yields to all of them, then to its own kind."""
+    """First among the rows of the start, as if nothing had arrived.
+
+    What arrived yields to all of them, then to its own kind.
+    """
     arrived, known = arrivals.set_known_aside(intake.arrived, originals(intake.records), intake.records)
     intake.records, aside = settle(intake.records)
     intake.arrived, later = settle(arrived)
@@ -201,7 +252,10 @@ def separate_near_duplicates(intake: Intake, kind: Kind, threshold: float) -> No
     records = [*intake.records, *intake.arrived]
     found = likeness([kind.alike(record.values) for record in records], threshold)
     if found.crowded:
-        told = f"{found.crowded:,} texts are the same template but for little, and were compared with those of about their length alone"
+        told = (
+            f"{found.crowded:,} texts are the same template but for little, and were compared with those "
+            "of about their length alone"
+        )
         intake.warnings.append(f"{told}; take the template out of the data")
     intake.records, aside = arrivals.separate(intake.records, intake.arrived, found)
     intake.arrived = []
@@ -212,15 +266,28 @@ def likeness(found: Sequence[Any], threshold: float) -> Likeness:
     """Of texts or of thumbnails."""
     from tasks.ingest.near_duplicates import picture_pairs, text_pairs
 
-    return text_pairs.likeness(found, threshold) if all(isinstance(one, str) for one in found) else picture_pairs.likeness(found, threshold)
+    return (
+        text_pairs.likeness(found, threshold)
+        if all(isinstance(one, str) for one in found)
+        else picture_pairs.likeness(found, threshold)
+    )
 
 
-def pool_of(kind: Kind, splits: Mapping[str, Sequence[Record]], further: Sequence[Row], params: Params) -> list[str]:
-    """Unlabelled texts of training rows and further ones, none of which measures; in an order that makes every beginning a fair sample."""
+def pool_of(
+    kind: Kind, splits: Mapping[str, Sequence[Record]], further: Sequence[Row], params: Params
+) -> list[str]:
+    """Unlabelled texts of training rows and further ones, none of which measures.
+
+    In an order that makes every beginning a fair sample.
+    """
     measure = [record for side, records in splits.items() if side != "train" for record in records]
     measuring = {record.content for record in measure}
     if further:  # it may hold them whole, of which pieces would be left
-        pieces = (piece for record in measure for piece in kind.pool({"pool": record.values.get("text", "")}, params.pool_words))
+        pieces = (
+            piece
+            for record in measure
+            for piece in kind.pool({"pool": record.values.get("text", "")}, params.pool_words)
+        )
         measuring |= {kind.content({"text": piece}) for piece in pieces}
     rows = [*(record.values for record in splits["train"]), *further]
     texts = {text for row in rows for text in kind.pool(row, params.pool_words)}

@@ -1,7 +1,9 @@
-"""Asks all stages what they could not do with a run's pretrained model, before the first of them trains for an hour.
+"""Asks all stages what they could not do with a run's pretrained model, before the first of them trains for
+an hour.
 
-Each stage that can know it has a function `unable(params, teacher, run) -> list[str]`, which asks what the stage itself asks when its turn
-comes. The teacher it is given has its config and its processor, but no weights.
+Each stage that can know it has a function `unable(params, teacher, run) -> list[str]`, which asks what the
+stage itself asks when its turn comes. The teacher it is given has its config and its processor, but no
+weights.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ class Teacher:
 
 
 def check(stage: str, run: str, sections: Mapping[str, Section], root: Path) -> None:
-    """Before `stage` is run: what those after it could not do. Only the stages that begin a run's training look so far ahead.
+    """Before `stage` is run: what those after it could not do. Only the stages that begin a run's training
+    look so far ahead.
 
     Raises:
         ModelError: with everything that stands against the run's params.
@@ -40,7 +43,8 @@ def check(stage: str, run: str, sections: Mapping[str, Section], root: Path) -> 
     if stage not in ("pretrain", "finetune") or distributed.is_worker():
         return
     with tempfile.TemporaryDirectory() as scratch:
-        teacher = _teacher(_folder(stage, run, sections["pretrain"], root, Path(scratch)), load_kind(sections[stage].kind))  # type: ignore[attr-defined]
+        folder = _folder(stage, run, sections["pretrain"], root, Path(scratch))
+        teacher = _teacher(folder, load_kind(sections[stage].kind))  # type: ignore[attr-defined]
     if teacher is None:  # the stage itself says what is wrong with it
         return
     able = {name: getattr(each, "unable", None) for name, each in stages.load_all().items()}

@@ -1,8 +1,9 @@
 """Runs one stage of one run in a workspace: all of its result appears at the end, or nothing.
 
-The stage writes into a staging folder in its scratch folder, data/.scratch/<stage>@<run>/<hash of all it reads>. A kill leaves that
-folder; the next run with the same inputs goes on from it. At the end the result is moved into data/<run>/<stage>/. Where several
-processes train together (workers.py) this one starts them and keeps to itself the lock, the staging folder and the result.
+The stage writes into a staging folder in its scratch folder, data/.scratch/<stage>@<run>/<hash of all it
+reads>. A kill leaves that folder; the next run with the same inputs goes on from it. At the end the result is
+moved into data/<run>/<stage>/. Where several processes train together (workers.py) this one starts them and
+keeps to itself the lock, the staging folder and the result.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def run_stage(name: str, run: str, params: Section, root: Path) -> None:
 
     Raises:
         DataError: an artifact it reads is missing.
-        PassingError: the same stage of the same run is being run by another process, or one of its processes was killed.
+        PassingError: the same stage of the same run is being run by another process, or one of its processes
+            was killed.
     """
     stage = stages.load(name)
     _must_exist(stage, root, run)
@@ -69,7 +71,9 @@ def _take_part(name: str, run: str, params: Section, root: Path, home: Path) -> 
     stage = stages.load(name)
     scratch = home / _fingerprint(stage, params, root, run)
     if not (scratch / STAGED).is_dir():
-        raise PassingError(home.name, "params, data or code were changed while its processes were being started; run again")
+        raise PassingError(
+            home.name, "params, data or code were changed while its processes were being started; run again"
+        )
     _make(stage, stages.inputs(stage, root, run), params, scratch)
 
 
@@ -78,7 +82,9 @@ def _must_exist(stage: stages.Stage, root: Path, run: str) -> None:
     missing = [path.relative_to(root).as_posix() for path in named.values() if not path.exists()]
     if missing:
         raise DataError(
-            ", ".join(missing), "is missing; `dvc repro` makes what a stage reads, `python -m flows.raw_data.data add` brings raw data in"
+            ", ".join(missing),
+            "is missing; `dvc repro` makes what a stage reads, `python -m flows.raw_data.data add` brings "
+            "raw data in",
         )
 
 
@@ -89,7 +95,9 @@ def _alone(home: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PassingError(home.name, "is being run by another process in this checkout; wait for it to end") from None
+            raise PassingError(
+                home.name, "is being run by another process in this checkout; wait for it to end"
+            ) from None
         yield
 
 

@@ -1,6 +1,7 @@
 """Starts the processes that train together (distributed.py), and then only watches.
 
-If one fails all are ended, and what it said is told once. If the watching process is killed they end too (parent.py).
+If one fails all are ended, and what it said is told once. If the watching process is killed they end too
+(parent.py).
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def run_together(stage: str, run: str, processes: int, scratch: Path) -> None:
     meeting.unlink(missing_ok=True)
     workers = [_start(stage, run, rank, processes, meeting) for rank in range(processes)]
     try:
-        while not (failed := [one for one in workers if one.process.poll()]) and any(one.process.poll() is None for one in workers):
+        while not (failed := [one for one in workers if one.process.poll()]) and any(
+            one.process.poll() is None for one in workers
+        ):
             time.sleep(SECONDS_BETWEEN_LOOKS)
     finally:
         for one in workers:
@@ -74,7 +77,9 @@ def _start(stage: str, run: str, rank: int, processes: int, meeting: Path) -> Wo
         "SLIPWAY_FAULT_FILE": f"/dev/fd/{tell}",
     }
     command = [sys.executable, "-m", "tasks", stage, run]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL if rank else None, pass_fds=[tell])
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL if rank else None, pass_fds=[tell]
+    )
     os.close(tell)
     return Worker(f"process {rank + 1} of {processes}", process, faults)
 
@@ -88,5 +93,7 @@ def _fault_of(worker: Worker) -> SlipwayError:
         return WorkerError(fault["code"], fault["message"])
     if status < 0:
         advice = "perhaps memory ran out; run again, the training goes on where it was"
-        return PassingError(worker.name, f"was ended by signal {-status} ({signal.strsignal(-status)}): {advice}")
+        return PassingError(
+            worker.name, f"was ended by signal {-status} ({signal.strsignal(-status)}): {advice}"
+        )
     return SlipwayError(worker.name, f"ended with status {status} and did not say why")

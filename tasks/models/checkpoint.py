@@ -34,7 +34,10 @@ SAFELY = {**ONLY_LOCAL, "dtype": torch.float32, "use_safetensors": True}
 
 
 def load_model(folder: Path, kind: Kind, device: torch.device, **config: Any) -> PreTrainedModel:
-    """A model with its head, float32, in evaluation mode. `config` overrides values of the checkpoint's config."""
+    """A model with its head, float32, in evaluation mode.
+
+    `config` overrides values of the checkpoint's config.
+    """
     return load(kind.auto_model(), folder, device, **config)
 
 
@@ -74,12 +77,24 @@ class Fit:
         return cls(sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
 
     def faults(self, model: PreTrainedModel) -> list[str]:
-        """What of it must not be: heads come and go, and with them the pooler; the encoder must be whole and the same."""
-        missing = [name for name in of_encoder(model, self.missing) if not name.endswith("num_batches_tracked")]
+        """What of it must not be.
+
+        Heads come and go, and with them the pooler; the encoder must be whole and the same.
+        """
+        missing = [
+            name for name in of_encoder(model, self.missing) if not name.endswith("num_batches_tracked")
+        ]
         unused = of_encoder(model, self.unused)
-        faults = [f"its weights lack {len(missing)} tensors that its config asks for, such as {missing[0]}"] if missing else []
+        faults = (
+            [f"its weights lack {len(missing)} tensors that its config asks for, such as {missing[0]}"]
+            if missing
+            else []
+        )
         if unused:
-            faults.append(f"{len(unused)} tensors of its encoder would not be used, such as {unused[0]}; the architecture has no such part")
+            faults.append(
+                f"{len(unused)} tensors of its encoder would not be used, such as {unused[0]}; the "
+                "architecture has no such part"
+            )
         return faults
 
 
@@ -105,7 +120,10 @@ def offline() -> Iterator[None]:
 
 
 def channels_last(model: PreTrainedModel) -> PreTrainedModel:
-    """Convolutions want the colours of a pixel side by side: that is twice as fast on processors. Other weights stay as they lie."""
+    """Convolutions want the colours of a pixel side by side: that is twice as fast on processors.
+
+    Other weights stay as they lie.
+    """
     for module in model.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -131,7 +149,11 @@ def label_names(folder: Path) -> list[str]:
 
 
 def label_config(names: Sequence[str]) -> dict[str, Any]:
-    return {"num_labels": len(names), "id2label": dict(enumerate(names)), "label2id": {name: at for at, name in enumerate(names)}}
+    return {
+        "num_labels": len(names),
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: at for at, name in enumerate(names)},
+    }
 
 
 def dropout_config(folder: Path, rate: float) -> dict[str, Any]:

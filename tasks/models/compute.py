@@ -22,7 +22,9 @@ def prepare(seed: int, threads: int, device: str) -> torch.device:
         device = next(name for name in ("cuda", "mps", "cpu") if present[name])
     if not present[device]:
         usable = ", ".join(name for name, there in present.items() if there)
-        raise ParamsError("params.yaml", f"device = {device!r}: this machine has none; usable here: auto, {usable}")
+        raise ParamsError(
+            "params.yaml", f"device = {device!r}: this machine has none; usable here: auto, {usable}"
+        )
     if device == "cuda":
         torch.use_deterministic_algorithms(True)
     return torch.device(device)

@@ -26,7 +26,10 @@ def logits(
     precision: str = "fp32",
     label: str = "",
 ) -> np.ndarray:
-    """Logits (m, c) of all decisions as float32, in the order of the features. Rows of like size share a batch."""
+    """Logits (m, c) of all decisions as float32, in the order of the features.
+
+    Rows of like size share a batch.
+    """
     order = sorted(range(len(features)), key=lambda row: kind.size(features[row]))
     batches = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
     place = places(features)
@@ -57,9 +60,13 @@ def figures(
     return figures_of(logits(model, kind, processor, features, BATCH, precision), kind, features, labels)
 
 
-def figures_of(answers: np.ndarray, kind: Kind, features: Sequence[Features], labels: Sequence[str]) -> dict[str, float]:
+def figures_of(
+    answers: np.ndarray, kind: Kind, features: Sequence[Features], labels: Sequence[str]
+) -> dict[str, float]:
     """The kind's figures of logits (m, c)."""
-    sums = kind.count(answers.argmax(-1), truth_of(features), [decisions(one) for one in features], labels).sum(axis=0)
+    sums = kind.count(
+        answers.argmax(-1), truth_of(features), [decisions(one) for one in features], labels
+    ).sum(axis=0)
     return {name: float(value) for name, value in kind.figures(sums).items()}
 
 
@@ -68,8 +75,13 @@ def truth_of(features: Sequence[Features]) -> np.ndarray:
     return np.concatenate([np.asarray(one["labels"]) for one in features])
 
 
-def forward(model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (m, c) and labels (m,) of some rows; the label of a decision that nothing is known of is IGNORED."""
+def forward(
+    model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits (m, c) and labels (m,) of some rows.
+
+    The label of a decision that nothing is known of is IGNORED.
+    """
     return answer(model, kind.collate(processor, features))
 
 

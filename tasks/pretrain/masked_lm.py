@@ -1,7 +1,8 @@
 """Further pretraining on the pool: masked language modelling as in Devlin et al., BERT (2018).
 
-A share of the pieces is to be guessed, of which 80 % are masked, 10 % replaced by others and 10 % left. A twentieth of the pool is held
-out to measure it on; warm-up, weight decay and clipping are those of that paper.
+A share of the pieces is to be guessed, of which 80 % are masked, 10 % replaced by others and 10 % left. A
+twentieth of the pool is held out to measure it on; warm-up, weight decay and clipping are those of that
+paper.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ HELD_OUT = 20
 
 
 def pretrain(
-    folder: Path, encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ingest: Path, params: Params, scratch: Path
+    folder: Path,
+    encoder: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    ingest: Path,
+    params: Params,
+    scratch: Path,
 ) -> dict[str, float]:
     """Changes the encoder; returns the loss on held-out texts."""
     from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling
@@ -47,7 +53,8 @@ def pretrain(
     def evaluate() -> dict[str, float]:
         return {"held_out_loss": _held_out_loss(model, mask, held_out, params)}
 
-    # One process: the scores of a whole vocabulary, for each piece of a batch, are too much to bring together at every step.
+    # One process: the scores of a whole vocabulary, for each piece of a batch, are too much to bring together
+    # at every step.
     plan = loop.Plan(
         epochs=1,
         batch_size=params.batch_size,
@@ -68,23 +75,30 @@ def pretrain(
 
 def _texts(tokenizer: PreTrainedTokenizerBase, ingest: Path, params: Params) -> tuple[list[Any], list[Any]]:
     """A part of the pool held out, and the rest as often as the steps need it."""
-    pool = load_kind(params.kind).encode(tokenizer, tables.read(ingest / "pool.parquet"), [], params.input_size)
+    pool = load_kind(params.kind).encode(
+        tokenizer, tables.read(ingest / "pool.parquet"), [], params.input_size
+    )
     held_out, train = pool[: len(pool) // HELD_OUT], pool[len(pool) // HELD_OUT :]
     if not held_out:
         advice = "add texts, or set pretrain.steps = 0"
-        raise DataError("pool.parquet", f"has {len(pool)} texts; further pretraining needs at least {HELD_OUT}: {advice}")
+        raise DataError(
+            "pool.parquet", f"has {len(pool)} texts; further pretraining needs at least {HELD_OUT}: {advice}"
+        )
     return held_out, [train[at % len(train)] for at in range(params.steps * params.batch_size)]
 
 
 def _guess(model: PreTrainedModel, mask: Any, texts: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The scores of the vocabulary at each position, and the piece that stood there, if it is to be guessed."""
+    """The scores of the vocabulary at each position, and the piece that is to be guessed there."""
     batch = mask([{"input_ids": text["input_ids"]} for text in texts]).to(model.device)
     wanted = batch.pop("labels").flatten()
     return model(**batch).logits.flatten(0, 1).float(), wanted
 
 
 def _loss(scores: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, int]:
-    """Summed cross-entropy over the pieces to be guessed, and how many they are: in short texts perhaps none."""
+    """Summed cross-entropy over the pieces to be guessed, and how many they are.
+
+    In short texts perhaps none.
+    """
     return cross_entropy(scores, wanted, reduction="sum"), int((wanted != IGNORED).sum())
 
 

@@ -1,7 +1,8 @@
-"""Brings the pretrained model in, pinned, as safetensors; optionally goes on pretraining it on the run's own unlabelled text.
+"""Brings the pretrained model in, pinned, as safetensors; optionally goes on pretraining it on the run's own
+unlabelled text.
 
-Reads ingest/out (the pool) and, outside data/, an installed package, a folder of the workspace or a hub id at a commit.
-Writes out/: a plain checkpoint with its tokenizer or image processor.
+Reads ingest/out (the pool) and, outside data/, an installed package, a folder of the workspace or a hub id at
+a commit. Writes out/: a plain checkpoint with its tokenizer or image processor.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class Params(Section):
 
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
         if self.steps and not load_kind(self.kind).lengths:
-            return [f"pretrain.steps = {self.steps}: further pretraining guesses pieces of texts; must be 0 here"]
+            return [
+                f"pretrain.steps = {self.steps}: further pretraining guesses pieces of texts; must be 0 here"
+            ]
         return []
 
 
@@ -54,6 +57,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     folder = locate.find(params.source, kind, inputs.root, scratch)
     rows = tables.read(inputs.ingest / "train.parquet")[: loading.SAMPLE]
     encoder, processor, told = loading.load(folder, kind, device, params.input_size, rows, scratch)
-    loss = masked_lm.pretrain(folder, encoder, processor, inputs.ingest, params, scratch) if params.steps else {}
+    loss = (
+        masked_lm.pretrain(folder, encoder, processor, inputs.ingest, params, scratch) if params.steps else {}
+    )
     checkpoint.save(encoder, processor, out / "out")
     return Metrics({"parameters": checkpoint.parameters(encoder), **told, **loss})

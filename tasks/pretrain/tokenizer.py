@@ -1,7 +1,8 @@
 """The tokenizer as the checkpoint's own tokenizer.json has it, whatever class transformers makes of it.
 
-Some classes rebuild a tokenizer by their own rules from the pieces in that file: what the file says of cases, accents and words is then
-gone, and a text is read otherwise than the model has learnt it. So both are asked for the same texts, the run's own and some hard ones.
+Some classes rebuild a tokenizer by their own rules from the pieces in that file: what the file says of cases,
+accents and words is then gone, and a text is read otherwise than the model has learnt it. So both are asked
+for the same texts, the run's own and some hard ones.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ HARD = (
     "नमस्ते दुनिया, привет мир, مرحبا",
     "  two  spaces\tand a tab \U0001f600",
 )
-OPTIONS = {"do_lower_case": "lowercase", "strip_accents": "strip_accents", "tokenize_chinese_chars": "handle_chinese_chars"}
+OPTIONS = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
 """What tokenizer_config.json and the normalizer in tokenizer.json call the same thing."""
 MOST_UNKNOWN = 0.5
 WORTH_TELLING = 0.001
@@ -40,7 +45,8 @@ def own(
     """The tokenizer to use, and what of it is to be told. `scratch` is where one may be written.
 
     Raises:
-        ModelError: the files contradict each other, transformers or cannot be made to read its tokenizer.json.
+        ModelError: the files contradict each other, transformers or cannot be made to read its
+            tokenizer.json.
     """
     seen = [*sample, *HARD]
     told: dict[str, Any] = {}
@@ -51,7 +57,9 @@ def own(
     elif not _alike(copy.deepcopy(loaded), _file(folder), seen):
         told = {"tokenizer": f"its own {FILE}, which {type(loaded).__name__} reads otherwise"}
         loaded = _as_the_file_says(folder, loaded, seen, scratch)
-    unknown = _unknown_share(copy.deepcopy(loaded), sample)  # what is asked for changes how it cuts and pads, which is kept with it
+    unknown = _unknown_share(
+        copy.deepcopy(loaded), sample
+    )  # what is asked for changes how it cuts and pads, which is kept with it
     return loaded, {**told, **({"unknown_pieces": round(unknown, 4)} if unknown >= WORTH_TELLING else {})}
 
 
@@ -69,19 +77,33 @@ def _unknown_share(tokenizer: PreTrainedTokenizerBase, sample: Sequence[str]) ->
 
 
 def misplaced(config: Any, stated: Any, tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """Where the numbers of pieces in the config are not the tokenizer's. `stated`: what config.json itself says."""
+    """Where the numbers of pieces in the config are not the tokenizer's.
+
+    `stated`: what config.json itself says.
+    """
     faults = []
-    beyond = sorted((number, piece) for piece, number in tokenizer.get_vocab().items() if number >= config.vocab_size)
+    beyond = sorted(
+        (number, piece) for piece, number in tokenizer.get_vocab().items() if number >= config.vocab_size
+    )
     if beyond:
         (number, piece), more = beyond[0], f" and {len(beyond) - 1} more" if len(beyond) > 1 else ""
-        faults.append(f"its tokenizer has the piece {piece!r} at {number}{more}; its config says vocab_size = {config.vocab_size}")
+        faults.append(
+            f"its tokenizer has the piece {piece!r} at {number}{more}; its config says vocab_size = "
+            f"{config.vocab_size}"
+        )
     names = ["pad", *(name for name in ("cls", "sep", "mask") if f"{name}_token_id" in stated)]
     for name in names:
-        number, own_number = getattr(config, f"{name}_token_id", None), getattr(tokenizer, f"{name}_token_id", None)
+        number, own_number = (
+            getattr(config, f"{name}_token_id", None),
+            getattr(tokenizer, f"{name}_token_id", None),
+        )
         counts = f"{name}_token_id" in stated or config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING
         if counts and isinstance(number, int) and own_number is not None and number != own_number:
             piece = getattr(tokenizer, f"{name}_token")
-            faults.append(f"its config says {name}_token_id = {number}, its tokenizer has {piece!r} at {own_number}; correct the wrong one")
+            faults.append(
+                f"its config says {name}_token_id = {number}, its tokenizer has {piece!r} at {own_number}; "
+                "correct the wrong one"
+            )
     return faults
 
 
@@ -91,7 +113,9 @@ def _file(folder: Path) -> Tokenizer:
     try:
         read: Tokenizer = Tokenizer.from_file(str(folder / FILE))
     except Exception as error:  # it raises bare Exceptions
-        raise ModelError(folder.name, f"its {FILE} cannot be read: {' '.join(str(error).split())[:200]}") from None
+        raise ModelError(
+            folder.name, f"its {FILE} cannot be read: {' '.join(str(error).split())[:200]}"
+        ) from None
     read.no_truncation()
     read.no_padding()
     return read
@@ -103,34 +127,54 @@ def _alike(loaded: PreTrainedTokenizerBase, file: Tokenizer, seen: Sequence[str]
     known = loaded.get_vocab()
     if any(known.get(piece) != number for piece, number in file.get_vocab().items()):
         return False
-    return all(loaded(text, add_special_tokens=ends)["input_ids"] == file.encode(text, add_special_tokens=ends).ids for text in seen)
+    return all(
+        loaded(text, add_special_tokens=ends)["input_ids"] == file.encode(text, add_special_tokens=ends).ids
+        for text in seen
+    )
 
 
-def _as_the_file_says(folder: Path, loaded: PreTrainedTokenizerBase, seen: Sequence[str], scratch: Path) -> PreTrainedTokenizerBase:
+def _as_the_file_says(
+    folder: Path, loaded: PreTrainedTokenizerBase, seen: Sequence[str], scratch: Path
+) -> PreTrainedTokenizerBase:
     from transformers import PreTrainedTokenizerFast
 
     file = _file(folder)
     named = {name: piece for name, piece in loaded.special_tokens_map.items() if isinstance(piece, str)}
-    special = {name: piece for name, piece in named.items() if file.token_to_id(piece) is not None}  # a class adds usual ones of its own
+    special = {
+        name: piece for name, piece in named.items() if file.token_to_id(piece) is not None
+    }  # a class adds usual ones of its own
     plain = PreTrainedTokenizerFast(tokenizer_file=str(folder / FILE), **special)
     plain.save_pretrained(scratch)
-    (scratch / "config.json").write_bytes((folder / "config.json").read_bytes())  # it decides what class the next stage gets
+    (scratch / "config.json").write_bytes(
+        (folder / "config.json").read_bytes()
+    )  # it decides what class the next stage gets
     again = fast_tokenizer.load(scratch)
     if not _alike(copy.deepcopy(again), file, seen):
-        raise ModelError(folder.name, f"{type(again).__name__} reads texts otherwise than its own {FILE} says; take another checkpoint")
+        raise ModelError(
+            folder.name,
+            f"{type(again).__name__} reads texts otherwise than its own {FILE} says; take another checkpoint",
+        )
     return again
 
 
 def _contradictions(folder: Path) -> Iterator[str]:
-    """Between the files that tell how texts are read: nobody can say which of them the model was trained with."""
+    """Between the files that tell how texts are read.
+
+    Nobody can say which of them the model was trained with.
+    """
     layout = read_json(folder / FILE)
-    config = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    config = (
+        read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    )
     normalizer = layout.get("normalizer")
     if isinstance(normalizer, dict) and normalizer.get("type") == "BertNormalizer":
         for name, other in OPTIONS.items():
             said, done = config.get(name), normalizer.get(other)
             if isinstance(said, bool) and isinstance(done, bool) and said != done:
-                yield f"tokenizer_config.json says {name} = {said}, its {FILE} {other} = {done}; make both say what the model learnt"
+                yield (
+                    f"tokenizer_config.json says {name} = {said}, its {FILE} {other} = {done}; make both "
+                    "say what the model learnt"
+                )
     yield from _other_pieces(folder, layout)
     yield from _moved_pieces(folder, layout)
 
@@ -145,7 +189,10 @@ def _other_pieces(folder: Path, layout: Any) -> Iterator[str]:
     differ = [at for at, line in enumerate(lines) if line and pieces.get(at, line) != line]
     if differ:
         at = differ[0]
-        found = f"{VOCABULARY} has {lines[at]!r} as piece {at}, its {FILE} {pieces[at]!r} ({len(differ)} such pieces)"
+        found = (
+            f"{VOCABULARY} has {lines[at]!r} as piece {at}, its {FILE} {pieces[at]!r} ({len(differ)} "
+            "such pieces)"
+        )
         yield f"{found}; take out the wrong file"
 
 
@@ -154,12 +201,21 @@ def _moved_pieces(folder: Path, layout: Any) -> Iterator[str]:
     read = _file(folder)
     for token in layout.get("added_tokens") or []:
         if (number := read.token_to_id(token["content"])) != token["id"]:
-            yield f"{FILE} has {token['content']!r} at {token['id']}, but it is read as piece {number}: pieces below it are missing"
+            yield (
+                f"{FILE} has {token['content']!r} at {token['id']}, but it is read as piece {number}: "
+                "pieces below it are missing"
+            )
 
 
 def _sources(folder: Path, loaded: PreTrainedTokenizerBase) -> list[str]:
-    """The files it was made from in place of tokenizer.json. Of a part of them transformers makes up the rest."""
+    """The files it was made from in place of tokenizer.json.
+
+    Of a part of them transformers makes up the rest.
+    """
     names = sorted({name for name in type(loaded).vocab_files_names.values() if name and name != FILE})
     if lacking := [name for name in names if not (folder / name).is_file()]:
-        raise ModelError(folder.name, f"has no {FILE}, and {type(loaded).__name__} lacks {', '.join(lacking)} to be made from")
+        raise ModelError(
+            folder.name,
+            f"has no {FILE}, and {type(loaded).__name__} lacks {', '.join(lacking)} to be made from",
+        )
     return names

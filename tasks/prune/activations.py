@@ -17,8 +17,8 @@ NAME = "_importance"
 
 @contextmanager
 def measured(model: Module) -> Iterator[None]:
-    """At the end each linear or convolutional module has the mean absolute value of each of its inputs, (channels,), over all batches that
-    the model saw meanwhile. Padding does not count.
+    """At the end each linear or convolutional module has the mean absolute value of each of its inputs,
+    (channels,), over all batches that the model saw meanwhile. Padding does not count.
     """
     sums: dict[Module, torch.Tensor] = {}
     counts: Counter[Module] = Counter()
@@ -35,7 +35,9 @@ def measured(model: Module) -> Iterator[None]:
             counts[reader] += len(values)
 
     hooks = [model.register_forward_pre_hook(begin, with_kwargs=True)]
-    hooks += [module.register_forward_pre_hook(see) for module in model.modules() if isinstance(module, READERS)]
+    hooks += [
+        module.register_forward_pre_hook(see) for module in model.modules() if isinstance(module, READERS)
+    ]
     try:
         yield
     finally:
@@ -46,7 +48,10 @@ def measured(model: Module) -> Iterator[None]:
 
 
 def _of_pieces(reader: Module, values: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor | None:
-    """(m, channels) of what the batch holds; None if it is something else, such as embeddings of positions."""
+    """(m, channels) of what the batch holds.
+
+    None if it is something else, such as embeddings of positions.
+    """
     seen = values if isinstance(reader, Linear) else values.movedim(1, -1)
     if mask is None or seen.ndim != mask.ndim + 1:
         return seen.flatten(0, -2)

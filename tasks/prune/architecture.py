@@ -1,4 +1,7 @@
-"""What all architectures have in common when layers, channels and heads are cut out of them; torch-pruning finds what belongs together."""
+"""What all architectures have in common when layers, channels and heads are cut out of them.
+
+Torch-pruning finds what belongs together.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ Sizes = Mapping[str, Any]
 Blocks = torch.nn.ModuleList | torch.nn.Sequential
 """The layers of an encoder, or of a stage."""
 Choose = Callable[[Sequence[Blocks], Sequence[int], bool], list[list[int]]]
-"""(stages, how many blocks to keep of each, whether the first of each must stay) -> which to keep, ascending."""
+"""(stages, how many blocks to keep of each, whether the first of each must stay) -> which to keep, ascending.
+"""
 FINEST = 8
 """Widths are multiples of it."""
 
@@ -36,20 +40,28 @@ class Architecture:
     grain: Callable[[Any, str], int]
     """(config, name of a size) -> what it must be a multiple of."""
     keep_layers: Callable[[PreTrainedModel, Sizes, Choose], list[Any]]
-    """(model, sizes, choose) -> which layers were kept; the others are gone from the model, and from its config."""
+    """(model, sizes, choose) -> which layers were kept; the others are gone from the model, and from its
+    config."""
     narrow: Callable[[PreTrainedModel, Sizes, str], PreTrainedModel]
-    """(model, sizes, importance) -> a plain model of these sizes made of the most important channels of the model, which is used up."""
+    """(model, sizes, importance) -> a plain model of these sizes made of the most important channels of the
+    model, which is used up."""
 
 
 def unknown(found: Any, wanted: Sizes) -> list[str]:
-    return [f"prune.{name}: the teacher has no such size; it has {', '.join(found)}" for name in wanted if name not in found]
+    return [
+        f"prune.{name}: the teacher has no such size; it has {', '.join(found)}"
+        for name in wanted
+        if name not in found
+    ]
 
 
 def too_great(name: str, wanted: int, limit: int) -> list[str]:
     return [f"{name} = {wanted}: the teacher has {limit}; keep at most so many"] if wanted > limit else []
 
 
-def plain(model: PreTrainedModel, config: Any, weights: Mapping[str, torch.Tensor] | None = None) -> PreTrainedModel:
+def plain(
+    model: PreTrainedModel, config: Any, weights: Mapping[str, torch.Tensor] | None = None
+) -> PreTrainedModel:
     """A new model of the config with the weights of `model`, or with these.
 
     Raises:
@@ -62,9 +74,19 @@ def plain(model: PreTrainedModel, config: Any, weights: Mapping[str, torch.Tenso
     return copy.to(model.device).eval()
 
 
-def cut(model: PreTrainedModel, inputs: dict[str, torch.Tensor], widths: Iterable[tuple[torch.nn.Module, int]], importance: str) -> None:
-    """Leaves each of the modules exactly so many outputs, the most important; what is tied to a channel by a sum or a norm goes with it."""
-    graph = tp.DependencyGraph().build_dependency(model, inputs, output_transform=lambda output: output.logits, verbose=False)
+def cut(
+    model: PreTrainedModel,
+    inputs: dict[str, torch.Tensor],
+    widths: Iterable[tuple[torch.nn.Module, int]],
+    importance: str,
+) -> None:
+    """Leaves each of the modules exactly so many outputs, the most important.
+
+    What is tied to a channel by a sum or a norm goes with it.
+    """
+    graph = tp.DependencyGraph().build_dependency(
+        model, inputs, output_transform=lambda output: output.logits, verbose=False
+    )
     for module, width in widths:
         prune = graph.get_pruner_of_module(module).prune_out_channels
         have = graph.get_out_channels(module)

@@ -1,7 +1,8 @@
-"""Cutting blocks and channels out of convolutional networks built in stages: ConvNeXt, ResNet and EfficientNet-Lite.
+"""Cutting blocks and channels out of convolutional networks built in stages: ConvNeXt, ResNet and
+EfficientNet-Lite.
 
-Exactly so many channels of a stage go as are too many, the least important of those that its residual stream ties together. Widths within
-a block follow from the widths of the stages, as the config says them.
+Exactly so many channels of a stage go as are too many, the least important of those that its residual stream
+ties together. Widths within a block follow from the widths of the stages, as the config says them.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Network:
     resize: Callable[[Any, list[int]], None]
     """(config, widths) -> they are set in the config."""
     wishes: Callable[[Any, Any], Iterator[Wish]]
-    """(base model, config) -> the outputs of every module that decides a width, if the model had this config; outer widths first."""
+    """(base model, config) -> the outputs of every module that decides a width, if the model had this config;
+    outer widths first."""
     unsayable: Callable[[Any, list[int]], list[str]]
     """(config, widths) -> why the config could not say them."""
 
@@ -52,7 +54,9 @@ def _faults(network: Network, config: Any, wanted: Sizes) -> list[str]:
         want = wanted.get(name, have)
         if len(want) != len(have):
             which = network.describe if name == "widths" else "one for each stage"
-            faults.append(f"prune.{name} = {want}: must be {len(have)} numbers, {which}; the teacher has {have}")
+            faults.append(
+                f"prune.{name} = {want}: must be {len(have)} numbers, {which}; the teacher has {have}"
+            )
             continue
         for at, (few, many) in enumerate(zip(want, have, strict=True)):
             faults += too_great(f"prune.{name}[{at}]", few, many)
@@ -127,7 +131,10 @@ CONVNEXT = Network(
 
 
 def _stem_flows_on(config: Any) -> bool:
-    """Whether the first stage adds to what the stem makes; elsewhere a shortcut of its own begins the stream."""
+    """Whether the first stage adds to what the stem makes.
+
+    Elsewhere a shortcut of its own begins the stream.
+    """
     return config.embedding_size == config.hidden_sizes[0] and not config.downsample_in_first_stage
 
 
@@ -151,7 +158,10 @@ def _resnet_wishes(base: Any, config: Any) -> Iterator[Wish]:
 def _resnet_unsayable(config: Any, widths: list[int]) -> list[str]:
     if _stem_flows_on(config) or config.downsample_in_first_stage or widths[0] != config.embedding_size:
         return []
-    return [f"prune.widths[0] = {widths[0]}: is the width of the stem, and a ResNet has no shortcut between equal widths; take another"]
+    return [
+        f"prune.widths[0] = {widths[0]}: is the width of the stem, and a ResNet has no shortcut between "
+        "equal widths; take another"
+    ]
 
 
 RESNET = Network(
@@ -180,7 +190,10 @@ def _lite_wishes(base: Any, config: Any) -> Iterator[Wish]:
     for stage, blocks in enumerate(base.stages):
         for at, block in enumerate(blocks):
             if config.expansions[stage] > 1:
-                yield block.expand.convolution, config.expansions[stage] * (config.widths[stage] if at else before[stage])
+                yield (
+                    block.expand.convolution,
+                    config.expansions[stage] * (config.widths[stage] if at else before[stage]),
+                )
 
 
 EFFICIENTNET_LITE = Network(

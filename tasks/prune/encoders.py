@@ -1,6 +1,8 @@
-"""Cutting layers, hidden width with heads, and feed-forward channels out of encoders: those built like BERT, DeBERTa, ModernBERT and ViT.
+"""Cutting layers, hidden width with heads, and feed-forward channels out of encoders: those built like BERT,
+DeBERTa, ModernBERT and ViT.
 
-torch-pruning finds what belongs together in most of them; those it cannot trace are cut by tables (slicing.py).
+torch-pruning finds what belongs together in most of them; those it cannot trace are cut by tables
+(slicing.py).
 """
 
 from __future__ import annotations
@@ -17,7 +19,16 @@ import torch_pruning as tp
 from transformers import PreTrainedModel
 
 from tasks.prune import slicing
-from tasks.prune.architecture import FINEST, IMPORTANCE, Architecture, Choose, Sizes, plain, too_great, unknown
+from tasks.prune.architecture import (
+    FINEST,
+    IMPORTANCE,
+    Architecture,
+    Choose,
+    Sizes,
+    plain,
+    too_great,
+    unknown,
+)
 
 # torch-pruning keeps int(width * (1 - ratio)) channels: a little more than the target survives its rounding.
 ROUNDING = 0.01
@@ -50,7 +61,11 @@ def _head_width(config: Any) -> int:
 
 
 def _sizes(encoder: Encoder, config: Any) -> dict[str, Any]:
-    shape = {"layers": config.num_hidden_layers, "hidden": config.hidden_size, "ffn": getattr(config, encoder.ffn)}
+    shape = {
+        "layers": config.num_hidden_layers,
+        "hidden": config.hidden_size,
+        "ffn": getattr(config, encoder.ffn),
+    }
     return {**shape, "vocabulary": config.vocab_size} if encoder.vocabulary else shape
 
 
@@ -61,14 +76,20 @@ def _grain(config: Any, size: str) -> int:
 def _faults(encoder: Encoder, config: Any, wanted: Sizes) -> list[str]:
     found, width = _sizes(encoder, config), _head_width(config)
     # Params ask for multiples of 8, which few vocabularies are.
-    greatest = {name: -(-size // FINEST) * FINEST if name == "vocabulary" else size for name, size in found.items()}
+    greatest = {
+        name: -(-size // FINEST) * FINEST if name == "vocabulary" else size for name, size in found.items()
+    }
     faults = unknown(found, wanted)
     for name, limit in greatest.items():
         faults += too_great(f"prune.{name}", wanted.get(name, limit), limit)
     hidden = wanted.get("hidden", config.hidden_size)
     if hidden % width:
-        faults.append(f"prune.hidden = {hidden}: must be a multiple of {width}, the width of the teacher's heads")
-    return faults + (encoder.unsayable(config, hidden) if encoder.unsayable and hidden != config.hidden_size else [])
+        faults.append(
+            f"prune.hidden = {hidden}: must be a multiple of {width}, the width of the teacher's heads"
+        )
+    return faults + (
+        encoder.unsayable(config, hidden) if encoder.unsayable and hidden != config.hidden_size else []
+    )
 
 
 def _keep_layers(encoder: Encoder, model: PreTrainedModel, wanted: Sizes, choose: Choose) -> list[int]:
@@ -117,7 +138,12 @@ class Traced:
 
 
 def _trace(
-    traced: Traced, layers: Callable[[Any], tuple[torch.nn.Module, str]], model: PreTrainedModel, hidden: int, ffn: int, importance: str
+    traced: Traced,
+    layers: Callable[[Any], tuple[torch.nn.Module, str]],
+    model: PreTrainedModel,
+    hidden: int,
+    ffn: int,
+    importance: str,
 ) -> Mapping[str, torch.Tensor]:
     config: Any = model.config
     blocks: Any = getattr(*layers(model.base_model))
@@ -129,7 +155,9 @@ def _trace(
         traced.inputs(model),
         importance=IMPORTANCE[importance](),
         pruning_ratio=_ratio(hidden, config.hidden_size),
-        pruning_ratio_dict={traced.ffn(block): _ratio(ffn, traced.ffn(block).out_features) for block in blocks},
+        pruning_ratio_dict={
+            traced.ffn(block): _ratio(ffn, traced.ffn(block).out_features) for block in blocks
+        },
         num_heads=heads,
         prune_num_heads=True,
         prune_head_dims=False,
@@ -151,7 +179,9 @@ def _ratio(kept: int, of: int) -> float:
 def _head(model: PreTrainedModel) -> torch.nn.Module:
     """The last linear layer behind the encoder, whose outputs are the labels."""
     encoder = set(model.base_model.modules())
-    return [module for module in model.modules() if isinstance(module, torch.nn.Linear) and module not in encoder][-1]
+    return [
+        module for module in model.modules() if isinstance(module, torch.nn.Linear) and module not in encoder
+    ][-1]
 
 
 def _text(model: Any) -> dict[str, torch.Tensor]:
@@ -160,7 +190,11 @@ def _text(model: Any) -> dict[str, torch.Tensor]:
 
 
 def _picture(model: Any) -> dict[str, torch.Tensor]:
-    return {"pixel_values": torch.zeros(2, model.config.num_channels, *model.vit.embeddings.image_size, device=model.device)}
+    return {
+        "pixel_values": torch.zeros(
+            2, model.config.num_channels, *model.vit.embeddings.image_size, device=model.device
+        )
+    }
 
 
 # -- where the parts are --
@@ -186,18 +220,30 @@ def _factorised(model: Any) -> list[torch.nn.Module]:
 
 def _no_projection(config: Any, hidden: int) -> list[str]:
     """The classes of the field leave the projection out where both widths are equal."""
-    if getattr(config, "embedding_size", config.hidden_size) == config.hidden_size or hidden != config.embedding_size:
+    if (
+        getattr(config, "embedding_size", config.hidden_size) == config.hidden_size
+        or hidden != config.embedding_size
+    ):
         return []
-    return [f"prune.hidden = {hidden}: is the width of the embeddings, and then the architecture has no projection; take another"]
+    return [
+        f"prune.hidden = {hidden}: is the width of the embeddings, and then the architecture has no "
+        "projection; take another"
+    ]
 
 
 def _deberta_unsayable(config: Any, hidden: int) -> list[str]:
     grouped = getattr(config, "conv_kernel_size", 0) > 0 and getattr(config, "conv_groups", 1) != 1
-    return _no_projection(config, hidden) + (["prune.hidden: its convolution has groups, which tie the channels; leave it out"] * grouped)
+    return _no_projection(config, hidden) + (
+        ["prune.hidden: its convolution has groups, which tie the channels; leave it out"] * grouped
+    )
 
 
 LIKE_BERT = Traced(
-    attention=lambda layer: (layer.attention.self.query, layer.attention.self.key, layer.attention.self.value),
+    attention=lambda layer: (
+        layer.attention.self.query,
+        layer.attention.self.key,
+        layer.attention.self.value,
+    ),
     ffn=lambda layer: layer.intermediate.dense,
     inputs=_text,
 )
@@ -218,16 +264,27 @@ ENCODERS = {
     "bert": BERT,
     "roberta": BERT,
     "xlm-roberta": BERT,
-    "distilbert": Encoder(_transformer_layer, partial(_trace, DISTILBERT, _transformer_layer), ffn="hidden_dim"),
-    "electra": Encoder(_encoder_layer, partial(_trace, ELECTRA, _encoder_layer), along=("embedding_size",), unsayable=_no_projection),
+    "distilbert": Encoder(
+        _transformer_layer, partial(_trace, DISTILBERT, _transformer_layer), ffn="hidden_dim"
+    ),
+    "electra": Encoder(
+        _encoder_layer,
+        partial(_trace, ELECTRA, _encoder_layer),
+        along=("embedding_size",),
+        unsayable=_no_projection,
+    ),
     "deberta-v2": Encoder(
         _encoder_layer,
         partial(slicing.cut, slicing.deberta_v2),
         along=("embedding_size", "pooler_hidden_size"),
         unsayable=_deberta_unsayable,
     ),
-    "modernbert": Encoder(_own_layers, partial(slicing.cut, slicing.modernbert), per_layer=("layer_types",), first_stays=True),
-    "vit": Encoder(_own_layers, partial(_trace, VIT, _own_layers), vocabulary=False, along=("pooler_output_size",)),
+    "modernbert": Encoder(
+        _own_layers, partial(slicing.cut, slicing.modernbert), per_layer=("layer_types",), first_stays=True
+    ),
+    "vit": Encoder(
+        _own_layers, partial(_trace, VIT, _own_layers), vocabulary=False, along=("pooler_output_size",)
+    ),
 }
 
 

@@ -1,8 +1,9 @@
 """Which layers stay: evenly spread ones, or those that are missed most.
 
-Sajjad et al., On the Effect of Dropping Layers of Pre-trained Transformer Models (2023), compare fixed patterns with choice by measured
-change; taking out one layer at a time, the one that is missed least next, is the greedy search of ShortGPT (Men et al., 2024) and of Zhong
-et al., BlockPruner (2024), here by the divergence of the answers instead of perplexity.
+Sajjad et al., On the Effect of Dropping Layers of Pre-trained Transformer Models (2023), compare fixed
+patterns with choice by measured change; taking out one layer at a time, the one that is missed least next, is
+the greedy search of ShortGPT (Men et al., 2024) and of Zhong et al., BlockPruner (2024), here by the
+divergence of the answers instead of perplexity.
 """
 
 from __future__ import annotations
@@ -40,18 +41,26 @@ def evenly(stages: Sequence[Blocks], counts: Sequence[int], first_stays: bool) -
     return [spread(count, len(blocks)) for blocks, count in zip(stages, counts, strict=True)]
 
 
-def by_importance(model: PreTrainedModel, kind: Kind, processor: Processor, batches: Sequence[Sequence[Features]]) -> Choose:
-    """Keeps the blocks without which the model's answers to the batches would diverge most from those it gives now."""
+def by_importance(
+    model: PreTrainedModel, kind: Kind, processor: Processor, batches: Sequence[Sequence[Features]]
+) -> Choose:
+    """Keeps the blocks without which the model's answers to the batches would diverge most from those it
+    gives now.
+    """
     return partial(most_missed, partial(_divergences, model, kind, processor, batches))
 
 
 def most_missed(
-    divergences: Callable[[], Callable[[], float]], stages: Sequence[Blocks], counts: Sequence[int], first_stays: bool
+    divergences: Callable[[], Callable[[], float]],
+    stages: Sequence[Blocks],
+    counts: Sequence[int],
+    first_stays: bool,
 ) -> list[list[int]]:
     """Takes one block out after the other, always the one whose absence changes the answers least.
 
     Args:
-        divergences: called while all blocks are there; what it returns tells how far the answers are from that, whenever it is called.
+        divergences: called while all blocks are there; what it returns tells how far the answers are from
+            that, whenever it is called.
     """
     kept = [list(range(len(blocks))) for blocks in stages]
     rounds = sum(max(0, len(blocks) - count) for blocks, count in zip(stages, counts, strict=True))
@@ -69,7 +78,12 @@ def most_missed(
     return kept
 
 
-def _without(divergence: Callable[[], float], stages: Sequence[Blocks], kept: Sequence[Sequence[int]], gone: tuple[int, int]) -> float:
+def _without(
+    divergence: Callable[[], float],
+    stages: Sequence[Blocks],
+    kept: Sequence[Sequence[int]],
+    gone: tuple[int, int],
+) -> float:
     with ExitStack() as restored:
         for stage, (blocks, left) in enumerate(zip(stages, kept, strict=True)):
             restored.enter_context(_only(blocks, [at for at in left if (stage, at) != gone]))
@@ -89,8 +103,12 @@ def _only(blocks: Blocks, kept: Sequence[int]) -> Iterator[None]:
         blocks._modules.update(everything)
 
 
-def _divergences(model: PreTrainedModel, kind: Kind, processor: Processor, batches: Sequence[Sequence[Features]]) -> Callable[[], float]:
-    """Mean divergence over the batches between what the model answers when the result is called and what it answers now."""
+def _divergences(
+    model: PreTrainedModel, kind: Kind, processor: Processor, batches: Sequence[Sequence[Features]]
+) -> Callable[[], float]:
+    """Mean divergence over the batches between what the model answers when the result is called and what it
+    answers now.
+    """
 
     def answers() -> list[torch.Tensor]:
         with torch.inference_mode():

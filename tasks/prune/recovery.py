@@ -1,7 +1,8 @@
-"""A short distillation between two steps of pruning, so that the next one measures a model that works and not a broken one.
+"""A short distillation between two steps of pruning, so that the next one measures a model that works and not
+a broken one.
 
-Pruning and training in turns: Han et al., Learning both Weights and Connections for Efficient Neural Networks (2015); with the uncut model
-as the teacher: Kurtic et al., ZipLM (2023).
+Pruning and training in turns: Han et al., Learning both Weights and Connections for Efficient Neural Networks
+(2015); with the uncut model as the teacher: Kurtic et al., ZipLM (2023).
 """
 
 from __future__ import annotations
@@ -20,12 +21,21 @@ from tasks.models import inference
 from tasks.training import loop
 
 TEMPERATURE = 2.0
-FIXED: dict[str, Any] = {"warmup": 0.1, "weight_decay": 0.01, "clip": 1.0, "precision": "fp32", "processes": 1}
+FIXED: dict[str, Any] = {
+    "warmup": 0.1,
+    "weight_decay": 0.01,
+    "clip": 1.0,
+    "precision": "fp32",
+    "processes": 1,
+}
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """What a cut model learns again from: the teacher's answers to the training rows, and to the validation rows to choose an epoch by."""
+    """What a cut model learns again from.
+
+    The teacher's answers to the training rows, and to the validation rows to choose an epoch by.
+    """
 
     kind: Kind
     processor: Processor
@@ -36,7 +46,10 @@ class Recovery:
     plan: loop.Plan
 
     def learn(self, model: PreTrainedModel, scratch: Path, label: str) -> None:
-        """Trains `model` in place, as its config says with dropout or without. What is in `scratch` is gone on with."""
+        """Trains `model` in place, as its config says with dropout or without.
+
+        What is in `scratch` is gone on with.
+        """
         train, place = self.features["train"], inference.places(self.features["train"])
 
         def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,6 +69,8 @@ class Recovery:
         model.eval()
 
 
-def answers_of(model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features]) -> torch.Tensor:
+def answers_of(
+    model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features]
+) -> torch.Tensor:
     """Logits (m, c) of all decisions."""
     return torch.from_numpy(inference.logits(model, kind, processor, features, inference.BATCH))

@@ -37,18 +37,25 @@ def architecture(config: Any) -> Architecture:
         return ARCHITECTURES[name]
     why = f" {UNSAYABLE[name]}, so no plain config could say what is left;" if name in UNSAYABLE else ""
     able = "it can be fine-tuned, distilled and quantized, but not pruned"
-    raise ModelError("params.yaml", f"prune: the teacher is of the architecture {name!r}:{why} {able}; what can be: {NAMES}")
+    raise ModelError(
+        "params.yaml",
+        f"prune: the teacher is of the architecture {name!r}:{why} {able}; what can be: {NAMES}",
+    )
 
 
 def steps(architecture: Architecture, config: Any, wanted: Sizes, count: int) -> list[dict[str, Any]]:
-    """The sizes after each of `count` steps, which come nearer to the wanted ones evenly; all but the last can be rounded up.
+    """The sizes after each of `count` steps, which come nearer to the wanted ones evenly; all but the last
+    can be rounded up.
 
     A step that changes nothing, or whose sizes the architecture cannot have, is left out.
     """
     whole = architecture.sizes(config)
     plan: list[dict[str, Any]] = []
     for step in range(1, count):
-        sizes = {name: _between(whole[name], want, step, count, architecture.grain(config, name)) for name, want in wanted.items()}
+        sizes = {
+            name: _between(whole[name], want, step, count, architecture.grain(config, name))
+            for name, want in wanted.items()
+        }
         before = plan[-1] if plan else {name: whole[name] for name in wanted}
         if sizes not in (before, dict(wanted)) and not architecture.faults(config, sizes):
             plan.append(sizes)
@@ -63,9 +70,17 @@ def _between(have: Any, want: Any, step: int, count: int, grain: int) -> Any:
 
 
 def measure(
-    model: PreTrainedModel, kind: Kind, processor: Processor, batches: Sequence[Sequence[Features]], importance: str, options: Any
+    model: PreTrainedModel,
+    kind: Kind,
+    processor: Processor,
+    batches: Sequence[Sequence[Features]],
+    importance: str,
+    options: Any,
 ) -> None:
-    """Leaves in the model what this importance is taken from: the gradient of the loss, summed over the batches, or mean activations."""
+    """Leaves in the model what this importance is taken from.
+
+    The gradient of the loss, summed over the batches, or mean activations.
+    """
     model.eval()
     model.zero_grad()
     if importance == "taylor":

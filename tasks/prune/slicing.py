@@ -1,8 +1,9 @@
-"""Narrowing encoders whose modules torch-pruning cannot trace: ModernBERT, which fuses queries, keys and values and gates its feed-forward
-part, and DeBERTa-v2, which reads its relative positions as a bare tensor.
+"""Narrowing encoders whose modules torch-pruning cannot trace: ModernBERT, which fuses queries, keys and
+values and gates its feed-forward part, and DeBERTa-v2, which reads its relative positions as a bare tensor.
 
-A table says which *axis* the outputs and the inputs of each module run along. What lies on one axis is scored together, as torch-pruning
-does it for the others, and cut at the same places: `hidden` and `pooled` everywhere alike, `heads` and `ffn` in each layer for itself.
+A table says which *axis* the outputs and the inputs of each module run along. What lies on one axis is scored
+together, as torch-pruning does it for the others, and cut at the same places: `hidden` and `pooled`
+everywhere alike, `heads` and `ffn` in each layer for itself.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Axis:
 HIDDEN, POOLED = Axis("hidden"), Axis("pooled")
 HEADS, FFN = Axis("heads", in_each_layer=True), Axis("ffn", in_each_layer=True)
 Table = Mapping[str, tuple[Axis | None, Axis | None]]
-"""Pattern of the end of a module's name -> the axes of its outputs and of its inputs; None: a width that stays."""
+"""Pattern of the end of a module's name -> the axes of its outputs and of its inputs; None: a width that
+stays."""
 
 
 def modernbert(model: PreTrainedModel) -> Table:
@@ -55,7 +57,10 @@ def modernbert(model: PreTrainedModel) -> Table:
 
 
 def deberta_v2(model: PreTrainedModel) -> Table:
-    """Embeddings that are projected keep their width; only a classifier of whole texts has a pooler before it."""
+    """Embeddings that are projected keep their width.
+
+    Only a classifier of whole texts has a pooler before it.
+    """
     projected, pooled = hasattr(model.base_model.embeddings.embed_proj, "weight"), hasattr(model, "pooler")
     return {
         r"(word|position|token_type)_embeddings": (None if projected else HIDDEN, None),
@@ -74,7 +79,10 @@ def deberta_v2(model: PreTrainedModel) -> Table:
 def cut(
     table: Callable[[PreTrainedModel], Table], model: PreTrainedModel, hidden: int, ffn: int, importance: str
 ) -> dict[str, torch.Tensor]:
-    """The weights of a model of these widths: the most important channels and heads of `model`, in their old order."""
+    """The weights of a model of these widths.
+
+    The most important channels and heads of `model`, in their old order.
+    """
     config: Any = model.config
     width, laid = config.hidden_size // config.num_attention_heads, list(_laid(model, table(model)))
     scores: dict[str, torch.Tensor] = {}
@@ -82,23 +90,36 @@ def cut(
         for dim, axis in enumerate(axes):
             if axis is not None and (score := SCORES[importance](module, tensor, dim)) is not None:
                 scores[axis.of(name)] = scores.get(axis.of(name), 0) + score.view(axis.times, -1).sum(0)
-    counts = {"hidden": (hidden, 1), "pooled": (hidden, 1), "heads": (hidden // width, width), "ffn": (ffn, 1)}
+    counts = {
+        "hidden": (hidden, 1),
+        "pooled": (hidden, 1),
+        "heads": (hidden // width, width),
+        "ffn": (ffn, 1),
+    }
     kept = {axis: _best(score, *counts[axis.split()[0]]) for axis, score in scores.items()}
     weights: dict[str, torch.Tensor] = {}
     for name, _, tensor, axes in laid:
         weights[name] = tensor.detach()
         for dim, axis in enumerate(axes):
             if axis is not None:
-                weights[name] = weights[name].index_select(dim, _several(kept[axis.of(name)], axis.times, tensor.shape[dim]))
+                weights[name] = weights[name].index_select(
+                    dim, _several(kept[axis.of(name)], axis.times, tensor.shape[dim])
+                )
     return weights
 
 
-def _laid(model: PreTrainedModel, table: Table) -> Iterator[tuple[str, Module, torch.nn.Parameter, list[Axis | None]]]:
+def _laid(
+    model: PreTrainedModel, table: Table
+) -> Iterator[tuple[str, Module, torch.nn.Parameter, list[Axis | None]]]:
     """Every parameter: its name, its module, itself, and the axis of each of its dimensions."""
     for path, module in model.named_modules():
         for name, tensor in module.named_parameters(recurse=False):
-            outputs, inputs = next(axes for pattern, axes in table.items() if re.search(rf"({pattern})$", path))
-            axes = [None, outputs] if isinstance(module, Embedding) else [outputs, inputs, None][: tensor.ndim]
+            outputs, inputs = next(
+                axes for pattern, axes in table.items() if re.search(rf"({pattern})$", path)
+            )
+            axes = (
+                [None, outputs] if isinstance(module, Embedding) else [outputs, inputs, None][: tensor.ndim]
+            )
             yield f"{path}.{name}", module, tensor, axes
 
 
@@ -113,11 +134,14 @@ def _several(kept: torch.Tensor, times: int, length: int) -> torch.Tensor:
     return torch.cat([kept + part * (length // times) for part in range(times)])
 
 
-# -- what counts: weights of matrices, convolutions and norms; neither embeddings nor biases, as in torch-pruning --
+# -- what counts: weights of matrices, convolutions and norms; neither embeddings nor biases, as in
+# torch-pruning --
 
 
 def _taylor(module: Module, tensor: torch.nn.Parameter, dim: int) -> torch.Tensor | None:
-    return None if _aside(module, tensor) or tensor.grad is None else _along((tensor * tensor.grad).abs(), dim)
+    return (
+        None if _aside(module, tensor) or tensor.grad is None else _along((tensor * tensor.grad).abs(), dim)
+    )
 
 
 def _magnitude(module: Module, tensor: torch.nn.Parameter, dim: int) -> torch.Tensor | None:

@@ -1,17 +1,19 @@
 """Cuts the teacher down to a student: fewer layers, narrower ones, and of texts fewer pieces.
 
-Reads ingest/out and finetune/out. Writes out/: a dense, smaller, plain checkpoint. Nothing is masked and no layer is special, so
-`from_pretrained` of transformers loads it without any code of ours.
+Reads ingest/out and finetune/out. Writes out/: a dense, smaller, plain checkpoint. Nothing is masked and no
+layer is special, so `from_pretrained` of transformers loads it without any code of ours.
 
-Which sizes there are is the architecture's affair (tasks/prune/registry.py): encoders of texts and ViT have layers, hidden and ffn,
-texts a vocabulary; convolutional nets have depths and widths, a number per stage. Sizes that are not given stay what they are.
-Which channels and heads go is decided on real batches: Taylor (Molchanov et al., Importance Estimation for Neural Network Pruning, 2019),
-mean activation (Hu et al., Network Trimming, 2016, with magnitudes for shares of zeros) or, without any batch, magnitude (Li et al.,
-Pruning Filters for Efficient ConvNets, 2017). Which layers go is a pattern or measured, too (tasks/prune/layer_choice.py).
+Which sizes there are is the architecture's affair (tasks/prune/registry.py): encoders of texts and ViT have
+layers, hidden and ffn, texts a vocabulary; convolutional nets have depths and widths, a number per stage.
+Sizes that are not given stay what they are. Which channels and heads go is decided on real batches: Taylor
+(Molchanov et al., Importance Estimation for Neural Network Pruning, 2019), mean activation (Hu et al.,
+Network Trimming, 2016, with magnitudes for shares of zeros) or, without any batch, magnitude (Li et al.,
+Pruning Filters for Efficient ConvNets, 2017). Which layers go is a pattern or measured, too
+(tasks/prune/layer_choice.py).
 
-In several steps the sizes approach those asked for, with a short distillation between two of them (tasks/prune/recovery.py); the
-vocabulary is trimmed at once. Last, the table of words can lose rank (tasks/models/low_rank.py). Killed, it goes on with the recovery
-it was in.
+In several steps the sizes approach those asked for, with a short distillation between two of them
+(tasks/prune/recovery.py); the vocabulary is trimmed at once. Last, the table of words can lose rank
+(tasks/models/low_rank.py). Killed, it goes on with the recovery it was in.
 """
 
 from __future__ import annotations
@@ -52,11 +54,21 @@ class Params(Section):
     input_size: InputSize
     layers: int | None = Field(None, ge=1, le=512, description="layers kept")
     hidden: int | None = Field(
-        None, ge=8, le=65536, multiple_of=8, description="hidden width kept; heads follow, as their width stays what it is"
+        None,
+        ge=8,
+        le=65536,
+        multiple_of=8,
+        description="hidden width kept; heads follow, as their width stays what it is",
     )
-    ffn: int | None = Field(None, ge=8, le=65536, multiple_of=8, description="feed-forward channels kept per layer")
+    ffn: int | None = Field(
+        None, ge=8, le=65536, multiple_of=8, description="feed-forward channels kept per layer"
+    )
     vocabulary: int | None = Field(
-        None, ge=128, le=10_000_000, multiple_of=8, description="pieces kept, the most frequent in this run's texts"
+        None,
+        ge=128,
+        le=10_000_000,
+        multiple_of=8,
+        description="pieces kept, the most frequent in this run's texts",
     )
     word_rank: int | None = Field(
         None,
@@ -68,14 +80,27 @@ class Params(Section):
     depths: list[Depth] | None = Field(None, description="blocks kept in each stage, the first among them")
     widths: list[Width] | None = Field(None, description="channels kept in each stage")
     layers_by: Literal["spread", "importance"] = Field(
-        description="which layers stay: evenly spread ones, the first and the last among them, or those that the answers need most"
+        description="which layers stay: evenly spread ones, the first and the last among them, or those "
+        "that the answers need most"
     )
-    importance: Literal["taylor", "magnitude", "activation"] = Field(description="what decides which channels and heads go")
-    batches: int = Field(ge=1, le=100_000, description="batches of training rows the importance is measured on")
+    importance: Literal["taylor", "magnitude", "activation"] = Field(
+        description="what decides which channels and heads go"
+    )
+    batches: int = Field(
+        ge=1, le=100_000, description="batches of training rows the importance is measured on"
+    )
     batch_size: int = Field(ge=1, le=4096, description="rows of such a batch, and of one of a recovery")
-    steps: int = Field(ge=1, le=100, description="steps in which the sizes approach those asked for, with a recovery between; 1: at once")
-    recovery_epochs: int = Field(ge=1, le=1000, description="passes over the training rows between two steps; unused with 1 step")
-    recovery_learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate of a recovery; unused with 1 step")
+    steps: int = Field(
+        ge=1,
+        le=100,
+        description="steps in which the sizes approach those asked for, with a recovery between; 1: at once",
+    )
+    recovery_epochs: int = Field(
+        ge=1, le=1000, description="passes over the training rows between two steps; unused with 1 step"
+    )
+    recovery_learning_rate: float = Field(
+        gt=0, le=0.1, description="greatest learning rate of a recovery; unused with 1 step"
+    )
 
 
 @dataclass(frozen=True)
@@ -101,7 +126,11 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
     except ModelError as error:
         return [*faults, *error.faults]
     trims = params.vocabulary and params.vocabulary < architecture.sizes(config).get("vocabulary", 0)
-    return [*faults, *architecture.faults(config, sizes), *(vocabulary.faults(teacher.processor, config.vocab_size) if trims else [])]
+    return [
+        *faults,
+        *architecture.faults(config, sizes),
+        *(vocabulary.faults(teacher.processor, config.vocab_size) if trims else []),
+    ]
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
@@ -114,7 +143,9 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
     processor = kind.load_processor(inputs.teacher)
     model = checkpoint.load_model(inputs.teacher, kind, device, attn_implementation="eager")
-    rows = {split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "validation", "pool")}
+    rows = {
+        split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "validation", "pool")
+    }
 
     def encode(processor: Processor, split: str) -> list[Features]:
         return kind.encode(processor, rows[split], labels, params.input_size)
@@ -132,7 +163,12 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
 
 def _cut(
-    model: PreTrainedModel, processor: Processor, sizes: dict[str, Any], encode: Encode, params: Params, scratch: Path
+    model: PreTrainedModel,
+    processor: Processor,
+    sizes: dict[str, Any],
+    encode: Encode,
+    params: Params,
+    scratch: Path,
 ) -> tuple[PreTrainedModel, Processor, dict[str, Any]]:
     """The smaller model, its processor, and which layers it kept."""
     from tasks.prune import layer_choice, recovery, registry
@@ -147,9 +183,15 @@ def _cut(
     plan = registry.steps(architecture, model.config, sizes, params.steps)
     for step, step_sizes in enumerate(plan, 1):
         by_importance = params.layers_by == "importance"
-        choose = layer_choice.by_importance(model, kind, processor, batches) if by_importance else layer_choice.evenly
+        choose = (
+            layer_choice.by_importance(model, kind, processor, batches)
+            if by_importance
+            else layer_choice.evenly
+        )
         kept = layer_choice.of_those(kept, architecture.keep_layers(model, step_sizes, choose))
-        registry.measure(model, kind, processor, batches, params.importance, kind.options.model_validate(params.options))
+        registry.measure(
+            model, kind, processor, batches, params.importance, kind.options.model_validate(params.options)
+        )
         model = architecture.narrow(model, step_sizes, params.importance)
         if step < len(plan):
             lesson = recovery.Recovery(kind, processor, features, answers, _recovery_plan(params))
@@ -158,12 +200,19 @@ def _cut(
 
 
 def _trim_vocabulary(
-    model: PreTrainedModel, processor: Processor, sizes: dict[str, Any], encode: Encode, params: Params, scratch: Path
+    model: PreTrainedModel,
+    processor: Processor,
+    sizes: dict[str, Any],
+    encode: Encode,
+    params: Params,
+    scratch: Path,
 ) -> Processor:
     """The processor with the pieces that stay; the others are gone from the model, too."""
     from tasks.prune import registry, vocabulary
 
-    if sizes.get("vocabulary", math.inf) >= registry.architecture(model.config).sizes(model.config).get("vocabulary", 0):
+    if sizes.get("vocabulary", math.inf) >= registry.architecture(model.config).sizes(model.config).get(
+        "vocabulary", 0
+    ):
         return processor
     seen = [*encode(processor, "train"), *encode(processor, "pool")]
     kept = vocabulary.choose(processor, seen, sizes["vocabulary"], model.config.vocab_size)
@@ -172,11 +221,15 @@ def _trim_vocabulary(
     return trimmed
 
 
-def _answers(model: PreTrainedModel, kind: Kind, processor: Processor, encode: Encode) -> dict[str, torch.Tensor]:
+def _answers(
+    model: PreTrainedModel, kind: Kind, processor: Processor, encode: Encode
+) -> dict[str, torch.Tensor]:
     """The teacher's logits (m, c) for the rows that a cut model learns again from."""
     from tasks.prune import recovery
 
-    return {split: recovery.answers_of(model, kind, processor, encode(processor, split)) for split in LEARNT_FROM}
+    return {
+        split: recovery.answers_of(model, kind, processor, encode(processor, split)) for split in LEARNT_FROM
+    }
 
 
 def _recovery_plan(params: Params) -> loop.Plan:
@@ -195,7 +248,9 @@ def _recovery_plan(params: Params) -> loop.Plan:
 
 def _sizes(params: Params) -> dict[str, Any]:
     """The sizes that are given."""
-    given = {name: getattr(params, name) for name in ("layers", "hidden", "ffn", "vocabulary", "depths", "widths")}
+    given = {
+        name: getattr(params, name) for name in ("layers", "hidden", "ffn", "vocabulary", "depths", "widths")
+    }
     return {name: size for name, size in given.items() if size is not None}
 
 

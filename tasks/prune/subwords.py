@@ -1,8 +1,9 @@
-"""The three ways in which fast tokenizers cut words, as tokenizer.json tells them: which pieces a piece cannot do without, and what is left
-of the model when some pieces go.
+"""The three ways in which fast tokenizers cut words, as tokenizer.json tells them: which pieces a piece
+cannot do without, and what is left of the model when some pieces go.
 
-WordPiece (Schuster and Nakajima, 2012) takes the longest piece that fits, Unigram (Kudo, 2018) the likeliest pieces, BPE (Sennrich et al.,
-2016) merges pieces pair by pair. In each, a text whose pieces all stay is cut as before, if with each piece those stay that it needs.
+WordPiece (Schuster and Nakajima, 2012) takes the longest piece that fits, Unigram (Kudo, 2018) the likeliest
+pieces, BPE (Sennrich et al., 2016) merges pieces pair by pair. In each, a text whose pieces all stay is cut
+as before, if with each piece those stay that it needs.
 """
 
 from __future__ import annotations
@@ -33,17 +34,30 @@ def single(layout: Layout, piece: str) -> str:
 def alphabet(layout: Layout) -> frozenset[str]:
     """What stays whatever is seen: the bytes, where any text can be spelt with bytes."""
     model = layout["model"]
-    spelt = ByteLevel.alphabet() if '"ByteLevel"' in json.dumps([layout["normalizer"], layout["pre_tokenizer"]]) else []
-    return frozenset([*spelt, *(f"<0x{byte:02X}>" for byte in range(256 if model.get("byte_fallback") else 0))])
+    spelt = (
+        ByteLevel.alphabet()
+        if '"ByteLevel"' in json.dumps([layout["normalizer"], layout["pre_tokenizer"]])
+        else []
+    )
+    return frozenset(
+        [*spelt, *(f"<0x{byte:02X}>" for byte in range(256 if model.get("byte_fallback") else 0))]
+    )
 
 
 def left(model: dict[str, Any], new: Mapping[int, int]) -> dict[str, Any]:
-    """The model with only the pieces whose numbers are keys of `new`, numbered by its values. Scores and the order of merges stay."""
+    """The model with only the pieces whose numbers are keys of `new`, numbered by its values.
+
+    Scores and the order of merges stay.
+    """
     if model["type"] == "Unigram":
         vocab = [entry for number, entry in enumerate(model["vocab"]) if number in new]
         return {**model, "vocab": vocab, "unk_id": new.get(model["unk_id"])}
     kept = {piece: new[number] for piece, number in model["vocab"].items() if number in new}
-    rest = {"merges": [pair for pair in model["merges"] if kept.keys() >= {*pair, _merged(model, pair)}]} if "merges" in model else {}
+    rest = (
+        {"merges": [pair for pair in model["merges"] if kept.keys() >= {*pair, _merged(model, pair)}]}
+        if "merges" in model
+        else {}
+    )
     return {**model, "vocab": kept, **rest}
 
 

@@ -1,4 +1,7 @@
-"""Trimming a vocabulary (WordPiece, BPE, Unigram) to the pieces a run needs. Texts of kept pieces encode as before, but for the numbers."""
+"""Trimming a vocabulary (WordPiece, BPE, Unigram) to the pieces a run needs.
+
+Texts of kept pieces encode as before, but for the numbers.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ from tasks.kinds.base.kind import Features
 from tasks.prune import subwords
 
 Rank = Callable[[str], tuple[int, int, int]]
-"""Piece -> (0 special, 1 needed to spell, 2 seen, 3 character, 4 other; how rare; number): the lower, the sooner it is kept."""
+"""Piece -> (0 special, 1 needed to spell, 2 seen, 3 character, 4 other; how rare; number): the lower, the
+sooner it is kept."""
 NEEDED = 1
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
 
@@ -28,15 +32,20 @@ def faults(tokenizer: PreTrainedTokenizerBase, of: int) -> list[str]:
     if _layout(tokenizer)["model"]["type"] in subwords.MODELS:
         return []
     known = ", ".join(subwords.MODELS)
-    return [f"prune.vocabulary: only vocabularies of {known} can be trimmed; keep all pieces: {-(-of // 8) * 8}"]
+    return [
+        f"prune.vocabulary: only vocabularies of {known} can be trimmed; keep all pieces: {-(-of // 8) * 8}"
+    ]
 
 
-def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], count: int, of: int) -> list[int]:
+def choose(
+    tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], count: int, of: int
+) -> list[int]:
     """Ids of `count` of the model's `of` pieces, those to keep, ascending.
 
-    First the special ones, then what all that was seen, ASCII and, where there are such, bytes are spelt with, so that nothing known
-    becomes unknown; then what was seen often. If there is room, other characters, then pieces of low id, which stand first because they
-    are frequent in general. A piece comes with those that it needs (subwords.py), or not at all.
+    First the special ones, then what all that was seen, ASCII and, where there are such, bytes are spelt
+    with, so that nothing known becomes unknown; then what was seen often. If there is room, other characters,
+    then pieces of low id, which stand first because they are frequent in general. A piece comes with those
+    that it needs (subwords.py), or not at all.
 
     Raises:
         ModelError: the tokenizer is of another sort, or `count` does not even hold the characters.
@@ -51,7 +60,9 @@ def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], cou
     kept = {piece for piece in ranked if ranks[piece][0] <= NEEDED}
     if count < len(kept):
         raise ModelError(
-            "prune.vocabulary", f"is {count}, but the special pieces and the characters of this run alone are {len(kept)}; keep more"
+            "prune.vocabulary",
+            f"is {count}, but the special pieces and the characters of this run alone are {len(kept)}; keep "
+            "more",
         )
     while len(kept) < count:  # again, as what was too much for the room that was left may by now need less
         for piece in ranked:
@@ -61,7 +72,12 @@ def choose(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], cou
     return sorted(vocabulary[piece] for piece in kept)
 
 
-def _rank(tokenizer: PreTrainedTokenizerBase, layout: subwords.Layout, needs: subwords.Needs, seen: Mapping[int, int]) -> Rank:
+def _rank(
+    tokenizer: PreTrainedTokenizerBase,
+    layout: subwords.Layout,
+    needs: subwords.Needs,
+    seen: Mapping[int, int],
+) -> Rank:
     vocabulary = tokenizer.get_vocab()
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     alphabet = set(subwords.alphabet(layout))
@@ -83,7 +99,8 @@ def _rank(tokenizer: PreTrainedTokenizerBase, layout: subwords.Layout, needs: su
 
 
 def trim(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer with only the kept pieces, numbered from 0 in their old order. `folder` is where it is rewritten.
+    """The tokenizer with only the kept pieces, numbered from 0 in their old order. `folder` is where it is
+    rewritten.
 
     Raises:
         ModelError: transformers makes something else of what is written.
@@ -99,7 +116,10 @@ def trim(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], folder: Path) 
         (folder / name).unlink(missing_ok=True)
     trimmed = fast_tokenizer.load(folder)
     if trimmed.get_vocab() != {piece: new[old] for piece, old in tokenizer.get_vocab().items() if old in new}:
-        raise ModelError("prune.vocabulary", f"{type(trimmed).__name__} does not read a trimmed vocabulary; leave the size out")
+        raise ModelError(
+            "prune.vocabulary",
+            f"{type(trimmed).__name__} does not read a trimmed vocabulary; leave the size out",
+        )
     return trimmed
 
 
@@ -124,12 +144,18 @@ def shrink_embedding(model: PreTrainedModel, kept: Sequence[int], tokenizer: Pre
     """Keeps the rows of the kept pieces, and tells the config their new numbers.
 
     Raises:
-        ModelError: the positions of a text are numbered from the padding piece on, and its number is another now.
+        ModelError: the positions of a text are numbered from the padding piece on, and its number is another
+            now.
     """
     old: Any = model.get_input_embeddings()
     padding = tokenizer.pad_token_id
-    if model.config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING and padding != model.config.pad_token_id:
-        raise ModelError("prune.vocabulary", "pieces stand before the padding piece that would go; leave the size out")
+    if (
+        model.config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING
+        and padding != model.config.pad_token_id
+    ):
+        raise ModelError(
+            "prune.vocabulary", "pieces stand before the padding piece that would go; leave the size out"
+        )
     new = torch.nn.Embedding(len(kept), old.embedding_dim, padding_idx=padding, device=old.weight.device)
     new.weight.data.copy_(old.weight.data[list(kept)])
     model.set_input_embeddings(new)

@@ -1,4 +1,6 @@
-"""Operators that int8 hurts most stay in float, one after another, until the graph answers as the student does often enough."""
+"""Operators that int8 hurts most stay in float, one after another, until the graph answers as the student
+does often enough.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ class Shipped:
     agreement: float
     """Share of decisions on which the graph answers as the student."""
     spared: dict[str, float]
-    """Operators left in float -> the harm int8 does there alone: root mean square distance of a logit, each decision's centred."""
+    """Operators left in float -> the harm int8 does there alone: root mean square distance of a logit, each
+    decision's centred."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ def _centred(logits: np.ndarray) -> np.ndarray:
 
 
 def ship(file: Path, trial: Trial, operators: Collection[str], at_most: int, least: float) -> Shipped:
-    """Writes `file` with as few of the operators in float as the least agreement needs, and at most so many."""
+    """Writes `file` with as few operators in float as the least agreement needs."""
     trial.write(file, (), ())
     best = Shipped(trial.agreement(file), {})
     if best.agreement >= least or not at_most or not operators:
         return best
-    harms = {name: trial.harm(file, name) for name in track(sorted(operators), label="operators in int8 alone")}
+    harms = {
+        name: trial.harm(file, name) for name in track(sorted(operators), label="operators in int8 alone")
+    }
     worst = sorted(harms, key=lambda name: (-harms[name], name))[:at_most]
     for count in range(1, len(worst) + 1):
         trial.write(file, worst[:count], ())

@@ -1,4 +1,7 @@
-"""Layers that normalize over the batch: whatever cuts a batch in parts, freezes a model or averages models must know of them."""
+"""Layers that normalize over the batch.
+
+Whatever cuts a batch in parts, freezes a model or averages models must know of them.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""Several processes that train together, each on a GPU of its own; on a CPU they share its cores. workers.py starts them.
+"""Several processes that train together, each on a GPU of its own; on a CPU they share its cores. workers.py
+starts them.
 
-Each runs the same stage, and up to the end of its training all do the same steps, each with its share of every batch. Then the first goes
-on alone and the others end.
+Each runs the same stage, and up to the end of its training all do the same steps, each with its share of
+every batch. Then the first goes on alone and the others end.
 
-A step is that of one process but for the rounding of floats: the model's answers are brought together before the loss is taken, so that
-it is the loss of the whole batch, whatever a kind's loss is a mean of; and gradients are summed before they are clipped.
+A step is that of one process but for the rounding of floats: the model's answers are brought together before
+the loss is taken, so that it is the loss of the whole batch, whatever a kind's loss is a mean of; and
+gradients are summed before they are clipped.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 MEETING = "SLIPWAY_MEETING"
 """Names the file in which the processes find each other; set in those alone."""
 LONGEST_WAIT = timedelta(days=7)
-"""Of all for the first, which evaluates alone. That another is dead the process that started them sees at once."""
+"""Of all for the first, which evaluates alone. That another is dead the process that started them sees at
+once."""
 
 Forward = Callable[[list[int]], "tuple[torch.Tensor, ...]"]
 Loss = Callable[..., "torch.Tensor"]
@@ -33,7 +36,9 @@ Loss = Callable[..., "torch.Tensor"]
 
 @contextmanager
 def leader_first(processes: int) -> Iterator[None]:
-    """What is done inside, the leading process does first, and then the others, who find what it left on disk."""
+    """What is done inside, the leading process does first, and then the others, who find what it left on
+    disk.
+    """
     if processes == 1:
         yield
         return
@@ -80,24 +85,39 @@ def join(device: str, processes: int) -> torch.device:
     from accelerate.utils import check_cuda_p2p_ib_support
 
     if device == "mps":
-        raise ParamsError("params.yaml", f"processes = {processes}: device mps is a single one; set processes = 1, or device = 'cpu'")
+        raise ParamsError(
+            "params.yaml",
+            f"processes = {processes}: device mps is a single one; set processes = 1, or device = 'cpu'",
+        )
     if device == "cuda" and torch.cuda.device_count() < processes:
-        raise ParamsError("params.yaml", f"processes = {processes}: each needs a GPU of its own; there are {torch.cuda.device_count()}")
+        raise ParamsError(
+            "params.yaml",
+            f"processes = {processes}: each needs a GPU of its own; there are {torch.cuda.device_count()}",
+        )
     if not is_worker():
-        raise SlipwayError("processes", f"{processes} have to be started together, by `python -m tasks STAGE RUN`")
+        raise SlipwayError(
+            "processes", f"{processes} have to be started together, by `python -m tasks STAGE RUN`"
+        )
     # Else accelerate chooses a number of threads, and warns of it.
     os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
     if device == "cuda" and not check_cuda_p2p_ib_support():
         os.environ.update(NCCL_P2P_DISABLE="1", NCCL_IB_DISABLE="1")
-    place = {"init_method": f"file://{os.environ[MEETING]}", "rank": int(os.environ["RANK"]), "world_size": processes}
+    place = {
+        "init_method": f"file://{os.environ[MEETING]}",
+        "rank": int(os.environ["RANK"]),
+        "world_size": processes,
+    }
     state = PartialState(cpu=device == "cpu", timeout=LONGEST_WAIT, **place)
     return torch.device("cpu") if device == "cpu" else state.device
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes that train together, as one of them sees them. Of one alone every method does nothing more than what is asked."""
+    """The processes that train together, as one of them sees them.
+
+    Of one alone every method does nothing more than what is asked.
+    """
 
     size: int
     rank: int
@@ -115,7 +135,9 @@ class Group:
 
         if batch_norm.layers_of(model):
             advice = "set processes = 1, or take a model without batch normalization, such as ViT or ConvNeXt"
-            raise ParamsError("params.yaml", f"processes = {processes}: the model normalizes over the whole batch; {advice}")
+            raise ParamsError(
+                "params.yaml", f"processes = {processes}: the model normalizes over the whole batch; {advice}"
+            )
         return cls(processes, PartialState().process_index)
 
     @property
@@ -131,21 +153,29 @@ class Group:
             PartialState().wait_for_everyone()
 
     def begin_step(self, seed: int, step: int) -> None:
-        """Gives the chance of those that do not lead, such as dropout's, a beginning of its own: so nothing of it has to be kept."""
+        """Gives the chance of those that do not lead, such as dropout's, a beginning of its own.
+
+        So nothing of it has to be kept.
+        """
         if not self.leads:
             import torch
 
             torch.manual_seed((seed * 10_007 + step) * self.size + self.rank)
 
     def loss(self, forward: Forward, loss: Loss, rows: list[int]) -> torch.Tensor:
-        """Of all rows. Its gradient is that of this process's share of them; a process without rows has one of zeros."""
+        """Of all rows.
+
+        Its gradient is that of this process's share of them; a process without rows has one of zeros.
+        """
         if self.size == 1:
             return loss(*forward(rows), rows)
         mine = rows[self.rank * len(rows) // self.size : (self.rank + 1) * len(rows) // self.size]
         parts = forward(mine or rows[:1])
         if not mine:
             parts = tuple(part[:0] for part in parts)
-        return loss(*(self._together(part.float() if part.is_floating_point() else part) for part in parts), rows)
+        return loss(
+            *(self._together(part.float() if part.is_floating_point() else part) for part in parts), rows
+        )
 
     def _together(self, mine: torch.Tensor) -> torch.Tensor:
         """The parts of all processes, in their order; of them only one's own has a gradient."""
@@ -179,7 +209,9 @@ class Group:
         from accelerate import PartialState
         from accelerate.utils import broadcast
 
-        found = torch.tensor(value() if self.leads else 0.0, dtype=torch.float64, device=PartialState().device)
+        found = torch.tensor(
+            value() if self.leads else 0.0, dtype=torch.float64, device=PartialState().device
+        )
         return float(broadcast(found))
 
     def part(self) -> None:

@@ -1,7 +1,7 @@
 """The training loop: one for further pretraining, fine-tuning and distillation.
 
-It can be killed at any moment: run again with the same scratch folder it goes on where it was (resume.py) and ends with the same bytes
-as an unbroken run. Several processes may do it together (distributed.py).
+It can be killed at any moment: run again with the same scratch folder it goes on where it was (resume.py) and
+ends with the same bytes as an unbroken run. Several processes may do it together (distributed.py).
 """
 
 from __future__ import annotations
@@ -28,14 +28,18 @@ from tasks.training.resume import Keeper, State
 STEPS_BETWEEN_SAVES = 100
 BATCHES_SORTED_TOGETHER = 32
 FAR = 1_000_003
-"""Between the seeds of a run's trainings of one sort, so that runs with neighbouring seeds do not share theirs."""
+"""Between the seeds of a run's trainings of one sort, so that runs with neighbouring seeds do not share
+theirs."""
 
 Figures = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train. Learning rate warms up linearly over a share of the steps, then falls linearly to zero."""
+    """How to train.
+
+    Learning rate warms up linearly over a share of the steps, then falls linearly to zero.
+    """
 
     epochs: int
     batch_size: int
@@ -61,8 +65,8 @@ class Lesson:
     sizes: Sequence[int]
     """Of each training row; rows of like size share a batch."""
     forward: Forward
-    """Rows -> what the model answers to them (m, c), what it should have answered (m,), and what else the loss is taken of: tensors whose
-    first dimension goes row after row."""
+    """Rows -> what the model answers to them (m, c), what it should have answered (m,), and what else the
+    loss is taken of: tensors whose first dimension goes row after row."""
     loss: Loss
     """(all that `forward` gave, rows) -> mean loss."""
     evaluate: Callable[[], Figures]
@@ -80,14 +84,18 @@ def fit(
     begin_epoch: Callable[[int], None] = lambda _: None,
     stay: bool = False,
 ) -> list[dict[str, float]]:
-    """Trains `model` in place and leaves the leading process's with the weights of its best epoch. What is in `scratch` is gone on with.
+    """Trains `model` in place and leaves the leading process's with the weights of its best epoch. What is in
+    `scratch` is gone on with.
 
     Args:
-        begin_epoch: called in training mode with the number of done epochs when one begins or is gone on with.
-        stay: several processes go on together when it is over, to a further training; else those that do not lead end.
+        begin_epoch: called in training mode with the number of done epochs when one begins or is gone on
+            with.
+        stay: several processes go on together when it is over, to a further training; else those that do not
+            lead end.
 
     Returns:
-        A row per epoch: epoch, step, train_loss, the validation figures, and `kept`, 1 for the epoch whose weights remain.
+        A row per epoch: epoch, step, train_loss, the validation figures, and `kept`, 1 for the epoch whose
+            weights remain.
     Raises:
         ModelError: the loss is no longer finite.
         ParamsError: several processes cannot train this model together.
@@ -154,13 +162,19 @@ def _keep(keeper: Keeper, state: State, quality: float) -> None:
 
 def _tell(label: str, plan: Plan, state: State) -> None:
     shown = {name: value for name, value in state.history[-1].items() if name not in {"epoch", "step"}}
-    print(f"{label}: epoch {state.epoch}/{plan.epochs}, " + ", ".join(f"{name} {value:.4f}" for name, value in shown.items()), flush=True)
+    print(
+        f"{label}: epoch {state.epoch}/{plan.epochs}, "
+        + ", ".join(f"{name} {value:.4f}" for name, value in shown.items()),
+        flush=True,
+    )
 
 
 def _finite(value: float, plan: Plan, state: State) -> float:
     if not math.isfinite(value):
         advice = f"try a lower learning rate than {plan.learning_rate}, or precision fp32"
-        raise ModelError(f"step {state.step}", f"the training went astray, a loss or score is {value}; {advice}")
+        raise ModelError(
+            f"step {state.step}", f"the training went astray, a loss or score is {value}; {advice}"
+        )
     return value
 
 
@@ -185,12 +199,19 @@ def _fewest(model: PreTrainedModel) -> int:
 
 
 def _batches(sizes: Sequence[int], plan: Plan, epoch: int, fewest: int) -> list[list[int]]:
-    """The rows in random order, like sizes together; the last batch is filled up to `fewest` rows. The same for the same seed and epoch."""
+    """The rows in random order, like sizes together; the last batch is filled up to `fewest` rows.
+
+    The same for the same seed and epoch.
+    """
     shuffled = list(range(len(sizes)))
     chance = random.Random(plan.seed * 10_007 + epoch)
     chance.shuffle(shuffled)
     span = plan.batch_size * BATCHES_SORTED_TOGETHER
-    order = [row for at in range(0, len(shuffled), span) for row in sorted(shuffled[at : at + span], key=lambda row: sizes[row])]
+    order = [
+        row
+        for at in range(0, len(shuffled), span)
+        for row in sorted(shuffled[at : at + span], key=lambda row: sizes[row])
+    ]
     batches = [order[at : at + plan.batch_size] for at in range(0, len(order), plan.batch_size)]
     batches[-1] += order[: max(0, fewest - len(batches[-1]))]
     chance.shuffle(batches)
@@ -198,7 +219,10 @@ def _batches(sizes: Sequence[int], plan: Plan, epoch: int, fewest: int) -> list[
 
 
 def write_history(history: Sequence[Mapping[str, float]], headline: str, file: Path) -> None:
-    """The learning curve as a table, one row per epoch. `quality` is the headline figure, so that every kind's curve has one name."""
+    """The learning curve as a table, one row per epoch.
+
+    `quality` is the headline figure, so that every kind's curve has one name.
+    """
     file.parent.mkdir(parents=True)
     rows = [{"quality": row[headline], **row} for row in history]
     with file.open("w", newline="", encoding="utf-8") as stream:

@@ -1,6 +1,7 @@
 """What a training keeps on disk, so that it can be killed at any moment and go on.
 
-All of it is safetensors, replaced atomically: trained weights, optimizer moments, the state of the random generator, and where it was.
+All of it is safetensors, replaced atomically: trained weights, optimizer moments, the state of the random
+generator, and where it was.
 """
 
 from __future__ import annotations
@@ -32,15 +33,25 @@ class State:
 
     def end_epoch(self, figures: Mapping[str, float]) -> None:
         self.epoch += 1
-        self.history.append({"epoch": self.epoch, "step": self.step, "train_loss": self.loss / self.batch, **figures})
+        self.history.append(
+            {"epoch": self.epoch, "step": self.step, "train_loss": self.loss / self.batch, **figures}
+        )
         self.loss, self.batch = 0.0, 0
 
 
 class Keeper:
-    """Keeps in `scratch` what training changes: weights, buffers such as running means, the optimizer's moments, chance, the state."""
+    """Keeps in `scratch` what training changes.
 
-    def __init__(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer, scratch: Path, writes: bool) -> None:
-        """Which weights are trained is asked now: later some may be held for a while. Of several processes one `writes` and all read."""
+    Weights, buffers such as running means, the optimizer's moments, chance, the state.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, optimizer: torch.optim.Optimizer, scratch: Path, writes: bool
+    ) -> None:
+        """Which weights are trained is asked now: later some may be held for a while.
+
+        Of several processes one `writes` and all read.
+        """
         self._model, self._optimizer, self._scratch, self._writes = model, optimizer, scratch, writes
         scratch.mkdir(parents=True, exist_ok=True)
         self._trained = {name for name, tensor in model.named_parameters() if tensor.requires_grad}
@@ -69,7 +80,9 @@ class Keeper:
             for name, tensor in self._model.named_parameters():
                 moments = {key: f"{key}:{name}" for key in ("step", "exp_avg", "exp_avg_sq")}
                 if there.issuperset(moments.values()):
-                    self._optimizer.state[tensor] = {key: _like(tensor, kept.get_tensor(at)) for key, at in moments.items()}
+                    self._optimizer.state[tensor] = {
+                        key: _like(tensor, kept.get_tensor(at)) for key, at in moments.items()
+                    }
             torch.set_rng_state(kept.get_tensor("random:cpu"))
             if "random:cuda" in there:
                 torch.cuda.set_rng_state(kept.get_tensor("random:cuda"), self._model.device)
@@ -90,7 +103,10 @@ class Keeper:
     def _weights(self) -> dict[str, torch.Tensor]:
         kept = self._model.state_dict().keys()
         buffers = {name: tensor for name, tensor in self._model.named_buffers() if name in kept}
-        return {**{name: tensor for name, tensor in self._model.named_parameters() if name in self._trained}, **buffers}
+        return {
+            **{name: tensor for name, tensor in self._model.named_parameters() if name in self._trained},
+            **buffers,
+        }
 
     def _moments(self) -> Iterator[tuple[str, torch.Tensor]]:
         for name, tensor in self._model.named_parameters():
@@ -104,13 +120,20 @@ class Keeper:
 
 
 def _like(tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-    """On the tensor's device, and laid out as the tensor is: a fused optimizer walks through both side by side."""
+    """On the tensor's device, and laid out as the tensor is.
+
+    A fused optimizer walks through both side by side.
+    """
     return torch.empty_like(tensor).copy_(value) if value.shape == tensor.shape else value.to(tensor.device)
 
 
 def _write(file: Path, tensors: dict[str, torch.Tensor], state: dict[str, Any] | None = None) -> None:
     part = file.with_suffix(".part")
-    save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part, {"state": json.dumps(state)})
+    save_file(
+        {name: tensor.detach().contiguous() for name, tensor in tensors.items()},
+        part,
+        {"state": json.dumps(state)},
+    )
     part.replace(file)
 
 

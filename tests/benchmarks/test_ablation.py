@@ -1,4 +1,7 @@
-"""The ablation of distillation: what it compares, that it never sees the test split, and that it goes on where it was ended."""
+"""The ablation of distillation.
+
+What it compares, that it never sees the test split, and that it goes on where it was ended.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def bench(tiny_run: Run, tmp_path: Path) -> ablation.Bench:
     """A workspace with what the tiny run has up to its finetune, and no test split."""
     for name in ("dvc.yaml", "tasks", "requirements"):
         (tmp_path / name).symlink_to(stage.ROOT / name)
-    (tmp_path / "params.yaml").write_text(PARAMS.replace("SHA256", "ab" * 32).replace("pool: 100", "pool: 30"), encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(
+        PARAMS.replace("SHA256", "ab" * 32).replace("pool: 100", "pool: 30"), encoding="utf-8"
+    )
     (tmp_path / "data" / "smoke" / "ingest").mkdir(parents=True)
     (tmp_path / "data" / "smoke" / "finetune").symlink_to(tiny_run.finetune)
     without = shutil.ignore_patterns("test.parquet")
@@ -47,7 +52,9 @@ def test_variants_are_one_change_each_and_in_order() -> None:
     assert not any("variations" in name for name in variants(COMMITTED, 1440, words=False))
 
 
-def test_results_are_kept_as_they_come_and_not_made_again(bench: ablation.Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_kept_as_they_come_and_not_made_again(
+    bench: ablation.Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file, trials, made = tmp_path / "kept.json", bench.trials(NAMES, [0, 1]), list[Any]()
     run = distill.run
 
@@ -62,7 +69,8 @@ def test_results_are_kept_as_they_come_and_not_made_again(bench: ablation.Bench,
         ablation.measure(bench, trials, file)
     assert len(json.loads(file.read_text())) == 2
     kept = ablation.measure(bench, trials, file)
-    # A label weight of 0.1 is what params ask for, so that variant is the plain one: it is not made again either.
+    # A label weight of 0.1 is what params ask for, so that variant is the plain one: it is not made again
+    # either.
     assert made == [(0, 0.0), (0, 30.0), (1, 0.0), (1, 0.0), (1, 30.0)]
     assert json.loads(file.read_text()) == kept
     *_, plain, relations, weighed = ablation.table(trials, kept, "macro_f1").splitlines()
@@ -81,12 +89,18 @@ def test_what_is_made_of_other_things_is_made_anew(bench: ablation.Bench) -> Non
     assert {trial.made_of for trial in again}.isdisjoint(trial.made_of for trial in trials)
 
 
-def test_variant_that_cannot_be_is_told_of_and_the_others_go_on(bench: ablation.Bench, tmp_path: Path) -> None:
+def test_variant_that_cannot_be_is_told_of_and_the_others_go_on(
+    bench: ablation.Bench, tmp_path: Path
+) -> None:
     text = (bench.root / "params.yaml").read_text()
-    (bench.root / "params.yaml").write_text(text.replace("relation_heads: 16", "relation_heads: 24").replace("epochs: 3", "epochs: 1"))
+    (bench.root / "params.yaml").write_text(
+        text.replace("relation_heads: 16", "relation_heads: 24").replace("epochs: 3", "epochs: 1")
+    )
     other = ablation.Bench(bench.root, bench.run)
     trials = other.trials(["+ relations", PLAIN], [0])
-    *_, relations, plain = ablation.table(trials, ablation.measure(other, trials, tmp_path / "kept.json"), "macro_f1").splitlines()
+    *_, relations, plain = ablation.table(
+        trials, ablation.measure(other, trials, tmp_path / "kept.json"), "macro_f1"
+    ).splitlines()
     assert "distill.relation_heads = 24: must divide 32" in relations
     assert f"| {PLAIN} | 1 | 150 |" in plain
 

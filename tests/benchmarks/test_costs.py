@@ -1,4 +1,8 @@
-"""Costs by size: rows of just so many tokens, the test split never there, a killed measurement that goes on, and laws that are right."""
+"""Costs by size.
+
+Rows of just so many tokens, the test split never there, a killed measurement that goes on, and laws that are
+right.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,14 @@ from tests.tasks import stage
 
 SMALL = Grid((32, 64, 96), (8, 12, 16))
 SIZES = {
-    name: {"parameters": 100 * at, "without_words": 50 * at, "layers": at, "hidden": 16, "ffn": 32, "vocabulary": 800}
+    name: {
+        "parameters": 100 * at,
+        "without_words": 50 * at,
+        "layers": at,
+        "hidden": 16,
+        "ffn": 32,
+        "vocabulary": 800,
+    }
     for at, name in enumerate(sizes.MODELS, 1)
 }
 ROOM = ("dvc.yaml", "tasks", "requirements")
@@ -36,7 +47,9 @@ ROOM = ("dvc.yaml", "tasks", "requirements")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("costs")
     inputs = finetune.Inputs(tiny.ingest_out(home / "ingest"), tiny.checkpoint_in(home / "pretrained"))
-    stage.run("finetune", inputs, home / "finetune", epochs=1, batch_size=16, learning_rate=0.001, pool_outputs=0)
+    stage.run(
+        "finetune", inputs, home / "finetune", epochs=1, batch_size=16, learning_rate=0.001, pool_outputs=0
+    )
     return home
 
 
@@ -49,7 +62,11 @@ def bench(teacher: Path, tmp_path: Path) -> Bench:
         (root / name).symlink_to(stage.ROOT / name)
     (root / "params.yaml").write_text(PARAMS.replace("SHA256", "ab" * 32), encoding="utf-8")
     (root / "data" / "smoke" / "finetune").symlink_to(teacher / "finetune")
-    shutil.copytree(teacher / "ingest", root / "data" / "smoke" / "ingest" / "out", ignore=shutil.ignore_patterns("test.parquet"))
+    shutil.copytree(
+        teacher / "ingest",
+        root / "data" / "smoke" / "ingest" / "out",
+        ignore=shutil.ignore_patterns("test.parquet"),
+    )
     return Bench(root, "smoke")
 
 
@@ -64,7 +81,9 @@ def test_texts_are_joined_cut_and_begun_again() -> None:
     assert sizes.joined(["a b c", "d e"], 3, 2) == ["a b", "c d", "e a"]
 
 
-def test_every_row_has_just_as_many_tokens_and_each_job_is_timed(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_row_has_just_as_many_tokens_and_each_job_is_timed(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # A process of its own for each variant takes half a minute; memory is no cost of time.
     monkeypatch.setattr(memory, "peaks", lambda sources, *_: {source.name: 1.0 for source in sources})
     shop, point, kind = Workshop(bench, tmp_path), Point(40, 12, "small"), load_kind("text/classification")
@@ -82,7 +101,9 @@ def test_every_row_has_just_as_many_tokens_and_each_job_is_timed(bench: Bench, t
     assert cut["without_words"] == cut["parameters"] - cut["vocabulary"] * cut["hidden"]
 
 
-def test_a_killed_measurement_goes_on_and_ends_with_the_page(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_measurement_goes_on_and_ends_with_the_page(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     called, root = list[tuple[str, str]](), bench.root
 
     def counted(job: str, series: list[str]) -> Any:
@@ -107,7 +128,12 @@ def test_a_killed_measurement_goes_on_and_ends_with_the_page(bench: Bench, monke
     assert sum(len(each) for each in json.loads(file.read_text())["seconds"].values()) == 3
     costs.measured(root, "smoke", SMALL, 3, "costs", "the command")
     counts = {job: sum(name == job for _, name in called) for job in jobs.JOBS}
-    assert counts == {"labelling": 21, "distilling": 21, "distilling with relations": 21, "benchmarking": 14 + 1}
+    assert counts == {
+        "labelling": 21,
+        "distilling": 21,
+        "distilling with relations": 21,
+        "benchmarking": 14 + 1,
+    }
     costs.measured(root, "smoke", SMALL, 3, "costs", "the command")
     assert len(called) == sum(counts.values())
     found = json.loads(file.read_text())["growth"]["labelling"]
@@ -135,7 +161,10 @@ def test_exponents_are_those_of_known_points() -> None:
     with_a_fixed_part = Curve([10, 20, 40], [[13.0], [16.0], [22.0]])
     assert 0.2 < with_a_fixed_part.law[1] < 0.85
     assert with_a_fixed_part.miss > 0.02
-    assert [one.reading().split(":")[0] for one in (straight, with_a_fixed_part)] == ["grows as the size does", "grows less than the size"]
+    assert [one.reading().split(":")[0] for one in (straight, with_a_fixed_part)] == [
+        "grows as the size does",
+        "grows less than the size",
+    ]
 
 
 def test_run_without_a_teacher_is_told_what_makes_one(
@@ -144,6 +173,8 @@ def test_run_without_a_teacher_is_told_what_makes_one(
     (bench.root / "data" / "smoke" / "finetune").unlink()
     monkeypatch.chdir(bench.root)
     assert costs.main(["--run", "smoke"]) == 2
-    assert "finetune/out/config.json is missing; `dvc repro finetune@smoke` makes it" in capsys.readouterr().err
+    assert (
+        "finetune/out/config.json is missing; `dvc repro finetune@smoke` makes it" in capsys.readouterr().err
+    )
     assert costs.main(["--run", "smoek"]) == 2
     assert "did you mean `smoke`" in capsys.readouterr().err

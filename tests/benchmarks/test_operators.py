@@ -14,7 +14,9 @@ from tests.tasks.conftest import Run, tiny_run  # noqa: F401  (a fixture)
 
 
 def test_all_parts_and_all_operators_are_told(tiny_run: Run, tmp_path: Path) -> None:  # noqa: F811
-    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, min_agreement=0.0)
+    stage.run(
+        "quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, min_agreement=0.0
+    )
     folder, texts = tmp_path / "out", ["a short text", "another text that is a bit longer"]
     around = operators.parts(folder, "text/classification", texts, rounds=3)
     assert all(took > 0 for took in around.values())

@@ -1,9 +1,11 @@
-"""Many small models of one recipe that differ by their seed alone, trained by the pipeline's own stages, and what they answer.
+"""Many small models of one recipe that differ by their seed alone, trained by the pipeline's own stages, and
+what they answer.
 
-The rows are sentences of the embedded articles, to be told by their article's desk. No article stands on two sides: 400 make the start,
-which is the embedded pretrained model, fine-tuned, cut down to two layers of 128 and trained again; 300 others are the new data that
-every model is trained on, from that start, in an order that its seed decides; the rest is what they are asked. What a model answered is
-kept in the folder, so that a broken run goes on and the answers can be looked at again without training.
+The rows are sentences of the embedded articles, to be told by their article's desk. No article stands on two
+sides: 400 make the start, which is the embedded pretrained model, fine-tuned, cut down to two layers of 128
+and trained again; 300 others are the new data that every model is trained on, from that start, in an order
+that its seed decides; the rest is what they are asked. What a model answered is kept in the folder, so that a
+broken run goes on and the answers can be looked at again without training.
 """
 
 from __future__ import annotations
@@ -44,7 +46,15 @@ RECIPE: dict[str, Any] = {
     "pool_outputs": 0,
     **COMMON,
 }
-STUDENT: dict[str, Any] = {"layers": 2, "hidden": 128, "ffn": 256, "vocabulary": 4000, "batches": 20, "batch_size": 32, **COMMON}
+STUDENT: dict[str, Any] = {
+    "layers": 2,
+    "hidden": 128,
+    "ffn": 256,
+    "vocabulary": 4000,
+    "batches": 20,
+    "batch_size": 32,
+    **COMMON,
+}
 STARTS_SEED = 10**6
 """Of the start; no model has it."""
 
@@ -69,7 +79,9 @@ def train(folder: Path, models: int) -> Iterator[int]:
     if not (folder / "start" / "out").is_dir():
         _make_start(folder)
     kind, start = load_kind(KIND), folder / "start" / "out"
-    features = kind.encode(kind.load_processor(start), tables.read(folder / "test.parquet"), tiny.LABELS, COMMON["input_size"])
+    features = kind.encode(
+        kind.load_processor(start), tables.read(folder / "test.parquet"), tiny.LABELS, COMMON["input_size"]
+    )
     for seed in range(models):
         file, home = folder / f"model-{seed:04}.npz", folder / "in-work"
         if file.exists():
@@ -109,7 +121,9 @@ def _write_rows(folder: Path) -> None:
         (folder / name).mkdir(exist_ok=True)
         _write(folder / name / "train.parquet", rows[side])
         _write(folder / name / "validation.parquet", rows["validation"])
-        pq.write_table(pa.table({"text": [row["text"] for row in rows[side]]}), folder / name / "pool.parquet")
+        pq.write_table(
+            pa.table({"text": [row["text"] for row in rows[side]]}), folder / name / "pool.parquet"
+        )
         (folder / name / "labels.json").write_text(json.dumps(tiny.LABELS), encoding="utf-8")
 
 
@@ -117,7 +131,9 @@ def _write(file: Path, rows: Sequence[dict[str, str]]) -> None:
     pq.write_table(pa.Table.from_pylist(list(rows)), file)
 
 
-def _sentences(article: dict[str, str], count: int, seen: set[str], chance: random.Random) -> list[dict[str, str]]:
+def _sentences(
+    article: dict[str, str], count: int, seen: set[str], chance: random.Random
+) -> list[dict[str, str]]:
     """Some sentences of an article; none that was seen before."""
     found = [" ".join(one.split()) for one in re.split(r"(?<=[.!?])\s+", article["body"])]
     fit = [one for one in dict.fromkeys(found) if len(one.split()) in WORDS and one not in seen]

@@ -1,9 +1,11 @@
-"""What pages of other sites and other accounts of this machine try against a server started as by default, and what they get.
+"""What pages of other sites and other accounts of this machine try against a server started as by default,
+and what they get.
 
     python -m tests.campaigns.attacks
 
-Starts `python -m flows.server.ui` in a toy project, with a secret in its block, and prints a table in Markdown; exit status 1 if an
-attack got anything. Pages are opened in Chromium, where there is one; for another account it must be root that runs this.
+Starts `python -m flows.server.ui` in a toy project, with a secret in its block, and prints a table in
+Markdown; exit status 1 if an attack got anything. Pages are opened in Chromium, where there is one; for
+another account it must be root that runs this.
 """
 
 from __future__ import annotations
@@ -35,10 +37,22 @@ from tests.flows.toy import Toy, call, new
 SECRET = "the key of the store"
 BLOCK = "slipway-environment"
 READ = f"/block_types/slug/secret/block_documents/name/{BLOCK}?include_secrets=true"
-SOCKETS = ("/events/in", "/events/out", "/logs/out", "/task_runs/subscriptions/scheduled", "/work_pools/cpu/workers/connect")
+SOCKETS = (
+    "/events/in",
+    "/events/out",
+    "/logs/out",
+    "/task_runs/subscriptions/scheduled",
+    "/work_pools/cpu/workers/connect",
+)
 ELSEWHERE = "http://127.0.0.1:1"
 FOREIGN = "slipway.example"
-JOB = ({"command": "touch owned"}, {"env": {"PYTHONSTARTUP": "x"}}, {"env.PATH": "/x"}, {"working_dir": "/"}, {"image": "x"})
+JOB = (
+    {"command": "touch owned"},
+    {"env": {"PYTHONSTARTUP": "x"}},
+    {"env.PATH": "/x"},
+    {"working_dir": "/"},
+    {"image": "x"},
+)
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 PAGE = """async ([api, deployment]) => {
   const got = [];
@@ -56,14 +70,21 @@ PAGE = """async ([api, deployment]) => {
     socket.onerror = reject;
   }));
   return got;
-}""".replace("READ", READ)
+}""".replace("READ", READ)  # noqa: E501
 
 
 def keep_secret(station: Station) -> None:
     """Prefect's block of the agents' variables, as docs/agents.md has it written."""
     kind = station.get("/block_types/slug/secret")["id"]
-    (schema, *_) = station.post("/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind]}}})
-    document = {"name": BLOCK, "block_type_id": kind, "block_schema_id": schema["id"], "data": {"value": {"SLIPWAY_STORE": SECRET}}}
+    (schema, *_) = station.post(
+        "/block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind]}}}
+    )
+    document = {
+        "name": BLOCK,
+        "block_type_id": kind,
+        "block_schema_id": schema["id"],
+        "data": {"value": {"SLIPWAY_STORE": SECRET}},
+    }
     station.post("/block_documents/", document)
     assert SECRET in station.send("GET", READ).text
 
@@ -74,24 +95,51 @@ def deployment(station: Station) -> str:
 
 def without_password(station: Station) -> list[str]:
     start = f"/deployments/{deployment(station)}/create_flow_run"
-    asked: list[tuple[str, str, Any]] = [("GET", READ, None), ("POST", "/flow_runs/filter", {}), ("POST", start, {"job_variables": JOB[0]})]
-    asked += [("GET", "/admin/settings", None), ("GET", "/metrics", None), ("PATCH", "/work_pools/cpu", {"base_job_template": {}})]
+    asked: list[tuple[str, str, Any]] = [
+        ("GET", READ, None),
+        ("POST", "/flow_runs/filter", {}),
+        ("POST", start, {"job_variables": JOB[0]}),
+    ]
+    asked += [
+        ("GET", "/admin/settings", None),
+        ("GET", "/metrics", None),
+        ("PATCH", "/work_pools/cpu", {"base_job_template": {}}),
+    ]
     wrong = [None, ("slipway", "wrong"), ("", "")]
     with httpx.Client(base_url=station.url, timeout=60, trust_env=False) as client:
-        answers = [client.request(method, path, json=body, auth=auth) for method, path, body in asked for auth in wrong]
-    return [f"{one.request.url}: {one.text}" for one in answers if one.status_code != httpx.codes.UNAUTHORIZED]
+        answers = [
+            client.request(method, path, json=body, auth=auth)
+            for method, path, body in asked
+            for auth in wrong
+        ]
+    return [
+        f"{one.request.url}: {one.text}" for one in answers if one.status_code != httpx.codes.UNAUTHORIZED
+    ]
 
 
 def of_another_site(station: Station) -> list[str]:
-    """With the password, which a page could have been told: under a foreign name of the host, and from a foreign page."""
+    """With the password, which a page could have been told.
+
+    Under a foreign name of the host, and from a foreign page.
+    """
     got = []
     with station.connect() as client:
-        for headers in ({"Host": FOREIGN}, {"Host": f"{FOREIGN}:{station.port}"}, {"Origin": ELSEWHERE}, {"Origin": "null"}):
+        for headers in (
+            {"Host": FOREIGN},
+            {"Host": f"{FOREIGN}:{station.port}"},
+            {"Origin": ELSEWHERE},
+            {"Origin": "null"},
+        ):
             answer = client.get(READ, headers=headers)
-            if answer.status_code not in (httpx.codes.BAD_REQUEST, httpx.codes.FORBIDDEN) or SECRET in answer.text:
+            if (
+                answer.status_code not in (httpx.codes.BAD_REQUEST, httpx.codes.FORBIDDEN)
+                or SECRET in answer.text
+            ):
                 got.append(f"{headers}: {answer.text}")
         preflight = client.options(
-            "/flow_runs/filter", headers={"Origin": ELSEWHERE, "Access-Control-Request-Method": "POST"}, auth=("", "")
+            "/flow_runs/filter",
+            headers={"Origin": ELSEWHERE, "Access-Control-Request-Method": "POST"},
+            auth=("", ""),
         )
         if preflight.is_success or "access-control-allow-origin" in preflight.headers:
             got.append(f"preflight: {preflight.headers}")
@@ -99,9 +147,15 @@ def of_another_site(station: Station) -> list[str]:
 
 
 def over_websockets(station: Station) -> list[str]:
-    tries: list[tuple[str, dict[str, Any], str]] = [("no word", {}, ""), ("no password", {}, '{"type": "auth"}')]
+    tries: list[tuple[str, dict[str, Any], str]] = [
+        ("no word", {}, ""),
+        ("no password", {}, '{"type": "auth"}'),
+    ]
     told = json.dumps({"type": "auth", "token": station.password})
-    tries += [("another page", {"origin": ELSEWHERE}, told), ("another name", {"additional_headers": {"Host": FOREIGN}}, told)]
+    tries += [
+        ("another page", {"origin": ELSEWHERE}, told),
+        ("another name", {"additional_headers": {"Host": FOREIGN}}, told),
+    ]
     got = []
     for path in SOCKETS:
         for what, given, word in tries:
@@ -119,7 +173,11 @@ def job_variables(station: Station) -> list[str]:
     """As the form's *Job Variables* sends them, by who has the password."""
     start = f"/deployments/{deployment(station)}/create_flow_run"
     answers = [station.send("POST", start, {"job_variables": one}) for one in JOB]
-    return [f"{one.request.content!r}: {one.text}" for one in answers if one.status_code != httpx.codes.UNPROCESSABLE_ENTITY]
+    return [
+        f"{one.request.content!r}: {one.text}"
+        for one in answers
+        if one.status_code != httpx.codes.UNPROCESSABLE_ENTITY
+    ]
 
 
 @contextlib.contextmanager
@@ -167,7 +225,9 @@ def by_another_account(station: Station) -> list[str]:
     assert {path.name for path in files} >= {"password", "prefect.db", "server.json"}
     assert len(servers) >= 4
     with _reachable(station.root):
-        assert _as_nobody("cat", str(station.root / "params.yaml")), "else nothing could be read, whatever its modes"
+        assert _as_nobody("cat", str(station.root / "params.yaml")), (
+            "else nothing could be read, whatever its modes"
+        )
         paths = [*map(str, files), *(f"/proc/{one.pid}/environ" for one in servers)]
         got = [f"{path}: {text[:80]}" for path in paths if (text := _as_nobody("cat", path))]
         got += [f"files: {text}" for text in [_as_nobody("ls", str(home))] if text]
@@ -183,7 +243,9 @@ def _told(process: psutil.Process, secret: str) -> bool:
 
 
 def _as_nobody(*command: str) -> str:
-    return subprocess.run([*NOBODY, *command], capture_output=True, text=True, errors="replace", check=False).stdout
+    return subprocess.run(
+        [*NOBODY, *command], capture_output=True, text=True, errors="replace", check=False
+    ).stdout
 
 
 @contextlib.contextmanager
@@ -204,7 +266,12 @@ def can_be_another() -> bool:
     return os.geteuid() == 0 and shutil.which("setpriv") is not None
 
 
-ATTACKS: tuple[Callable[[Station], list[str]], ...] = (without_password, of_another_site, over_websockets, job_variables)
+ATTACKS: tuple[Callable[[Station], list[str]], ...] = (
+    without_password,
+    of_another_site,
+    over_websockets,
+    job_variables,
+)
 """Those that can be tried anywhere; `from_a_browser` and `by_another_account` need something."""
 
 

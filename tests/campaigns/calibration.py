@@ -2,14 +2,16 @@
 
     python -m tests.campaigns.calibration --folder FOLDER [--models 400] [--pairs 200] [--picture FILE.png]
 
-Trains the models that FOLDER lacks (tests/campaigns/alike.py; some seconds each), then judges with flows/judging/verdict.py
-and prints tables in Markdown. With `--models 0` nothing is trained and what is in FOLDER is judged.
+Trains the models that FOLDER lacks (tests/campaigns/alike.py; some seconds each), then judges with
+flows/judging/verdict.py and prints tables in Markdown. With `--models 0` nothing is trained and what is in
+FOLDER is judged.
 
-*A/A*: two models of one recipe; whoever calls one better or worse errs. *Planted, alone*: the challenger is the champion with answers
-flipped both ways, as many as differ between real pairs, so that its true loss is the drop. *Planted, on a pair*: the challenger is another
-model of the recipe, and loses the drop besides. *Further apart*: as if the seeds had moved each model more than they did. As in life the
-spread comes from a few other models of the recipe, drawn anew for each pair, on the same rows as the pair. The margin is 0, so that every
-interval which leaves out 0 is called.
+*A/A*: two models of one recipe; whoever calls one better or worse errs. *Planted, alone*: the challenger is
+the champion with answers flipped both ways, as many as differ between real pairs, so that its true loss is
+the drop. *Planted, on a pair*: the challenger is another model of the recipe, and loses the drop besides.
+*Further apart*: as if the seeds had moved each model more than they did. As in life the spread comes from a
+few other models of the recipe, drawn anew for each pair, on the same rows as the pair. The margin is 0, so
+that every interval which leaves out 0 is called.
 """
 
 from __future__ import annotations
@@ -50,7 +52,11 @@ class Pair:
     truth: Truth
 
     def spread(self, seeds: int) -> Spread:
-        return verdict.spread_of(KIND, self.others[:seeds], self.truth, RESAMPLES, 1) if seeds else Spread(0, 0.0)
+        return (
+            verdict.spread_of(KIND, self.others[:seeds], self.truth, RESAMPLES, 1)
+            if seeds
+            else Spread(0, 0.0)
+        )
 
     def judged(self, spread: Spread, challenger: np.ndarray | None = None, margin: float = 0.0) -> Comparison:
         other = self.challenger if challenger is None else challenger
@@ -63,7 +69,10 @@ def _draws(rows: int, resamples: int, seed: int) -> np.ndarray:
 
 
 def remembered_sums(statistics: Sequence[np.ndarray], resamples: int, seed: int) -> list[np.ndarray]:
-    """What `bootstrap.resampled_sums` gives; but thousands of verdicts draw with the same seed, and drawing is what takes time."""
+    """What `bootstrap.resampled_sums` gives.
+
+    But thousands of verdicts draw with the same seed, and drawing is what takes time.
+    """
     return [_draws(len(statistics[0]), resamples, seed) @ values for values in statistics]
 
 
@@ -84,12 +93,18 @@ def drawn(alike: Alike, pairs: int, rows: int) -> Iterator[Pair]:
     for number, (first, second) in enumerate(paired(models, pairs)):
         chance = np.random.default_rng([number, rows])
         some = chance.permutation(all_rows)[:rows]
-        others = chance.permutation([one for one in range(models) if one not in (first, second)])[: max(SEEDS)]
+        others = chance.permutation([one for one in range(models) if one not in (first, second)])[
+            : max(SEEDS)
+        ]
         answers = [alike.answers[one][some].astype(int) for one in (first, second, *others)]
-        yield Pair(answers[0], answers[1], answers[2:], Truth(alike.truth[some], [1] * len(some), tiny.LABELS))
+        yield Pair(
+            answers[0], answers[1], answers[2:], Truth(alike.truth[some], [1] * len(some), tiny.LABELS)
+        )
 
 
-def flipped(guess: np.ndarray, truth: np.ndarray, lost: float, gained: float, chance: np.random.Generator) -> np.ndarray:
+def flipped(
+    guess: np.ndarray, truth: np.ndarray, lost: float, gained: float, chance: np.random.Generator
+) -> np.ndarray:
     """The answers, of which on average a share of all rows turns wrong and another right."""
     right, luck = guess == truth, chance.random(len(guess))
     wrong = (truth + chance.integers(1, len(tiny.LABELS), len(truth))) % len(tiny.LABELS)
@@ -116,14 +131,23 @@ def share(hits: Sequence[bool]) -> str:
 
 
 def parts(alike: Alike, pairs: int) -> Iterator[list[str]]:
-    """By rows: what the intervals are made of, in points of macro-F1, and what the pairs' differences really vary by."""
+    """By rows.
+
+    What the intervals are made of, in points of macro-F1, and what the pairs' differences really vary by.
+    """
     for rows in ROWS:
         each = list(drawn(alike, pairs, rows))
         spreads = [pair.spread(USUAL_SEEDS) for pair in each]
         alone = [pair.judged(Spread(0, 0.0)).difference for pair in each]
         both = [pair.judged(spread).difference.visible for pair, spread in zip(each, spreads, strict=True)]
-        of_rows, real = np.mean([one.visible for one in alone]) / 1.96, np.sqrt(np.mean([one.value**2 for one in alone]))
-        of_seeds, none = np.sqrt(2 * np.mean([one.deviation**2 for one in spreads])), np.mean([one.deviation == 0 for one in spreads])
+        of_rows, real = (
+            np.mean([one.visible for one in alone]) / 1.96,
+            np.sqrt(np.mean([one.value**2 for one in alone])),
+        )
+        of_seeds, none = (
+            np.sqrt(2 * np.mean([one.deviation**2 for one in spreads])),
+            np.mean([one.deviation == 0 for one in spreads]),
+        )
         figures = [f"{100 * value:.2f}" for value in (of_rows, of_seeds, real, np.median(both))]
         yield [f"{rows:,}", *figures, f"{none:.0%}"]
 
@@ -134,8 +158,16 @@ def same(alike: Alike, pairs: int) -> Iterator[list[str]]:
         each = list(drawn(alike, pairs, rows))
         alone = [pair.judged(Spread(0, 0.0)) for pair in each]
         raw = [abs(one.difference.value) for one in alone]
-        cells = [share([value > 0 for value in raw]), share([value > MARGIN for value in raw]), share(called(alone))]
-        yield [f"{rows:,}", *cells, *(share(called([pair.judged(pair.spread(seeds)) for pair in each])) for seeds in SEEDS)]
+        cells = [
+            share([value > 0 for value in raw]),
+            share([value > MARGIN for value in raw]),
+            share(called(alone)),
+        ]
+        yield [
+            f"{rows:,}",
+            *cells,
+            *(share(called([pair.judged(pair.spread(seeds)) for pair in each])) for seeds in SEEDS),
+        ]
 
 
 def power(alike: Alike, pairs: int, differing: float) -> dict[tuple[str, int, float], list[bool]]:
@@ -143,12 +175,18 @@ def power(alike: Alike, pairs: int, differing: float) -> dict[tuple[str, int, fl
     found: dict[tuple[str, int, float], list[bool]] = {}
     for rows in ROWS:
         for number, pair in enumerate(drawn(alike, pairs, rows)):
-            spread, chance, truth = pair.spread(USUAL_SEEDS), np.random.default_rng([number, rows, 1]), pair.truth.labels
+            spread, chance, truth = (
+                pair.spread(USUAL_SEEDS),
+                np.random.default_rng([number, rows, 1]),
+                pair.truth.labels,
+            )
             for drop in DROPS:
                 alone = flipped(pair.champion, truth, (differing + drop) / 2, (differing - drop) / 2, chance)
                 both = flipped(pair.challenger, truth, drop, 0.0, chance)
                 for way, challenger in zip(PLANTED, (alone, both), strict=True):
-                    found.setdefault((way, rows, drop), []).append(pair.judged(spread, challenger).verdict == "worse")
+                    found.setdefault((way, rows, drop), []).append(
+                        pair.judged(spread, challenger).verdict == "worse"
+                    )
     return found
 
 
@@ -162,25 +200,39 @@ def apart(pair: Pair, deviation: float, chance: np.random.Generator) -> Pair:
 
 
 def wider(alike: Alike, pairs: int) -> Iterator[list[str]]:
-    """By how much further apart the seeds lie, in points: how often a pair is called different, and how often a drop of 2 points worse."""
+    """By how much further apart the seeds lie, in points.
+
+    How often a pair is called different, and how often a drop of 2 points worse.
+    """
     for deviation in WIDER:
         chance = np.random.default_rng(5)
         each = [apart(pair, deviation, chance) for pair in drawn(alike, pairs, USUAL_ROWS)]
         spreads = [[pair.spread(seeds) for seeds in SEEDS] for pair in each]
-        same = [share(called([pair.judged(one[at]) for pair, one in zip(each, spreads, strict=True)])) for at in range(len(SEEDS))]
+        same = [
+            share(called([pair.judged(one[at]) for pair, one in zip(each, spreads, strict=True)]))
+            for at in range(len(SEEDS))
+        ]
         fallen = [flipped(pair.challenger, pair.truth.labels, 0.02, 0.0, chance) for pair in each]
-        found = [pair.judged(one[SEEDS.index(USUAL_SEEDS)], guess) for pair, one, guess in zip(each, spreads, fallen, strict=True)]
+        found = [
+            pair.judged(one[SEEDS.index(USUAL_SEEDS)], guess)
+            for pair, one, guess in zip(each, spreads, fallen, strict=True)
+        ]
         half = 100 * np.median([one.difference.visible for one in found])
         yield [f"{100 * deviation:g}", *same, share([one.verdict == "worse" for one in found]), f"{half:.2f}"]
 
 
 def by_seeds(alike: Alike, pairs: int, differing: float) -> Iterator[list[str]]:
-    """By rows: how often a drop of 2 points, planted alone, is called worse, the more seeds tell of the spread."""
+    """By rows.
+
+    How often a drop of 2 points, planted alone, is called worse, the more seeds tell of the spread.
+    """
     for rows in ROWS:
         found: dict[int, list[bool]] = {seeds: [] for seeds in SEEDS}
         for number, pair in enumerate(drawn(alike, pairs, rows)):
             chance = np.random.default_rng([number, rows, 2])
-            fallen = flipped(pair.champion, pair.truth.labels, (differing + 0.02) / 2, (differing - 0.02) / 2, chance)
+            fallen = flipped(
+                pair.champion, pair.truth.labels, (differing + 0.02) / 2, (differing - 0.02) / 2, chance
+            )
             for seeds in SEEDS:
                 found[seeds].append(pair.judged(pair.spread(seeds), fallen).verdict == "worse")
         yield [f"{rows:,}", *map(share, found.values())]
@@ -193,7 +245,12 @@ def draw(found: dict[tuple[str, int, float], list[bool]], file: Path) -> None:
     axes = figure.subplots(1, 2, sharey=True)
     for axis, way in zip(axes, PLANTED, strict=True):
         for rows in ROWS:
-            axis.plot([100 * drop for drop in DROPS], [np.mean(found[way, rows, drop]) for drop in DROPS], "o-", label=f"{rows:,} rows")
+            axis.plot(
+                [100 * drop for drop in DROPS],
+                [np.mean(found[way, rows, drop]) for drop in DROPS],
+                "o-",
+                label=f"{rows:,} rows",
+            )
         axis.axhline(0.8, color="grey", linestyle=":")
         axis.set(title=way, xlabel="true drop, points", ylim=(-0.02, 1.02))
     axes[0].set_ylabel("share called worse")
@@ -210,15 +267,26 @@ def table(heads: Sequence[str], rows: Iterable[list[str]]) -> None:
 
 def tell(alike: Alike, pairs: int, picture: Path | None) -> None:
     right, differing = (alike.answers == alike.truth).mean(1), disagreement(alike, pairs)
-    print(f"{len(right)} models, {alike.truth.size:,} rows, {pairs} pairs; disjoint: {min(pairs, len(right) // 2)}")
+    print(
+        f"{len(right)} models, {alike.truth.size:,} rows, {pairs} pairs; disjoint: "
+        f"{min(pairs, len(right) // 2)}"
+    )
     print(f"accuracy {right.mean():.3f}, standard deviation over models {100 * right.std(ddof=1):.2f} points")
     print(f"rows that one model of a pair makes right and the other does not: {differing:.1%}")
     real = ["real sd of differences", "median half width", "no spread seen"]
     table(["rows", "rows' part (sd)", f"seeds' part (sd, {USUAL_SEEDS} seeds)", *real], parts(alike, pairs))
-    judges = ["raw: any", f"raw: > {100 * MARGIN:g} point", "rows alone", *(f"verdict, {seeds} seeds" for seeds in SEEDS)]
+    judges = [
+        "raw: any",
+        f"raw: > {100 * MARGIN:g} point",
+        "rows alone",
+        *(f"verdict, {seeds} seeds" for seeds in SEEDS),
+    ]
     table(["rows", *judges], same(alike, pairs))
     seen = [f"2 points, on a pair, {USUAL_SEEDS} seeds: called worse", "median half width"]
-    table(["seeds further apart by (sd)", *(f"A/A, {seeds} seeds" for seeds in SEEDS), *seen], wider(alike, pairs))
+    table(
+        ["seeds further apart by (sd)", *(f"A/A, {seeds} seeds" for seeds in SEEDS), *seen],
+        wider(alike, pairs),
+    )
     print("\nplanted, alone, 2 points: called worse, by the seeds that tell of the spread")
     table(["rows", *(f"{seeds} seeds" for seeds in SEEDS)], by_seeds(alike, pairs, differing))
     found = power(alike, pairs, differing)
@@ -231,7 +299,9 @@ def tell(alike: Alike, pairs: int, picture: Path | None) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--folder", type=Path, required=True, help="keeps what the models answered")
     parser.add_argument("--models", type=int, default=400)
     parser.add_argument("--pairs", type=int, default=200)

@@ -1,4 +1,4 @@
-"""What has to hold after a simulated quarter, looked up in git, in DVC's cache and in the folders themselves."""
+"""What has to hold after a simulated quarter, looked up in git, in DVC's cache and in the folders."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ class Claim:
         return not self.faults
 
     def __str__(self) -> str:
-        return f"* {'holds' if self.holds else '**FAILS**'}: {self.what}. {self.told}{'; '.join(self.faults)}".rstrip()
+        return (
+            f"* {'holds' if self.holds else '**FAILS**'}: {self.what}. {self.told}{'; '.join(self.faults)}"
+        ).rstrip()
 
 
 def content(row: dict[str, Any]) -> Content:
@@ -58,7 +60,10 @@ def of_nights(project: Project, done: Sequence[Night]) -> list[Claim]:
         Claim("every night ended well", failed),
         Claim("git, DVC and both remotes agree after each night", unclean),
         Claim("nothing is left in the inbox", left),
-        Claim("each drop came to what it had to", [fault for night in done for fault in _wrong(project, night.drop)]),
+        Claim(
+            "each drop came to what it had to",
+            [fault for night in done for fault in _wrong(project, night.drop)],
+        ),
     ]
 
 
@@ -68,18 +73,28 @@ def _wrong(project: Project, drop: Drop) -> Iterator[str]:
     if len(found) != 1:
         yield f"{drop.name} was taken in {len(found)} times"
         return
-    whole = not drop.rows or drop.what.startswith("the file of") or {row.bad for row in drop.rows} & {"wrong label", "other domain"}
+    whole = (
+        not drop.rows
+        or drop.what.startswith("the file of")
+        or {row.bad for row in drop.rows} & {"wrong label", "other domain"}
+    )
     if whole and not found[0]["fault"]:
         yield f"{drop.name} ({drop.what}) was not set aside whole"
     if not whole and (found[0]["fault"] or found[0]["taken"] < 0.8 * (len(drop.rows) - drop.bad)):
-        yield f"{drop.name} ({drop.what}): {found[0]['taken']} of {len(drop.rows)} rows taken, {found[0]['fault']}"
+        yield (
+            f"{drop.name} ({drop.what}): {found[0]['taken']} of {len(drop.rows)} rows taken, "
+            f"{found[0]['fault']}"
+        )
 
 
 # -- of the rows --
 
 
 def of_rows(project: Project, drops: Sequence[Drop]) -> list[Claim]:
-    """Every planted row is in one place: with the rows to learn from, with those that are collected, or in quarantine with a reason."""
+    """Every planted row is in one place.
+
+    With the rows to learn from, with those that are collected, or in quarantine with a reason.
+    """
     raw = list(_lines(project.root / "data" / "raw" / project.run / "arrived"))
     collected = list(_lines(project.root / "data" / "collected" / project.run))
     kept, aside, reasons = Counter([*raw, *collected]), Counter[Content](), Counter[str]()
@@ -96,10 +111,15 @@ def of_rows(project: Project, drops: Sequence[Drop]) -> list[Claim]:
                 reasons["(of these no rows at all)"] += 1
     malformed = sum(row.values is None for drop in drops for row in drop.rows)
     if reasons["(of these no rows at all)"] != malformed:
-        faults.append(f"{reasons['(of these no rows at all)']} of {malformed} malformed lines are in quarantine")
-    faults += [f"lost: {one[0]!r}" for one in planted - (kept + aside)] + [f"from nowhere: {one[0]!r}" for one in (kept + aside) - planted]
+        faults.append(
+            f"{reasons['(of these no rows at all)']} of {malformed} malformed lines are in quarantine"
+        )
+    faults += [f"lost: {one[0]!r}" for one in planted - (kept + aside)] + [
+        f"from nowhere: {one[0]!r}" for one in (kept + aside) - planted
+    ]
     told = (
-        f"{planted.total() + malformed} rows planted = {len(raw)} learned from + {len(collected)} collected + {aside.total()} set aside "
+        f"{planted.total() + malformed} rows planted = {len(raw)} learned from + {len(collected)} collected "
+        f"+ {aside.total()} set aside "
         f"+ {malformed} malformed. "
     )
     return [Claim("every row is accounted for, none twice, none lost", faults[:5], told)]
@@ -116,7 +136,11 @@ def _set_aside(project: Project, drop: Drop) -> dict[int, str]:
         reasons = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         if reasons[0]["file"] == drop.name or (file.parent / "drop" / drop.name).exists():
             told = {one["line"]: one["reason"] for one in reasons if one["line"]}
-            return {row.line: told.get(row.line, "whole") for row in drop.rows} if reasons[0].get("whole") else told
+            return (
+                {row.line: told.get(row.line, "whole") for row in drop.rows}
+                if reasons[0].get("whole")
+                else told
+            )
     return {}
 
 
@@ -124,7 +148,12 @@ def _set_aside(project: Project, drop: Drop) -> dict[int, str]:
 
 
 def of_versions(project: Project, drops: Sequence[Drop]) -> list[Claim]:
-    bad = {content(row.values): row.bad for drop in drops for row in drop.rows if row.bad and row.values is not None}
+    bad = {
+        content(row.values): row.bad
+        for drop in drops
+        for row in drop.rows
+        if row.bad and row.values is not None
+    }
     passed: list[str] = []
     counts = []
     for tag in _tags(project):
@@ -132,13 +161,24 @@ def of_versions(project: Project, drops: Sequence[Drop]) -> list[Claim]:
         found = Counter(bad[one] for one in learned if one in bad)
         counts.append(f"{tag}: {len(learned)} arrived rows, {found.total()} bad")
         passed += [f"{tag} learned from {count} rows with {what}" for what, count in found.items()]
-    collected = Counter(bad[one] for one in _lines(project.root / "data" / "collected" / project.run) if one in bad)
+    collected = Counter(
+        bad[one] for one in _lines(project.root / "data" / "collected" / project.run) if one in bad
+    )
     passed += [f"{count} rows with {what} are collected" for what, count in collected.items()]
-    frozen = {project.folder(project.locked(one)[f"data/{project.run}/ingest/out"])["test.parquet"] for one in _commits(project)}
+    frozen = {
+        project.folder(project.locked(one)[f"data/{project.run}/ingest/out"])["test.parquet"]
+        for one in _commits(project)
+    }
     told = f"{len(_commits(project))} commits. "
     return [
-        Claim("no champion has learned from a bad row, and none is collected", passed, f"{'; '.join(counts)}. "),
-        Claim("the frozen test split has the same bytes in every commit", [] if len(frozen) == 1 else sorted(frozen), told),
+        Claim(
+            "no champion has learned from a bad row, and none is collected", passed, f"{'; '.join(counts)}. "
+        ),
+        Claim(
+            "the frozen test split has the same bytes in every commit",
+            [] if len(frozen) == 1 else sorted(frozen),
+            told,
+        ),
         *_gains(project),
     ]
 
@@ -168,15 +208,19 @@ def _gains(project: Project) -> list[Claim]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         models = [_got(project, tag, Path(folder) / str(at)) for at, tag in enumerate(tags)]
-        rows = pq.read_table(project.root / "data" / project.run / "ingest" / "out" / "test.parquet").to_pylist()
+        rows = pq.read_table(
+            project.root / "data" / project.run / "ingest" / "out" / "test.parquet"
+        ).to_pylist()
         for (former, old), (tag, new) in pairwise(zip(tags, models, strict=True)):
             names = answers.names_of([old, new], rows)
             truth = answers.truth_of([row["label"] for row in rows], names)
             guesses = [answers.numbered(one.ask(rows), one.labels, names) for one in (old, new)]
             one = verdict.compare(old.kind, guesses[0], guesses[1], truth, Spread(0, 0.0), 0.0, RESAMPLES, 1)
             told = (
-                f"{one.figure} {one.difference.champion:.3f} → {one.difference.challenger:.3f}, {one.difference.value:+.3f} "
-                f"[{one.difference.low:+.3f}, {one.difference.high:+.3f}] over rows alone, {len(rows)} rows, +{one.gained} / −{one.lost}. "
+                f"{one.figure} {one.difference.champion:.3f} → {one.difference.challenger:.3f}, "
+                f"{one.difference.value:+.3f} "
+                f"[{one.difference.low:+.3f}, {one.difference.high:+.3f}] over rows alone, {len(rows)} "
+                f"rows, +{one.gained} / −{one.lost}. "
             )
             faults = [] if one.difference.value > 0 else ["it is not"]
             found.append(Claim(f"{tag} is better than {former} on the frozen rows", faults, told))
@@ -184,8 +228,24 @@ def _gains(project: Project) -> list[Claim]:
 
 
 def _got(project: Project, tag: str, to: Path) -> answers.Shipped:
-    smoke.call(project.root, "dvc", "get", "--quiet", ".", f"data/{project.run}/quantize/out", "--rev", tag, "--out", str(to))
-    kind = project.git("show", f"{tag}:params.yaml").partition(f"\n  {project.run}:\n")[2].partition("kind: ")[2].partition("\n")[0]
+    smoke.call(
+        project.root,
+        "dvc",
+        "get",
+        "--quiet",
+        ".",
+        f"data/{project.run}/quantize/out",
+        "--rev",
+        tag,
+        "--out",
+        str(to),
+    )
+    kind = (
+        project.git("show", f"{tag}:params.yaml")
+        .partition(f"\n  {project.run}:\n")[2]
+        .partition("kind: ")[2]
+        .partition("\n")[0]
+    )
     return answers.shipped(to, kind.strip())
 
 
@@ -200,7 +260,11 @@ def of_rollback(project: Project) -> list[Claim]:
     faults = [f"it ended {done.code}: {done.said[-300:]}"] if done.code else []
     here, there = project.locked(), project.locked(tags[-2])
     faults += [f"{path} is not that of {tags[-2]}" for path in there if here.get(path) != there[path]]
-    faults += [] if project.pointed("raw") == project.pointed("raw", tags[-2]) else ["the raw data are not those of then"]
+    faults += (
+        []
+        if project.pointed("raw") == project.pointed("raw", tags[-2])
+        else ["the raw data are not those of then"]
+    )
     faults += project.unclean()
     told = f"{len(there)} outputs, {done.seconds:.0f} s; `dvc status` is clean. "
     return [Claim(f"a rollback from {tags[-1]} brings {tags[-2]} back, md5 by md5", faults, told)]

@@ -1,10 +1,10 @@
-"""The stages on a device: all of them; those that use it once more; finetune and distill killed as well: the same bytes are asked for.
-Then one process more than there are devices, which must be refused, and bf16.
+"""The stages on a device: all of them; those that use it once more; finetune and distill killed as well: the
+same bytes are asked for. Then one process more than there are devices, which must be refused, and bf16.
 
     python -m tests.campaigns.devices --device cuda
 
-In a scratch folder, the tests' tiny model on 300 headlines, with params that take the longer ways through the stages. Prints a table in
-Markdown; exit status 1 if anything came out otherwise.
+In a scratch folder, the tests' tiny model on 300 headlines, with params that take the longer ways through the
+stages. Prints a table in Markdown; exit status 1 if anything came out otherwise.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "quantize": {"min_agreement": 0.0},
     "benchmark": {"gates": {"min_quality_ratio": 0.0, "min_speedup": 0.0, "max_bytes": 10_000_000}},
 }
-"""Longer ways through the stages, and trainings that are long enough for a kill to meet one that has saved its state."""
+"""Longer ways through the stages, and trainings that are long enough for a kill to meet one that has saved
+its state."""
 TO_KILL = ("finetune", "distill")
 PATIENCE_SECONDS = 600
 Row = tuple[str, str, bool]
@@ -79,15 +80,27 @@ def killed(project: Path, name: str) -> Row:
     before, scratch = made(project, name), project / "data" / ".scratch" / f"{name}@{smoke.RUN}"
     shutil.rmtree(project / "data" / smoke.RUN / name, ignore_errors=True)
     command = ["python", "-m", "tasks", name, smoke.RUN]
-    process = subprocess.Popen(command, cwd=project, env=smoke.environment(project), stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        command,
+        cwd=project,
+        env=smoke.environment(project),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (saved := list(scratch.rglob("state.safetensors"))) and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not (saved := list(scratch.rglob("state.safetensors")))
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     caught = process.wait() == -signal.SIGKILL and bool(saved)
     _, said, good = stage(project, name)
     same = bool(before) and made(project, name) == before
-    faults = [fault for fault, found in (("nothing was killed", not caught), ("other bytes", not same)) if found]
+    faults = [
+        fault for fault, found in (("nothing was killed", not caught), ("other bytes", not same)) if found
+    ]
     return f"{name}, killed and run again", "; ".join([said, *faults]), good and not faults
 
 
@@ -101,14 +114,22 @@ def refused(project: Path, device: str) -> Row:
 
 
 def campaign(project: Path, device: str) -> Iterator[Row]:
-    trained = [name for name in stages.load_all() if "device" in stages.load(name).Params.model_fields and name != "benchmark"]
+    trained = [
+        name
+        for name in stages.load_all()
+        if "device" in stages.load(name).Params.model_fields and name != "benchmark"
+    ]
     change(project, {"device": device}, CHANGES)
     for name in stages.load_all():
         yield stage(project, name)
     before = made(project, *trained)
     for name in trained:
         yield stage(project, name)
-    yield f"{', '.join(trained)}: same bytes twice", f"{len(before)} files", bool(before) and made(project, *trained) == before
+    yield (
+        f"{', '.join(trained)}: same bytes twice",
+        f"{len(before)} files",
+        bool(before) and made(project, *trained) == before,
+    )
     for name in TO_KILL:
         yield killed(project, name)
     if device != "cpu":
@@ -120,7 +141,9 @@ def campaign(project: Path, device: str) -> Iterator[Row]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.devices", description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.campaigns.devices", description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("--device", choices=("cpu", "cuda", "mps"), default="cuda", help="(default: cuda)")
     device = parser.parse_args(arguments).device
     print("| what | time, or what it said | |\n|---|---|---|")

@@ -2,8 +2,9 @@
 
     python -m tests.campaigns.kills --times 3 [--run smoke] [--seed 0] [--stages prune ...]
 
-Works in a scratch folder: the smoke project, or a clone of this repository's last commit for another run. In turns the whole pipeline is
-killed and DVC alone. Prints a table in Markdown; exit status 1 if any trial did not end with the bytes of the unbroken run.
+Works in a scratch folder: the smoke project, or a clone of this repository's last commit for another run. In
+turns the whole pipeline is killed and DVC alone. Prints a table in Markdown; exit status 1 if any trial did
+not end with the bytes of the unbroken run.
 """
 
 from __future__ import annotations
@@ -57,7 +58,15 @@ class Trial:
     faults: tuple[str, ...]
 
     def row(self) -> str:
-        cells = (self.stage, self.victim, f"{self.after:.1f}", self.found, self.step, f"{self.recovery:.0f}", "yes" if self.same else "NO")
+        cells = (
+            self.stage,
+            self.victim,
+            f"{self.after:.1f}",
+            self.found,
+            self.step,
+            f"{self.recovery:.0f}",
+            "yes" if self.same else "NO",
+        )
         return f"| {' | '.join([*cells, '; '.join(self.faults) or '-'])} |"
 
 
@@ -88,7 +97,10 @@ def trial(project: Project, stage: str, victim: str, share: float) -> Trial:
     forget(project, stage)
     after, log = share * project.seconds[stage], project.root.parent / "killed.log"
     with _repro(project.root, log) as process:
-        began = next((now for line, now in _lines(log, process) if (m := RUNNING.match(line)) and m["stage"] == stage), None)
+        began = next(
+            (now for line, now in _lines(log, process) if (m := RUNNING.match(line)) and m["stage"] == stage),
+            None,
+        )
         time.sleep(max(0.0, (began or 0) + after - time.monotonic()))
         ended = process.poll() is not None
         with contextlib.suppress(ProcessLookupError):
@@ -102,11 +114,23 @@ def trial(project: Project, stage: str, victim: str, share: float) -> Trial:
         if process.wait(PATIENCE_SECONDS):
             faults.append(f"recovery failed: {_last_words(log)}")
     recovery, said = time.monotonic() - started, GOING_ON.search(log.read_text())
-    return Trial(stage, victim, after, found, said["steps"] if said else "-", recovery, _is_same(project), (*faults, *_unclean(project)))
+    return Trial(
+        stage,
+        victim,
+        after,
+        found,
+        said["steps"] if said else "-",
+        recovery,
+        _is_same(project),
+        (*faults, *_unclean(project)),
+    )
 
 
 def forget(project: Project, stage: str) -> None:
-    """Takes from DVC all it knows of the stage's result, so that it must run; what it made is then gone too."""
+    """Takes from DVC all it knows of the stage's result, so that it must run.
+
+    What it made is then gone too.
+    """
     lock = project.root / "dvc.lock"
     document = YAML().load(lock.read_text(encoding="utf-8"))
     del document["stages"][f"{stage}@{project.run}"]
@@ -122,7 +146,12 @@ def _repro(root: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         command = ["dvc", "repro"]
         process = subprocess.Popen(
-            command, cwd=root, env=smoke.environment(root), stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=root,
+            env=smoke.environment(root),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     try:
         yield process
@@ -157,14 +186,23 @@ def _last_words(log: Path) -> str:
 def _found(project: Project, stage: str) -> str:
     """What the kill left of the stage's result."""
     place = project.root / "data" / project.run / stage
-    left = sorted(path.name for path in place.iterdir() if path.name != ".gitignore") if place.is_dir() else []
-    kept = [path for path in (project.root / "data" / ".scratch" / f"{stage}@{project.run}").glob("*/**/*") if path.is_file()]
+    left = (
+        sorted(path.name for path in place.iterdir() if path.name != ".gitignore") if place.is_dir() else []
+    )
+    kept = [
+        path
+        for path in (project.root / "data" / ".scratch" / f"{stage}@{project.run}").glob("*/**/*")
+        if path.is_file()
+    ]
     begun = f"{len(kept)} files in scratch" if kept else "empty scratch"
     return f"{'+'.join(left) or 'no result'}, {begun}"
 
 
 def _wait_for_none(root: Path) -> str:
-    """The commands still at work in the project some seconds after the kill, ended then; empty if all ended by themselves."""
+    """The commands still at work in the project some seconds after the kill, ended then.
+
+    Empty if all ended by themselves.
+    """
     deadline = time.monotonic() + BY_ITSELF_SECONDS
     while (alive := list(_processes(root))) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -189,18 +227,30 @@ def _is_same(project: Project) -> bool:
 
 def _unclean(project: Project) -> list[str]:
     status = smoke.attempt(project.root, "dvc", "status").stdout.strip()
-    faults = [] if status == "Data and pipelines are up to date." else [f"dvc status: {' '.join(status.split())[:200]}"]
+    faults = (
+        []
+        if status == "Data and pipelines are up to date."
+        else [f"dvc status: {' '.join(status.split())[:200]}"]
+    )
     scratch = [path for path in (project.root / "data" / ".scratch").glob("*/*") if path.is_dir()]
     faults += [f"left in scratch: {scratch}"] if scratch else []
     return faults + ([f"orphan after recovery: {left}"] if (left := _wait_for_none(project.root)) else [])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.kills", description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.campaigns.kills", description=__doc__.partition("\n")[0] if __doc__ else None
+    )
     parser.add_argument("--times", type=int, default=3, help="trials per stage (default: 3)")
     parser.add_argument("--run", default=smoke.RUN, help="smoke, or a run of the committed params.yaml")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
-    parser.add_argument("--stages", nargs="+", choices=list(stages.load_all()), default=list(stages.load_all()), metavar="STAGE")
+    parser.add_argument(
+        "--stages",
+        nargs="+",
+        choices=list(stages.load_all()),
+        default=list(stages.load_all()),
+        metavar="STAGE",
+    )
     given = parser.parse_args(arguments)
     failed = 0
     with tempfile.TemporaryDirectory(prefix="slipway-kills-") as folder:
@@ -212,7 +262,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 done = trial(project, stage, ("all", "DVC")[(number + time_) % 2], share)
                 failed += bool(done.faults) or not done.same
                 print(done.row(), flush=True)
-    print(f"\n{failed} of {len(given.stages) * given.times} failed; each stage's seconds unbroken: {project.seconds}")
+    print(
+        f"\n{failed} of {len(given.stages) * given.times} failed; each stage's seconds unbroken: "
+        f"{project.seconds}"
+    )
     return 1 if failed else 0
 
 

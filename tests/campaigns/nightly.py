@@ -1,4 +1,6 @@
-"""A scratch project for nights of retraining, with a bare git remote and a folder as DVC remote beside it, and what is looked at in it."""
+"""A scratch project for nights of retraining, with a bare git remote and a folder as DVC remote beside it,
+and what is looked at in it.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,9 @@ LIGHT: dict[str, dict[str, Any]] = {
         "gates": {"min_quality_ratio": 0.8, "min_speedup": 2.0, "max_bytes": 4570000},
     },
 }
-"""What makes the committed recipe lighter, so that a night takes minutes, with wider gates; and the frozen test split larger, so that it
-can see what a quarter brings: with 649 rows what a few hundred more rows to learn from gain is smaller than what they can see."""
+"""What makes the committed recipe lighter, so that a night takes minutes, with wider gates; and the frozen
+test split larger, so that it can see what a quarter brings: with 649 rows what a few hundred more rows to
+learn from gain is smaller than what they can see."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,12 @@ class Project:
     def locked(self, revision: str = "HEAD") -> dict[str, str]:
         """Path -> md5 of each output of the run in a commit's dvc.lock."""
         stages = YAML(typ="safe").load(self.git("show", f"{revision}:dvc.lock"))["stages"]
-        return {out["path"]: out["md5"] for name, one in stages.items() if name.endswith(f"@{self.run}") for out in one["outs"]}
+        return {
+            out["path"]: out["md5"]
+            for name, one in stages.items()
+            if name.endswith(f"@{self.run}")
+            for out in one["outs"]
+        }
 
     def pointed(self, place: str, revision: str = "HEAD") -> str:
         """The md5 of data/<place>/<run> in a commit; empty if it has none."""
@@ -57,14 +65,22 @@ class Project:
 
     def folder(self, md5: str) -> dict[str, str]:
         """Name -> md5 of the files of a folder in DVC's cache."""
-        return {one["relpath"]: one["md5"] for one in json.loads(self.cached(md5).read_text(encoding="utf-8"))} if md5 else {}
+        return (
+            {one["relpath"]: one["md5"] for one in json.loads(self.cached(md5).read_text(encoding="utf-8"))}
+            if md5
+            else {}
+        )
 
     def cached(self, md5: str) -> Path:
         return self.root / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
 
     def history(self) -> list[dict[str, Any]]:
         file = self.root / "data" / self.run / "retrain" / "history.jsonl"
-        return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+        return (
+            [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+            if file.exists()
+            else []
+        )
 
     def call(self, *arguments: str) -> Ended:
         """`python -m flows.retrain ...`, however it ends."""
@@ -82,7 +98,10 @@ class Project:
                 found.append(f"{what}: {told[:300]}")
         here = self.git("rev-parse", "HEAD")
         tags = self.git("for-each-ref", "--format=%(refname)", "refs/tags").splitlines()
-        there = {name: md5 for md5, name in (line.split("\t") for line in self.git("ls-remote", "origin").splitlines())}
+        there = {
+            name: md5
+            for md5, name in (line.split("\t") for line in self.git("ls-remote", "origin").splitlines())
+        }
         if there.get("refs/heads/main") != here:
             found.append("git remote: its main is not ours")
         found += [f"git remote: lacks {tag}" for tag in tags if tag not in there]
@@ -96,15 +115,25 @@ class Ended:
     seconds: float
 
 
-def clone(folder: Path, run: str, start: Sequence[Mapping[str, str]], policy: Mapping[str, Any], pool: int = POOL) -> Project:
-    """This repository's last commit, with a lighter recipe and the rows of the start; its champion is not made yet."""
+def clone(
+    folder: Path, run: str, start: Sequence[Mapping[str, str]], policy: Mapping[str, Any], pool: int = POOL
+) -> Project:
+    """This repository's last commit, with a lighter recipe and the rows of the start.
+
+    Its champion is not made yet.
+    """
     root = folder / "project"
     smoke.call(smoke.REPOSITORY, "git", "clone", "--quiet", "--no-hardlinks", ".", str(root))
     smoke.call(root, "git", "checkout", "--quiet", "-B", "main")
     smoke.call(root, "git", "remote", "remove", "origin")
     for tag in smoke.call(root, "git", "tag").splitlines():
         smoke.call(root, "git", "tag", "--delete", tag)
-    with_params(root, run, {**LIGHT, "finetune": {**LIGHT["finetune"], "pool_outputs": pool}, "distill": {"pool": pool}}, policy)
+    with_params(
+        root,
+        run,
+        {**LIGHT, "finetune": {**LIGHT["finetune"], "pool_outputs": pool}, "distill": {"pool": pool}},
+        policy,
+    )
     (root / "data" / "raw" / f"{run}.dvc").unlink()
     rows = folder / "start.jsonl"
     rows.write_text(json_lines(start), encoding="utf-8")
@@ -113,7 +142,9 @@ def clone(folder: Path, run: str, start: Sequence[Mapping[str, str]], policy: Ma
     return Project(root, run)
 
 
-def with_params(root: Path, run: str, recipe: Mapping[str, Mapping[str, Any]], policy: Mapping[str, Any]) -> None:
+def with_params(
+    root: Path, run: str, recipe: Mapping[str, Mapping[str, Any]], policy: Mapping[str, Any]
+) -> None:
     yaml = YAML()
     yaml.width = 1000
     document = yaml.load((root / "params.yaml").read_text(encoding="utf-8"))
@@ -125,7 +156,9 @@ def with_params(root: Path, run: str, recipe: Mapping[str, Mapping[str, Any]], p
 
 
 def with_remotes(root: Path) -> None:
-    """Both beside the project, named relative to it, so that a copy of the whole folder has remotes of its own."""
+    """Both beside the project, named relative to it, so that a copy of the whole folder has remotes of its
+    own.
+    """
     smoke.call(root, "git", "init", "--quiet", "--bare", "../remote.git")
     smoke.call(root, "git", "remote", "add", "origin", "../remote.git")
     smoke.call(root, "dvc", "remote", "add", "--quiet", "--default", "store", "../store")

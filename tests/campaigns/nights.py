@@ -1,14 +1,16 @@
-"""Kills a night of retraining at random moments, and looks whether the same command, run again, completes it once and exactly.
+"""Kills a night of retraining at random moments, and looks whether the same command, run again, completes it
+once and exactly.
 
     python -m tests.campaigns.nights --times 20 [--run smoke] [--seed 0] [--only aimed]
 
-Works in a scratch folder: the smoke project, or for another run a clone of this repository's last commit with a lighter recipe; with a
-bare git remote and a folder as DVC remote. For each of two policies, one that promotes and one that refuses, a night is played once,
-unbroken; every other night begins from a copy of the same project and has to end the same. In turns the whole process group of
-`python -m flows.retrain night` gets `kill -9`, or the flow's process alone, and the command is run again at once. Of five kills three fall
-anywhere: three to a night, in which nothing is trained yet. Two are aimed, at what comes between training and the commit, and at
-publishing: one to a night, which finds its training in DVC's run-cache. Prints a table in Markdown; exit status 1 if anything is not as
-the unbroken night left it.
+Works in a scratch folder: the smoke project, or for another run a clone of this repository's last commit with
+a lighter recipe; with a bare git remote and a folder as DVC remote. For each of two policies, one that
+promotes and one that refuses, a night is played once, unbroken; every other night begins from a copy of the
+same project and has to end the same. In turns the whole process group of `python -m flows.retrain night` gets
+`kill -9`, or the flow's process alone, and the command is run again at once. Of five kills three fall
+anywhere: three to a night, in which nothing is trained yet. Two are aimed, at what comes between training and
+the commit, and at publishing: one to a night, which finds its training in DVC's run-cache. Prints a table in
+Markdown; exit status 1 if anything is not as the unbroken night left it.
 """
 
 from __future__ import annotations
@@ -38,11 +40,22 @@ from tests.campaigns.kills import BY_ITSELF_SECONDS
 from tests.campaigns.nightly import Project
 from tests.campaigns.planting import Corpus, Drop
 
-HEAD = ("night", "ends as", "killed", "aimed at", "after s", "last told", "found", "seconds to the end", "faults")
+HEAD = (
+    "night",
+    "ends as",
+    "killed",
+    "aimed at",
+    "after s",
+    "last told",
+    "found",
+    "seconds to the end",
+    "faults",
+)
 AIMED = ("publishing", "judging", "publishing")
 TOGETHER = 3
 MOST = 1 / 3
-"""Of an unbroken night's time, until a kill that falls anywhere: what was done before the kill before it is not done again."""
+"""Of an unbroken night's time, until a kill that falls anywhere: what was done before the kill before it is
+not done again."""
 ANYWHERE = "anywhere"
 VICTIMS = ("all", "flow")
 POLICIES: dict[str, dict[str, Any]] = {
@@ -53,9 +66,28 @@ POLICIES: dict[str, dict[str, Any]] = {
 COMMON: dict[str, Any] = {"settle_seconds": 0.5, "on_shift": "tell", "max_slowdown": 100.0}
 CARD = {"intended_use": "tests", "limits": "-", "data_licence": "-", "model_licence": "-"}
 SMOKE: dict[str, Any] = {
-    **{"min_new_rows": 60, "largest_file": 10.0, "unseen_labels": "refuse", "map_labels": {}, "max_label_shift": 0.4},
-    **{"max_length_shift": 0.4, "max_content_shift": 0.85, "max_surprise": 0.15, "start": "pretrained", "seeds": 1},
-    **{"max_growth": 2.0, "publish": "main", "push": True, "card": CARD, "settle_seconds": 1.0, "on_shift": "refuse"},
+    **{
+        "min_new_rows": 60,
+        "largest_file": 10.0,
+        "unseen_labels": "refuse",
+        "map_labels": {},
+        "max_label_shift": 0.4,
+    },
+    **{
+        "max_length_shift": 0.4,
+        "max_content_shift": 0.85,
+        "max_surprise": 0.15,
+        "start": "pretrained",
+        "seeds": 1,
+    },
+    **{
+        "max_growth": 2.0,
+        "publish": "main",
+        "push": True,
+        "card": CARD,
+        "settle_seconds": 1.0,
+        "on_shift": "refuse",
+    },
     **{"margin": 0.01, "promote_if": "better", "max_class_fall": 0.1, "max_slowdown": 1.25},
 }
 LAX: dict[str, dict[str, Any]] = {
@@ -76,7 +108,10 @@ BENCHMARKED = re.compile(r"'benchmark@\w+' - Finished in state (Completed|Cached
 
 @dataclass
 class Reference:
-    """An unbroken night: what it left, and when, in seconds, it had trained, made its commit, and published that."""
+    """An unbroken night.
+
+    What it left, and when, in seconds, it had trained, made its commit, and published that.
+    """
 
     left: dict[str, Any]
     end: float
@@ -112,7 +147,15 @@ class Trial:
         for kill in self.kills:
             last = kill is self.kills[-1]
             ended = [f"{self.seconds:.0f}", "; ".join(self.faults) or "-"] if last else ["", ""]
-            start = [str(self.number), self.policy, kill.victim, kill.aim, f"{kill.after:.1f}", kill.told, kill.found]
+            start = [
+                str(self.number),
+                self.policy,
+                kill.victim,
+                kill.aim,
+                f"{kill.after:.1f}",
+                kill.told,
+                kill.found,
+            ]
             yield f"| {' | '.join([*start, *ended])} |"
 
 
@@ -161,7 +204,9 @@ def _drop(run: str) -> Drop:
 
 
 def _corpus(run: str) -> Corpus:
-    return planting.corpus(params.read(smoke.REPOSITORY / "params.yaml")[run], nightly.LIGHT["ingest"], seed=0)
+    return planting.corpus(
+        params.read(smoke.REPOSITORY / "params.yaml")[run], nightly.LIGHT["ingest"], seed=0
+    )
 
 
 def _smoke(folder: Path) -> Project:
@@ -191,7 +236,8 @@ def left(project: Project, drop: Drop) -> dict[str, Any]:
         "lines of history": len(project.history()),
         "commits": int(project.git("rev-list", "--count", "HEAD")),
         "tags": tags,
-        "tag of the champion": f"{project.run}@v{entry['version']}" in project.git("tag", "--points-at", champion).splitlines(),
+        "tag of the champion": f"{project.run}@v{entry['version']}"
+        in project.git("tag", "--points-at", champion).splitlines(),
         "raw": project.pointed("raw"),
         "collected": project.pointed("collected"),
         "quarantine": project.pointed("quarantine"),
@@ -212,7 +258,14 @@ def night(project: Project, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "flows.retrain", "night", project.run]
     env = smoke.environment(project.root)
     with log.open("ab") as output:
-        process = subprocess.Popen(command, cwd=project.root, env=env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=project.root,
+            env=env,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         yield process
     finally:
@@ -235,7 +288,9 @@ def unbroken(folder: Path, run: str, drop: Drop) -> Reference:
             time.sleep(0.01)
         assert process.returncode == 0, log.read_text(encoding="utf-8")
     end = time.monotonic() - started
-    return Reference(left(project, drop), end, *(seen.get(name, end) for name in ("trained", "committed", "published")))
+    return Reference(
+        left(project, drop), end, *(seen.get(name, end) for name in ("trained", "committed", "published"))
+    )
 
 
 def _marks(project: Project, log: Path) -> dict[str, Callable[[], bool]]:
@@ -266,7 +321,11 @@ def trial(done: Trial, folder: Path, run: str, drop: Drop, usual: Reference, lon
     done.seconds = time.monotonic() - started
     done.faults += [f"orphan: {one}" for one in _orphans(folder)]
     now = left(project, drop)
-    done.faults += [f"{name}: {_short(now[name])} instead of {_short(was)}" for name, was in usual.left.items() if now[name] != was]
+    done.faults += [
+        f"{name}: {_short(now[name])} instead of {_short(was)}"
+        for name, was in usual.left.items()
+        if now[name] != was
+    ]
 
 
 def _kill(kill: Kill, project: Project, log: Path, usual: Reference, longest: float) -> None:
@@ -279,7 +338,11 @@ def _kill(kill: Kill, project: Project, log: Path, usual: Reference, longest: fl
             mark = marks["trained" if kill.aim == "judging" else "committed"]
             while process.poll() is None and not mark():
                 time.sleep(0.005)
-            wait = kill.share * (usual.committed - usual.trained if kill.aim == "judging" else usual.published - usual.committed)
+            wait = kill.share * (
+                usual.committed - usual.trained
+                if kill.aim == "judging"
+                else usual.published - usual.committed
+            )
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(wait)
         kill.after = time.monotonic() - began
@@ -293,7 +356,13 @@ def _kill(kill: Kill, project: Project, log: Path, usual: Reference, longest: fl
 def _told_last(log: Path) -> str:
     last = "nothing yet"
     for found in STAGE.finditer(log.read_text(encoding="utf-8", errors="replace")):
-        last = f"{found['stage']} runs" if found["stage"] else f"{found['cached']} is there" if found["cached"] else found["told"]
+        last = (
+            f"{found['stage']} runs"
+            if found["stage"]
+            else f"{found['cached']} is there"
+            if found["cached"]
+            else found["told"]
+        )
     return last
 
 
@@ -370,19 +439,31 @@ def _told(policy: str, usual: Reference) -> str:
     found: Mapping[str, Any] = usual.left
     faults = "; ".join([*found["rows"], *found["unclean"], *found["inbox"], *found["references"]]) or "none"
     return (
-        f"* unbroken, {policy}: {found['decision']}, v{found['version']}, {found['commits']} commits; trained after {usual.trained:.0f} s, "
-        f"commit after {usual.committed:.0f} s, published after {usual.published:.0f} s, ended after {usual.end:.0f} s; faults: {faults}"
+        f"* unbroken, {policy}: {found['decision']}, v{found['version']}, {found['commits']} commits; "
+        f"trained after {usual.trained:.0f} s, "
+        f"commit after {usual.committed:.0f} s, published after {usual.published:.0f} s, ended after "
+        f"{usual.end:.0f} s; faults: {faults}"
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.nights", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.campaigns.nights", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--times", type=int, default=20, help="kills (default: 20)")
     parser.add_argument("--run", default=smoke.RUN, help="smoke, or a run of the committed params.yaml")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
-    parser.add_argument("--only", choices=["anywhere", "aimed"], help="kills that fall anywhere, or those that are aimed")
-    parser.add_argument("--cache", type=Path, help="a DVC cache of before, to train the first champion no second time")
-    parser.add_argument("--folder", type=Path, help="to work in; what was made there before is used again (default: a temporary one)")
+    parser.add_argument(
+        "--only", choices=["anywhere", "aimed"], help="kills that fall anywhere, or those that are aimed"
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="a DVC cache of before, to train the first champion no second time"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="to work in; what was made there before is used again (default: a temporary one)",
+    )
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="slipway-nights-") as scratch:
         return play((given.folder or Path(scratch) / "nights").resolve(), given)

@@ -1,4 +1,7 @@
-"""The twelve nightly drops of the simulated quarter: what each of them holds, row by row, and what is wrong with it."""
+"""The twelve nightly drops of the simulated quarter.
+
+What each of them holds, row by row, and what is wrong with it.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,8 @@ class Planted:
     line: int
     values: Row | None
     bad: str = ""
-    """Why no model may learn from it: `wrong label`, `new label`, `other domain`, `malformed`; empty if it may."""
+    """Why no model may learn from it: `wrong label`, `new label`, `other domain`, `malformed`; empty if it
+    may."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,10 @@ class Corpus:
 
 
 def corpus(run: Mapping[str, Any], ingest: Mapping[str, Any], seed: int) -> Corpus:
-    """All rows of the frozen test split at the start, and a third of the others. `ingest` is what the run's params there are changed to."""
+    """All rows of the frozen test split at the start, and a third of the others.
+
+    `ingest` is what the run's params there are changed to.
+    """
     kind, rows, of_ingest = load_kind(run["kind"]), articles("bbc-news"), {**run["ingest"], **ingest}
     random.Random(seed).shuffle(rows)
     test = [row for row in rows if _place(row, kind, of_ingest["split_seed"]) < of_ingest["test"]]
@@ -79,20 +86,29 @@ def corpus(run: Mapping[str, Any], ingest: Mapping[str, Any], seed: int) -> Corp
 
 
 def _dated(row: Row, number: int) -> Row:
-    """With a line at its end: by its own hash, which is known not to be that of a test row, it could not become a fresh test row either."""
+    """With a line at its end.
+
+    By its own hash, which is known not to be that of a test row, it could not become a fresh test row either.
+    """
     return {**row, "body": f"{row['body']}\nArticle {number} of the quarter."}
 
 
 def _place(row: Row, kind: Kind, split_seed: int) -> float:
     counts: Counter[str] = Counter()
-    values = {"text": clean(row["headline"], counts, keep_lines=False), "pool": clean(row["body"], counts, keep_lines=True)}
+    values = {
+        "text": clean(row["headline"], counts, keep_lines=False),
+        "pool": clean(row["body"], counts, keep_lines=True),
+    }
     return share(split_seed, kind.fingerprint(values))
 
 
 def articles(source: str) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         sources.bring(source, Path(folder))
-        return [json.loads(line) for line in (Path(folder) / "articles.jsonl").read_text(encoding="utf-8").splitlines()]
+        return [
+            json.loads(line)
+            for line in (Path(folder) / "articles.jsonl").read_text(encoding="utf-8").splitlines()
+        ]
 
 
 def quarter(later: Sequence[Row], desks: Sequence[str], seed: int) -> list[Drop]:
@@ -121,7 +137,11 @@ def quarter(later: Sequence[Row], desks: Sequence[str], seed: int) -> list[Drop]
 
 
 def as_json_lines(
-    name: str, what: str, rows: Sequence[Row], bad: Callable[[int], str] = lambda _at: "", being_written: bool = False
+    name: str,
+    what: str,
+    rows: Sequence[Row],
+    bad: Callable[[int], str] = lambda _at: "",
+    being_written: bool = False,
 ) -> Drop:
     planted = [Planted(at + 1, row, bad(at)) for at, row in enumerate(rows)]
     return Drop(name, what, json_lines(rows).encode(), planted, being_written)
@@ -140,9 +160,13 @@ def as_csv(name: str, what: str, rows: Sequence[Row], encoding: str = "utf-8", b
 
 def wrong_labels(name: str, rows: Sequence[Row], desks: Sequence[str], chance: random.Random) -> Drop:
     wrong = set(chance.sample(range(len(rows)), round(WRONG_SHARE * len(rows))))
-    changed = [{**row, "desk": chance.choice([desk for desk in desks if desk != row["desk"]])} for row in rows]
+    changed = [
+        {**row, "desk": chance.choice([desk for desk in desks if desk != row["desk"]])} for row in rows
+    ]
     changed = [changed[at] if at in wrong else row for at, row in enumerate(rows)]
-    return as_json_lines(name, f"{len(wrong)} wrong labels", changed, lambda at: "wrong label" if at in wrong else "")
+    return as_json_lines(
+        name, f"{len(wrong)} wrong labels", changed, lambda at: "wrong label" if at in wrong else ""
+    )
 
 
 def new_label(name: str, rows: Sequence[Row]) -> Drop:
@@ -150,7 +174,9 @@ def new_label(name: str, rows: Sequence[Row]) -> Drop:
     tech = [at for at, row in enumerate(rows) if row["desk"] == "tech"]
     new = set(tech[::2])
     changed = [{**row, "desk": NEW_DESK} if at in new else row for at, row in enumerate(rows)]
-    return as_json_lines(name, f"{len(new)} rows of a new desk", changed, lambda at: "new label" if at in new else "")
+    return as_json_lines(
+        name, f"{len(new)} rows of a new desk", changed, lambda at: "new label" if at in new else ""
+    )
 
 
 def accented(rows: Sequence[Row]) -> list[Row]:
@@ -166,7 +192,9 @@ def accented(rows: Sequence[Row]) -> list[Row]:
 
 
 def _sounding(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if any(word in row["body"] for word in ("Beyonce", "cafe", "fiance", "cliche"))]
+    return [
+        row for row in rows if any(word in row["body"] for word in ("Beyonce", "cafe", "fiance", "cliche"))
+    ]
 
 
 def malformed(name: str, rows: Sequence[Row], chance: random.Random) -> Drop:
@@ -179,13 +207,26 @@ def malformed(name: str, rows: Sequence[Row], chance: random.Random) -> Drop:
             planted.append(Planted(len(lines), None, "malformed"))
         lines.append(json_lines([row]).rstrip("\n"))
         planted.append(Planted(len(lines), row))
-    return Drop(name, f"{len(MALFORMED)} malformed rows", "".join(f"{line}\n" for line in lines).encode(), planted)
+    return Drop(
+        name, f"{len(MALFORMED)} malformed rows", "".join(f"{line}\n" for line in lines).encode(), planted
+    )
 
 
 def tweets(count: int, desks: Sequence[str], chance: random.Random) -> list[Row]:
     """Of the WNUT-2016 shared task, with desks at random."""
     with tempfile.TemporaryDirectory() as folder:
         sources.bring("wnut-16", Path(folder))
-        blocks = (Path(folder) / "tweets.conll").read_text(encoding="utf-8").replace("\t\n", "\n").split("\n\n")
-    texts = list(dict.fromkeys(" ".join(line.partition("\t")[0] for line in block.splitlines()) for block in blocks if block.strip()))
-    return [{"headline": text, "desk": chance.choice(list(desks)), "body": ""} for text in chance.sample(texts, count)]
+        blocks = (
+            (Path(folder) / "tweets.conll").read_text(encoding="utf-8").replace("\t\n", "\n").split("\n\n")
+        )
+    texts = list(
+        dict.fromkeys(
+            " ".join(line.partition("\t")[0] for line in block.splitlines())
+            for block in blocks
+            if block.strip()
+        )
+    )
+    return [
+        {"headline": text, "desk": chance.choice(list(desks)), "body": ""}
+        for text in chance.sample(texts, count)
+    ]

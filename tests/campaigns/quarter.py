@@ -1,10 +1,12 @@
-"""A simulated quarter: twelve nightly drops, good ones and bad ones, taken in and learned from night by night; and whether all was right.
+"""A simulated quarter: twelve nightly drops, good ones and bad ones, taken in and learned from night by
+night; and whether all was right.
 
-    python -m tests.campaigns.quarter [--run bbc] [--seed 0] [--seeds 5] [--nights 12] [--out docs/results/quarter.md]
+    python -m tests.campaigns.quarter [--run bbc] [--seed 0] [--seeds 5] [--nights 12] [--out
+    docs/results/quarter.md]
 
-Works in a scratch clone of this repository's last commit, whose first champion is made by `dvc repro` on the rows of the start: all that
-fall on the frozen test split, and a third of the others. Each night is `python -m flows.retrain night`. Prints Markdown; exit status 1 if
-a claim fails. On two quiet cores about half an hour.
+Works in a scratch clone of this repository's last commit, whose first champion is made by `dvc repro` on the
+rows of the start: all that fall on the frozen test split, and a third of the others. Each night is `python -m
+flows.retrain night`. Prints Markdown; exit status 1 if a claim fails. On two quiet cores about half an hour.
 """
 
 from __future__ import annotations
@@ -40,7 +42,18 @@ with open(sys.argv[1], "ab", buffering=0) as file:
     sys.stdin.read()
 """
 """Writes line by line, and keeps the file open until its standard input is closed."""
-HEADS = ("night", "dropped", "arrived", "taken", "set aside", "decision", "frozen rows", "fresh rows", "champion", "s")
+HEADS = (
+    "night",
+    "dropped",
+    "arrived",
+    "taken",
+    "set aside",
+    "decision",
+    "frozen rows",
+    "fresh rows",
+    "champion",
+    "s",
+)
 
 
 @dataclass
@@ -100,7 +113,17 @@ def row(night: Night) -> str:
     counts = [str(entry["rows"][key]) for key in ("arrived", "taken")]
     verdicts = [_verdict((entry["judgement"] or {}).get(name)) for name in ("frozen", "fresh")]
     aside = "; ".join(_aside(one) for one in entry["files"] if one["fault"] or one["set_aside"]) or "–"
-    return _line([*start, *counts, aside, f"**{entry['decision']}**", *verdicts, f"v{entry['version']}", f"{night.seconds:.0f}"])
+    return _line(
+        [
+            *start,
+            *counts,
+            aside,
+            f"**{entry['decision']}**",
+            *verdicts,
+            f"v{entry['version']}",
+            f"{night.seconds:.0f}",
+        ]
+    )
 
 
 def _aside(file: dict[str, Any]) -> str:
@@ -113,7 +136,10 @@ def _verdict(judged: dict[str, Any] | None) -> str:
     if judged is None:
         return "–"
     change = f"{judged['champion']:.3f} → {judged['challenger']:.3f}"
-    return f"{judged['verdict']}: {change}, {judged['difference']:+.3f} [{judged['low']:+.3f}, {judged['high']:+.3f}], n = {judged['rows']}"
+    return (
+        f"{judged['verdict']}: {change}, {judged['difference']:+.3f} [{judged['low']:+.3f}, "
+        f"{judged['high']:+.3f}], n = {judged['rows']}"
+    )
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -130,7 +156,10 @@ def shifts(done: Sequence[Night]) -> list[str]:
     lines = [_line(["drop", "what", *heads]), _line(["---"] * (2 + len(heads)))]
     for file in files:
         effects = [f"{one['effect']:.2f} (p = {one['p']:.1g})" for one in file["shifts"]]
-        marked = [f"**{told}**" if one["exceeds"] else told for told, one in zip(effects, file["shifts"], strict=True)]
+        marked = [
+            f"**{told}**" if one["exceeds"] else told
+            for told, one in zip(effects, file["shifts"], strict=True)
+        ]
         lines.append(_line([file["name"], what[file["name"]], *marked]))
     return lines
 
@@ -141,7 +170,9 @@ def play(folder: Path, given: argparse.Namespace) -> tuple[list[str], bool]:
     corpus = planting.corpus(run, nightly.LIGHT["ingest"], given.seed)
     desks = sorted({one["desk"] for one in corpus.start})
     drops = planting.quarter(corpus.later, desks, given.seed)[: given.nights]
-    project = nightly.clone(folder, given.run, corpus.start, POLICY | ({"seeds": given.seeds} if given.seeds else {}), given.pool)
+    project = nightly.clone(
+        folder, given.run, corpus.start, POLICY | ({"seeds": given.seeds} if given.seeds else {}), given.pool
+    )
     if given.cache:
         shutil.copytree(given.cache, project.root / ".dvc" / "cache", dirs_exist_ok=True)
     seconds = nightly.make_champion(project)
@@ -153,10 +184,22 @@ def play(folder: Path, given: argparse.Namespace) -> tuple[list[str], bool]:
         lines.append(row(night))
         print(lines[-1], *night.unclean, flush=True)
         (folder / f"night-{night.number:02}.log").write_text(night.said, encoding="utf-8")
-    held = [*claims.of_nights(project, done), *claims.of_rows(project, [night.drop for night in done]), *claims.of_versions(project, drops)]
+    held = [
+        *claims.of_nights(project, done),
+        *claims.of_rows(project, [night.drop for night in done]),
+        *claims.of_versions(project, drops),
+    ]
     _keep_pages(project, folder)
     held += claims.of_rollback(project)
-    page = [f"Start: {len(corpus.start)} rows, `dvc repro` in {seconds:.0f} s.", "", *lines, "", *shifts(done), "", *map(str, held)]
+    page = [
+        f"Start: {len(corpus.start)} rows, `dvc repro` in {seconds:.0f} s.",
+        "",
+        *lines,
+        "",
+        *shifts(done),
+        "",
+        *map(str, held),
+    ]
     return page, all(one.holds for one in held)
 
 
@@ -170,13 +213,25 @@ def _keep_pages(project: Project, folder: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.quarter", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.campaigns.quarter", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--run", default="bbc", help="of the committed params.yaml")
-    parser.add_argument("--seed", type=int, default=0, help="of which rows arrive when, and which are spoiled")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of which rows arrive when, and which are spoiled"
+    )
     parser.add_argument("--nights", type=int, default=12, help="to stop after so many")
-    parser.add_argument("--seeds", type=int, help="trainings for the spread between seeds; 1: it is not measured (default: as committed)")
-    parser.add_argument("--pool", type=int, default=nightly.POOL, help="texts that the teacher labels for the student")
-    parser.add_argument("--cache", type=Path, help="a DVC cache of an earlier quarter, to train nothing twice")
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        help="trainings for the spread between seeds; 1: it is not measured (default: as committed)",
+    )
+    parser.add_argument(
+        "--pool", type=int, default=nightly.POOL, help="texts that the teacher labels for the student"
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="a DVC cache of an earlier quarter, to train nothing twice"
+    )
     parser.add_argument("--folder", type=Path, help="to keep the project in (default: a temporary one)")
     parser.add_argument("--out", type=Path, help="file for the page (default: printed alone)")
     given = parser.parse_args(arguments)

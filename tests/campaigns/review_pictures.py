@@ -1,4 +1,5 @@
-"""Takes the pictures of the docs from a page that `make diff` wrote: its top on light ground, its charts and rows on dark.
+"""Takes the pictures of the docs from a page that `make diff` wrote: its top on light ground, its charts and
+rows on dark.
 
     python -m tests.campaigns.review_pictures review/review.html docs/pictures/review
 
@@ -20,7 +21,10 @@ from playwright.sync_api import sync_playwright
 from tests import browser
 
 COLOURS = 128
-SHOTS: tuple[tuple[str, Literal["light", "dark"], str], ...] = (("verdict", "light", "h1"), ("rows", "dark", "Rows that became wrong"))
+SHOTS: tuple[tuple[str, Literal["light", "dark"], str], ...] = (
+    ("verdict", "light", "h1"),
+    ("rows", "dark", "Rows that became wrong"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser.CHROMIUM)
         for name, scheme, at in SHOTS:
-            page = chromium.new_context(viewport={"width": 1080, "height": 1020}, color_scheme=scheme).new_page()
+            page = chromium.new_context(
+                viewport={"width": 1080, "height": 1020}, color_scheme=scheme
+            ).new_page()
             page.goto(given.page.resolve().as_uri())
             place = page.locator("h1") if at == "h1" else page.get_by_text(at).first
             place.evaluate("one => window.scrollTo(0, one.getBoundingClientRect().top + window.scrollY - 24)")

@@ -1,4 +1,7 @@
-"""Where campaigns against the second door take place: a scratch project, made once and unbroken, with `make ui` at work in it."""
+"""Where campaigns against the second door take place.
+
+A scratch project, made once and unbroken, with `make ui` at work in it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,12 @@ DEPLOYMENT = "compress/compress-on-cpu"
 PATIENCE_SECONDS = 1800
 DELAYS, SHORT_DELAYS = "[30, 300]", "[1, 5]"
 """Between tries of a stage: short ones instead of those of dvc.yaml, so that a campaign ends the same day."""
-WORDS = {"flow": "-m prefect.engine", "worker": "prefect worker start --pool cpu", "server": "create_app", "all": ""}
+WORDS = {
+    "flow": "-m prefect.engine",
+    "worker": "prefect worker start --pool cpu",
+    "server": "create_app",
+    "all": "",
+}
 
 
 class Scene:
@@ -57,7 +65,9 @@ class Scene:
 
         def ask() -> bool:
             with contextlib.suppress(httpx.HTTPError):
-                asked.append(self.station.start(DEPLOYMENT, runs=[self.run], wait=PATIENCE_SECONDS, share=False))
+                asked.append(
+                    self.station.start(DEPLOYMENT, runs=[self.run], wait=PATIENCE_SECONDS, share=False)
+                )
             return bool(asked)
 
         until(ask, PATIENCE_SECONDS)
@@ -86,11 +96,15 @@ class Scene:
     def faults(self) -> list[str]:
         """What is not as the unbroken run left it."""
         faults = [] if smoke.md5s(self.root, self.run) == self.project.md5s else ["other md5s"]
-        status = smoke.attempt(self.root, "dvc", "status", f"benchmark@{self.run}", "--with-deps").stdout.strip()
+        status = smoke.attempt(
+            self.root, "dvc", "status", f"benchmark@{self.run}", "--with-deps"
+        ).stdout.strip()
         faults += [] if status == CLEAN else [f"dvc status: {' '.join(status.split())[:200]}"]
         faults += [f"corrupt: {name}" for name in corrupt(self.root)]
         faults += [f"orphan: {process.pid}" for process in processes_in(self.root, "child.py dvc")]
-        unfinished = self.station.post("/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "CANCELLING"]}}}})
+        unfinished = self.station.post(
+            "/flow_runs/filter", {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "CANCELLING"]}}}}
+        )
         return faults + [f"left {run['state_name']}: {run['name']}" for run in unfinished]
 
 

@@ -1,4 +1,5 @@
-"""Takes the pictures of the docs from the UI at work: a run of the smoke project, started from its form and watched to its end.
+"""Takes the pictures of the docs from the UI at work: a run of the smoke project, started from its form and
+watched to its end.
 
     python -m tests.campaigns.screenshots docs/pictures/prefect
 
@@ -86,7 +87,8 @@ def watch(operator: Operator, run: str, camera: Camera) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m tests.campaigns.screenshots", description=__doc__.partition("\n")[0] if __doc__ else None
+        prog="python -m tests.campaigns.screenshots",
+        description=__doc__.partition("\n")[0] if __doc__ else None,
     )
     parser.add_argument("folder", type=Path, metavar="OUTDIR")
     given = parser.parse_args(arguments)

@@ -1,7 +1,8 @@
 """How long the slot of a killed run stays taken:  python -m tests.campaigns.slots
 
-Twice: the flow alone gets `kill -9`, then the flow and the server together, which `make ui` starts again. A toy stage holds the one slot
-of the limit `gpu`; printed is how many seconds after the kill the slot is free. About four minutes.
+Twice: the flow alone gets `kill -9`, then the flow and the server together, which `make ui` starts again. A
+toy stage holds the one slot of the limit `gpu`; printed is how many seconds after the kill the slot is free.
+About four minutes.
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ def main() -> int:
         with station.open():
             for server_too in (False, True):
                 seconds = freed_after(station, server_too)
-                print(f"{'flow and server' if server_too else 'flow'} killed: the slot was free after {seconds:.0f} s", flush=True)
+                print(
+                    f"{'flow and server' if server_too else 'flow'} killed: the slot was free after "
+                    f"{seconds:.0f} s",
+                    flush=True,
+                )
     return 0
 
 

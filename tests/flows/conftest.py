@@ -1,4 +1,6 @@
-"""Keeps DVC and Prefect of these tests to a folder of their own, and lends each test a copy of the toy project or of an empty one."""
+"""Keeps DVC and Prefect of these tests to a folder of their own, and lends each test a copy of the toy
+project or of an empty one.
+"""
 
 from __future__ import annotations
 

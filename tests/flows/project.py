@@ -11,7 +11,9 @@ CSV = "text,label\nfoo,x\nbar,y\n"
 
 
 def dvc(*arguments: str) -> str:
-    return subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def everything(root: Path) -> dict[str, str]:

@@ -38,7 +38,9 @@ def told_code(state: State[Any]) -> int:
 def command(toy: Toy, *arguments: str) -> subprocess.Popen[str]:
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     line = [sys.executable, "-m", "flows.compress", *arguments]
-    return subprocess.Popen(line, cwd=toy.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        line, cwd=toy.root, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def task_runs(flow_run: UUID) -> list[TaskRun]:
@@ -58,7 +60,11 @@ def processes_in(toy: Toy) -> Iterator[psutil.Process]:
     """Those at work in the toy project, ourselves excepted."""
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and process.cwd() == str(toy.root) and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                process.pid != os.getpid()
+                and process.cwd() == str(toy.root)
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 yield process
 
 

@@ -1,4 +1,7 @@
-"""A project with `python -m flows.server.ui` at work in it: a real server with its password, real workers, the real deployments."""
+"""A project with `python -m flows.server.ui` at work in it.
+
+A real server with its password, real workers, the real deployments.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ TRIES = 5
 
 
 class Station:
-    """A project in whose folder `python -m flows.server.ui` runs. Its server speaks HTTP with us, so that our own Prefect keeps to its own.
+    """A project in whose folder `python -m flows.server.ui` runs. Its server speaks HTTP with us, so that our
+    own Prefect keeps to its own.
 
     Without a password the server makes one, and nothing that we start is told it.
     """
@@ -107,7 +111,11 @@ class Station:
         """Starts a run as the UI's form does."""
         flow, _, name = deployment.partition("/")
         found = self.get(f"/deployments/name/{flow}/{name}")
-        return self.send("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": {**found["parameters"], **parameters}})
+        return self.send(
+            "POST",
+            f"/deployments/{found['id']}/create_flow_run",
+            {"parameters": {**found["parameters"], **parameters}},
+        )
 
     def start(self, deployment: str, **parameters: Any) -> UUID:
         return UUID(self.ask(deployment, **parameters).raise_for_status().json()["id"])
@@ -131,7 +139,9 @@ class Station:
         return {one["key"]: one for one in found}
 
     def logs(self, flow_run: UUID) -> str:
-        found = self.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [str(flow_run)]}}, "sort": "TIMESTAMP_ASC"})
+        found = self.post(
+            "/logs/filter", {"logs": {"flow_run_id": {"any_": [str(flow_run)]}}, "sort": "TIMESTAMP_ASC"}
+        )
         return "\n".join(line["message"] for line in found)
 
 
@@ -185,6 +195,10 @@ def processes_in(folder: Path, word: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.cwd() == str(folder) and word in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                process.cwd() == str(folder)
+                and word in " ".join(process.cmdline())
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(process)
     return found

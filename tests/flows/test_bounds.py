@@ -1,4 +1,6 @@
-"""Documents that would hang their reader hang none of those that read the project's files by themselves: the forms, the card."""
+"""Documents that would hang their reader hang none of those that read the project's files by themselves: the
+forms, the card.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from flows.retraining.record import card
 from flows.server import deploying
 from tasks.core.errors import ParamsError
 
-MERGED = "a0: &a0 {x: 1}\n" + "".join(f"a{level + 1}: &a{level + 1} {{<<: [{', '.join([f'*a{level}'] * 9)}]}}\n" for level in range(8))
+MERGED = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{level + 1}: &a{level + 1} {{<<: [{', '.join([f'*a{level}'] * 9)}]}}\n" for level in range(8)
+)
 TOO_MANY = "holds more than 100,000 values"
 
 

@@ -1,4 +1,7 @@
-"""The flow over a real DVC project, with a real Prefect server: what it runs, what it says, and what a kill leaves."""
+"""The flow over a real DVC project, with a real Prefect server.
+
+What it runs, what it says, and what a kill leaves.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,16 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 from flows.pipeline.graph import Graph
-from tests.flows.running import WAIT_SECONDS, command, flow, is_clean, processes_in, task_runs, told_code, until
+from tests.flows.running import (
+    WAIT_SECONDS,
+    command,
+    flow,
+    is_clean,
+    processes_in,
+    task_runs,
+    told_code,
+    until,
+)
 from tests.flows.toy import REPOSITORY, Toy
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -39,7 +51,12 @@ def test_changed_param_runs_that_stage_and_what_follows_and_says_why(toy: Toy) -
     assert toy.ran() == ["prune@a", "distill@a"]
     assert stages["prune@a"][1].startswith("runs.a.prune.ffn 512 → 300 (ran ")
     assert stages["distill@a"][1].startswith("data/a/prune/out changed (ran ")
-    assert {name for name, (state_name, _) in stages.items() if state_name == "Cached"} == {"ingest@a", "ingest@b", "prune@b", "distill@b"}
+    assert {name for name, (state_name, _) in stages.items() if state_name == "Cached"} == {
+        "ingest@a",
+        "ingest@b",
+        "prune@b",
+        "distill@b",
+    }
     assert toy.dvc("status").strip() == "Data and pipelines are up to date."
     toy.dvc("repro")
     assert toy.ran() == ["prune@a", "distill@a"]
@@ -54,7 +71,9 @@ def test_task_runs_are_named_and_chained_as_the_graph() -> None:
     runs = {run.name: run for run in task_runs(flow_run)}
     assert sorted(runs) == ["distill@a", "ingest@a", "prune@a"]
     assert runs["prune@a"].empirical_policy.retries == 1
-    assert [getattr(parent, "id", None) for parent in runs["distill@a"].task_inputs["wait_for"]] == [runs["prune@a"].id]
+    assert [getattr(parent, "id", None) for parent in runs["distill@a"].task_inputs["wait_for"]] == [
+        runs["prune@a"].id
+    ]
 
 
 def test_only_the_named_run_is_brought_up_to_date(toy: Toy) -> None:
@@ -77,8 +96,14 @@ def test_lost_and_tampered_outputs_are_restored_without_a_run(toy: Toy) -> None:
     toy.write("data/a/distill/out", "tampered")
     state, stages = flow("a")
     assert state.name == "Cached"
-    assert stages["prune@a"] == ("Cached", "restored from DVC's cache, nothing ran: data/a/prune/out is missing")
-    assert stages["distill@a"] == ("Cached", "restored from DVC's cache, nothing ran: data/a/distill/out is not what was made")
+    assert stages["prune@a"] == (
+        "Cached",
+        "restored from DVC's cache, nothing ran: data/a/prune/out is missing",
+    )
+    assert stages["distill@a"] == (
+        "Cached",
+        "restored from DVC's cache, nothing ran: data/a/distill/out is not what was made",
+    )
     assert toy.ran() == []
     assert is_clean()
 
@@ -95,7 +120,10 @@ def test_run_without_raw_data_is_told_how_to_bring_them_in(toy: Toy) -> None:
     (toy.root / "data/raw/b.dvc").unlink()
     (toy.root / "data/raw/b").unlink()
     state, stages = flow()
-    assert stages["ingest@b"] == ("Failed", "data/raw/b: is missing; `python -m flows.raw_data.data add b SOURCE` brings it in")
+    assert stages["ingest@b"] == (
+        "Failed",
+        "data/raw/b: is missing; `python -m flows.raw_data.data add b SOURCE` brings it in",
+    )
     assert (told_code(state), stages["ingest@a"][0]) == (2, "Cached")
 
 
@@ -137,7 +165,10 @@ def test_stage_that_takes_too_long_is_stopped(toy: Toy) -> None:
     toy.replace("dvc.yaml", "timeout_seconds: 30", "timeout_seconds: 3")
     toy.order(distill={"sleep": 60})
     _, stages = flow("a", force=("distill",))
-    assert stages["distill@a"] == ("Failed", "stopped after 3 s, the timeout_seconds of its stanza in dvc.yaml")
+    assert stages["distill@a"] == (
+        "Failed",
+        "stopped after 3 s, the timeout_seconds of its stanza in dvc.yaml",
+    )
     assert list(processes_in(toy)) == []
 
 
@@ -145,7 +176,9 @@ def test_progress_lines_become_a_progress_artifact(toy: Toy) -> None:
     toy.order(prune={"progress": 4})
     flow("a", force=("prune",))
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["prune-a-epoch"])))
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["prune-a-epoch"]))
+        )
     assert [artifact.data for artifact in found] == [100.0]
 
 
@@ -167,7 +200,10 @@ def test_second_flow_in_a_checkout_is_refused_and_kill_9_leaves_nothing_behind(t
         holder = json.loads((toy.root / ".dvc/tmp/workspace.lock").read_text())
         state, _ = flow()
         assert state.is_failed()
-        assert f"another flow or command is at work here (pid {killed.pid}, flow run {holder['flow_run']})" in (state.message or "")
+        assert (
+            f"another flow or command is at work here (pid {killed.pid}, flow run {holder['flow_run']})"
+            in (state.message or "")
+        )
         assert told_code(state) == 75
         killed.send_signal(signal.SIGKILL)
         until(lambda: not list(processes_in(toy)))
@@ -180,15 +216,23 @@ def test_second_flow_in_a_checkout_is_refused_and_kill_9_leaves_nothing_behind(t
         dead = client.read_flow_run(UUID(holder["flow_run"])).state
         assert dead is not None
         assert dead.is_crashed()
-    assert not [run.name for run in task_runs(UUID(holder["flow_run"])) if run.state and not run.state.is_final()]
+    assert not [
+        run.name for run in task_runs(UUID(holder["flow_run"])) if run.state and not run.state.is_final()
+    ]
 
 
 def test_run_that_fails_leaves_the_former_result(toy: Toy) -> None:
-    before = (toy.root / "data/a/prune/metrics.json").read_bytes(), (toy.root / "data/a/prune/out").read_bytes()
+    before = (
+        (toy.root / "data/a/prune/metrics.json").read_bytes(),
+        (toy.root / "data/a/prune/out").read_bytes(),
+    )
     toy.replace("params.yaml", "ffn: 512", "ffn: 300")
     toy.order(prune={"exit": 2, "message": "no"})
     assert flow("a")[0].is_failed()
-    assert ((toy.root / "data/a/prune/metrics.json").read_bytes(), (toy.root / "data/a/prune/out").read_bytes()) == before
+    assert (
+        (toy.root / "data/a/prune/metrics.json").read_bytes(),
+        (toy.root / "data/a/prune/out").read_bytes(),
+    ) == before
     assert Graph().why("prune@a") == "runs.a.prune.ffn 512 → 300"
 
 
@@ -259,12 +303,20 @@ def test_command_prints_a_line_per_stage(toy: Toy) -> None:
     with command(toy, "b") as process:
         out, err = process.communicate(timeout=WAIT_SECONDS)
     assert process.returncode == 0, err
-    assert out.splitlines() == ["ingest@b   Cached  up to date", "prune@b    Cached  up to date", "distill@b  Cached  up to date"]
+    assert out.splitlines() == [
+        "ingest@b   Cached  up to date",
+        "prune@b    Cached  up to date",
+        "distill@b  Cached  up to date",
+    ]
 
 
-@pytest.mark.parametrize(("module", "light"), [("flows.compress", ["onnxruntime"]), ("flows.retrain", []), ("flows.review", [])])
+@pytest.mark.parametrize(
+    ("module", "light"), [("flows.compress", ["onnxruntime"]), ("flows.retrain", []), ("flows.review", [])]
+)
 def test_importing_a_flow_imports_no_torch(module: str, light: list[str]) -> None:
     heavy = "torch", "transformers", "sklearn", "datasets", "evaluate", "scipy", "matplotlib", *light
     code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"

@@ -1,4 +1,4 @@
-"""Runs fanned out over two real agents, each with a checkout of its own, one DVC remote and one git remote."""
+"""Runs fanned out over two real agents, each with a checkout, one DVC remote and one git remote."""
 
 from __future__ import annotations
 
@@ -41,11 +41,15 @@ def retune(toy: Toy, old: str, new: str) -> None:
 
 
 def children(station: ToyStation, parent: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = station.post("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [parent]}}})
+    found: list[dict[str, Any]] = station.post(
+        "/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [parent]}}}
+    )
     return found
 
 
-def test_independent_runs_go_to_two_agents_at_once_and_the_checkout_takes_their_results(station: ToyStation) -> None:
+def test_independent_runs_go_to_two_agents_at_once_and_the_checkout_takes_their_results(
+    station: ToyStation,
+) -> None:
     toy = station.toy
     toy.replace("params.yaml", "ffn: 512", "ffn: 300")
     retune(toy, "ffn: 256", "ffn: 128")
@@ -69,7 +73,10 @@ def test_uncommitted_edits_are_refused(station: ToyStation) -> None:
     run = station.ended(station.start("compress-all/compress-all-on-agents"))
     call(station.toy.root, "git", "checkout", "--quiet", "params.yaml")
     assert run["state_type"] == "FAILED"
-    assert run["state"]["message"] == "params.yaml: has uncommitted edits, which no agent would see; commit and push them"
+    assert (
+        run["state"]["message"]
+        == "params.yaml: has uncommitted edits, which no agent would see; commit and push them"
+    )
 
 
 def test_run_that_fails_is_told_and_the_others_come_in(station: ToyStation) -> None:

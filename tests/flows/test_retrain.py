@@ -26,11 +26,15 @@ def root(project: Path) -> Path:
 def test_failure_of_one_run_keeps_no_other_from_its_night(root: Path) -> None:
     with pytest.raises(retrain.NightsError) as failed:
         retrain._nights(root, (), Lent(-1, str))
-    assert str(failed.value) == "b: nothing new\na: the inbox is a link; mount or make the folder itself there"
+    assert (
+        str(failed.value) == "b: nothing new\na: the inbox is a link; mount or make the folder itself there"
+    )
     assert failed.value.code == 2
 
 
 def test_runs_that_are_not_retrained_are_told_all_at_once(root: Path) -> None:
     with pytest.raises(ParamsError) as found:
         retrain._check_runs(root, ["c", "a", "D e"])
-    assert str(found.value).startswith("params.yaml: 2 faults\n  retrain.c: is missing; allowed: a, b; docs/retraining.md has a section")
+    assert str(found.value).startswith(
+        "params.yaml: 2 faults\n  retrain.c: is missing; allowed: a, b; docs/retraining.md has a section"
+    )

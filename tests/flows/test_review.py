@@ -1,4 +1,7 @@
-"""Reviews of a real project with planted answers, by the command a reviewer gives: verdicts, rows, revisions, what a side lacks."""
+"""Reviews of a real project with planted answers, by the command a reviewer gives.
+
+Verdicts, rows, revisions, what a side lacks.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,10 @@ PREDICTIONS = f"data/{RUN}/benchmark/out"
 
 @pytest.fixture(scope="session")
 def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`good`, then on branch `work` a commit tagged `worse` with 60 wrong answers, 5 of them as before; checked out is `work`."""
+    """`good`, then on branch `work` a commit tagged `worse` with 60 wrong answers, 5 of them as before.
+
+    Checked out is `work`.
+    """
     project = planted.new(tmp_path_factory.mktemp("planted") / "project")
     project.git("checkout", "--quiet", "-b", "work")
     project.params(wrong=list(range(5, 65)), bytes=1500, speed=4.0, least=0.9)
@@ -38,10 +44,18 @@ def test_a_worse_model_is_called_worse_with_all_that_came_with_it(project: Plant
     assert told["verdict"] == "worse"
     assert told["marks"] == ["worse", "class", "gates", "slower", "larger"]
     quality = told["quality"]
-    assert (quality["gained"], quality["lost"], quality["gained_rows"], quality["lost_rows"], quality["common"]) == (5, 55, 5, 55, 300)
+    assert (
+        quality["gained"],
+        quality["lost"],
+        quality["gained_rows"],
+        quality["lost_rows"],
+        quality["common"],
+    ) == (5, 55, 5, 55, 300)
     assert quality["difference"]["high"] < 0 < quality["difference"]["visible"]
     assert len(quality["lost_shown"]) == 20
-    assert [change["key"] for change in told["params"]] == [f"runs.{RUN}.benchmark.{key}" for key in ("wrong", "bytes", "least", "speed")]
+    assert [change["key"] for change in told["params"]] == [
+        f"runs.{RUN}.benchmark.{key}" for key in ("wrong", "bytes", "least", "speed")
+    ]
     (gate,) = told["gates"]
     assert (gate["a"], gate["b"]) == (True, False)
     assert told["data"] is None
@@ -65,11 +79,17 @@ def test_marks_end_with_1_only_where_they_are_asked_about(project: Planted) -> N
 
 def test_a_revision_beside_itself_differs_in_nothing(project: Planted) -> None:
     done = project.diff("--a", "worse", "--b", "work", "--format", "json")
-    assert (done.returncode, json.loads(done.stdout)["runs"], json.loads(done.stdout)["unchanged"]) == (0, {}, [RUN])
+    assert (done.returncode, json.loads(done.stdout)["runs"], json.loads(done.stdout)["unchanged"]) == (
+        0,
+        {},
+        [RUN],
+    )
     assert "Nothing differs in" in project.diff("--a", "worse", "--b", "work").stdout
 
 
-def test_sides_not_named_are_where_the_branch_began_the_last_commit_or_the_one_before(project: Planted) -> None:
+def test_sides_not_named_are_where_the_branch_began_the_last_commit_or_the_one_before(
+    project: Planted,
+) -> None:
     assert "where this branch left main" in project.diff("--fail-on", "never").stdout
     project.git("checkout", "--quiet", "-B", "main")
     assert "the commit before" in project.diff("--fail-on", "never").stdout
@@ -97,8 +117,15 @@ def test_rows_that_came_went_and_changed_label_are_counted_and_shown(project: Pl
     told = project.told("--a", "worse", "--b", "HEAD", status=3)
     assert told["raw_changed"] is True
     found = {one["split"]: one for one in told["data"]["splits"]}
-    counted = {split: [one[key] for key in ("a", "b", "added", "removed", "relabelled", "moved_in")] for split, one in found.items()}
-    assert counted == {"train": [60, 61, 0, 0, 1, 1], "validation": [30, 30, 0, 0, 0, 0], "test": [300, 296, 7, 10, 2, 0]}
+    counted = {
+        split: [one[key] for key in ("a", "b", "added", "removed", "relabelled", "moved_in")]
+        for split, one in found.items()
+    }
+    assert counted == {
+        "train": [60, 61, 0, 0, 1, 1],
+        "validation": [30, 30, 0, 0, 0, 0],
+        "test": [300, 296, 7, 10, 2, 0],
+    }
     assert {(one["text"], one["before"], one["label"]) for one in told["data"]["relabelled"]} == {
         (planted.text(0), "apple", "pear"),
         (planted.text(1), "pear", "apple"),
@@ -116,7 +143,9 @@ def test_rows_that_arrived_for_the_fresh_test_set_are_counted(project: Planted) 
     project.put([*rows, *({"text": f"late {at}", "label": "plum", "split": "fresh"} for at in range(4))])
     project.commit("rows arrived")
     found = project.told("--a", "worse", "--b", "HEAD", status=3)["data"]
-    assert [(one["split"], one["a"], one["b"], one["added"]) for one in found["splits"]] == [("fresh", 0, 4, 4)]
+    assert [(one["split"], one["a"], one["b"], one["added"]) for one in found["splits"]] == [
+        ("fresh", 0, 4, 4)
+    ]
     assert found["lacking"] == []
 
 
@@ -130,7 +159,12 @@ def test_runs_that_came_or_went_are_told_and_not_compared(project: Planted) -> N
     assert done.returncode == 0, done.stderr
     assert "gone in B" in done.stdout
     assert "new in B" in done.stdout
-    assert json.loads(project.diff("--a", "worse", "--b", "HEAD", "--format", "json").stdout)["runs"]["other"]["verdict"] is None
+    assert (
+        json.loads(project.diff("--a", "worse", "--b", "HEAD", "--format", "json").stdout)["runs"]["other"][
+            "verdict"
+        ]
+        is None
+    )
 
 
 def test_all_faults_of_a_call_are_told_at_once(project: Planted) -> None:
@@ -142,7 +176,11 @@ def test_all_faults_of_a_call_are_told_at_once(project: Planted) -> None:
     assert "--run 'q'" in done.stderr
     assert "Traceback" not in done.stderr
     faulty = project.diff("--format", "pdf", "--fail-on", "wrose")
-    assert (faulty.returncode, "did you mean `worse`?" in faulty.stderr, "--format pdf" in faulty.stderr) == (2, True, True)
+    assert (faulty.returncode, "did you mean `worse`?" in faulty.stderr, "--format pdf" in faulty.stderr) == (
+        2,
+        True,
+        True,
+    )
     assert project.diff("--a=--upload-pack=touch hacked", "--b", "worse").returncode == 2
 
 
@@ -151,7 +189,9 @@ def test_a_folder_that_is_no_project_is_named_as_such(tmp_path: Path) -> None:
     assert (done.returncode, "is no DVC project" in done.stderr) == (2, True)
 
 
-def test_answers_come_from_the_remote_where_the_clone_has_none_and_no_more_than_that(project: Planted, tmp_path: Path) -> None:
+def test_answers_come_from_the_remote_where_the_clone_has_none_and_no_more_than_that(
+    project: Planted, tmp_path: Path
+) -> None:
     project.share(tmp_path / "shelf")
     clone = project.clone(tmp_path / "clone")
     told = clone.told("--a", "good", "--b", "worse", status=3)
@@ -170,7 +210,9 @@ def test_a_shallow_clone_fetches_the_revision_it_lacks(project: Planted, tmp_pat
     assert clone.told("--a", "HEAD~2", status=3)["verdict"] == "worse"
 
 
-@pytest.mark.parametrize("name", ["work:refs/heads/planted", "+work:refs/heads/planted", "refs/heads/*:refs/heads/planted-*"])
+@pytest.mark.parametrize(
+    "name", ["work:refs/heads/planted", "+work:refs/heads/planted", "refs/heads/*:refs/heads/planted-*"]
+)
 def test_a_name_writes_no_branch(project: Planted, tmp_path: Path, name: str) -> None:
     clone = project.clone(tmp_path / "clone")
     before = clone.git("for-each-ref")
@@ -178,7 +220,9 @@ def test_a_name_writes_no_branch(project: Planted, tmp_path: Path, name: str) ->
     assert clone.git("for-each-ref") == before
 
 
-def test_a_side_without_its_answers_is_told_and_what_git_holds_is_shown(project: Planted, tmp_path: Path) -> None:
+def test_a_side_without_its_answers_is_told_and_what_git_holds_is_shown(
+    project: Planted, tmp_path: Path
+) -> None:
     clone = project.clone(tmp_path / "clone")
     told = clone.told("--a", "good", "--b", "worse", status=3)
     assert (told["verdict"], told["quality"]) == (None, None)
@@ -206,14 +250,21 @@ def test_figures_edited_by_hand_are_told(project: Planted) -> None:
     figures["final"]["macro_f1"] = 0.999
     file.write_text(json.dumps(figures))
     told = project.told("--a", "worse", "--fail-on", "never")
-    assert told["behind"] == {"a": [], "b": [f"data/{RUN}/benchmark/metrics.json is not what the benchmark wrote, by dvc.lock"]}
+    assert told["behind"] == {
+        "a": [],
+        "b": [f"data/{RUN}/benchmark/metrics.json is not what the benchmark wrote, by dvc.lock"],
+    }
 
 
 def test_a_model_no_better_than_the_linear_baseline_is_a_mark_and_a_warning(project: Planted) -> None:
     file = project.root / f"data/{RUN}/benchmark/metrics.json"
     figures = json.loads(file.read_text())
     for linear, marks in ((0.2, []), (0.99, ["baseline"])):
-        figures["baseline"] = {"macro_f1": linear, "macro_f1_low": linear - 0.02, "macro_f1_high": linear + 0.02}
+        figures["baseline"] = {
+            "macro_f1": linear,
+            "macro_f1_low": linear - 0.02,
+            "macro_f1_high": linear + 0.02,
+        }
         file.write_text(json.dumps(figures))
         told = project.told("--a", "good", "--fail-on", "baseline", status=3 if marks else 0)
         assert [mark for mark in told["marks"] if mark == "baseline"] == marks
@@ -224,8 +275,13 @@ def test_a_model_no_better_than_the_linear_baseline_is_a_mark_and_a_warning(proj
 
 
 def test_files_that_are_not_what_they_should_be_leave_the_rest_of_the_page(project: Planted) -> None:
-    project.write(f"data/{RUN}/benchmark/timings.json", '{"hardware": [], "load": 3, "final": "fast", "gates": []}')
-    project.write(f"data/{RUN}/benchmark/metrics.json", '{"measured": [], "teacher": {"parameters": "many"}, "gates": {"size": 4}}')
+    project.write(
+        f"data/{RUN}/benchmark/timings.json", '{"hardware": [], "load": 3, "final": "fast", "gates": []}'
+    )
+    project.write(
+        f"data/{RUN}/benchmark/metrics.json",
+        '{"measured": [], "teacher": {"parameters": "many"}, "gates": {"size": 4}}',
+    )
     (project.root / PREDICTIONS).chmod(0o755)
     (project.root / PREDICTIONS / "predictions.parquet").unlink()
     project.write(f"{PREDICTIONS}/predictions.parquet", "no table")
@@ -272,17 +328,24 @@ def test_stages_that_were_not_run_again_are_told_and_end_with_a_status_of_their_
     project.dvc("checkout", "--quiet")
     project.put(project.rows()[:-40])
     project.params(bytes=900)
-    project.write("dvc.yaml", (project.root / "dvc.yaml").read_text().replace("benchmark ${key}", "benchmark  ${key}"))
+    project.write(
+        "dvc.yaml", (project.root / "dvc.yaml").read_text().replace("benchmark ${key}", "benchmark  ${key}")
+    )
     project.commit("fewer rows", run=False)
     told = project.told("--a", "good", "--b", "HEAD", status=4)
-    assert told["stale"] == {"a": {}, "b": {"ingest": ["plant.py", f"data/raw/{RUN}"], "benchmark": ["its command", "plant.py"]}}
+    assert told["stale"] == {
+        "a": {},
+        "b": {"ingest": ["plant.py", f"data/raw/{RUN}"], "benchmark": ["its command", "plant.py"]},
+    }
     assert told["behind"]["b"][-1] == f"benchmark was last run with other params (runs.{RUN}.benchmark)"
     assert told["marks"] == ["stale"]
 
 
 def test_raw_data_that_were_changed_and_not_added_are_told(project: Planted) -> None:
     project.write(f"data/raw/{RUN}/rows.json", project.rows()[:-1])
-    assert project.told("--a", "worse", "--fail-on", "stale", status=4)["stale"]["b"] == {"ingest": [f"data/raw/{RUN}"]}
+    assert project.told("--a", "worse", "--fail-on", "stale", status=4)["stale"]["b"] == {
+        "ingest": [f"data/raw/{RUN}"]
+    }
 
 
 BOMB = "a: &a [x, x]\n" + "".join(
@@ -294,7 +357,11 @@ def test_files_of_a_revision_that_cannot_be_read_are_told_and_hang_nothing(proje
     good = {name: (project.root / name).read_text() for name in ("params.yaml", "dvc.lock")}
     for name, text, said in (
         ("params.yaml", BOMB, "params.yaml: holds more than 100,000 values"),
-        ("dvc.lock", "<<<<<<< HEAD\na: 1\n=======\nb: 2\n>>>>>>> x\n", "dvc.lock: line 1 is a conflict marker of git"),
+        (
+            "dvc.lock",
+            "<<<<<<< HEAD\na: 1\n=======\nb: 2\n>>>>>>> x\n",
+            "dvc.lock: line 1 is a conflict marker of git",
+        ),
         ("dvc.lock", "schema: '2.0'\nstages: []\n", "dvc.lock: is not what DVC writes"),
         ("params.yaml", "runs: [", "params.yaml: is not readable as YAML"),
     ):
@@ -302,7 +369,9 @@ def test_files_of_a_revision_that_cannot_be_read_are_told_and_hang_nothing(proje
         project.commit("odd", run=False)
         project.write(name, good[name])
         done = project.diff("--a", "HEAD", "--b", "good")
-        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), done.stderr
+        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False), (
+            done.stderr
+        )
     project.write("params.yaml", BOMB)
     done = project.diff("--a", "good")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
@@ -312,4 +381,6 @@ def test_a_file_that_dvc_reads_hangs_nothing_wherever_it_lies(project: Planted) 
     project.write("notes/odd.dvc", BOMB)
     project.git("add", "notes/odd.dvc")
     done = project.diff("--a", "good")
-    assert (done.returncode, "notes/odd.dvc: holds more than 100,000 values" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "notes/odd.dvc: holds more than 100,000 values" in done.stderr) == (2, True), (
+        done.stderr
+    )

@@ -1,4 +1,7 @@
-"""The whole search as a command, in a scratch project with a tiny teacher: killed and gone on with, on a Dask cluster, with a winner."""
+"""The whole search as a command, in a scratch project with a tiny teacher.
+
+Killed and gone on with, on a Dask cluster, with a winner.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,11 @@ from tests import smoke
 from tests.smoke import RUN, attempt, call
 from tests.test_smoke import replace
 
-SPACE: dict[str, list[Any]] = {"prune.layers": [1, 2], "prune.ffn": [32, 64, 96], "quantize.format": ["int8-dynamic", "fp32"]}
+SPACE: dict[str, list[Any]] = {
+    "prune.layers": [1, 2],
+    "prune.ffn": [32, 64, 96],
+    "quantize.format": ["int8-dynamic", "fp32"],
+}
 BUDGET = "quality >= 1% of teacher, then least latency"
 SEARCH = f"""
 # Kept as it is.
@@ -64,9 +71,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gone_on(project: Path) -> tuple[str, list[str]]:
-    """What the search said that went on after a kill in its second trial, and what of the killed one lived on."""
+    """What the search said that went on after a kill in its second trial, and what of the killed one lived
+    on.
+    """
     with (project.parent / "log").open("w+", encoding="utf-8") as log:
-        process = subprocess.Popen([*COMMAND], cwd=project, env=smoke.environment(project), stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [*COMMAND], cwd=project, env=smoke.environment(project), stdout=log, stderr=subprocess.STDOUT
+        )
         deadline = time.monotonic() + 300
         while "trial 1: distill" not in (project.parent / "log").read_text(encoding="utf-8"):
             assert process.poll() is None, (project.parent / "log").read_text(encoding="utf-8")
@@ -89,13 +100,19 @@ def processes_in(project: Path) -> list[str]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.pid != os.getpid() and process.cwd() == str(project) and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                process.pid != os.getpid()
+                and process.cwd() == str(project)
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(" ".join(process.cmdline()))
     return found
 
 
 def front_of(project: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((project / "data" / RUN / "search" / "front.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(
+        (project / "data" / RUN / "search" / "front.json").read_text(encoding="utf-8")
+    )
     return found
 
 
@@ -106,11 +123,15 @@ def test_a_kill_leaves_no_process_behind(gone_on: tuple[str, list[str]]) -> None
 def test_it_goes_on_after_a_kill(gone_on: tuple[str, list[str]], project: Path) -> None:
     said, _ = gone_on
     assert "goes on after 1 trials; 1 begin again that were killed" in said
-    assert re.search(r"^PROGRESS search 3/3 best so far trial \d; \d+ s a trial, about 0 min left$", said, re.MULTILINE)
+    assert re.search(
+        r"^PROGRESS search 3/3 best so far trial \d; \d+ s a trial, about 0 min left$", said, re.MULTILINE
+    )
     assert [one["state"] for one in front_of(project)["trials"]] == ["complete"] * 3
 
 
-def test_it_proposes_what_it_had_proposed_without_the_kill(gone_on: tuple[str, list[str]], project: Path, tmp_path: Path) -> None:
+def test_it_proposes_what_it_had_proposed_without_the_kill(
+    gone_on: tuple[str, list[str]], project: Path, tmp_path: Path
+) -> None:
     assert gone_on
     trials = front_of(project)["trials"]
     study = Study(tmp_path / "study.db", SPACE, budget.parse(BUDGET), 0, 2)
@@ -121,7 +142,9 @@ def test_it_proposes_what_it_had_proposed_without_the_kill(gone_on: tuple[str, l
         study.tell(proposal, Result(one["state"], one["reason"], one["seconds"], one))
 
 
-def test_the_winner_stands_in_params_with_comments_and_layout_kept(gone_on: tuple[str, list[str]], project: Path) -> None:
+def test_the_winner_stands_in_params_with_comments_and_layout_kept(
+    gone_on: tuple[str, list[str]], project: Path
+) -> None:
     assert gone_on
     told = front_of(project)
     lines = call(project, "git", "diff", "--unified=0", "params.yaml").splitlines()
@@ -131,20 +154,32 @@ def test_the_winner_stands_in_params_with_comments_and_layout_kept(gone_on: tupl
     differ = [key for key in SPACE if winner[key] != first[key]]
     assert differ
     assert sorted(changed) == sorted(
-        line for key in differ for line in (f"-      {key.split('.')[1]}: {first[key]}", f"+      {key.split('.')[1]}: {winner[key]}")
+        line
+        for key in differ
+        for line in (
+            f"-      {key.split('.')[1]}: {first[key]}",
+            f"+      {key.split('.')[1]}: {winner[key]}",
+        )
     )
     assert call(project, "python", "-m", "tasks", "check")
 
 
-def test_asked_again_it_tries_nothing_more_and_has_nothing_to_write(gone_on: tuple[str, list[str]], project: Path) -> None:
+def test_asked_again_it_tries_nothing_more_and_has_nothing_to_write(
+    gone_on: tuple[str, list[str]], project: Path
+) -> None:
     assert gone_on
     said = call_quietly(project)
     assert f"params.yaml: {RUN} has these values already" in said
     assert "PROGRESS search" not in said
 
 
-@pytest.mark.skipif(importlib.util.find_spec("prefect_dask") is None, reason="prefect-dask is not installed: requirements/dask.lock")
-def test_a_local_cluster_of_two_workers_does_trials_side_by_side(gone_on: tuple[str, list[str]], project: Path) -> None:
+@pytest.mark.skipif(
+    importlib.util.find_spec("prefect_dask") is None,
+    reason="prefect-dask is not installed: requirements/dask.lock",
+)
+def test_a_local_cluster_of_two_workers_does_trials_side_by_side(
+    gone_on: tuple[str, list[str]], project: Path
+) -> None:
     """The budget is one that none can keep: that is told, and nothing is written."""
     assert gone_on
     for old, new in (
@@ -157,7 +192,10 @@ def test_a_local_cluster_of_two_workers_does_trials_side_by_side(gone_on: tuple[
     done = attempt(project, *COMMAND)
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
-    assert f"{RUN}: none of 3 trials keeps the budget; data/{RUN}/search/front.md shows how near they came\ntrial " in done.stderr
+    assert (
+        f"{RUN}: none of 3 trials keeps the budget; data/{RUN}/search/front.md shows how near they "
+        "came\ntrial " in done.stderr
+    )
     assert [one["state"] for one in front_of(project)["trials"]] == ["complete"] * 3
     began = list(re.finditer(r"Task run 'trial [12]: [^']*' - begins on \S+, process (?P<worker>\d+)", said))
     ended = [found.start() for found in re.finditer(r"Task run 'trial [12]: [^']*' - Finished", said)]

@@ -1,4 +1,5 @@
-"""A toy project with real git, DVC and Prefect: the runs `a` and `b`, each ingest → prune → distill, in commands that take no time.
+"""A toy project with real git, DVC and Prefect: the runs `a` and `b`, each ingest → prune → distill, in
+commands that take no time.
 
 A file control.json, no dependency of any stage, makes a stage sleep, print, fail or die.
 """
@@ -77,7 +78,7 @@ out.parent.mkdir(parents=True, exist_ok=True)
 out.write_text(source.read_text() + Path("params.yaml").read_text())
 if stage.startswith("prune"):
     (out.parent / "metrics.json").write_text(json.dumps({"size": len(out.read_text())}))
-"""
+"""  # noqa: E501
 
 
 class Toy:
@@ -115,7 +116,13 @@ def new(root: Path) -> Toy:
     call(root, "git", "init", "--quiet")
     toy.dvc("init", "--quiet")
     toy.dvc("config", "core.analytics", "false")
-    for name, text in {"params.yaml": PARAMS, "dvc.yaml": GRAPH, "step.py": STEP, "data/raw/a": "raw a\n", "data/raw/b": "raw b\n"}.items():
+    for name, text in {
+        "params.yaml": PARAMS,
+        "dvc.yaml": GRAPH,
+        "step.py": STEP,
+        "data/raw/a": "raw a\n",
+        "data/raw/b": "raw b\n",
+    }.items():
         toy.write(name, text)
     toy.dvc("add", "--quiet", "data/raw/a", "data/raw/b")
     return toy
@@ -123,6 +130,8 @@ def new(root: Path) -> Toy:
 
 def call(root: Path, *command: str) -> str:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(command, cwd=root, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=root, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

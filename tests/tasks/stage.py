@@ -1,4 +1,7 @@
-"""Runs a stage in tests as the runner does: on the committed params of `bbc`, small and plain, changed where a test says so."""
+"""Runs a stage in tests as the runner does.
+
+On the committed params of `bbc`, small and plain, changed where a test says so.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,12 @@ def checked(name: str, **changed: Any) -> Any:
     """The stage's params; `changed` overrides fields of its section or of the run."""
     committed = params.read(ROOT / "params.yaml")["bbc"]
     usual = {"threads": 1, "input_size": 32, "relation_weight": 0.0, "embeddings": "as_format"}
-    values = {**committed[name], **{key: committed[key] for key in RunFields.model_fields}, **usual, **changed}
+    values = {
+        **committed[name],
+        **{key: committed[key] for key in RunFields.model_fields},
+        **usual,
+        **changed,
+    }
     model = stages.load(name).Params
     return model.model_validate({key: value for key, value in values.items() if key in model.model_fields})
 
@@ -27,4 +35,8 @@ def run(name: str, inputs: Any, home: Path, **changed: Any) -> stages.Metrics:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

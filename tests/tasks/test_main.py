@@ -50,9 +50,19 @@ def test_list_prints_the_graph(workspace: Path) -> None:
 
 
 def test_check_imports_neither_torch_nor_transformers(workspace: Path) -> None:
-    code = "import sys; from tasks.__main__ import main; main(['check']); print({'torch', 'transformers', 'sklearn'} & set(sys.modules))"
+    code = (
+        "import sys; from tasks.__main__ import main; main(['check']); print({'torch', 'transformers', "
+        "'sklearn'} & set(sys.modules))"
+    )
     environment = {**os.environ, "PYTHONPATH": str(stage.ROOT)}
-    done = subprocess.run([sys.executable, "-c", code], cwd=workspace, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=workspace,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.splitlines()[-1] == "set()"
 
 
@@ -71,7 +81,9 @@ def test_check_imports_neither_torch_nor_transformers(workspace: Path) -> None:
         (["summary", "bbc"], "", "", 2, "has no figures yet"),
     ],
 )
-def test_fault_of_the_user_ends_with_one_message(workspace: Path, arguments: list[str], old: str, new: str, code: int, said: str) -> None:
+def test_fault_of_the_user_ends_with_one_message(
+    workspace: Path, arguments: list[str], old: str, new: str, code: int, said: str
+) -> None:
     edit(workspace, old, new)
     fault = workspace / "fault.json"
     done = tasks(workspace, *arguments, SLIPWAY_FAULT_FILE=str(fault))
@@ -106,7 +118,10 @@ def test_second_process_for_the_same_stage_is_refused(workspace: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = tasks(workspace, "ingest", "bbc")
     assert done.returncode == 75
-    assert done.stderr.strip() == "ingest@bbc: is being run by another process in this checkout; wait for it to end"
+    assert (
+        done.stderr.strip()
+        == "ingest@bbc: is being run by another process in this checkout; wait for it to end"
+    )
 
 
 @pytest.mark.parametrize(("option", "said"), [("remount", "the disk is full"), ("remount,ro", "read-only")])
@@ -115,7 +130,9 @@ def test_disk_that_cannot_be_written_ends_with_one_message(workspace: Path, opti
     data, draw = workspace / "data", random.Random(0)
     with disks.mounted(data, "size=500k"):
         (data / "raw" / "bbc").mkdir(parents=True)
-        lines = [{"headline": draw.randbytes(100).hex(), "desk": "ab"[n % 2], "body": ""} for n in range(1500)]
+        lines = [
+            {"headline": draw.randbytes(100).hex(), "desk": "ab"[n % 2], "body": ""} for n in range(1500)
+        ]
         (data / "raw" / "bbc" / "rows.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
         subprocess.run(["mount", "-o", option, str(data)], check=True)
         done = tasks(workspace, "ingest", "bbc")
@@ -138,10 +155,18 @@ def test_disk_too_small_for_a_checkpoint_ends_with_one_message(workspace: Path) 
 @pytest.mark.parametrize(
     ("file", "text", "said"),
     [
-        ("dvc.lock", "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> x\n", "dvc.lock: line 1 is a conflict marker of git"),
+        (
+            "dvc.lock",
+            "<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> x\n",
+            "dvc.lock: line 1 is a conflict marker of git",
+        ),
         ("dvc.yaml", "a: &a [1, *a]\n", "dvc.yaml: line 1: `*a` stands within what it names"),
         ("params.yaml", "runs: {a: " + "9" * 5000 + "}", "has 5,000 digits"),
-        ("params.yaml", "runs: {inbox: {}}", "runs.inbox: `inbox` is a folder of data/ that all runs share; choose another name"),
+        (
+            "params.yaml",
+            "runs: {inbox: {}}",
+            "runs.inbox: `inbox` is a folder of data/ that all runs share; choose another name",
+        ),
     ],
 )
 def test_check_tells_of_files_that_would_stop_dvc(workspace: Path, file: str, text: str, said: str) -> None:

@@ -1,7 +1,8 @@
 """NNCF and OpenVINO make a fast model for the CPU from a teacher:  python -I compress.py JOB
 
-Runs inside their own environment and imports nothing of Slipway. The recipes are those of their documentation: conversion as it is, with
-weights kept as fp16; int8 weights; post-training quantization for transformers with calibration texts, in both presets.
+Runs inside their own environment and imports nothing of Slipway. The recipes are those of their
+documentation: conversion as it is, with weights kept as fp16; int8 weights; post-training quantization for
+transformers with calibration texts, in both presets.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ def main(job: dict[str, Any]) -> None:
     graph = _converted(job, encoded)
     if preset := PRESETS.get(job["recipe"]):
         texts = nncf.Dataset(job["calibration"], encoded)
-        graph = nncf.quantize(graph, texts, preset=preset, model_type=nncf.ModelType.TRANSFORMER, subset_size=SUBSET)
+        graph = nncf.quantize(
+            graph, texts, preset=preset, model_type=nncf.ModelType.TRANSFORMER, subset_size=SUBSET
+        )
     elif job["recipe"] == "int8-weights":
         graph = nncf.compress_weights(graph, mode=nncf.CompressWeightsMode.INT8_ASYM)
     openvino.save_model(graph, Path(job["out"]) / "model.xml")
@@ -41,7 +44,9 @@ def main(job: dict[str, Any]) -> None:
 def _converted(job: dict[str, Any], encoded: Any) -> openvino.Model:
     model = AutoModelForSequenceClassification.from_pretrained(job["teacher"], local_files_only=True).eval()
     example = {name: torch.from_numpy(values) for name, values in encoded(job["calibration"][0]).items()}
-    return openvino.convert_model(model, example_input=example, input=[(name, [-1, -1], openvino.Type.i64) for name in NAMES])
+    return openvino.convert_model(
+        model, example_input=example, input=[(name, [-1, -1], openvino.Type.i64) for name in NAMES]
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Olive makes a fast model for the CPU from a teacher:  python -I compress.py JOB
 
-Runs inside Olive's own environment and imports nothing of Slipway. The recipes are its workflows for BERT on a CPU, by its pass names.
+Runs inside Olive's own environment and imports nothing of Slipway. The recipes are its workflows for BERT on
+a CPU, by its pass names.
 """
 
 from __future__ import annotations
@@ -20,14 +21,24 @@ from transformers import AutoTokenizer
 CONVERSION = {"conversion": {"type": "OnnxConversion", "target_opset": 17}}
 FUSION = {"fusion": {"type": "OrtTransformersOptimization", "model_type": "bert"}}
 DYNAMIC = {"quantization": {"type": "OnnxDynamicQuantization", "per_channel": True}}
-STATIC = {"quantization": {"type": "OnnxStaticQuantization", "per_channel": True, "activation_type": "uint8", "data_config": "calibration"}}
+STATIC = {
+    "quantization": {
+        "type": "OnnxStaticQuantization",
+        "per_channel": True,
+        "activation_type": "uint8",
+        "data_config": "calibration",
+    }
+}
 RECIPES: dict[str, dict[str, Any]] = {
     "int8": CONVERSION | DYNAMIC,
     "fused-int8": CONVERSION | FUSION | DYNAMIC,
     "fused": CONVERSION | FUSION,
     "static-int8": CONVERSION | STATIC,
 }
-CPU = {"type": "LocalSystem", "accelerators": [{"device": "cpu", "execution_providers": ["CPUExecutionProvider"]}]}
+CPU = {
+    "type": "LocalSystem",
+    "accelerators": [{"device": "cpu", "execution_providers": ["CPUExecutionProvider"]}],
+}
 
 
 def main(job: dict[str, Any]) -> None:
@@ -50,11 +61,13 @@ def main(job: dict[str, Any]) -> None:
 
 
 def _calibration(job: dict[str, Any]) -> dict[str, Any]:
-    """Registers the calibration texts, encoded one by one, as a data set by the name that the workflow says."""
+    """Registers the calibration texts, encoded one by one, as the data set that the workflow names."""
 
     def texts(**_: Any) -> BaseDataset:
         tokenizer = AutoTokenizer.from_pretrained(job["teacher"], local_files_only=True)
-        encoded = [tokenizer(text, truncation=True, max_length=job["input_size"]) for text in job["calibration"]]
+        encoded = [
+            tokenizer(text, truncation=True, max_length=job["input_size"]) for text in job["calibration"]
+        ]
         return BaseDataset([({name: torch.tensor(ids) for name, ids in one.items()}, 0) for one in encoded])
 
     Registry.register_dataset("texts")(texts)

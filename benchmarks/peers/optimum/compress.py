@@ -1,7 +1,8 @@
 """optimum-onnx makes a fast model for the CPU from a teacher:  python -I compress.py JOB
 
-Runs inside its own environment and imports nothing of Slipway. The recipes are those of its documentation: export, graph optimization
-at a level, dynamic quantization with the configuration for the instructions that the processor has.
+Runs inside its own environment and imports nothing of Slipway. The recipes are those of its documentation:
+export, graph optimization at a level, dynamic quantization with the configuration for the instructions that
+the processor has.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ from typing import Any
 import onnx
 from onnxruntime.tools.symbolic_shape_infer import SymbolicShapeInference
 from optimum.onnxruntime import ORTModelForSequenceClassification, ORTOptimizer, ORTQuantizer
-from optimum.onnxruntime.configuration import AutoOptimizationConfig, AutoQuantizationConfig, QuantizationConfig
+from optimum.onnxruntime.configuration import (
+    AutoOptimizationConfig,
+    AutoQuantizationConfig,
+    QuantizationConfig,
+)
 
 LEVELS = {"int8": None, "o2": "O2", "o2-int8": "O2", "o3-int8": "O3"}
 CONFIGURATIONS = {"avx512_vnni": "avx512_vnni", "avx512f": "avx512", "avx2": "avx2", "asimd": "arm64"}
@@ -25,14 +30,20 @@ CONFIGURATIONS = {"avx512_vnni": "avx512_vnni", "avx512f": "avx512", "avx2": "av
 
 def main(job: dict[str, Any]) -> None:
     folder = Path("float")
-    model = ORTModelForSequenceClassification.from_pretrained(job["teacher"], export=True, local_files_only=True)
+    model = ORTModelForSequenceClassification.from_pretrained(
+        job["teacher"], export=True, local_files_only=True
+    )
     model.save_pretrained(folder)
     if level := LEVELS[job["recipe"]]:
         folder = Path(level)
-        ORTOptimizer.from_pretrained(model).optimize(save_dir=folder, optimization_config=getattr(AutoOptimizationConfig, level)())
+        ORTOptimizer.from_pretrained(model).optimize(
+            save_dir=folder, optimization_config=getattr(AutoOptimizationConfig, level)()
+        )
     if job["recipe"].endswith("int8"):
         _infer_types(_graph_in(folder))
-        ORTQuantizer.from_pretrained(folder).quantize(save_dir="int8", quantization_config=configuration(job["instructions"]))
+        ORTQuantizer.from_pretrained(folder).quantize(
+            save_dir="int8", quantization_config=configuration(job["instructions"])
+        )
         folder = Path("int8")
     shutil.copyfile(_graph_in(folder), Path(job["out"]) / "model.onnx")
 

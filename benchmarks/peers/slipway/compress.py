@@ -1,6 +1,9 @@
-"""Slipway's own quantization alone, of the teacher instead of a student:  python -m benchmarks.peers.slipway.compress JOB
+"""Slipway's own quantization alone, of the teacher instead of a student.
 
-Runs in the measuring environment. It asks the stage for no agreement: what comes out is measured beside the others, however good.
+    python -m benchmarks.peers.slipway.compress JOB
+
+Runs in the measuring environment. It asks the stage for no agreement: what comes out is measured beside the
+others, however good.
 """
 
 from __future__ import annotations

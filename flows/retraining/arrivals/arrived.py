@@ -1,6 +1,8 @@
-"""Writes the good rows of a night as one file for data/raw/<run>/arrived/; ingest makes the same records of it as of where they came from.
+"""Writes the good rows of a night as one file for data/raw/<run>/arrived/; ingest makes the same records of
+it as of where they came from.
 
-The file's name follows from its content, and its content from the rows alone, so that writing the same rows again changes nothing.
+The file's name follows from its content, and its content from the rows alone, so that writing the same rows
+again changes nothing.
 """
 
 from __future__ import annotations
@@ -24,14 +26,22 @@ UNFINISHED = ".part"
 Values = Mapping[str, str | bytes]
 
 
-def write(rows: Sequence[RawRow], into: Path, raw: Path, file_columns: Collection[str], columns: Collection[str] = ()) -> Path | None:
+def write(
+    rows: Sequence[RawRow],
+    into: Path,
+    raw: Path,
+    file_columns: Collection[str],
+    columns: Collection[str] = (),
+) -> Path | None:
     """JSON lines; Parquet if rows hold pictures, or texts too long for a line.
 
     Args:
         into: the folder, made if it is not there.
         raw: what the rows' `file` and the files they name are relative to.
-        file_columns: columns whose texts name files; what is in them is written instead, so that the file stands alone.
-        columns: those it must have, even if all of these rows leave them empty; others are as the rows have them.
+        file_columns: columns whose texts name files; what is in them is written instead, so that the file
+            stands alone.
+        columns: those it must have, even if all of these rows leave them empty; others are as the rows have
+            them.
 
     Returns:
         The file, or None if there are no rows.
@@ -42,8 +52,14 @@ def write(rows: Sequence[RawRow], into: Path, raw: Path, file_columns: Collectio
     if not rows:
         return None
     names = sorted({*columns, *(name for row in rows for name in row.values)})
-    whole = [{name: values.get(name, "") for name in names} for values in _with_files(rows, raw, file_columns)]
-    lines = None if any(isinstance(value, bytes) for values in whole for value in values.values()) else _json_lines(whole)
+    whole = [
+        {name: values.get(name, "") for name in names} for values in _with_files(rows, raw, file_columns)
+    ]
+    lines = (
+        None
+        if any(isinstance(value, bytes) for values in whole for value in values.values())
+        else _json_lines(whole)
+    )
     content = _parquet(whole, names) if lines is None else lines
     suffix = ".parquet" if lines is None else ".jsonl"
     return _put(into, hashlib.sha256(content).hexdigest()[:16] + suffix, content)
@@ -68,9 +84,16 @@ def _with_files(rows: Sequence[RawRow], raw: Path, columns: Collection[str]) -> 
 
 
 def _json_lines(rows: Sequence[Values]) -> bytes | None:
-    """None if a line would be longer than what is read. In ASCII: no guess at an encoding can go wrong, and half characters are kept."""
+    """None if a line would be longer than what is read.
+
+    In ASCII: no guess at an encoding can go wrong, and half characters are kept.
+    """
     lines = sorted(json.dumps(values) for values in rows)
-    return None if max(map(len, lines)) > LONGEST_LINE else "".join(f"{line}\n" for line in lines).encode("ascii")
+    return (
+        None
+        if max(map(len, lines)) > LONGEST_LINE
+        else "".join(f"{line}\n" for line in lines).encode("ascii")
+    )
 
 
 def _parquet(rows: Sequence[Values], names: Sequence[str]) -> bytes:
@@ -85,7 +108,10 @@ def _parquet(rows: Sequence[Values], names: Sequence[str]) -> bytes:
 
 
 def _column(values: Sequence[str | bytes]) -> pa.Array:
-    """Bytes if there are any. An empty text among them is nothing, which is read as an empty text; empty bytes stay what they are."""
+    """Bytes if there are any.
+
+    An empty text among them is nothing, which is read as an empty text; empty bytes stay what they are.
+    """
     import pyarrow as pa
 
     if any(isinstance(value, bytes) for value in values):

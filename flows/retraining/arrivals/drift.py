@@ -1,8 +1,10 @@
-"""How what arrives differs from what was trained on: labels, lengths, content, and how often the champion is surprised.
+"""How what arrives differs from what was trained on: labels, lengths, content, and how often the champion is
+surprised.
 
-Each shift has a test, which says whether it is more than chance, and an effect size, which says whether it matters; it counts against a
-drop only if both do. Content is compared by a classifier two-sample test (Lopez-Paz and Oquab, Revisiting Classifier Two-Sample Tests,
-2017): a linear model that cannot tell new rows from old ones has an area under the ROC curve of 0.5.
+Each shift has a test, which says whether it is more than chance, and an effect size, which says whether it
+matters; it counts against a drop only if both do. Content is compared by a classifier two-sample test
+(Lopez-Paz and Oquab, Revisiting Classifier Two-Sample Tests, 2017): a linear model that cannot tell new rows
+from old ones has an area under the ROC curve of 0.5.
 """
 
 from __future__ import annotations
@@ -44,7 +46,10 @@ class Shift:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            **{key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()},
+            **{
+                key: round(value, 6) if isinstance(value, float) else value
+                for key, value in asdict(self).items()
+            },
             "exceeds": self.exceeds,
         }
 
@@ -63,13 +68,20 @@ def shifts(kind: Kind, new: Sequence[Row], old: Sequence[Row], policy: Policy) -
 
 
 def surprise(missed: np.ndarray, usually_missed: np.ndarray, bound: float) -> Shift:
-    """The champion's wrong answers (booleans) on the new rows' decisions against those on the frozen test rows: wrong labels, another task,
-    or a world that has changed."""
+    """The champion's wrong answers (booleans) on the new rows' decisions against those on the frozen test
+    rows: wrong labels, another task, or a world that has changed."""
     from scipy.stats import fisher_exact
 
     table = [[int(part.sum()), int((~part).sum())] for part in (missed, usually_missed)]
     p = float(fisher_exact(table, alternative="greater").pvalue)
-    return Shift("surprise", "Fisher's exact test", p, "share missed more than usual", float(missed.mean() - usually_missed.mean()), bound)
+    return Shift(
+        "surprise",
+        "Fisher's exact test",
+        p,
+        "share missed more than usual",
+        float(missed.mean() - usually_missed.mean()),
+        bound,
+    )
 
 
 def _labels(kind: Kind, new: Sequence[Row], old: Sequence[Row], bound: float) -> Shift:
@@ -81,7 +93,8 @@ def _labels(kind: Kind, new: Sequence[Row], old: Sequence[Row], bound: float) ->
     if len(names) < 2 or not table.sum(1).all():
         return Shift("labels", "chi-squared test", 1.0, "Cramér's V", 0.0, bound)
     found = chi2_contingency(table, correction=False)
-    # Of two samples the usual V depends on how much larger one of them is; this is that of samples of equal size.
+    # Of two samples the usual V depends on how much larger one of them is; this is that of samples of equal
+    # size.
     shares = table / table.sum(1, keepdims=True)
     middle = shares.mean(0)
     effect = float(np.sqrt(((shares - middle) ** 2 / middle).sum() / 2))
@@ -92,7 +105,9 @@ def _lengths(kind: Kind, new: Sequence[Row], old: Sequence[Row], bound: float) -
     from scipy.stats import ks_2samp
 
     found = ks_2samp([kind.extent(row) for row in new], [kind.extent(row) for row in old])
-    return Shift("lengths", "Kolmogorov-Smirnov test", float(found.pvalue), "distance", float(found.statistic), bound)
+    return Shift(
+        "lengths", "Kolmogorov-Smirnov test", float(found.pvalue), "distance", float(found.statistic), bound
+    )
 
 
 def _content(kind: Kind, new: Sequence[Row], old: Sequence[Row], bound: float) -> Shift:
@@ -107,7 +122,9 @@ def _content(kind: Kind, new: Sequence[Row], old: Sequence[Row], bound: float) -
     scores = cross_val_predict(model, features, is_new, cv=folds, method="decision_function")
     found = mannwhitneyu(scores[is_new == 1], scores[is_new == 0], alternative="greater")
     area = float(found.statistic) / (len(new) * len(old))
-    return Shift("content", "classifier two-sample test", float(found.pvalue), "area under the ROC curve", area, bound)
+    return Shift(
+        "content", "classifier two-sample test", float(found.pvalue), "area under the ROC curve", area, bound
+    )
 
 
 def _seen(kind: Kind, row: Row) -> str | np.ndarray:
@@ -122,4 +139,6 @@ def _features(seen: Sequence[str | np.ndarray]) -> Any:
         return (pixels - pixels.mean(0)) / (pixels.std(0) + 1e-6)
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=50_000).fit_transform(seen)
+    return TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(1, 4), sublinear_tf=True, max_features=50_000
+    ).fit_transform(seen)

@@ -1,4 +1,5 @@
-"""Reads a drop by the run's own rules of ingest, as ingest itself would: its rows, and what cannot be made a row.
+"""Reads a drop by the run's own rules of ingest, as ingest itself would: its rows, and what cannot be made a
+row.
 
 A drop that is wholly unusable has a fault and no rows: it is set aside whole.
 """
@@ -28,7 +29,10 @@ LABEL = "label"
 
 @dataclass(frozen=True)
 class Rules:
-    """How rows of the run are read: its kind with its options, its ingest params, and how labels are mapped."""
+    """How rows of the run are read.
+
+    Its kind with its options, its ingest params, and how labels are mapped.
+    """
 
     kind: Kind
     options: Any
@@ -37,7 +41,9 @@ class Rules:
 
     @property
     def columns(self) -> dict[str, str]:
-        return check_roles(self.kind.roles, self.ingest["columns"], split_given=self.ingest["split"] == "given")
+        return check_roles(
+            self.kind.roles, self.ingest["columns"], split_given=self.ingest["split"] == "given"
+        )
 
     @property
     def needed(self) -> list[str]:
@@ -52,7 +58,10 @@ class Rules:
 
 @dataclass
 class Reading:
-    """`records[n]` is what the kind makes of `rows[n]`, one or several. `count` is of all rows; None if the drop could not be read."""
+    """`records[n]` is what the kind makes of `rows[n]`, one or several.
+
+    `count` is of all rows; None if the drop could not be read.
+    """
 
     drop: Drop
     fault: str = ""
@@ -75,11 +84,15 @@ def read(drop: Drop, rules: Rules, largest: float, staging: Path) -> Reading:
     if drop.fault:
         return Reading(drop, drop.fault)
     if drop.bytes > largest:
-        return Reading(drop, f"has {drop.bytes:,} bytes, far more than usual; at most {largest:,.0f} are taken at once")
+        return Reading(
+            drop, f"has {drop.bytes:,} bytes, far more than usual; at most {largest:,.0f} are taken at once"
+        )
     target = staging / drop.name
     # What became a link since it was looked at stays one, which the reader refuses.
     is_folder = drop.path.is_dir() and not drop.path.is_symlink()
-    shutil.copytree(drop.path, target, symlinks=True) if is_folder else shutil.copyfile(drop.path, target, follow_symlinks=False)
+    shutil.copytree(drop.path, target, symlinks=True) if is_folder else shutil.copyfile(
+        drop.path, target, follow_symlinks=False
+    )
     count = None
     try:
         raw = raw_folder.read(staging, bool(rules.ingest["header"]))
@@ -97,7 +110,9 @@ def read(drop: Drop, rules: Rules, largest: float, staging: Path) -> Reading:
 def read_folder(folder: Path, rules: Rules) -> Reading:
     """Rows that were taken before, which lie in a folder of files of ours."""
     raw = raw_folder.read(folder, bool(rules.ingest["header"]))
-    return _sorted_out(Reading(Drop(folder, "", 0, ""), count=len(raw.rows) + len(raw.rejected)), raw.rows, rules, folder)
+    return _sorted_out(
+        Reading(Drop(folder, "", 0, ""), count=len(raw.rows) + len(raw.rejected)), raw.rows, rules, folder
+    )
 
 
 def _mapped(row: RawRow, rules: Rules) -> RawRow:
@@ -110,12 +125,20 @@ def _sorted_out(reading: Reading, rows: Sequence[RawRow], rules: Rules, folder: 
     """Rows are told apart by their number, for a line of JSON may hold many."""
     intake = Intake()
     ingest.take(
-        intake, [dataclasses.replace(row, line=at) for at, row in enumerate(rows)], rules.columns, rules.kind, rules.options, folder
+        intake,
+        [dataclasses.replace(row, line=at) for at, row in enumerate(rows)],
+        rules.columns,
+        rules.kind,
+        rules.options,
+        folder,
     )
     ingest.reject_empty(intake)
     made: dict[int, list[Record]] = {}
     for record in intake.records:
-        record.fingerprint, record.content = rules.kind.fingerprint(record.values), rules.kind.content(record.values)
+        record.fingerprint, record.content = (
+            rules.kind.fingerprint(record.values),
+            rules.kind.content(record.values),
+        )
         made.setdefault(record.line, []).append(record)
         record.line = rows[record.line].line
     lost = {one.line for one in intake.rejected}

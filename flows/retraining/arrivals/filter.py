@@ -1,4 +1,7 @@
-"""Which rows of a drop are new and may be learned from: not those that are here already, that measure, or whose label nobody knows."""
+"""Which rows of a drop are new and may be learned from.
+
+Not those that are here already, that measure, or whose label nobody knows.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ MOST = 0.5
 
 @dataclass
 class Known:
-    """What the run has already: ids of rows, contents of those that measure, of the others with their label, and classes."""
+    """What the run has already.
+
+    Ids of rows, contents of those that measure, of the others with their label, and classes.
+    """
 
     ids: set[str] = field(default_factory=set)
     measuring: dict[str, str] = field(default_factory=dict)
@@ -60,7 +66,10 @@ def known_of(ingest: Path, kind: Kind) -> Known:
 
 
 def sift(reading: Reading, known: Known, kind: Kind, unseen: str) -> Sifted:
-    """Adds what is taken to `known`. With `unseen` = "extend" unknown labels are no reason to set a row aside."""
+    """Adds what is taken to `known`.
+
+    With `unseen` = "extend" unknown labels are no reason to set a row aside.
+    """
     foreign = _foreign(reading, known, kind)
     if foreign and not (unseen == "extend" and _shares_any(reading, known, kind)):
         return Sifted([], [], [], foreign)
@@ -96,20 +105,36 @@ def _reason(record: Record, known: Known, kind: Kind, unseen: str) -> str:
 
 def _foreign(reading: Reading, known: Known, kind: Kind) -> str:
     """Why the labels as a whole are not of this run; empty if they are."""
-    found = Counter(name for records in reading.records for record in records for name in kind.classes(record.values["label"]))
+    found = Counter(
+        name
+        for records in reading.records
+        for record in records
+        for name in kind.classes(record.values["label"])
+    )
     unknown = {name: count for name, count in found.items() if name not in known.classes}
     if sum(unknown.values()) <= MOST * found.total():
         return ""
     some = ", ".join(list(unknown)[:5])
-    return f"most of its labels are unknown ({some}); known: {', '.join(sorted(known.classes)[:20])}; `map_labels` can translate them"
+    return (
+        f"most of its labels are unknown ({some}); known: {', '.join(sorted(known.classes)[:20])}; "
+        "`map_labels` can translate them"
+    )
 
 
 def _shares_any(reading: Reading, known: Known, kind: Kind) -> bool:
-    return any(name in known.classes for records in reading.records for one in records for name in kind.classes(one.values["label"]))
+    return any(
+        name in known.classes
+        for records in reading.records
+        for one in records
+        for name in kind.classes(one.values["label"])
+    )
 
 
 def _shown(row: RawRow, records: Sequence[Record]) -> str:
-    return next((value for record in records for value in record.values.values() if isinstance(value, str)), _first(row.values.values()))
+    return next(
+        (value for record in records for value in record.values.values() if isinstance(value, str)),
+        _first(row.values.values()),
+    )
 
 
 def _first(values: Iterable[Any]) -> str:

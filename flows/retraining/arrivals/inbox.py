@@ -1,7 +1,8 @@
 """What lies in data/inbox/<run>/: each file there, or folder, is a drop. Nothing is changed here.
 
-A drop is left alone while it is being written: its name says so (`.part`, a hidden file), it changed a moment ago, or a process has it open
-for writing. The time of its last change is the system's own (ctime), which a copy cannot bring along.
+A drop is left alone while it is being written: its name says so (`.part`, a hidden file), it changed a moment
+ago, or a process has it open for writing. The time of its last change is the system's own (ctime), which a
+copy cannot bring along.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ NO_DATA = (".DS_Store", ".directory", ".gitkeep")
 
 @dataclass(frozen=True)
 class Drop:
-    """`sha256` is of its bytes, of a folder also of the names in it. `fault` says why it cannot even be opened; empty if it can."""
+    """`sha256` is of its bytes, of a folder also of the names in it.
+
+    `fault` says why it cannot even be opened; empty if it can.
+    """
 
     path: Path
     sha256: str
@@ -47,7 +51,8 @@ def folder(root: Path, run: str) -> Path:
 
 
 def look(inbox: Path, settle_seconds: float) -> tuple[list[Drop], list[str]]:
-    """The drops that are whole, by name, and the names of those that are left alone: they are being written, or cannot be read or named.
+    """The drops that are whole, by name, and the names of those that are left alone: they are being written,
+    or cannot be read or named.
 
     Raises:
         DataError: the inbox is a link.
@@ -61,7 +66,10 @@ def look(inbox: Path, settle_seconds: float) -> tuple[list[Drop], list[str]]:
     for path in found:
         try:
             if _is_nameless(path):
-                left.append(f"{os.fsencode(path.name).decode(errors='backslashreplace')} (a name is no UTF-8; rename it)")
+                left.append(
+                    f"{os.fsencode(path.name).decode(errors='backslashreplace')} (a name is no UTF-8; "
+                    "rename it)"
+                )
             elif _is_unfinished(path, settle_seconds, written):
                 left.append(path.name)
             else:
@@ -82,7 +90,10 @@ def remove(inbox: Path, name: str, sha256: str) -> bool:
 
 def _is_nameless(path: Path) -> bool:
     """Whether its name, or one within, is no text: neither history nor DVC could write it down."""
-    names = [path.name, *(one.name for one in (path.rglob("*") if path.is_dir() and not path.is_symlink() else ()))]
+    names = [
+        path.name,
+        *(one.name for one in (path.rglob("*") if path.is_dir() and not path.is_symlink() else ())),
+    ]
     return any("\udc80" <= sign <= "\udcff" for name in names for sign in name)
 
 
@@ -102,7 +113,11 @@ def _open_for_writing(inbox: Path) -> set[Path]:
     found = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            found |= {Path(file.path) for file in process.open_files() if set(getattr(file, "mode", "")) & set("wa+")}
+            found |= {
+                Path(file.path)
+                for file in process.open_files()
+                if set(getattr(file, "mode", "")) & set("wa+")
+            }
     return {path for path in found if path.is_relative_to(inbox.resolve())} | {
         inbox / path.relative_to(inbox.resolve()) for path in found if path.is_relative_to(inbox.resolve())
     }
@@ -110,7 +125,12 @@ def _open_for_writing(inbox: Path) -> set[Path]:
 
 def _drop(path: Path) -> Drop:
     if path.is_symlink():
-        return Drop(path, hashlib.sha256(str(path.readlink()).encode()).hexdigest(), 0, "is a link; put the file itself there")
+        return Drop(
+            path,
+            hashlib.sha256(str(path.readlink()).encode()).hexdigest(),
+            0,
+            "is a link; put the file itself there",
+        )
     if not (path.is_file() or path.is_dir()):
         return Drop(path, hashlib.sha256(path.name.encode()).hexdigest(), 0, "is no ordinary file")
     digest, size = hashlib.sha256(), 0
@@ -124,13 +144,19 @@ def _drop(path: Path) -> Drop:
 
 
 def _files(path: Path) -> list[Path]:
-    return [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file() and not one.is_symlink())
+    return (
+        [path]
+        if path.is_file()
+        else sorted(one for one in path.rglob("*") if one.is_file() and not one.is_symlink())
+    )
 
 
 def _fault(path: Path) -> str:
     if bad := sources.bad_name(path.name):
         return bad
-    return "; ".join(_faults_within(path)) or ("is empty" if not any(one.stat().st_size for one in _files(path)) else "")
+    return "; ".join(_faults_within(path)) or (
+        "is empty" if not any(one.stat().st_size for one in _files(path)) else ""
+    )
 
 
 def _faults_within(path: Path) -> Iterator[str]:

@@ -1,4 +1,8 @@
-"""Takes the inbox in: of each drop the rows that may be learned from are collected, everything else goes to quarantine with its reason."""
+"""Takes the inbox in.
+
+Of each drop the rows that may be learned from are collected, everything else goes to quarantine with its
+reason.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +36,8 @@ CONFLICT = "label conflict"
 
 @dataclass(frozen=True)
 class Baseline:
-    """What drops are held against: the champion as it ships, what its ingest made, which decisions of the frozen test rows it misses, and
-    how large drops usually are."""
+    """What drops are held against: the champion as it ships, what its ingest made, which decisions of the
+    frozen test rows it misses, and how large drops usually are."""
 
     champion: Shipped
     ingest: Path
@@ -43,7 +47,10 @@ class Baseline:
 
 @dataclass
 class Taken:
-    """What became of a drop; all its rows are in `taken` or `aside`, unless it could not be read at all (`rows` is None then)."""
+    """What became of a drop.
+
+    All its rows are in `taken` or `aside`, unless it could not be read at all (`rows` is None then).
+    """
 
     drop: Drop
     rows: int | None
@@ -65,14 +72,19 @@ class Taken:
         }
 
 
-def take_in(found: Sequence[Drop], store: Store, rules: Rules, policy: Policy, baseline: Baseline) -> list[Taken]:
+def take_in(
+    found: Sequence[Drop], store: Store, rules: Rules, policy: Policy, baseline: Baseline
+) -> list[Taken]:
     """Fills the store's folders; the drops themselves stay where they are."""
     known = known_rows(store, rules, baseline.ingest)
     return [_take(drop, store, rules, policy, baseline, known) for drop in found]
 
 
 def known_rows(store: Store, rules: Rules, ingest: Path) -> Known:
-    """Those of the champion's ingest, and all that were ever taken: ingest itself sets some aside, as twins of rows that measure."""
+    """Those of the champion's ingest, and all that were ever taken.
+
+    Ingest itself sets some aside, as twins of rows that measure.
+    """
     known = filter.known_of(ingest, rules.kind)
     for folder in (store.collected.folder, store.raw.folder / ARRIVED):
         for records in drops.read_folder(folder, rules).records if files(folder) else ():
@@ -94,7 +106,9 @@ def _take(drop: Drop, store: Store, rules: Rules, policy: Policy, baseline: Base
         if fault or not sifted.rows:
             known.ids, known.learned = before
             fault = fault or _nothing_of_use(sifted)
-            return _refuse(store, Taken(drop, reading.count, aside=sifted.reasons(), fault=fault, shifts=shifts), sifted)
+            return _refuse(
+                store, Taken(drop, reading.count, aside=sifted.reasons(), fault=fault, shifts=shifts), sifted
+            )
         store.collect(sifted.rows, rules, Path(staging))
         if sifted.aside:
             store.set_aside(drop, "", sifted.aside)
@@ -102,13 +116,19 @@ def _take(drop: Drop, store: Store, rules: Rules, policy: Policy, baseline: Base
 
 
 def _nothing_of_use(sifted: Sifted) -> str:
-    """Why no row was taken; of label conflicts also how a label is corrected, for sending the row again does not do it."""
+    """Why no row was taken.
+
+    Of label conflicts also how a label is corrected, for sending the row again does not do it.
+    """
     counted = ", ".join(f"{count} {why}" for why, count in sifted.reasons().items())
     fault = f"no row could be taken: {counted or 'it holds none'}"
     first = next((one for one in sifted.aside if reason_kind(one.reason) == CONFLICT), None)
     if first is None:
         return fault
-    remedy = "a row that is here keeps its label; to correct it, change it where it stands (docs/retraining.md, Correct a label)"
+    remedy = (
+        "a row that is here keeps its label; to correct it, change it where it stands "
+        "(docs/retraining.md, Correct a label)"
+    )
     return f"{fault} (the first: line {first.line}, {first.reason.partition(': ')[2]}); {remedy}"
 
 
@@ -123,7 +143,11 @@ def _shifts(sifted: Sifted, rules: Rules, policy: Policy, baseline: Baseline) ->
     if not found:
         return []
     known = [values for values in new if _is_known(values, baseline.champion)]
-    return [*found, drift.surprise(missed(baseline.champion, known), baseline.missed, policy.max_surprise)] if known else found
+    return (
+        [*found, drift.surprise(missed(baseline.champion, known), baseline.missed, policy.max_surprise)]
+        if known
+        else found
+    )
 
 
 def missed(champion: Shipped, rows: Sequence[Values]) -> np.ndarray:
@@ -142,11 +166,17 @@ def _is_known(values: Mapping[str, Any], champion: Shipped) -> bool:
 
 
 def ready(store: Store, rules: Rules, known: Known) -> tuple[list[RawRow], list[RawRow]]:
-    """Of the collected rows those to learn from, and those that wait until ingest can make a class of their new label."""
+    """Of the collected rows those to learn from, and those that wait until ingest can make a class of their
+    new label.
+    """
     if not files(store.collected.folder):
         return [], []
     reading = drops.read_folder(store.collected.folder, rules)
-    small = {name for name, records in _new_classes(reading, rules, known).items() if not _is_class(records, rules.ingest)}
+    small = {
+        name
+        for name, records in _new_classes(reading, rules, known).items()
+        if not _is_class(records, rules.ingest)
+    }
     use: list[RawRow] = []
     wait: list[RawRow] = []
     for row, records in zip(reading.rows, reading.records, strict=True):

@@ -1,7 +1,8 @@
-"""Where rows go: to `collected` until a champion has learned from them, then to `raw`; to `quarantine`, with reasons, if of no use.
+"""Where rows go: to `collected` until a champion has learned from them, then to `raw`; to `quarantine`, with
+reasons, if of no use.
 
-Three folders, data/raw/<run>, data/collected/<run> and data/quarantine/<run>, each versioned by its .dvc file. Names follow from content,
-so that a night which is begun again writes the same files.
+Three folders, data/raw/<run>, data/collected/<run> and data/quarantine/<run>, each versioned by its .dvc
+file. Names follow from content, so that a night which is begun again writes the same files.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ class Store:
         return [self.raw, self.collected, self.quarantine, self.teacher]
 
     def restore(self) -> None:
-        """Brings the folders to what their .dvc files say. What is in them beyond that is lost: look at `changed` first.
+        """Brings the folders to what their .dvc files say. What is in them beyond that is lost: look at
+        `changed` first.
 
         Raises:
             DataError: their files can be had nowhere.
@@ -91,26 +93,34 @@ class Store:
 
     def learn(self, rows: Sequence[RawRow], rules: Rules) -> None:
         """Collected rows become rows that ingest reads."""
-        arrived.write(rows, self.raw.folder / ARRIVED, self.collected.folder, rules.file_columns, rules.needed)
+        arrived.write(
+            rows, self.raw.folder / ARRIVED, self.collected.folder, rules.file_columns, rules.needed
+        )
 
     def keep_collected(self, rows: Sequence[RawRow], rules: Rules) -> None:
         """Of the collected rows only these stay; the others were learned from."""
         before = files(self.collected.folder)
-        kept = arrived.write(rows, self.collected.folder, self.collected.folder, rules.file_columns, rules.needed)
+        kept = arrived.write(
+            rows, self.collected.folder, self.collected.folder, rules.file_columns, rules.needed
+        )
         for name in before:
             if kept is None or self.collected.folder / name != kept:
                 (self.collected.folder / name).unlink()
 
     def _free_place(self, name: str) -> Path:
         """A file that comes twice has two places: neither its reasons nor its name may be lost."""
-        numbered = (self.quarantine.folder / (name if number == 1 else f"{name}-{number}") for number in count(1))
+        numbered = (
+            self.quarantine.folder / (name if number == 1 else f"{name}-{number}") for number in count(1)
+        )
         return next(place for place in numbered if not place.exists())
 
     def set_aside(self, drop: Drop, fault: str, rejected: Iterable[Rejected]) -> None:
         """The whole drop as it came, and a line for each row that was not taken, or one for all of it."""
         place = self._free_place(drop.sha256[:SHORT])
         place.mkdir(parents=True)
-        reasons = [asdict(one) for one in rejected] or [{"file": drop.name, "line": 0, "reason": fault, "excerpt": ""}]
+        reasons = [asdict(one) for one in rejected] or [
+            {"file": drop.name, "line": 0, "reason": fault, "excerpt": ""}
+        ]
         if fault:
             reasons[0] |= {"whole": True}
         lines = (json.dumps(one, ensure_ascii=False) for one in reasons)
@@ -119,14 +129,21 @@ class Store:
 
 
 def _quiet(name: str) -> str:
-    """Under names like these DVC would look for stages in the file, wherever it lies, and stop at a file that holds none."""
+    """Under names like these DVC would look for stages in the file, wherever it lies, and stop at a file that
+    holds none.
+    """
     return f"{name}.kept" if name in ("dvc.yaml", "dvc.lock") or name.endswith(".dvc") else name
 
 
 def _keep(drop: Drop, place: Path) -> None:
     """A link is kept as the text it holds; it is never followed."""
     place.mkdir()
-    printable = "".join(sign if sign.isprintable() and sign not in '\\/:"*?<>|' else "_" for sign in drop.name).strip(". ") or "drop"
+    printable = (
+        "".join(sign if sign.isprintable() and sign not in '\\/:"*?<>|' else "_" for sign in drop.name).strip(
+            ". "
+        )
+        or "drop"
+    )
     name = _quiet(printable.encode()[:LONGEST_NAME].decode(errors="ignore"))
     if drop.path.is_symlink():
         (place / f"{name}.link.txt").write_text(str(drop.path.readlink()), encoding="utf-8")

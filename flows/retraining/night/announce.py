@@ -1,4 +1,7 @@
-"""How a night is told: the message of its commit, its page in the UI, the text of a pull request, an event."""
+"""How a night is told.
+
+The message of its commit, its page in the UI, the text of a pull request, an event.
+"""
 
 from __future__ import annotations
 
@@ -28,43 +31,70 @@ def message(entry: Entry) -> str:
         "rolled back": f"Roll {entry['run']} back to v{entry['version']}",
     }[entry["decision"]]
     rows, why = entry["rows"], escape.visible(entry["why"], keep="\n")
-    return f"{subject}\n\n{why}\n\n{rows['arrived']} rows arrived, {rows['taken']} taken, {rows['set_aside']} set aside.\n"
+    return (
+        f"{subject}\n\n{why}\n\n{rows['arrived']} rows arrived, {rows['taken']} taken, "
+        f"{rows['set_aside']} set aside.\n"
+    )
 
 
 def show(folder: Path, run: str, entry: Entry) -> None:
     """The page of the night: an artifact of the run."""
     place = folder / history.folder(run)
     text = history.page(entry, history.read(folder, run))
-    create_markdown_artifact(pages.with_pictures(text, place), key=f"{run}-night", description=literal(history.headline(entry)))
+    create_markdown_artifact(
+        pages.with_pictures(text, place), key=f"{run}-night", description=literal(history.headline(entry))
+    )
 
 
 def tags(entry: Entry) -> list[str]:
-    """For the list of runs: the decision, and where a challenger was judged its figure and the verdict on the frozen test rows."""
+    """For the list of runs.
+
+    The decision, and where a challenger was judged its figure and the verdict on the frozen test rows.
+    """
     said = [f"{entry['run']}: {entry['decision']}, champion v{entry['version']}"]
     if judged := entry["judgement"]:
         one = judged["frozen"]
-        said.append(f"{entry['run']}: {one['figure']} {one['challenger']:.3f}, {one['verdict']} {one['difference']:+.3f}")
+        said.append(
+            f"{entry['run']}: {one['figure']} {one['challenger']:.3f}, {one['verdict']} "
+            f"{one['difference']:+.3f}"
+        )
     return said
 
 
 def offer(root: Path, run: str, entry: Entry, say: Say) -> None:
-    """The text of a pull request, where commits go to a branch; in it `@` and `#` out of data make no mention and no reference."""
+    """The text of a pull request, where commits go to a branch.
+
+    In it `@` and `#` out of data make no mention and no reference.
+    """
     file = root / PULL_REQUEST.format(run=run)
     picture = f"(`{history.folder(run).as_posix()}/quality.png` shows quality over time.)"
     text = history.page(entry, [entry]).replace(history.PICTURE, picture)
-    file.write_text(REFERENCE.sub(lambda found: f"<span>&#{ord(found[0][-1])};</span>", text), encoding="utf-8")
-    say(f"branch retrain/{run} is ready for review; {file.relative_to(root)} holds the text of the pull request")
+    file.write_text(
+        REFERENCE.sub(lambda found: f"<span>&#{ord(found[0][-1])};</span>", text), encoding="utf-8"
+    )
+    say(
+        f"branch retrain/{run} is ready for review; {file.relative_to(root)} holds the text of the pull "
+        "request"
+    )
 
 
 def announce(entry: Entry) -> None:
     """Events of the server, for automations: what was decided, and which drops were set aside whole."""
-    events.emit(f"{events.RETRAIN}{entry['decision'].replace(' ', '-')}", entry["run"], entry["why"], version=entry["version"])
+    events.emit(
+        f"{events.RETRAIN}{entry['decision'].replace(' ', '-')}",
+        entry["run"],
+        entry["why"],
+        version=entry["version"],
+    )
     if refused := [f"{one['name']}: {one['fault']}" for one in entry["files"] if one["fault"]]:
         events.emit(events.SET_ASIDE, entry["run"], "; ".join(refused))
 
 
 def published(root: Path, run: str, entry: Entry, to_branch: bool, say: Say) -> str:
-    """What is told of a night that is done, also of one that was killed before it could tell; its headline."""
+    """What is told of a night that is done, also of one that was killed before it could tell.
+
+    Its headline.
+    """
     if to_branch:
         offer(root, run, entry, say)
     announce(entry)

@@ -1,4 +1,7 @@
-"""A challenger: trained on all rows that have come together, judged against the champion, promoted if it deserves it."""
+"""A challenger.
+
+Trained on all rows that have come together, judged against the champion, promoted if it deserves it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,9 @@ NOT_MEASURED = Spread(0, 0.0)
 
 @dataclass(frozen=True)
 class Rows:
-    """Collected rows to learn from, those that wait for more of their class, and how many came since the last judgement."""
+    """Collected rows to learn from, those that wait for more of their class, and how many came since the last
+    judgement.
+    """
 
     use: Sequence[RawRow]
     wait: Sequence[RawRow]
@@ -41,7 +46,9 @@ class Rows:
         return len(self.use) + len(self.wait)
 
 
-def challenge(night: Night, champion: Champion, place: Path, taken: Sequence[Taken], rows: Rows, rules: Rules) -> Entry:
+def challenge(
+    night: Night, champion: Champion, place: Path, taken: Sequence[Taken], rows: Rows, rules: Rules
+) -> Entry:
     """`place` holds the champion's artifacts. What was collected has its .dvc files already.
 
     Raises:
@@ -62,24 +69,44 @@ def challenge(night: Night, champion: Champion, place: Path, taken: Sequence[Tak
     if judged.promote:
         version = history.versions(history.read(night.root, night.run)) + 1
         entry = night.entry(
-            "promoted", "; ".join([*judged.for_it, *judge.warnings(judged)]), version, taken, **told, collected=len(rows.wait), waiting=0
+            "promoted",
+            "; ".join([*judged.for_it, *judge.warnings(judged)]),
+            version,
+            taken,
+            **told,
+            collected=len(rows.wait),
+            waiting=0,
         )
         night.store.keep_collected(rows.wait, rules)
         _crown(night, champion, entry)
         return entry
     night.back_to_champion()
-    return night.entry("refused", _why_not(judged), champion.version, taken, **told, collected=rows.collected, waiting=0)
+    return night.entry(
+        "refused", _why_not(judged), champion.version, taken, **told, collected=rows.collected, waiting=0
+    )
 
 
 def _crown(night: Night, champion: Champion, entry: Entry) -> None:
     model = f"data/{night.run}/{MODEL}"
     md5 = night.locked()[model]
-    new = Champion(night.run, entry["version"], entry["at"], champion.version, model, md5, entry["judgement"], NIGHT, entry["why"])
+    new = Champion(
+        night.run,
+        entry["version"],
+        entry["at"],
+        champion.version,
+        model,
+        md5,
+        entry["judgement"],
+        NIGHT,
+        entry["why"],
+    )
     registry.write(night.root, new)
 
 
 def _why_not(judged: Judgement) -> str:
-    verdicts = [f"{one.verdict} on the {name} test rows: {judge.told(one)}" for name, one in judged.sets().items()]
+    verdicts = [
+        f"{one.verdict} on the {name} test rows: {judge.told(one)}" for name, one in judged.sets().items()
+    ]
     return "; ".join([*(judged.objections or verdicts), *judge.warnings(judged)])
 
 
@@ -87,18 +114,26 @@ def _judge(night: Night, place: Path, seeds: Spread) -> Judgement:
     frozen, now = place / INGEST / "test.parquet", night.folder(INGEST) / "test.parquet"
     if frozen.read_bytes() != now.read_bytes():
         advice = f"`python -m flows.retrain enroll {night.run}` makes what dvc.lock holds the champion"
-        fault = "is not the champion's any more: params or code of ingest were changed since, so nothing can be compared"
+        fault = (
+            "is not the champion's any more: params or code of ingest were changed since, so nothing "
+            "can be compared"
+        )
         raise DataError(f"data/{night.run}/{INGEST}/test.parquet", f"{fault}; {advice}")
     fresh = night.folder(INGEST) / "fresh.parquet"
     test = {"frozen": tables.read(frozen), "fresh": tables.read(fresh) if fresh.exists() else []}
-    champion, challenger = (answers.shipped(folder, night.params["kind"]) for folder in (place / MODEL, night.folder(MODEL)))
+    champion, challenger = (
+        answers.shipped(folder, night.params["kind"]) for folder in (place / MODEL, night.folder(MODEL))
+    )
     judged = judge.judge(champion, challenger, test, seeds, night.policy, night.params["seed"])
     _, lines = gates.verdict(night.folder("benchmark"))
     return judge.beside_benchmark(judged, lines)
 
 
 def _spread(night: Night) -> Spread:
-    """As it was measured once, or measured now, on the champion's rows; not at all if params ask for a single seed."""
+    """As it was measured once, or measured now, on the champion's rows.
+
+    Not at all if params ask for a single seed.
+    """
     if night.policy.seeds < 2:
         return NOT_MEASURED
     if (kept := seed_spread.read(night.root, night.run, night.params)) is not None:

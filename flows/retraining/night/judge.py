@@ -1,4 +1,7 @@
-"""Challenger against champion: both answer the same rows, the frozen test rows and those that came since, and are timed side by side."""
+"""Challenger against champion.
+
+Both answer the same rows, the frozen test rows and those that came since, and are timed side by side.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ class Speed:
 
 @dataclass(frozen=True)
 class Judgement:
-    """`objections` say what forbids a promotion; `for_it` what speaks for one. It takes the second and none of the first."""
+    """`objections` say what forbids a promotion; `for_it` what speaks for one.
+
+    It takes the second and none of the first.
+    """
 
     frozen: Comparison
     fresh: Comparison | None
@@ -61,7 +67,10 @@ class Judgement:
 
 
 def beside_benchmark(judged: Judgement, lines: Sequence[str]) -> Judgement:
-    """With what the challenger's own benchmark says: gates that it misses are objections, where the linear baseline stands is told."""
+    """With what the challenger's own benchmark says.
+
+    Gates that it misses are objections, where the linear baseline stands is told.
+    """
     missed = [f"misses its own gate: {line}" for line in lines if "NOT PASSED" in line]
     baseline = next((line for line in lines if line.startswith("baseline: ")), "")
     return replace(judged, objections=(*judged.objections, *missed), baseline=baseline)
@@ -73,10 +82,19 @@ def warnings(judged: Judgement) -> list[str]:
 
 
 def judge(
-    champion: Shipped, challenger: Shipped, test: Mapping[str, Sequence[Row]], spread: Spread, policy: Policy, seed: int
+    champion: Shipped,
+    challenger: Shipped,
+    test: Mapping[str, Sequence[Row]],
+    spread: Spread,
+    policy: Policy,
+    seed: int,
 ) -> Judgement:
     """`test` holds the rows of `frozen` and, if any came, of `fresh`."""
-    compared = {name: _compared(champion, challenger, rows, spread, policy, seed) for name, rows in test.items() if rows}
+    compared = {
+        name: _compared(champion, challenger, rows, spread, policy, seed)
+        for name, rows in test.items()
+        if rows
+    }
     speed = side_by_side(champion, challenger, test["frozen"], seed)
     growth = variants.size_of(challenger.folder) / variants.size_of(champion.folder)
     return Judgement(
@@ -89,7 +107,9 @@ def judge(
     )
 
 
-def _compared(champion: Shipped, challenger: Shipped, rows: Sequence[Row], spread: Spread, policy: Policy, seed: int) -> Comparison:
+def _compared(
+    champion: Shipped, challenger: Shipped, rows: Sequence[Row], spread: Spread, policy: Policy, seed: int
+) -> Comparison:
     names = answers.names_of([champion, challenger], rows)
     truth = answers.truth_of([row["label"] for row in rows], names)
     old, new = (answers.numbered(model.ask(rows), model.labels, names) for model in (champion, challenger))
@@ -97,23 +117,36 @@ def _compared(champion: Shipped, challenger: Shipped, rows: Sequence[Row], sprea
 
 
 def side_by_side(champion: Shipped, challenger: Shipped, rows: Sequence[Row], seed: int) -> Speed:
-    """The headline course of the benchmark: from the input as the user has it to the answer, one thread, in turns."""
+    """The headline course of the benchmark.
+
+    From the input as the user has it to the answer, one thread, in turns.
+    """
     chosen = [rows[at] for at in np.random.default_rng(seed).permutation(len(rows))[:TIMED_ROWS]]
     setting = variants.Setting(
         champion.kind_name, champion.labels, input_size=0, batch=1, seed=seed, device="cpu"
     )  # of which ONNX asks the kind
     named = {"champion": champion.folder, "challenger": challenger.folder}
-    opened = [variants.open_variant(variants.Source(name, "onnx", folder), setting) for name, folder in named.items()]
+    opened = [
+        variants.open_variant(variants.Source(name, "onnx", folder), setting)
+        for name, folder in named.items()
+    ]
     course = latency.courses(chosen, ROUNDS, threads=1, longest=None, batch=1)[0]
-    taken = latency.summarize({course.name: latency.measure(opened, course)}, [course], reference="champion")["challenger"]
+    taken = latency.summarize({course.name: latency.measure(opened, course)}, [course], reference="champion")[
+        "challenger"
+    ]
     return Speed(taken["speedup"], taken["speedup_quartile_1"], taken["speedup_quartile_3"])
 
 
 def _fallen(compared: Mapping[str, Comparison], policy: Policy) -> list[str]:
-    said = [f"worse on the {name} test rows: {told(one)}" for name, one in compared.items() if one.verdict == "worse"]
+    said = [
+        f"worse on the {name} test rows: {told(one)}"
+        for name, one in compared.items()
+        if one.verdict == "worse"
+    ]
     for name, one in compared.items():
         said += [
-            f"{category} falls beyond noise on the {name} test rows: F1 {_signed(one.categories[category])}; at most "
+            f"{category} falls beyond noise on the {name} test rows: F1 "
+            f"{_signed(one.categories[category])}; at most "
             f"{policy.max_class_fall:g} is allowed"
             for category in one.fallen(policy.max_class_fall)
         ]
@@ -124,20 +157,32 @@ def _slower(speed: Speed, policy: Policy) -> list[str]:
     """Only if all quartiles say so: a busy machine must not stop a good model."""
     if speed.quartile_3 >= 1 / policy.max_slowdown:
         return []
-    return [f"takes {1 / speed.median:.2f} times the champion's time; at most {policy.max_slowdown:g} is allowed"]
+    return [
+        f"takes {1 / speed.median:.2f} times the champion's time; at most {policy.max_slowdown:g} is allowed"
+    ]
 
 
 def _larger(growth: float, policy: Policy) -> list[str]:
-    return [f"has {growth:.2f} times the champion's bytes; at most {policy.max_growth:g} is allowed"] if growth > policy.max_growth else []
+    return (
+        [f"has {growth:.2f} times the champion's bytes; at most {policy.max_growth:g} is allowed"]
+        if growth > policy.max_growth
+        else []
+    )
 
 
 def _for_it(compared: Mapping[str, Comparison], policy: Policy) -> list[str]:
     enough = ("better",) if policy.promote_if == "better" else ("better", "no difference")
-    return [f"{one.verdict} on the {name} test rows: {told(one)}" for name, one in compared.items() if one.verdict in enough]
+    return [
+        f"{one.verdict} on the {name} test rows: {told(one)}"
+        for name, one in compared.items()
+        if one.verdict in enough
+    ]
 
 
 def told(one: Comparison) -> str:
-    """`macro_f1 0.812 → 0.841, +0.029 [+0.004, +0.054] on 649 rows; a difference below 0.025 could not have been seen`."""
+    """`macro_f1 0.812 → 0.841, +0.029 [+0.004, +0.054] on 649 rows; a difference below 0.025 could not have
+    been seen`.
+    """
     found = one.difference
     return (
         f"{one.figure} {found.champion:.3f} → {found.challenger:.3f}, {_signed(found)} on {one.rows} rows; "
@@ -156,7 +201,9 @@ def summary(one: Comparison) -> dict[str, Any]:
         "figure": one.figure,
         "rows": one.rows,
         **_rounded({"champion": found.champion, "challenger": found.challenger, "difference": found.value}),
-        **_rounded({"low": found.low, "high": found.high, "smallest_visible": found.visible, "margin": one.margin}),
+        **_rounded(
+            {"low": found.low, "high": found.high, "smallest_visible": found.visible, "margin": one.margin}
+        ),
         "gained": one.gained,
         "lost": one.lost,
     }

@@ -1,4 +1,7 @@
-"""What a night works with: a worktree of the project, the run and how it is retrained, and a way to bring the run up to date there."""
+"""What a night works with.
+
+A worktree of the project, the run and how it is retrained, and a way to bring the run up to date there.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ class NotTrainedError(Exception):
 
 @dataclass(frozen=True)
 class Night:
-    """`root` is the worktree, which is the current directory, at the commit `base`; `train` brings the run up to date in it."""
+    """`root` is the worktree, which is the current directory, at the commit `base`.
+
+    `train` brings the run up to date in it.
+    """
 
     root: Path
     run: str
@@ -73,17 +79,39 @@ class Night:
                 committed.files(repo, commit).get(f"data/{self.run}/{artifact}", str(to), recursive=True)
         except Exception as error:  # each kind of remote has errors of its own
             why = " ".join(str(error).split())[:200]
-            raise DataError(f"data/{self.run}/{artifact}", f"of {commit[:12]} is neither in DVC's cache nor in its remote: {why}") from None
+            raise DataError(
+                f"data/{self.run}/{artifact}",
+                f"of {commit[:12]} is neither in DVC's cache nor in its remote: {why}",
+            ) from None
 
     def locked(self) -> dict[str, str]:
         """Path -> md5 of the run's outputs in dvc.lock."""
         path = self.root / "dvc.lock"
-        stages = (documents.yaml(path.read_bytes(), path.name) or {}).get("stages", {}) if path.exists() else {}
-        return {out["path"]: out["md5"] for name, stage in stages.items() if name.endswith(f"@{self.run}") for out in stage.get("outs", [])}
+        stages = (
+            (documents.yaml(path.read_bytes(), path.name) or {}).get("stages", {}) if path.exists() else {}
+        )
+        return {
+            out["path"]: out["md5"]
+            for name, stage in stages.items()
+            if name.endswith(f"@{self.run}")
+            for out in stage.get("outs", [])
+        }
 
     def back_to_champion(self) -> None:
-        """Params, lock, figures and raw data are those of the base again. What was collected, set aside or measured of seeds stays."""
-        git(self.root, "checkout", "--quiet", self.base, "--", "params.yaml", "dvc.lock", f"{self.store.raw.name}.dvc")
+        """Params, lock, figures and raw data are those of the base again.
+
+        What was collected, set aside or measured of seeds stays.
+        """
+        git(
+            self.root,
+            "checkout",
+            "--quiet",
+            self.base,
+            "--",
+            "params.yaml",
+            "dvc.lock",
+            f"{self.store.raw.name}.dvc",
+        )
         self.take_pointer(self.base)
         kept = f"{history.folder(self.run).as_posix()}/"
         for path in names(self.root, "ls-tree", "-r", "--name-only", self.base, "--", f"data/{self.run}"):

@@ -1,4 +1,7 @@
-"""A former champion comes back: its artifacts, figures and data pointers, as they stood in the commit that brought it."""
+"""A former champion comes back.
+
+Its artifacts, figures and data pointers, as they stood in the commit that brought it.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ def back_to(night: Night, version: int, keep_rows: bool, reason: str) -> Entry:
     rows = _keep(night, commit_rows=learned, names=unlearned, collect=keep_rows, of=now.version if now else 0)
     operator, why = who(night.root), " ".join(reason.split()) or NO_REASON
     told = _remains(rows, keep_rows, unlearned, night.run) if rows else ""
-    entry = night.entry("rolled back", f"from v{now.version if now else 0} by {operator}: {why}{told}", champion.version)
+    entry = night.entry(
+        "rolled back", f"from v{now.version if now else 0} by {operator}: {why}{told}", champion.version
+    )
     registry.write(night.root, replace(champion, since=entry["at"], by=operator, why=f"rolled back: {why}"))
     if keep_rows:
         entry["collected"] += rows
@@ -60,7 +65,8 @@ def _remains(rows: int, collected: bool, names: Sequence[str], run: str) -> str:
     where = f"data/{'collected' if collected else 'quarantine'}/{run}"
     went = "are collected again" if collected else "went to quarantine"
     return (
-        f"; {rows} rows that the champions since had learned from {went}: they are still in {where}, in earlier commits' data "
+        f"; {rows} rows that the champions since had learned from {went}: they are still in {where}, in "
+        "earlier commits' data "
         f"({', '.join(names)}) and so in DVC's cache and remote; docs/retraining.md says how to erase rows"
     )
 
@@ -70,14 +76,20 @@ def _former(night: Night, version: int) -> tuple[registry.Champion, str]:
     wanted = version or (now.former if now else None)
     commit = registry.find(night.root, night.run, wanted, night.base) if wanted else None
     if wanted is None or commit is None:
-        known = ", ".join(sorted({f"v{entry['version']}" for entry in history.read(night.root, night.run)})) or "none"
+        known = (
+            ", ".join(sorted({f"v{entry['version']}" for entry in history.read(night.root, night.run)}))
+            or "none"
+        )
         what = f"v{wanted}" if wanted else "a champion before this one"
         raise ParamsError(f"run {night.run}", f"there is no {what}; champions so far: {known}")
     return registry.parsed(text(night.root, commit, registry.file(night.run).as_posix()), commit), commit
 
 
 def _bring(night: Night, commit: str) -> None:
-    """The run's own part of dvc.lock, its figures, its raw data's pointer and what its teacher began from; other runs keep theirs."""
+    """The run's own part of dvc.lock, its figures, its raw data's pointer and what its teacher began from.
+
+    Other runs keep theirs.
+    """
     yaml = YAML()
     lock = yaml.load((night.root / "dvc.lock").read_text(encoding="utf-8"))
     former = yaml.load(text(night.root, commit, "dvc.lock"))
@@ -87,13 +99,33 @@ def _bring(night: Night, commit: str) -> None:
     lock["stages"] = {name: (ours | others)[name] for name in order if name in ours or name in others}
     with (night.root / "dvc.lock").open("w", encoding="utf-8") as file:
         yaml.dump(lock, file)
-    source = documents.yaml(os.fsencode(text(night.root, commit, "params.yaml")), "params.yaml")["runs"][night.run]["pretrain"]["source"]
+    source = documents.yaml(os.fsencode(text(night.root, commit, "params.yaml")), "params.yaml")["runs"][
+        night.run
+    ]["pretrain"]["source"]
     if source != night.params["pretrain"]["source"]:
-        overrides.apply(night.root / "params.yaml", [f"runs.{night.run}.pretrain.source={json.dumps(source)}"])
+        overrides.apply(
+            night.root / "params.yaml", [f"runs.{night.run}.pretrain.source={json.dumps(source)}"]
+        )
     night.take_pointer(commit)
     kept = f"{history.folder(night.run).as_posix()}/"
-    named = names(night.root, "ls-tree", "-r", "--name-only", commit, "--", f"data/{night.run}", f"data/raw/{night.run}.dvc")
-    git(night.root, "checkout", "--quiet", commit, "--", *(name for name in named if not name.startswith(kept)))
+    named = names(
+        night.root,
+        "ls-tree",
+        "-r",
+        "--name-only",
+        commit,
+        "--",
+        f"data/{night.run}",
+        f"data/raw/{night.run}.dvc",
+    )
+    git(
+        night.root,
+        "checkout",
+        "--quiet",
+        commit,
+        "--",
+        *(name for name in named if not name.startswith(kept)),
+    )
 
 
 def _learned(night: Night) -> dict[str, bytes]:

@@ -1,7 +1,9 @@
-"""A night, step by step: take the inbox in; if enough has come together, train a challenger and judge it; write down what was done.
+"""A night, step by step: take the inbox in; if enough has come together, train a challenger and judge it;
+write down what was done.
 
-All of it happens in a worktree, so that the checkout stays as it is until the commit is taken over, and a refusal changes no more than what
-was collected. Every step can be done again after a kill: it writes the same files, and DVC knows what was trained.
+All of it happens in a worktree, so that the checkout stays as it is until the commit is taken over, and a
+refusal changes no more than what was collected. Every step can be done again after a kill: it writes the same
+files, and DVC knows what was trained.
 """
 
 from __future__ import annotations
@@ -43,9 +45,13 @@ def enroll(night: Night) -> Entry:
         raise ParamsError("dvc.lock", f"has no model of `{night.run}` yet; {advice}")
     publish.check_out(night.root, night.run)
     now, entries = registry.read(night.root, night.run), history.read(night.root, night.run)
-    entry = night.entry("enrolled", "what dvc.lock holds is the champion; it was not judged", history.versions(entries) + 1)
+    entry = night.entry(
+        "enrolled", "what dvc.lock holds is the champion; it was not judged", history.versions(entries) + 1
+    )
     former = now.version if now else None
-    champion = registry.Champion(night.run, entry["version"], entry["at"], former, model, md5, None, git.who(night.root), entry["why"])
+    champion = registry.Champion(
+        night.run, entry["version"], entry["at"], former, model, md5, None, git.who(night.root), entry["why"]
+    )
     registry.write(night.root, champion)
     return written(night, entry)
 
@@ -60,24 +66,39 @@ def spend(night: Night, found: Sequence[Drop], scratch: Path) -> Entry:
     started = time.monotonic()
     champion = registry.read(night.root, night.run)
     if champion is None:
-        raise ParamsError(f"run {night.run}", f"has no champion yet; `python -m flows.retrain enroll {night.run}` makes one")
+        raise ParamsError(
+            f"run {night.run}", f"has no champion yet; `python -m flows.retrain enroll {night.run}` makes one"
+        )
     for artifact in (MODEL, INGEST):
         night.fetch(artifact, night.champions_commit(), scratch / artifact)
     night.store.restore()
-    entries, kind = history.read(night.root, night.run), answers.shipped(scratch / MODEL, night.params["kind"]).kind
+    entries, kind = (
+        history.read(night.root, night.run),
+        answers.shipped(scratch / MODEL, night.params["kind"]).kind,
+    )
     rules = drops.rules_of(kind, night.params, night.policy)
     taken = intake.take_in(found, night.store, rules, night.policy, _baseline(night, entries, scratch))
     for one in taken:
-        night.say(f"{one.drop.name}: {one.taken} of {one.rows or 0} rows taken{f'; set aside: {one.fault}' if one.fault else ''}")
+        night.say(
+            f"{one.drop.name}: {one.taken} of {one.rows or 0} rows "
+            f"taken{f'; set aside: {one.fault}' if one.fault else ''}"
+        )
     known = filter.known_of(scratch / INGEST, kind)
     use, wait = intake.ready(night.store, rules, known)
     rows = Rows(use, wait, history.waiting(entries) + sum(one.taken for one in taken))
     if rows.since < night.policy.min_new_rows:
-        why = f"{rows.since} rows have come since the last judgement; a challenger is trained from {night.policy.min_new_rows} on"
-        entry = night.entry("collected", why, champion.version, taken, collected=rows.collected, waiting=rows.since)
+        why = (
+            f"{rows.since} rows have come since the last judgement; a challenger is trained from "
+            f"{night.policy.min_new_rows} on"
+        )
+        entry = night.entry(
+            "collected", why, champion.version, taken, collected=rows.collected, waiting=rows.since
+        )
     elif not use:
         why = "all rows that are collected wait until their class is large enough"
-        entry = night.entry("collected", why, champion.version, taken, collected=rows.collected, waiting=rows.since)
+        entry = night.entry(
+            "collected", why, champion.version, taken, collected=rows.collected, waiting=rows.since
+        )
     else:
         night.store.version()
         entry = _challenge(night, champion, scratch, taken, rows, rules)
@@ -86,16 +107,25 @@ def spend(night: Night, found: Sequence[Drop], scratch: Path) -> Entry:
 
 
 def _challenge(
-    night: Night, champion: registry.Champion, place: Path, taken: Sequence[intake.Taken], rows: Rows, rules: drops.Rules
+    night: Night,
+    champion: registry.Champion,
+    place: Path,
+    taken: Sequence[intake.Taken],
+    rows: Rows,
+    rules: drops.Rules,
 ) -> Entry:
-    """Where the data will not make a challenger, what came is collected all the same, or the same drop would stop every night."""
+    """Where the data will not make a challenger, what came is collected all the same, or the same drop would
+    stop every night.
+    """
     try:
         return challenge(night, champion, place, taken, rows, rules)
     except NotTrainedError as error:
         if error.code != USERS_FAULT:
             raise
         night.back_to_champion()
-        return night.entry("collected", str(error), champion.version, taken, collected=rows.collected, waiting=rows.since)
+        return night.entry(
+            "collected", str(error), champion.version, taken, collected=rows.collected, waiting=rows.since
+        )
 
 
 def _baseline(night: Night, entries: Sequence[Entry], scratch: Path) -> Baseline:

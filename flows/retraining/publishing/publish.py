@@ -1,7 +1,9 @@
-"""How a night's commit becomes the project's: prepared behind a reference of its own, then pushed, taken over and tagged.
+"""How a night's commit becomes the project's: prepared behind a reference of its own, then pushed, taken over
+and tagged.
 
-Each of these can be repeated: a kill in between leaves refs/slipway/nights/<run>, and the next night goes on from there. The commit holds
-nothing but what retraining writes; it is made in a worktree, so that no edit of the checkout slips into it.
+Each of these can be repeated: a kill in between leaves refs/slipway/nights/<run>, and the next night goes on
+from there. The commit holds nothing but what retraining writes; it is made in a worktree, so that no edit of
+the checkout slips into it.
 """
 
 from __future__ import annotations
@@ -25,14 +27,20 @@ NOBODY = ("-c", "user.name=Slipway", "-c", "user.email=slipway@localhost")
 
 @dataclass(frozen=True)
 class Target:
-    """Where a run's commits go; an empty `branch` is the one that is checked out. `base` is what they build on."""
+    """Where a run's commits go; an empty `branch` is the one that is checked out.
+
+    `base` is what they build on.
+    """
 
     branch: str
     base: str
 
 
 def owned(root: Path, run: str) -> list[str]:
-    """The paths that a night's commit may hold. params.yaml is one of them for a pin that retraining itself writes."""
+    """The paths that a night's commit may hold.
+
+    Params.yaml is one of them for a pin that retraining itself writes.
+    """
     pointers = [pointer.path.relative_to(root) for pointer in Store(root, run).pointers()]
     ignored = [path.with_name(".gitignore") for path in pointers]
     named = [path.as_posix() for path in (*pointers, *ignored, registry.folder(run))]
@@ -41,7 +49,8 @@ def owned(root: Path, run: str) -> list[str]:
 
 def target(root: Path, run: str, policy: Policy) -> Target:
     """Raises:
-    ParamsError: there is no commit yet, owned files of the checkout have uncommitted edits, or the branch and the checkout have diverged.
+    ParamsError: there is no commit yet, owned files of the checkout have uncommitted edits, or the branch and
+        the checkout have diverged.
     """
     head = commit(root)
     if head is None:
@@ -50,7 +59,9 @@ def target(root: Path, run: str, policy: Policy) -> Target:
         edits = changed(root, *_overwritten(root, run, policy), untracked=True)
         if edits:
             named = ", ".join(edits[:5])
-            raise ParamsError(named, "has uncommitted edits, which this would have to overwrite; commit or undo them first")
+            raise ParamsError(
+                named, "has uncommitted edits, which this would have to overwrite; commit or undo them first"
+            )
         _check_data(root, run)
         return Target("", head)
     branch = _branch(root, run)
@@ -59,20 +70,27 @@ def target(root: Path, run: str, policy: Policy) -> Target:
         return Target(branch, head)
     if _is_ancestor(root, head, tip):
         return Target(branch, tip)
-    raise ParamsError(f"branch {branch}", "and the checkout have diverged; merge the branch, or delete it, and run again")
+    raise ParamsError(
+        f"branch {branch}", "and the checkout have diverged; merge the branch, or delete it, and run again"
+    )
 
 
 def _check_data(root: Path, run: str) -> None:
     if changed := Store(root, run).changed():
         advice = "`dvc add` and commit the change, or undo it with `dvc checkout --force`"
-        raise ParamsError(", ".join(changed), f"holds data that are in no commit, which this would have to overwrite; {advice}")
+        raise ParamsError(
+            ", ".join(changed),
+            f"holds data that are in no commit, which this would have to overwrite; {advice}",
+        )
 
 
 def _branch(root: Path, run: str) -> str:
     """Of the pull requests. It moves under the feet of whoever has it checked out, so nobody may."""
     branch = f"retrain/{run}"
     if git(root, "branch", "--show-current") == branch:
-        raise ParamsError(f"branch {branch}", "is checked out, and nights commit to it; check out another one")
+        raise ParamsError(
+            f"branch {branch}", "is checked out, and nights commit to it; check out another one"
+        )
     return branch
 
 
@@ -82,7 +100,9 @@ def _overwritten(root: Path, run: str, policy: Policy) -> list[str]:
 
 
 def catch_up(root: Path, run: str, policy: Policy, say: Say) -> None:
-    """What others pushed since to the branch that is checked out is taken over before a night, or its push would be refused."""
+    """What others pushed since to the branch that is checked out is taken over before a night, or its push
+    would be refused.
+    """
     if not (policy.push and policy.publish == "main" and (theirs := fetch(root, say))):
         return
     head = commit(root) or ""
@@ -92,7 +112,10 @@ def catch_up(root: Path, run: str, policy: Policy, say: Say) -> None:
     try:
         git(root, "merge", "--quiet", "--ff-only", theirs)
     except GitError as error:
-        raise ParamsError("the checkout", f"cannot move to what was pushed to its branch: {error}; commit or undo these edits") from None
+        raise ParamsError(
+            "the checkout",
+            f"cannot move to what was pushed to its branch: {error}; commit or undo these edits",
+        ) from None
     check_out(root, run)
     say(f"took over what was pushed to the branch, up to {theirs[:12]}")
 
@@ -100,7 +123,11 @@ def catch_up(root: Path, run: str, policy: Policy, say: Say) -> None:
 def prepare(root: Path, folder: Path, run: str, message: str) -> str:
     """Commits what the night wrote in the worktree `folder`; a line of the history at least."""
     known = set(names(folder, "ls-files", "--", *owned(folder, run)))
-    paths = [path for path in owned(folder, run) if (folder / path).exists() or any(_within(one, path) for one in known)]
+    paths = [
+        path
+        for path in owned(folder, run)
+        if (folder / path).exists() or any(_within(one, path) for one in known)
+    ]
     git(folder, "add", "--all", "--", *paths)
     who = () if _has_identity(folder) else NOBODY
     git(folder, *who, "commit", "--quiet", "--no-verify", "--message", message)
@@ -119,7 +146,8 @@ def entry_of(root: Path, run: str, made: str) -> history.Entry:
 
 
 def publish(root: Path, run: str, policy: Policy, made: str, say: Say) -> bool:
-    """False if the branch has moved on meanwhile: the night must be begun again from there, which trains nothing twice.
+    """False if the branch has moved on meanwhile: the night must be begun again from there, which trains
+    nothing twice.
 
     Raises:
         PassingError: a remote did not take it; the next night tries again.
@@ -140,7 +168,10 @@ def publish(root: Path, run: str, policy: Policy, made: str, say: Say) -> bool:
 
 
 def _has_moved(root: Path, run: str, policy: Policy, made: str) -> bool:
-    """Whether somebody has committed to the branch since the night began. A branch that was merged meanwhile has not moved."""
+    """Whether somebody has committed to the branch since the night began.
+
+    A branch that was merged meanwhile has not moved.
+    """
     tip = commit(root) if policy.publish == "main" else _find(root, f"refs/heads/retrain/{run}")
     if tip is None or _is_ancestor(root, tip, made) or _is_ancestor(root, made, tip):
         return False
@@ -158,14 +189,19 @@ def _take_over(root: Path, run: str, policy: Policy, made: str) -> list[str]:
         try:
             git(root, "merge", "--quiet", "--ff-only", made)
         except GitError as error:
-            fault = f"cannot move to the night's commit {made[:12]}: {error}; commit or undo these edits, and the next night goes on"
+            fault = (
+                f"cannot move to the night's commit {made[:12]}: {error}; commit or undo these edits, "
+                "and the next night goes on"
+            )
             raise ParamsError("the checkout", fault) from None
     check_out(root, run)
     return tag(root, run)
 
 
 def tag(root: Path, run: str) -> list[str]:
-    """Gives the champion of the commit that is checked out its tag, annotated with the verdict, if it lacks one; returns the tag."""
+    """Gives the champion of the commit that is checked out its tag, annotated with the verdict, if it lacks
+    one; returns the tag.
+    """
     at = registry.commit_of(root, run, "HEAD")
     if not at:
         return []
@@ -174,19 +210,33 @@ def tag(root: Path, run: str) -> list[str]:
         entries = history.parsed(text(root, "HEAD", history.file(run).as_posix()))
         brought = next(entry for entry in entries if entry["version"] == champion.version)
         who = () if _has_identity(root) else NOBODY
-        git(root, *who, "tag", "--annotate", "--no-sign", "--message", history.headline(brought), champion.tag, at)
+        git(
+            root,
+            *who,
+            "tag",
+            "--annotate",
+            "--no-sign",
+            "--message",
+            history.headline(brought),
+            champion.tag,
+            at,
+        )
     return [champion.tag]
 
 
 def tag_merged(root: Path, run: str, policy: Policy, say: Say) -> None:
-    """Where commits go to a branch, a champion gets its tag when that is merged; the remote gets it when it has the commit."""
+    """Where commits go to a branch, a champion gets its tag when that is merged.
+
+    The remote gets it when it has the commit.
+    """
     tags = tag(root, run)
     if policy.push and tags:
         push_tags(root, tags, say)
 
 
 def check_out(root: Path, run: str) -> None:
-    """The artifacts of the run as dvc.lock and the .dvc files have them, from DVC's cache, else from its remote.
+    """The artifacts of the run as dvc.lock and the .dvc files have them, from DVC's cache, else from its
+    remote.
 
     Raises:
         DataError: neither has them.
@@ -202,7 +252,9 @@ def check_out(root: Path, run: str) -> None:
             repo.checkout(targets=outs, force=True)
     except Exception as error:  # each kind of remote has errors of its own
         why = " ".join(str(error).split())[:300] or type(error).__name__
-        raise DataError(f"data/{run}", f"neither DVC's cache nor its remote has all that dvc.lock names: {why}") from None
+        raise DataError(
+            f"data/{run}", f"neither DVC's cache nor its remote has all that dvc.lock names: {why}"
+        ) from None
     finally:
         repo.close()
     Store(root, run).restore()

@@ -29,13 +29,18 @@ def push_artifacts(root: Path, run: str, made: str, say: Say) -> None:
         say(f"pushed to the DVC remote: {count} files")
     except Exception as error:  # each kind of remote has errors of its own
         why = " ".join(str(error).split())[:300] or type(error).__name__
-        raise PassingError("DVC remote", f"did not take the night's artifacts: {why}; the next night tries again") from None
+        raise PassingError(
+            "DVC remote", f"did not take the night's artifacts: {why}; the next night tries again"
+        ) from None
     finally:
         repo.close()
 
 
 def _remotes(root: Path) -> dict[str, Any]:
-    """As the checkout resolves them: of another commit DVC would take a folder named relative to the project for one below `/`."""
+    """As the checkout resolves them.
+
+    Of another commit DVC would take a folder named relative to the project for one below `/`.
+    """
     repo = Repo(str(root))
     try:
         return {name: dict(remote) for name, remote in repo.config["remote"].items()}
@@ -48,7 +53,12 @@ def push_commits(root: Path, run: str, policy: Policy, tags: Sequence[str], say:
     if not branch:
         say("no branch is checked out: nothing was pushed")
         return
-    push(root, [f"refs/heads/{branch}:refs/heads/{branch}", *(f"refs/tags/{one}" for one in tags)], policy.publish == "branch", say)
+    push(
+        root,
+        [f"refs/heads/{branch}:refs/heads/{branch}", *(f"refs/tags/{one}" for one in tags)],
+        policy.publish == "branch",
+        say,
+    )
 
 
 def push(root: Path, refs: Sequence[str], rewritten: bool, say: Say) -> None:
@@ -56,7 +66,8 @@ def push(root: Path, refs: Sequence[str], rewritten: bool, say: Say) -> None:
 
     Args:
         refs: the branch before the tags.
-        rewritten: the first of them may have to forget what the remote has of it, as a branch begun anew after a merge.
+        rewritten: the first of them may have to forget what the remote has of it, as a branch begun anew
+            after a merge.
 
     Raises:
         PassingError: the remote did not take them, or a hook of the checkout refused.
@@ -67,20 +78,32 @@ def push(root: Path, refs: Sequence[str], rewritten: bool, say: Say) -> None:
         return
     try:
         # A branch that was merged and deleted there would break the lease.
-        force = ["--force-with-lease"] if rewritten and git(root, "ls-remote", remote, refs[0].partition(":")[0]) else []
+        force = (
+            ["--force-with-lease"]
+            if rewritten and git(root, "ls-remote", remote, refs[0].partition(":")[0])
+            else []
+        )
         for ref in refs:
             git(root, "push", "--quiet", *force, remote, ref)
             force = []
     except HookError as error:
-        raise PassingError(f"git remote {remote}", f"did not get the night's commit: {error}; it waits here for the next night") from None
+        raise PassingError(
+            f"git remote {remote}",
+            f"did not get the night's commit: {error}; it waits here for the next night",
+        ) from None
     except GitError as error:
         advice = "if it has commits that are not here, `git pull --no-rebase`; the next night tries again"
-        raise PassingError(f"git remote {remote}", f"did not take the night's commit: {error}; {advice}") from None
+        raise PassingError(
+            f"git remote {remote}", f"did not take the night's commit: {error}; {advice}"
+        ) from None
     say(f"pushed {', '.join(one.partition(':')[0].split('/', 2)[2] for one in refs)} to {remote}")
 
 
 def push_tags(root: Path, tags: Sequence[str], say: Say) -> None:
-    """Those that the remote lacks, of commits that it has on its branch; the others wait until their branch is pushed."""
+    """Those that the remote lacks, of commits that it has on its branch.
+
+    The others wait until their branch is pushed.
+    """
     remote = _remote(root)
     theirs = fetch(root, say) if remote else None
     if remote is None or theirs is None:
@@ -100,7 +123,10 @@ def _holds(root: Path, commit: str, tag: str) -> bool:
 
 
 def fetch(root: Path, say: Say) -> str | None:
-    """The commit that the remote has of the branch that is checked out; None if it has none, or cannot be asked now."""
+    """The commit that the remote has of the branch that is checked out.
+
+    None if it has none, or cannot be asked now.
+    """
     remote, branch = _remote(root), git(root, "branch", "--show-current")
     if remote is None or not branch:
         return None

@@ -1,7 +1,9 @@
-"""Mends what a kill left of git's work in a checkout: locks of dead processes, and a commit that was taken over by halves.
+"""Mends what a kill left of git's work in a checkout: locks of dead processes, and a commit that was taken
+over by halves.
 
-Git takes no step past a lock that lies there, and does not merge over files that differ from its index, even if they are what the merge
-would write. Only what the merge itself had begun to write is finished here; edits of others stay as they are and stop the merge.
+Git takes no step past a lock that lies there, and does not merge over files that differ from its index, even
+if they are what the merge would write. Only what the merge itself had begun to write is finished here; edits
+of others stay as they are and stop the merge.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ STALE_SECONDS = 2.0
 
 def drop_locks(root: Path) -> list[str]:
     """Removes the locks of git in the checkout, unless git is at work there; their names."""
-    place = (root / git(root, "rev-parse", "--git-common-dir")).resolve()  # of a worktree, its own lie below it
+    place = (
+        root / git(root, "rev-parse", "--git-common-dir")
+    ).resolve()  # of a worktree, its own lie below it
     own = Path(git(root, "rev-parse", "--absolute-git-dir")).resolve()
     locks = {*place.glob("*.lock"), *place.glob("refs/**/*.lock"), *own.glob("*.lock")}
     found = sorted(path for path in locks if time.time() - path.stat().st_mtime > STALE_SECONDS)
@@ -32,9 +36,14 @@ def drop_locks(root: Path) -> list[str]:
 
 
 def finish_files(root: Path, made: str) -> list[str]:
-    """Brings index and files of the checkout to the commit `made` where a merge had got that far; their paths."""
+    """Brings index and files of the checkout to the commit `made` where a merge had got that far.
+
+    Their paths.
+    """
     finished = []
-    for path in names(root, "diff", "--name-only", "--relative", "--no-renames", "--diff-filter=AM", "HEAD", made):
+    for path in names(
+        root, "diff", "--name-only", "--relative", "--no-renames", "--diff-filter=AM", "HEAD", made
+    ):
         file = root / path
         if (
             file.is_file()

@@ -1,9 +1,11 @@
-"""The model card of a run: what the model is, where it comes from, what it is for, how good it is, and how to use and repeat it.
+"""The model card of a run: what the model is, where it comes from, what it is for, how good it is, and how to
+use and repeat it.
 
     python -m flows.retraining.record.card RUN
 
-Written from what is in the checkout and in git: dvc.lock, params.yaml, the stages' figures, the report of ingest, and the registry. The
-same checkout gives the same bytes. The headings follow Mitchell et al., Model Cards for Model Reporting (2019).
+Written from what is in the checkout and in git: dvc.lock, params.yaml, the stages' figures, the report of
+ingest, and the registry. The same checkout gives the same bytes. The headings follow Mitchell et al., Model
+Cards for Model Reporting (2019).
 """
 
 from __future__ import annotations
@@ -60,21 +62,31 @@ def _what(facts: Facts) -> list[str]:
         ["largest input", f"{literal(size)} (tokens of a text, pixels of a picture's side)"],
         ["made from", named(facts.settings.get("pretrain", {}).get("source", {})) or NOT_KNOWN],
     ]
-    about = "A pretrained model, fine-tuned on labelled rows, cut down, taught again by its larger self and quantized; by Slipway."
+    about = (
+        "A pretrained model, fine-tuned on labelled rows, cut down, taught again by its larger self and "
+        "quantized; by Slipway."
+    )
     return ["## What it is", about, table(["", ""], rows), *_standing(facts)]
 
 
 def _standing(facts: Facts) -> list[str]:
     champion = facts.champion
     if champion is None:
-        return [f"**Not promoted**: there is no `registry/{facts.run}/champion.json`. This card tells of what the checkout holds."]
+        return [
+            f"**Not promoted**: there is no `registry/{facts.run}/champion.json`. This card tells of what "
+            "the checkout holds."
+        ]
     former = champion.get("former")
     before = f"It took the place of version {literal(former)}." if former is not None else "It is the first."
-    told = [f"Champion of the run since {literal(champion.get('since'))}, version {literal(champion.get('version'))}. {before}"]
+    told = [
+        f"Champion of the run since {literal(champion.get('since'))}, version "
+        f"{literal(champion.get('version'))}. {before}"
+    ]
     if champion.get("md5") != facts.md5():
         told.append(
             f"**The checkout holds another model than the champion** (md5 {code(champion.get('md5'))}): "
-            f"what is told below is not the champion's. `git checkout` of {code(champion.get('tag'))} brings it back."
+            f"what is told below is not the champion's. `git checkout` of {code(champion.get('tag'))} "
+            "brings it back."
         )
     if by := champion.get("by"):
         told.append(f"Brought by {literal(by)}: {literal(champion.get('why', ''))}")
@@ -103,7 +115,11 @@ def _lineage(facts: Facts) -> list[str]:
     if not rows:
         return ["## Lineage", "dvc.lock knows nothing of this run: it has not been run here."]
     tag = (facts.champion or {}).get("tag")
-    where = f"The commit is the one that the git tag {code(tag)} names." if tag else "There is no tag yet: not promoted."
+    where = (
+        f"The commit is the one that the git tag {code(tag)} names."
+        if tag
+        else "There is no tag yet: not promoted."
+    )
     told = f"{where} Hashes are those of dvc.lock; each stage's code and values stand there, too."
     return ["## Lineage", told, table(["", "path", "md5", "size"], rows)]
 
@@ -124,22 +140,39 @@ def _data(facts: Facts) -> list[str]:
         ["set aside", named(intake.get("rejected", {})) or "none"],
         ["mended", named(intake["cleaned"]) or "nothing" if "cleaned" in intake else NOT_KNOWN],
         ["columns", named(settings.get("columns", {}))],
-        ["split", f"{literal(settings.get('split'))}, seed {literal(settings.get('split_seed'))}; near duplicates never on two sides"],
+        [
+            "split",
+            f"{literal(settings.get('split'))}, seed {literal(settings.get('split_seed'))}; near duplicates "
+            "never on two sides",
+        ],
     ]
     parts = ["## Data", table(["", ""], rows)]
     if "classes" not in intake:
-        return [*parts, "Rows by class are in the artifact of ingest, which is not in the checkout this was written from."]
+        return [
+            *parts,
+            "Rows by class are in the artifact of ingest, which is not in the checkout this was written "
+            "from.",
+        ]
     splits = list(intake["rows"])
-    classes = [[literal(name), *(str(count.get(split, 0)) for split in splits)] for name, count in intake["classes"].items()]
+    classes = [
+        [literal(name), *(str(count.get(split, 0)) for split in splits)]
+        for name, count in intake["classes"].items()
+    ]
     parts += [table(["class", *splits], classes)]
     files = intake.get("files", [])
-    lines = [[literal(one["file"]), literal(one["encoding"] or NOT_KNOWN), literal(one["rows"])] for one in files[:FILES_SHOWN]]
+    lines = [
+        [literal(one["file"]), literal(one["encoding"] or NOT_KNOWN), literal(one["rows"])]
+        for one in files[:FILES_SHOWN]
+    ]
     more = [f"And {len(files) - FILES_SHOWN} more files."] if len(files) > FILES_SHOWN else []
     return [*parts, table(["file", "encoding", "rows"], lines), *more]
 
 
 def _licences(facts: Facts) -> list[str]:
-    rows = [[about, " ".join(_said(facts, key))] for about, key in (("data", "data_licence"), ("pretrained model", "model_licence"))]
+    rows = [
+        [about, " ".join(_said(facts, key))]
+        for about, key in (("data", "data_licence"), ("pretrained model", "model_licence"))
+    ]
     return ["## Licences", table(["of", "licence"], rows)]
 
 
@@ -165,19 +198,33 @@ def _load(facts: Facts) -> list[str]:
         return ["## How to load it", f"`python -m tasks predict {facts.run} INPUT`"]
     lines = re.sub(r"data/[\w-]+/quantize/out", facts.shipped(), found[1])
     pins = [pin for pin in facts.pins if _is_imported(pin.partition("==")[0], lines)]
-    needs = f"Needs {', '.join(map(code, pins))} and the folder {code(facts.shipped())}, no torch and nothing of Slipway:"
+    needs = (
+        f"Needs {', '.join(map(code, pins))} and the folder {code(facts.shipped())}, no torch and "
+        "nothing of Slipway:"
+    )
     return ["## How to load it", needs, f"```python\n{lines}```"]
 
 
 def _is_imported(package: str, lines: str) -> bool:
-    return re.search(rf"^(import|from)\b.*\b{re.escape(IMPORTED_AS.get(package, package))}\b", lines, re.MULTILINE) is not None
+    return (
+        re.search(
+            rf"^(import|from)\b.*\b{re.escape(IMPORTED_AS.get(package, package))}\b", lines, re.MULTILINE
+        )
+        is not None
+    )
 
 
 def _repeat(facts: Facts) -> list[str]:
     tag = (facts.champion or {}).get("tag")
     lines = [f"git checkout '{re.sub(r'[^A-Za-z0-9@._-]', '', str(tag))}'"] if tag else []
-    lines += [f"dvc pull {facts.shipped()}  # only the model, from the DVC remote", f"make repro RUN={facts.run}  # or all of it, anew"]
-    told = "The same type of machine and what `requirements/*.lock` pins give the same bytes; `dvc.lock` tells whether they did."
+    lines += [
+        f"dvc pull {facts.shipped()}  # only the model, from the DVC remote",
+        f"make repro RUN={facts.run}  # or all of it, anew",
+    ]
+    told = (
+        "The same type of machine and what `requirements/*.lock` pins give the same bytes; `dvc.lock` "
+        "tells whether they did."
+    )
     return ["## How to repeat it", "```sh\n" + "\n".join(lines) + "\n```", told]
 
 

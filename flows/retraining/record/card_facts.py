@@ -1,4 +1,7 @@
-"""What a model card tells of a run, read from the checkout; what is not there is None, and the card says so."""
+"""What a model card tells of a run, read from the checkout.
+
+What is not there is None, and the card says so.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ class Facts:
     timings: JSON | None
     """Of the benchmark."""
     intake: JSON | None
-    """The report of ingest; its short form, without classes and files, where the artifact is not in the checkout."""
+    """The report of ingest; its short form, without classes and files, where the artifact is not in the
+    checkout."""
     champion: JSON | None
     pins: list[str]
     """Lines of requirements/tasks.lock."""
@@ -101,7 +105,12 @@ def _json(file: Path) -> JSON | None:
     except FileNotFoundError:
         return None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise DataError("/".join(file.parts[-4:]), "is not readable as JSON; run what writes it again") from None
+        raise DataError(
+            "/".join(file.parts[-4:]), "is not readable as JSON; run what writes it again"
+        ) from None
     if not isinstance(found, dict):
-        raise DataError("/".join(file.parts[-4:]), "is not what it should be, a mapping of names to values; run what writes it again")
+        raise DataError(
+            "/".join(file.parts[-4:]),
+            "is not what it should be, a mapping of names to values; run what writes it again",
+        )
     return found

@@ -1,4 +1,7 @@
-"""The figures of a model card: quality with intervals beside the teacher and the baseline, and the machine that speed was measured on."""
+"""The figures of a model card.
+
+Quality with intervals beside the teacher and the baseline, and the machine that speed was measured on.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ def quality(facts: Facts) -> list[str]:
     if figures is None or timings is None or "final" not in figures:
         return ["## Figures", NO_FIGURES]
     measured, names = figures["measured"], [name for name in VARIANTS if name in figures]
-    rows = [[literal(name.replace("_", " ")), *(_bounded(figures[variant], name) for variant in names)] for name in _bounded_names(figures)]
+    rows = [
+        [literal(name.replace("_", " ")), *(_bounded(figures[variant], name) for variant in names)]
+        for name in _bounded_names(figures)
+    ]
     rows += [["parameters", *(f"{figures[variant]['parameters']:,}" for variant in names)]]
     rows += [["size", *(megabytes(figures[variant]["bytes"]) for variant in names)]]
     rows += [["times faster than the teacher (quartiles)", *(_speed(timings[variant]) for variant in names)]]
@@ -26,10 +32,14 @@ def quality(facts: Facts) -> list[str]:
     seen = figures["final"]["smallest_visible_difference"]
     return [
         "## Figures",
-        f"`final` is this model, `teacher` the large one it learned from, `baseline` a linear model on the same training rows. "
-        f"{measured['rows']} rows of the {literal(measured['split'])} split; in brackets 95 % intervals of {measured['resamples']} "
-        "bootstrap resamples, the same rows for all. They say what other rows of the same kind could have given, not what another seed "
-        f"of the training could have: this is one seed. A difference to the teacher below {seen:.3f} could not have been seen.",
+        "`final` is this model, `teacher` the large one it learned from, `baseline` a linear model on the "
+        "same training rows. "
+        f"{measured['rows']} rows of the {literal(measured['split'])} split; in brackets 95 % intervals of "
+        f"{measured['resamples']} "
+        "bootstrap resamples, the same rows for all. They say what other rows of the same kind could have "
+        "given, not what another seed "
+        f"of the training could have: this is one seed. A difference to the teacher below {seen:.3f} could "
+        "not have been seen.",
         table(["", *names], rows),
         f"Gates: **{'all passed' if passed else 'NOT all passed'}**.",
         *(f"**The model is {gates.BELOW}.**" for line in lines if gates.BELOW in line),
@@ -39,16 +49,25 @@ def quality(facts: Facts) -> list[str]:
 
 def hardware(facts: Facts) -> list[str]:
     timings, settings = facts.timings, facts.settings
-    trained = f"Trained on: device {literal(settings.get('device'))}, {literal(settings.get('threads'))} threads, as params say."
+    trained = (
+        f"Trained on: device {literal(settings.get('device'))}, {literal(settings.get('threads'))} "
+        "threads, as params say."
+    )
     if timings is None:
         return ["## Hardware", trained, NO_FIGURES]
-    machine, load, names = timings["hardware"], timings["load"], [name for name in VARIANTS if name in timings]
+    machine, load, names = (
+        timings["hardware"],
+        timings["load"],
+        [name for name in VARIANTS if name in timings],
+    )
     rows = [[literal(name), _latency(timings[name]), f"{timings[name]['peak_rss_mb']:.0f}"] for name in names]
     return [
         "## Hardware",
         trained,
-        f"Measured on: {literal(machine['cpu'])}, {literal(machine['cores'])} cores, {literal(machine['system'])}; Python "
-        f"{literal(machine['python'])}, torch {literal(machine['torch'])}, onnxruntime {literal(machine['onnxruntime'])}. "
+        f"Measured on: {literal(machine['cpu'])}, {literal(machine['cores'])} cores, "
+        f"{literal(machine['system'])}; Python "
+        f"{literal(machine['python'])}, torch {literal(machine['torch'])}, onnxruntime "
+        f"{literal(machine['onnxruntime'])}. "
         f"Load average before {load['before']}, after {load['after']}.",
         "From the input as a user has it to the answer, one at a time, one thread:",
         table(["", "ms, p50 / p95 / p99", "peak memory, MiB"], rows),
@@ -67,7 +86,10 @@ def _bounded(figures: JSON, name: str) -> str:
 
 
 def _speed(timings: JSON) -> str:
-    return f"{timings['speedup']:.1f} ({timings['speedup_quartile_1']:.1f} to {timings['speedup_quartile_3']:.1f})"
+    return (
+        f"{timings['speedup']:.1f} ({timings['speedup_quartile_1']:.1f} to "
+        f"{timings['speedup_quartile_3']:.1f})"
+    )
 
 
 def _latency(timings: JSON) -> str:

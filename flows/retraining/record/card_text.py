@@ -1,4 +1,7 @@
-"""What comes from data, as Markdown that says just that: no link, picture, tag or table line can be smuggled in."""
+"""What comes from data, as Markdown that says just that.
+
+No link, picture, tag or table line can be smuggled in.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ def megabytes(count: Any) -> str:
 def named(values: Any) -> str:
     """`{"a": 1, "b": {"c": 2}}` as `a: 1, b: (c: 2)`."""
     if isinstance(values, dict):
-        inner = (f"{literal(name)}: {f'({named(value)})' if isinstance(value, dict) else named(value)}" for name, value in values.items())
+        inner = (
+            f"{literal(name)}: {f'({named(value)})' if isinstance(value, dict) else named(value)}"
+            for name, value in values.items()
+        )
         return ", ".join(inner)
     if isinstance(values, list):
         return ", ".join(map(named, values))

@@ -1,4 +1,7 @@
-"""Quality over the nights as a picture: the champion, and each challenger with the interval in which it differs."""
+"""Quality over the nights as a picture.
+
+The champion, and each challenger with the interval in which it differs.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +33,19 @@ def draw(entries: Sequence[dict[str, Any]], to: Path) -> bool:
     return True
 
 
-def _draw_set(axes: Axes, name: str, judged: Sequence[tuple[int, dict[str, Any]]], entries: Sequence[dict[str, Any]]) -> None:
-    points = [(night, entry, entry["judgement"][name]) for night, entry in judged if name in entry["judgement"]]
+def _draw_set(
+    axes: Axes, name: str, judged: Sequence[tuple[int, dict[str, Any]]], entries: Sequence[dict[str, Any]]
+) -> None:
+    points = [
+        (night, entry, entry["judgement"][name]) for night, entry in judged if name in entry["judgement"]
+    ]
     axes.plot(
-        [night for night, _, _ in points], [one["champion"] for _, _, one in points], "o-", color="#555", label="champion", markersize=3
+        [night for night, _, _ in points],
+        [one["champion"] for _, _, one in points],
+        "o-",
+        color="#555",
+        label="champion",
+        markersize=3,
     )
     for decision, colour in COLOURS.items():
         these = [(night, one) for night, entry, one in points if entry["decision"] == decision]
@@ -41,9 +53,21 @@ def _draw_set(axes: Axes, name: str, judged: Sequence[tuple[int, dict[str, Any]]
             continue
         half = [one["smallest_visible"] for _, one in these]
         values = [one["challenger"] for _, one in these]
-        axes.errorbar([n for n, _ in these], values, half, fmt="D", color=colour, label=f"challenger, {decision}", capsize=3, markersize=5)
+        axes.errorbar(
+            [n for n, _ in these],
+            values,
+            half,
+            fmt="D",
+            color=colour,
+            label=f"challenger, {decision}",
+            capsize=3,
+            markersize=5,
+        )
     axes.set_xticks(range(len(entries)), [entry["at"][5:10] for entry in entries], rotation=60, fontsize=7)
-    axes.set_title(f"{NAMES[name]}: {points[0][2]['figure']}; bars: what the difference to the champion could be off by", fontsize=9)
+    axes.set_title(
+        f"{NAMES[name]}: {points[0][2]['figure']}; bars: what the difference to the champion could be off by",
+        fontsize=9,
+    )
     axes.set_xlabel("night")
     axes.set_ylabel(points[0][2]["figure"])
     axes.grid(alpha=0.3)

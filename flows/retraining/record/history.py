@@ -1,4 +1,7 @@
-"""What each night did: a line of data/<run>/retrain/history.jsonl, a page for people, a chart of quality over time."""
+"""What each night did.
+
+A line of data/<run>/retrain/history.jsonl, a page for people, a chart of quality over time.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,11 @@ def headline(entry: Entry) -> str:
 
 def page(entry: Entry, entries: Sequence[Entry]) -> str:
     """Markdown of a night, and a table of the last ones."""
-    parts = [f"# {entry['run']}, night of {entry['at'][:10]}", f"**{_foreign(headline(entry))}**", *_facts(entry)]
+    parts = [
+        f"# {entry['run']}, night of {entry['at'][:10]}",
+        f"**{_foreign(headline(entry))}**",
+        *_facts(entry),
+    ]
     parts += _files(entry) + _shifts(entry) + _verdict(entry) + _nights(entries)
     return "\n\n".join(parts) + "\n"
 
@@ -73,8 +80,10 @@ def page(entry: Entry, entries: Sequence[Entry]) -> str:
 def _facts(entry: Entry) -> list[str]:
     rows = entry["rows"]
     return [
-        f"{rows['arrived']} rows arrived, {rows['taken']} were taken, {rows['set_aside']} set aside. {entry['collected']} are collected, "
-        f"{entry['waiting']} of them since the last judgement. The champion is v{entry['version']}. It took {entry['seconds']:.0f} s."
+        f"{rows['arrived']} rows arrived, {rows['taken']} were taken, {rows['set_aside']} set aside. "
+        f"{entry['collected']} are collected, "
+        f"{entry['waiting']} of them since the last judgement. The champion is v{entry['version']}. It took "
+        f"{entry['seconds']:.0f} s."
     ]
 
 
@@ -82,7 +91,12 @@ def _files(entry: Entry) -> list[str]:
     if not entry["files"]:
         return []
     lines = [
-        [literal(one["name"]), str(one["rows"]), str(one["taken"]), escape.wrapped(one["fault"] or _reasons(one["set_aside"]), WIDTH)]
+        [
+            literal(one["name"]),
+            str(one["rows"]),
+            str(one["taken"]),
+            escape.wrapped(one["fault"] or _reasons(one["set_aside"]), WIDTH),
+        ]
         for one in entry["files"]
     ]
     kept = f"What was set aside is in `data/quarantine/{entry['run']}`, with reasons."
@@ -111,7 +125,11 @@ def _shifts(entry: Entry) -> list[str]:
         for one in entry["files"]
         for shift in one["shifts"]
     ]
-    return ["## Shift against the training rows", table(["drop", "of", "effect", "bound", "p", "test"], lines)] if lines else []
+    return (
+        ["## Shift against the training rows", table(["drop", "of", "effect", "bound", "p", "test"], lines)]
+        if lines
+        else []
+    )
 
 
 def _verdict(entry: Entry) -> list[str]:
@@ -119,23 +137,35 @@ def _verdict(entry: Entry) -> list[str]:
     if judged is None:
         return []
     lines = [
-        [name, f"**{one['verdict']}**", f"{one['champion']:.3f}", f"{one['challenger']:.3f}", _signed(one), str(one["rows"]), _flips(one)]
+        [
+            name,
+            f"**{one['verdict']}**",
+            f"{one['champion']:.3f}",
+            f"{one['challenger']:.3f}",
+            _signed(one),
+            str(one["rows"]),
+            _flips(one),
+        ]
         for name, one in _sets(judged)
     ]
     heads = ["test rows", "verdict", "champion", "challenger", "difference, 95 %", "rows", "flips"]
     visible = "; ".join(f"on the {name} rows {one['smallest_visible']:.3f}" for name, one in _sets(judged))
     spread = entry["spread"]
     told = (
-        f"Of {spread['seeds']} trainings that differ by their seed alone: deviation {spread['deviation']:.4f}."
+        f"Of {spread['seeds']} trainings that differ by their seed alone: deviation "
+        f"{spread['deviation']:.4f}."
         if spread
-        else "The spread between seeds was not measured: the verdict is about these two models, not about their recipes."
+        else "The spread between seeds was not measured: the verdict is about these two models, not about "
+        "their recipes."
     )
     fast = judged["times_as_fast"]
     return [
         "## Challenger against champion",
         table(heads, lines),
-        f"Differences up to {next(_sets(judged))[1]['margin']:g} do not matter. The smallest that could have been seen: {visible}. {told}",
-        f"{fast['median']:.2f} times as fast as the champion (quartiles {fast['quartile_1']:.2f} to {fast['quartile_3']:.2f}), "
+        f"Differences up to {next(_sets(judged))[1]['margin']:g} do not matter. The smallest that could "
+        f"have been seen: {visible}. {told}",
+        f"{fast['median']:.2f} times as fast as the champion (quartiles {fast['quartile_1']:.2f} to "
+        f"{fast['quartile_3']:.2f}), "
         f"{judged['size_ratio']:.2f} times its size.",
         *_linear(judged.get("baseline", "")),
         *(f"* against it: {_foreign(one)}" for one in judged["objections"]),
@@ -165,9 +195,14 @@ def _nights(entries: Sequence[Entry]) -> list[str]:
     lines = []
     for entry in reversed(entries[-30:]):
         judged = dict(_sets(entry["judgement"] or {}))
-        told = [f"{judged[name]['verdict']} {judged[name]['difference']:+.3f}" if name in judged else "–" for name in ("frozen", "fresh")]
+        told = [
+            f"{judged[name]['verdict']} {judged[name]['difference']:+.3f}" if name in judged else "–"
+            for name in ("frozen", "fresh")
+        ]
         rows = entry["rows"]
         counts = [str(rows[key]) for key in ("arrived", "taken", "set_aside")]
-        lines.append([entry["at"][:16].replace("T", " "), *counts, entry["decision"], *told, f"v{entry['version']}"])
+        lines.append(
+            [entry["at"][:16].replace("T", " "), *counts, entry["decision"], *told, f"v{entry['version']}"]
+        )
     heads = ["night", "arrived", "taken", "set aside", "decision", "frozen", "fresh", "champion"]
     return ["## The nights so far", PICTURE, table(heads, lines)]

@@ -1,6 +1,8 @@
-"""Which model of a run serves: registry/<run>/champion.json, a number that grows. The commit that brought it has the tag `<run>@v<number>`.
+"""Which model of a run serves: registry/<run>/champion.json, a number that grows. The commit that brought it
+has the tag `<run>@v<number>`.
 
-Beside it stand MODEL_CARD.md and a dvc.yaml whose `artifacts:` names the model for DVC and what reads its projects.
+Beside it stand MODEL_CARD.md and a dvc.yaml whose `artifacts:` names the model for DVC and what reads its
+projects.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ PLACE = Path("registry")
 
 @dataclass(frozen=True)
 class Champion:
-    """`model` is its folder, relative to the project, with the md5 that dvc.lock has of it; `verdict` how it was judged.
+    """`model` is its folder, relative to the project, with the md5 that dvc.lock has of it; `verdict` how it
+    was judged.
 
-    `since` is when it began to serve, `by` who saw to that, `why` for what reason; both empty in files from before they were kept.
+    `since` is when it began to serve, `by` who saw to that, `why` for what reason; both empty in files from
+    before they were kept.
     """
 
     run: str
@@ -68,7 +72,11 @@ def parsed(text: str, where: str) -> Champion:
     """
     try:
         found = documents.json(os.fsencode(text), where)
-        needed = {name: found[name] for name, field in Champion.__dataclass_fields__.items() if field.default is MISSING}
+        needed = {
+            name: found[name]
+            for name, field in Champion.__dataclass_fields__.items()
+            if field.default is MISSING
+        }
         return Champion(**needed, by=str(found.get("by", "")), why=str(found.get("why", "")))
     except (AttributeError, KeyError, TypeError):
         raise DataError(where, "is not what Slipway writes there; `git checkout` it") from None
@@ -79,7 +87,9 @@ def write(root: Path, champion: Champion) -> None:
     place = root / folder(champion.run)
     place.mkdir(parents=True, exist_ok=True)
     told = {**asdict(champion), "tag": champion.tag}
-    (root / file(champion.run)).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (root / file(champion.run)).write_text(
+        json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     up = "/".join([".."] * len(folder(champion.run).parts))
     artifact = {
         "path": f"{up}/{champion.model}",
@@ -97,7 +107,10 @@ def commit_of(root: Path, run: str, revision: str) -> str:
 
 
 def find(root: Path, run: str, version: int, revision: str) -> str | None:
-    """The commit of an earlier version: its tag, unless that is another project's in the same repository; else what wrote its number."""
+    """The commit of an earlier version.
+
+    Its tag, unless that is another project's in the same repository; else what wrote its number.
+    """
     with suppress(GitError):
         tagged = git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{tag_of(run, version)}^{{commit}}")
         if _version(root, run, tagged) == version:

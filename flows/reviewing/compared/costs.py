@@ -1,4 +1,7 @@
-"""Figures that the benchmarks of two sides kept: speed with its spread and its machine, size, calibration, gates."""
+"""Figures that the benchmarks of two sides kept.
+
+Speed with its spread and its machine, size, calibration, gates.
+"""
 
 from __future__ import annotations
 
@@ -60,11 +63,15 @@ class Costs:
     def headline(self) -> str:
         """Its name."""
         named = (_at(one, "measured", "headline") for one in self.figures[::-1])
-        return next((name for name in named if isinstance(name, str) and re.fullmatch(r"\w{1,40}", name)), "quality")
+        return next(
+            (name for name in named if isinstance(name, str) and re.fullmatch(r"\w{1,40}", name)), "quality"
+        )
 
     @property
     def faster(self) -> int:
-        """1 if B's ratio to its teacher lies above A's, quartile for quartile, -1 if below, 0 if neither is seen."""
+        """1 if B's ratio to its teacher lies above A's, quartile for quartile, -1 if below, 0 if neither is
+        seen.
+        """
         lows, highs = self.timing("speedup_quartile_1"), self.timing("speedup_quartile_3")
         if not all(isinstance(one, int | float) for one in (*lows, *highs)):
             return 0
@@ -72,15 +79,24 @@ class Costs:
 
 
 def compare(a: Side, b: Side, run: str) -> Costs:
-    figures, timings = (tuple(side.json(f"data/{run}/benchmark/{name}.json") or {} for side in (a, b)) for name in FILES)
+    figures, timings = (
+        tuple(side.json(f"data/{run}/benchmark/{name}.json") or {} for side in (a, b)) for name in FILES
+    )
     old, new = ({**_gates(figures[at]), **_gates(timings[at])} for at in (0, 1))
-    both = [Gate(name, _passed(old, name), _passed(new, name), _told(old, name), _told(new, name)) for name in old | new]
+    both = [
+        Gate(name, _passed(old, name), _passed(new, name), _told(old, name), _told(new, name))
+        for name in old | new
+    ]
     return Costs((figures[0], figures[1]), (timings[0], timings[1]), both, _warnings(figures, timings))
 
 
 def _gates(figures: Figures) -> dict[str, Any]:
     found = figures.get("gates")
-    return {name: gate for name, gate in found.items() if isinstance(gate, dict)} if isinstance(found, dict) else {}
+    return (
+        {name: gate for name, gate in found.items() if isinstance(gate, dict)}
+        if isinstance(found, dict)
+        else {}
+    )
 
 
 def _passed(found: Mapping[str, Any], name: str) -> bool | None:
@@ -97,18 +113,33 @@ def _warnings(figures: Sequence[Figures], timings: Sequence[Figures]) -> list[st
     if all(any(each) for each in machines) and machines[0] != machines[1]:
         pairs = zip(MACHINE, *machines, strict=True)
         told = "; ".join(f"{key}: {_plain(old)} and {_plain(new)}" for key, old, new in pairs if old != new)
-        said.append(f"Timed on unlike machines ({told}). Ratios to a side's own teacher can be compared, milliseconds cannot.")
+        said.append(
+            f"Timed on unlike machines ({told}). Ratios to a side's own teacher can be compared, "
+            "milliseconds cannot."
+        )
     for name, one in zip("AB", timings, strict=True):
-        before, others, cores = _at(one, "load", "before"), _at(one, "load", "others"), _at(one, "hardware", "cores")
-        busy = others if isinstance(others, int | float) else before / 2 if isinstance(before, int | float) else 0
+        before, others, cores = (
+            _at(one, "load", "before"),
+            _at(one, "load", "others"),
+            _at(one, "hardware", "cores"),
+        )
+        busy = (
+            others
+            if isinstance(others, int | float)
+            else before / 2
+            if isinstance(before, int | float)
+            else 0
+        )
         if isinstance(cores, int) and busy > cores / 4:
             said.append(
-                f"{name} was timed on a busy machine (about {busy:.1f} of {cores} processors at other work): distrust its milliseconds."
+                f"{name} was timed on a busy machine (about {busy:.1f} of {cores} processors at other "
+                "work): distrust its milliseconds."
             )
     teachers = [_at(one, TEACHER, "parameters") for one in figures]
     if all(isinstance(one, int) for one in teachers) and teachers[0] != teachers[1]:
         said.append(
-            f"The teachers differ in size ({teachers[0]:,} and {teachers[1]:,} parameters): ratios to them cannot be compared either."
+            f"The teachers differ in size ({teachers[0]:,} and {teachers[1]:,} parameters): ratios to them "
+            "cannot be compared either."
         )
     splits = [_at(one, "measured", "split") for one in figures]
     if all(splits) and splits[0] != splits[1]:

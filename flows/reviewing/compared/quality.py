@@ -1,6 +1,8 @@
-"""How the models that ship on two sides answer the rows both measured: verdict, flips, categories. Nothing is run: their answers are kept.
+"""How the models that ship on two sides answer the rows both measured: verdict, flips, categories. Nothing is
+run: their answers are kept.
 
-Rows that only one side measured are left out and counted. Where a row's label changed, both models are judged by the label of side B.
+Rows that only one side measured are left out and counted. Where a row's label changed, both models are judged
+by the label of side B.
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ class Flip:
 
 @dataclass(frozen=True)
 class Quality:
-    """`only_a` and `only_b` count rows that one side alone measured, `relabelled` those of the common ones with another label now,
-    `unlike` common rows with answers of another length, which are left out."""
+    """`only_a` and `only_b` count rows that one side alone measured, `relabelled` those of the common ones
+    with another label now, `unlike` common rows with answers of another length, which are left out."""
 
     comparison: Comparison
     spread: Spread | None
@@ -97,7 +99,9 @@ def _number(tree: Any, *keys: str) -> float | None:
 
 
 def spread_of(side: Side, run: str) -> Spread | None:
-    """How far models of this recipe lie apart by their seed alone, where that was measured, and of the recipe that the side has."""
+    """How far models of this recipe lie apart by their seed alone, where that was measured, and of the recipe
+    that the side has.
+    """
     from flows.judging import seed_spread
 
     found = side.json(seed_spread.file(run).as_posix())
@@ -126,25 +130,40 @@ def answers(side: Side, run: str) -> Answers | None:
     except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
         side.lacking[path] = f"is no table of answers ({' '.join(str(error).split())[:160]})"
         return None
-    return Answers(dict(zip(ids, map(str, table["label"]), strict=True)), dict(zip(ids, parts, strict=True)), names)
+    return Answers(
+        dict(zip(ids, map(str, table["label"]), strict=True)), dict(zip(ids, parts, strict=True)), names
+    )
 
 
-def compare(kind: Kind, a: Answers, b: Answers, twins: Mapping[str, str], rows: Rows, by: Terms) -> Quality | None:
-    """None if no row was measured by both. `twins` maps ids of B to those of A; `rows` by ids of B or A, to show the flips."""
+def compare(
+    kind: Kind, a: Answers, b: Answers, twins: Mapping[str, str], rows: Rows, by: Terms
+) -> Quality | None:
+    """None if no row was measured by both.
+
+    `twins` maps ids of B to those of A; `rows` by ids of B or A, to show the flips.
+    """
     from flows.judging import answers as numbering
     from flows.judging import verdict
 
     pairs = [(twins.get(key, key), key) for key in b.labels if twins.get(key, key) in a.labels]
     names = kind.label_names([*(b.labels[key] for _, key in pairs), *a.names, *b.names])
-    fit = [(old, new) for old, new in pairs if len(a.probabilities[old]) == len(b.probabilities[new]) == _decisions(b.labels[new], names)]
+    fit = [
+        (old, new)
+        for old, new in pairs
+        if len(a.probabilities[old]) == len(b.probabilities[new]) == _decisions(b.labels[new], names)
+    ]
     if not fit:
         return None
     truth = numbering.truth_of([b.labels[new] for _, new in fit], names)
-    told = [_Told([side.probabilities[pair[at]] for pair in fit], side.names) for at, side in enumerate((a, b))]
+    told = [
+        _Told([side.probabilities[pair[at]] for pair in fit], side.names) for at, side in enumerate((a, b))
+    ]
     guesses = [numbering.numbered(one.probabilities, one.names, names) for one in told]
     lost, gained = (_flips(kind, told, guesses, truth, fit, rows, worse) for worse in (1, 0))
     return Quality(
-        comparison=verdict.compare(kind, guesses[0], guesses[1], truth, by.spread or Spread(0, 0.0), by.margin, by.resamples, by.seed),
+        comparison=verdict.compare(
+            kind, guesses[0], guesses[1], truth, by.spread or Spread(0, 0.0), by.margin, by.resamples, by.seed
+        ),
         spread=by.spread,
         lost=lost[0],
         gained=gained[0],
@@ -185,7 +204,9 @@ def _flips(
     rows: Rows,
     worse: int,
 ) -> tuple[list[Flip], int]:
-    """The rows that the side `worse` alone answers wrong, those first of which it is surest, and how many there are."""
+    """The rows that the side `worse` alone answers wrong, those first of which it is surest, and how many
+    there are.
+    """
     turned = (guesses[1 - worse] == truth.labels) & (guesses[worse] != truth.labels)
     sure = np.where(turned, np.concatenate(told[worse].probabilities).max(1), 0.0)
     ends = np.cumsum([0, *truth.decisions])
@@ -200,10 +221,18 @@ def _flips(
     return shown, len(order)
 
 
-def _cells(kind: Kind, row: Row | None, wide: Sequence[np.ndarray], truth: np.ndarray, names: Sequence[str]) -> dict[str, str]:
-    """The kind's own line of a mistake, with both answers; without the row what is right and what was answered."""
+def _cells(
+    kind: Kind, row: Row | None, wide: Sequence[np.ndarray], truth: np.ndarray, names: Sequence[str]
+) -> dict[str, str]:
+    """The kind's own line of a mistake, with both answers.
+
+    Without the row what is right and what was answered.
+    """
     if row is None:
-        right, old, new = (", ".join(names[number] for number in numbers) for numbers in (truth, *(one.argmax(1) for one in wide)))
+        right, old, new = (
+            ", ".join(names[number] for number in numbers)
+            for numbers in (truth, *(one.argmax(1) for one in wide))
+        )
         return {"label": right, "answer, A": old, "answer, B": new}
     was, now = (kind.mistake(row, one, truth, names) for one in wide)
     cells: dict[str, str] = {}

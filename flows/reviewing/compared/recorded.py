@@ -1,4 +1,7 @@
-"""What git holds of a revision, compared: params, code and data that stages depend on, and whether stages are behind any of these."""
+"""What git holds of a revision, compared.
+
+Params, code and data that stages depend on, and whether stages are behind any of these.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,11 @@ def params(a: Side, b: Side, run: str) -> list[Change]:
     changed = []
     for section in ("runs", "retrain"):
         old, new = (dict(leaves(f"{section}.{run}", _section(side, section, run))) for side in (a, b))
-        changed += [Change(key, old.get(key, ABSENT), new.get(key, ABSENT)) for key in old | new if old.get(key) != new.get(key)]
+        changed += [
+            Change(key, old.get(key, ABSENT), new.get(key, ABSENT))
+            for key in old | new
+            if old.get(key) != new.get(key)
+        ]
     return changed
 
 
@@ -72,10 +79,17 @@ def raw_changed(a: Side, b: Side, run: str) -> bool:
 
 
 def behind(side: Side, run: str) -> list[str]:
-    """Stages whose figures are of other params, code or data than the revision has, or that never ran: they speak of something else."""
+    """Stages whose figures are of other params, code or data than the revision has, or that never ran.
+
+    They speak of something else.
+    """
     faults = []
     for stage, changed in stale(side, run).items():
-        faults.append(f"{stage} was not run again since these changed: {', '.join(changed)}" if changed else f"{stage} never ran")
+        faults.append(
+            f"{stage} was not run again since these changed: {', '.join(changed)}"
+            if changed
+            else f"{stage} never ran"
+        )
     for stage in [name for name in side.lock if name.endswith(f"@{run}")]:
         kept = side.lock[stage].get("params", {}).get("params.yaml", {})
         locked = {key: dict(leaves(key, value)) for key, value in kept.items()}
@@ -83,14 +97,19 @@ def behind(side: Side, run: str) -> list[str]:
         if other := [key for key in locked if locked[key] != current[key]]:
             faults.append(f"{stage.partition('@')[0]} was last run with other params ({', '.join(other)})")
     for path, md5 in _hashes(side.lock.get(f"benchmark@{run}", {}), "outs").items():
-        if path.endswith(".json") and (content := side.read(path)) and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
+        if (
+            path.endswith(".json")
+            and (content := side.read(path))
+            and hashlib.md5(content, usedforsecurity=False).hexdigest() != md5
+        ):
             faults.append(f"{path} is not what the benchmark wrote, by dvc.lock")
     return faults
 
 
 @cache
 def stale(side: Side, run: str) -> dict[str, list[str]]:
-    """Stage -> what of its command, code, raw data or what others made is not what dvc.lock says it was run with; nothing: it never ran.
+    """Stage -> what of its command, code, raw data or what others made is not what dvc.lock says it was run
+    with; nothing: it never ran.
 
     A run of which no stage was ever run is not behind anything.
     """
@@ -100,7 +119,9 @@ def stale(side: Side, run: str) -> dict[str, list[str]]:
         return {}
     found: dict[str, list[str]] = {}
     for stage in stages:
-        name = str(stage.name).partition("@")[0]  # what it is addressed by depends on the folder one stands in
+        name = str(stage.name).partition("@")[
+            0
+        ]  # what it is addressed by depends on the folder one stands in
         if not any(out.hash_info for out in stage.outs):
             found[name] = []
         elif changed := [*(["its command"] if stage.cmd_changed else []), *_changed_deps(stage, outs)]:
@@ -114,7 +135,13 @@ def _changed_deps(stage: Any, outs: Mapping[str, Any]) -> Iterator[str]:
             continue
         made = outs.get(dep.fs_path)
         differs = made.hash_info != dep.hash_info if made is not None else dep.workspace_status()
-        if made is not None and made.stage.is_data_source and made.fs.protocol == "local" and made.exists and made.workspace_status():
+        if (
+            made is not None
+            and made.stage.is_data_source
+            and made.fs.protocol == "local"
+            and made.exists
+            and made.workspace_status()
+        ):
             differs = True  # raw data that were changed, and not even added
         if differs:
             yield str(dep)
@@ -122,13 +149,21 @@ def _changed_deps(stage: Any, outs: Mapping[str, Any]) -> Iterator[str]:
 
 def same(a: Side, b: Side, run: str) -> bool:
     """Whether nothing git knows of differs: params, stages, figures."""
-    stages = [{name: stage for name, stage in side.lock.items() if name.endswith(f"@{run}")} for side in (a, b)]
-    figures = [[side.read(f"data/{run}/benchmark/{name}.json") for name in ("metrics", "timings")] for side in (a, b)]
+    stages = [
+        {name: stage for name, stage in side.lock.items() if name.endswith(f"@{run}")} for side in (a, b)
+    ]
+    figures = [
+        [side.read(f"data/{run}/benchmark/{name}.json") for name in ("metrics", "timings")] for side in (a, b)
+    ]
     return stages[0] == stages[1] and figures[0] == figures[1] and not params(a, b, run)
 
 
 def _hashes(stage: Mapping[str, Any], kind: str) -> dict[str, str]:
-    return {one["path"]: str(one.get("md5")) for one in stage.get(kind, []) if isinstance(one, dict) and "path" in one}
+    return {
+        one["path"]: str(one.get("md5"))
+        for one in stage.get(kind, [])
+        if isinstance(one, dict) and "path" in one
+    }
 
 
 def _at(tree: Any, key: str) -> Any:

@@ -1,7 +1,9 @@
-"""Which rows of data came, went, got another label or another split between two revisions, from the tables that ingest froze.
+"""Which rows of data came, went, got another label or another split between two revisions, from the tables
+that ingest froze.
 
-A row's id is made of its whole record and its label. Rows whose id only one side knows are therefore matched once more, by what a model
-gets to see of them: equal in that, they are the same row with another label, or with other text beside it.
+A row's id is made of its whole record and its label. Rows whose id only one side knows are therefore matched
+once more, by what a model gets to see of them: equal in that, they are the same row with another label, or
+with other text beside it.
 """
 
 from __future__ import annotations
@@ -37,7 +39,10 @@ class Shown:
 
 @dataclass(frozen=True)
 class SplitChange:
-    """How many rows each side has, and what became of them. `touched`: the same label, and other text beside what a model sees."""
+    """How many rows each side has, and what became of them.
+
+    `touched`: the same label, and other text beside what a model sees.
+    """
 
     split: str
     a: int
@@ -81,13 +86,25 @@ def read(side: Side, run: str, split: str) -> Rows | None:
 
 def compare(a: Side, b: Side, run: str, kind: Kind) -> DataChange | None:
     """None where ingest made the same bytes on both sides."""
-    splits = [split for split in SPLITS if not (_nothing_arrived(a, run, split) and _nothing_arrived(b, run, split))]
-    changed = [split for split in splits if a.digest(place(run, split)) != b.digest(place(run, split)) or not a.digest(place(run, split))]
+    splits = [
+        split for split in SPLITS if not (_nothing_arrived(a, run, split) and _nothing_arrived(b, run, split))
+    ]
+    changed = [
+        split
+        for split in splits
+        if a.digest(place(run, split)) != b.digest(place(run, split)) or not a.digest(place(run, split))
+    ]
     if not changed:
         return None
-    tables = {(side, split): {} if _nothing_arrived(side, run, split) else read(side, run, split) for side in (a, b) for split in changed}
+    tables = {
+        (side, split): {} if _nothing_arrived(side, run, split) else read(side, run, split)
+        for side in (a, b)
+        for split in changed
+    }
     lacking = [
-        f"{side.revision.told}: {place(run, split)}: {side.lacking[place(run, split)]}" for (side, split), t in tables.items() if t is None
+        f"{side.revision.told}: {place(run, split)}: {side.lacking[place(run, split)]}"
+        for (side, split), t in tables.items()
+        if t is None
     ]
     if lacking:
         return DataChange(lacking=lacking)
@@ -96,8 +113,15 @@ def compare(a: Side, b: Side, run: str, kind: Kind) -> DataChange | None:
 
 
 def _nothing_arrived(side: Side, run: str, split: str) -> bool:
-    """Whether the side has no fresh rows, for nothing arrived after its start; a side whose tables cannot be had at all may have some."""
-    return split == FRESH and side.digest(place(run, FRESH)) is None and side.digest(place(run, "test")) is not None
+    """Whether the side has no fresh rows, for nothing arrived after its start.
+
+    A side whose tables cannot be had at all may have some.
+    """
+    return (
+        split == FRESH
+        and side.digest(place(run, FRESH)) is None
+        and side.digest(place(run, "test")) is not None
+    )
 
 
 def _changes(old: Mapping[str, Rows], new: Mapping[str, Rows], kind: Kind) -> DataChange:
@@ -105,7 +129,10 @@ def _changes(old: Mapping[str, Rows], new: Mapping[str, Rows], kind: Kind) -> Da
     now = {key: split for split, rows in new.items() for key in rows}
     twins = _twins(_only(old, now), _only(new, was), kind)
     found = DataChange(twins=twins)
-    gone, label_of = set(was) - set(now) - set(twins.values()), {key: row["label"] for rows in old.values() for key, row in rows.items()}
+    gone, label_of = (
+        set(was) - set(now) - set(twins.values()),
+        {key: row["label"] for rows in old.values() for key, row in rows.items()},
+    )
     for split in new:
         own = set(new[split])
         fresh, met = own - set(was) - set(twins), own & set(twins)
@@ -116,7 +143,11 @@ def _changes(old: Mapping[str, Rows], new: Mapping[str, Rows], kind: Kind) -> Da
         found.splits.append(SplitChange(split, len(old[split]), len(own), *counts))
         found.added.extend(_shown(split, new[split], sorted(fresh), kind))
         found.removed.extend(_shown(split, old[split], sorted(left), kind))
-        found.relabelled.extend(_shown(split, new[split], sorted(relabelled), kind, {key: label_of[twins[key]] for key in relabelled}))
+        found.relabelled.extend(
+            _shown(
+                split, new[split], sorted(relabelled), kind, {key: label_of[twins[key]] for key in relabelled}
+            )
+        )
     return found
 
 
@@ -135,9 +166,17 @@ def _twins(removed: Mapping[str, Row], added: Mapping[str, Row], kind: Kind) -> 
     return twins
 
 
-def _shown(split: str, rows: Rows, keys: Sequence[str], kind: Kind, before: Mapping[str, str] | None = None) -> list[Shown]:
+def _shown(
+    split: str, rows: Rows, keys: Sequence[str], kind: Kind, before: Mapping[str, str] | None = None
+) -> list[Shown]:
     return [
-        Shown(split, readable(kind, rows[key]), rows[key]["label"], (before or {}).get(key, ""), f"{rows[key]['file']}:{rows[key]['line']}")
+        Shown(
+            split,
+            readable(kind, rows[key]),
+            rows[key]["label"],
+            (before or {}).get(key, ""),
+            f"{rows[key]['file']}:{rows[key]['line']}",
+        )
         for key in keys[:SHOWN]
     ]
 

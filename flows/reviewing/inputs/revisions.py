@@ -1,4 +1,7 @@
-"""Which two revisions are compared: commits, tags, branches, DVC experiments or the workspace, all faults of the call at once."""
+"""Which two revisions are compared.
+
+Commits, tags, branches, DVC experiments or the workspace, all faults of the call at once.
+"""
 
 from __future__ import annotations
 
@@ -60,13 +63,18 @@ def _named(root: Path, repo: Repo, name: str, side: str, faults: list[str]) -> R
     if commit is None:
         shallow = "; this clone is shallow: `git fetch --unshallow` brings the rest" if _shallow(root) else ""
         known = did_you_mean(name, [WORKSPACE, *_names(root, repo, name)])
-        faults.append(f"{side} = {name!r}: is no commit, tag, branch or experiment that is known here{shallow or known}")
+        faults.append(
+            f"{side} = {name!r}: is no commit, tag, branch or experiment that is known here{shallow or known}"
+        )
         return None
     return Revision(name, commit)
 
 
 def _find(root: Path, repo: Repo, name: str) -> str | None:
-    """Here, else where the clone came from: what a shallow clone lacks is fetched, and no more. DVC is asked for names of experiments."""
+    """Here, else where the clone came from: what a shallow clone lacks is fetched, and no more.
+
+    DVC is asked for names of experiments.
+    """
     if found := _commit(root, name):
         return found
     with suppress(RevError):
@@ -87,7 +95,9 @@ def _commit(root: Path, name: str) -> str | None:
 
 def _fetches(root: Path, name: str) -> list[list[str]]:
     remotes = git.git(root, "remote").splitlines()
-    if not remotes or name.startswith("+") or set(name) & set(":*"):  # git would take them for branches to write here
+    if (
+        not remotes or name.startswith("+") or set(name) & set(":*")
+    ):  # git would take them for branches to write here
         return []
     remote, shallow = "origin" if "origin" in remotes else remotes[0], _shallow(root)
     if set(name) & set("~^@{}"):
@@ -100,13 +110,18 @@ def _shallow(root: Path) -> bool:
 
 
 def _names(root: Path, repo: Repo, wrong: str) -> list[str]:
-    refs = git.git(root, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes").splitlines()
+    refs = git.git(
+        root, "for-each-ref", "--format=%(refname:short)", "refs/heads", "refs/tags", "refs/remotes"
+    ).splitlines()
     names = [*refs, *(ref.name for ref in exp_refs(repo.scm))]
     return names if len(names) <= MOST else difflib.get_close_matches(wrong, names) or names[:MOST]
 
 
 def _base(root: Path, other: Revision | None, faults: list[str]) -> Revision | None:
-    """Where the branch left main; on main itself the commit before, or the last one if the workspace has edits."""
+    """Where the branch left main.
+
+    On main itself the commit before, or the last one if the workspace has edits.
+    """
     tip = (other and other.commit) or git.commit(root)
     if tip is None:
         faults.append("A: this project has no commit yet; make one, and there is something to compare with")
@@ -121,8 +136,14 @@ def _base(root: Path, other: Revision | None, faults: list[str]) -> Revision | N
     if (other is None or other.commit is None) and git.changed(root):
         return Revision("HEAD", tip, "the last commit: the workspace has edits")
     try:
-        return Revision(f"{tip[:7]}~1", git.git(root, "rev-parse", "--verify", "--quiet", f"{tip}~1"), "the commit before")
+        return Revision(
+            f"{tip[:7]}~1", git.git(root, "rev-parse", "--verify", "--quiet", f"{tip}~1"), "the commit before"
+        )
     except GitError:
-        more = "this clone is shallow: name A, or `git fetch --unshallow`" if _shallow(root) else "there is no commit before it"
+        more = (
+            "this clone is shallow: name A, or `git fetch --unshallow`"
+            if _shallow(root)
+            else "there is no commit before it"
+        )
         faults.append(f"A: {tip[:7]} has nothing before it here; {more}")
         return None

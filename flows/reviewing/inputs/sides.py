@@ -1,4 +1,5 @@
-"""What one revision of the project holds: files of git, and artifacts from disk, DVC's cache or a remote. Reads, never writes the project.
+"""What one revision of the project holds: files of git, and artifacts from disk, DVC's cache or a remote.
+Reads, never writes the project.
 
 Only the files asked for are fetched, one by one. What cannot be had is None, and the side remembers why.
 """
@@ -34,7 +35,9 @@ class Side:
         _check_files(repo, revision)
         self.revision = revision
         self.lacking: dict[str, str] = {}
-        self._files = DVCFileSystem(repo=repo) if revision.commit is None else committed.files(repo, revision.commit)
+        self._files = (
+            DVCFileSystem(repo=repo) if revision.commit is None else committed.files(repo, revision.commit)
+        )
         self._remotes = bool(repo.config["remote"])
 
     def read(self, path: str) -> bytes | None:
@@ -51,8 +54,16 @@ class Side:
         if self.digest(path) is None and isinstance(error, FileNotFoundError):
             place = "" if self._remotes else ", and no remote is configured"
             return f"not there{place if path.rpartition('/')[0].endswith('/out') else ''}"
-        where = "neither in the cache nor in a remote" if self._remotes else "not in the cache, and no remote is configured"
-        return where if isinstance(error, FileNotFoundError) else f"{where} ({' '.join(str(error).split())[:160]})"
+        where = (
+            "neither in the cache nor in a remote"
+            if self._remotes
+            else "not in the cache, and no remote is configured"
+        )
+        return (
+            where
+            if isinstance(error, FileNotFoundError)
+            else f"{where} ({' '.join(str(error).split())[:160]})"
+        )
 
     def digest(self, path: str) -> str | None:
         """The MD5 that DVC has for an artifact, without fetching it."""
@@ -60,7 +71,9 @@ class Side:
             found = self._files.info(path)
         except Exception:
             return None
-        md5 = found.get("md5") or getattr(getattr(found.get("dvc_info", {}).get("entry"), "hash_info", None), "value", None)
+        md5 = found.get("md5") or getattr(
+            getattr(found.get("dvc_info", {}).get("entry"), "hash_info", None), "value", None
+        )
         return str(md5) if md5 else None
 
     def json(self, path: str) -> dict[str, Any] | None:
@@ -100,7 +113,9 @@ class Side:
         try:
             COMPILED_LOCKFILE_SCHEMA(found or {"schema": "2.0"})
         except Invalid as error:
-            raise ParamsError(f"{self.revision.told}: dvc.lock", f"is not what DVC writes: {error}; `git checkout` it") from None
+            raise ParamsError(
+                f"{self.revision.told}: dvc.lock", f"is not what DVC writes: {error}; `git checkout` it"
+            ) from None
         stages = found.get("stages")
         return stages if isinstance(stages, dict) else {}
 
@@ -108,7 +123,11 @@ class Side:
     def runs(self) -> list[str]:
         """Names that are none are left out: paths are made of them."""
         runs = self.params.get("runs")
-        return [name for name in runs if isinstance(name, str) and RUN_NAME.fullmatch(name)] if isinstance(runs, dict) else []
+        return (
+            [name for name in runs if isinstance(name, str) and RUN_NAME.fullmatch(name)]
+            if isinstance(runs, dict)
+            else []
+        )
 
     def run(self, name: str) -> Mapping[str, Any]:
         run = self.params["runs"].get(name) if name in self.runs else None
@@ -127,11 +146,21 @@ def _check_files(repo: Repo, revision: Revision) -> None:
     commit = revision.commit
     if commit is None:
         documents.check_files(root)
-    listed = git.names(root, "ls-files") if commit is None else git.names(root, "ls-tree", "-r", "--name-only", commit)
+    listed = (
+        git.names(root, "ls-files")
+        if commit is None
+        else git.names(root, "ls-tree", "-r", "--name-only", commit)
+    )
     faults = []
     for path in listed:
         if path.rpartition("/")[2] in NAMES or path.endswith(".dvc"):
-            content = git.content(root, commit, path) if commit else (root / path).read_bytes() if (root / path).is_file() else None
+            content = (
+                git.content(root, commit, path)
+                if commit
+                else (root / path).read_bytes()
+                if (root / path).is_file()
+                else None
+            )
             faults += [f"{path}: {fault}" for fault in documents.excess(content or b"", path)]
     if faults:
         raise ParamsError(revision.told, *faults)

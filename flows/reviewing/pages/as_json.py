@@ -24,7 +24,9 @@ def written(review: Review) -> str:
         "runs": {one.run: _run(one) for one in review.runs},
     }
     text = json.dumps(found, indent=1, ensure_ascii=False)
-    return escape.HIDDEN.sub(lambda sign: sign[0] if sign[0] == "\n" else json.dumps(sign[0])[1:-1], text) + "\n"
+    return (
+        escape.HIDDEN.sub(lambda sign: sign[0] if sign[0] == "\n" else json.dumps(sign[0])[1:-1], text) + "\n"
+    )
 
 
 def _run(one: RunReview) -> dict[str, Any]:
@@ -42,7 +44,9 @@ def _run(one: RunReview) -> dict[str, Any]:
         "behind": {"a": one.behind[0], "b": one.behind[1]},
         "data": asdict(one.data) if one.data else None,
         "quality": _quality(one.quality) if one.quality else None,
-        "figures": {side: {"metrics": costs.figures[at], "timings": costs.timings[at]} for at, side in enumerate("ab")},
+        "figures": {
+            side: {"metrics": costs.figures[at], "timings": costs.timings[at]} for at, side in enumerate("ab")
+        },
         "gates": [asdict(gate) for gate in costs.gates],
         "warnings": costs.warnings,
     }
@@ -50,10 +54,15 @@ def _run(one: RunReview) -> dict[str, Any]:
 
 def _quality(quality: Quality) -> dict[str, Any]:
     found = quality.comparison
-    told = {key: value for key, value in asdict(quality).items() if key not in ("comparison", "lost", "gained")}
+    told = {
+        key: value for key, value in asdict(quality).items() if key not in ("comparison", "lost", "gained")
+    }
     differences = {"difference": found.difference, "categories": dict(found.categories)}
     whole = {key: value for key, value in asdict(found).items() if key not in differences}
-    gaps = {"difference": _gap(found.difference), "categories": {name: _gap(gap) for name, gap in found.categories.items()}}
+    gaps = {
+        "difference": _gap(found.difference),
+        "categories": {name: _gap(gap) for name, gap in found.categories.items()},
+    }
     return {
         **whole,
         **gaps,
@@ -64,7 +73,14 @@ def _quality(quality: Quality) -> dict[str, Any]:
 
 
 def _gap(gap: Any) -> dict[str, float]:
-    return {"a": gap.champion, "b": gap.challenger, "value": gap.value, "low": gap.low, "high": gap.high, "visible": gap.visible}
+    return {
+        "a": gap.champion,
+        "b": gap.challenger,
+        "value": gap.value,
+        "low": gap.low,
+        "high": gap.high,
+        "visible": gap.visible,
+    }
 
 
 def _flip(flip: Flip) -> dict[str, Any]:

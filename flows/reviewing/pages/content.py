@@ -8,7 +8,19 @@ from flows.reviewing.compared.costs import LINEAR
 from flows.reviewing.compared.quality import Quality
 from flows.reviewing.compared.recorded import ABSENT
 from flows.reviewing.pages import charts, differences, flips
-from flows.reviewing.pages.page import Block, Items, Line, Page, Paragraph, Section, Table, Text, Tone, foreign, spans
+from flows.reviewing.pages.page import (
+    Block,
+    Items,
+    Line,
+    Page,
+    Paragraph,
+    Section,
+    Table,
+    Text,
+    Tone,
+    foreign,
+    spans,
+)
 from flows.reviewing.review import Review, RunReview
 
 TONES: dict[str, Tone] = {"better": "good", "worse": "bad"}
@@ -27,7 +39,15 @@ MARKS = {
 def page(review: Review) -> Page:
     title: Line = ["Review: A ", foreign(review.a.told), " → B ", foreign(review.b.told)]
     short: list[Block] = (
-        [Table(["run", "verdict", "what it rests on", "look at"], [_in_short(one) for one in review.runs], left=4)] if review.runs else []
+        [
+            Table(
+                ["run", "verdict", "what it rests on", "look at"],
+                [_in_short(one) for one in review.runs],
+                left=4,
+            )
+        ]
+        if review.runs
+        else []
     )
     told: list[Line] = [["A is ", foreign(review.a.told), f": {review.a.why}."]] if review.a.why else []
     if review.unchanged:
@@ -53,7 +73,10 @@ def verdict(one: RunReview) -> Text:
 
 
 def _in_short(one: RunReview) -> list[Line]:
-    marks = [Text(("" if at == 0 else ", ") + MARKS[mark], "bad" if at == 0 else "") for at, mark in enumerate(one.marks)]
+    marks = [
+        Text(("" if at == 0 else ", ") + MARKS[mark], "bad" if at == 0 else "")
+        for at, mark in enumerate(one.marks)
+    ]
     return [foreign(one.run), verdict(one), _basis(one), marks or "nothing"]
 
 
@@ -93,8 +116,13 @@ def _sentences(one: RunReview) -> Iterator[Line]:
         yield f"Only {'B' if one.in_b else 'A'} has this run: there is nothing to compare it with."
         return
     if one.quality is None:
-        yield ["The answers to single rows cannot be compared, so there is no verdict. ", foreign("; ".join(one.why_not), longest=600)]
-        yield "What git holds is shown; intervals of two sides that overlap say nothing about their difference."
+        yield [
+            "The answers to single rows cannot be compared, so there is no verdict. ",
+            foreign("; ".join(one.why_not), longest=600),
+        ]
+        yield (
+            "What git holds is shown; intervals of two sides that overlap say nothing about their difference."
+        )
         return
     yield from judged(one.quality)
 
@@ -102,13 +130,18 @@ def _sentences(one: RunReview) -> Iterator[Line]:
 def judged(quality: Quality) -> Iterator[Line]:
     """What the verdict means, what it rests on, and what could have been seen."""
     found = quality.comparison
-    gap, rows, margin = found.difference, f"{found.rows} rows", f"± {found.margin:g}, the margin that does not matter"
+    gap, rows, margin = (
+        found.difference,
+        f"{found.rows} rows",
+        f"± {found.margin:g}, the margin that does not matter",
+    )
     span = f"{differences.signed(gap.low, 4)} to {differences.signed(gap.high, 4)}"
     if not found.gained and not found.lost:
         yield f"On {rows} that both measured, both models answer each row alike in what is right and wrong."
     else:
         yield (
-            f"On {rows} that both measured, {found.figure} goes from {gap.champion:.4f} to {gap.challenger:.4f}: "
+            f"On {rows} that both measured, {found.figure} goes from {gap.champion:.4f} to "
+            f"{gap.challenger:.4f}: "
             f"{differences.signed(gap.value, 4)}, 95 % interval {span}, paired. "
             f"{quality.gained_rows} rows became right, {quality.lost_rows} became wrong."
         )
@@ -118,7 +151,9 @@ def judged(quality: Quality) -> Iterator[Line]:
         "no difference": f"The whole interval lies within {margin}.",
         "not enough data": f"The interval holds 0 and reaches beyond {margin}: these rows cannot tell.",
     }[found.verdict]
-    seen = f" A true difference smaller than {gap.visible:.4f} could not have been seen." if gap.visible else ""
+    seen = (
+        f" A true difference smaller than {gap.visible:.4f} could not have been seen." if gap.visible else ""
+    )
     yield meaning + seen
     yield _seeds(quality)
     if told := _left_out(quality):
@@ -129,17 +164,24 @@ def _seeds(quality: Quality) -> str:
     if quality.spread is None:
         return "Seed spread not measured: the verdict is about these two models, not their recipes."
     spread = quality.spread
-    return f"The spread of seeds is in the interval: standard deviation {spread.deviation:.4f}, from {spread.seeds} seeds of this run."
+    return (
+        f"The spread of seeds is in the interval: standard deviation {spread.deviation:.4f}, from "
+        f"{spread.seeds} seeds of this run."
+    )
 
 
 def _left_out(quality: Quality) -> str:
     parts = []
     if quality.only_a or quality.only_b:
         parts.append(
-            f"The measured rows differ: {quality.common} are common, {quality.only_a} are in A alone, {quality.only_b} in B alone."
+            f"The measured rows differ: {quality.common} are common, {quality.only_a} are in A alone, "
+            f"{quality.only_b} in B alone."
         )
     if quality.relabelled:
-        parts.append(f"{quality.relabelled} of the common rows have another label in B: both models are judged by the label of B.")
+        parts.append(
+            f"{quality.relabelled} of the common rows have another label in B: both models are judged by "
+            "the label of B."
+        )
     if quality.unlike:
         parts.append(f"{quality.unlike} rows were left out: their answers are not of one length.")
     return " ".join(parts)
@@ -147,7 +189,13 @@ def _left_out(quality: Quality) -> str:
 
 def _warnings(one: RunReview) -> Iterator[Line]:
     if one.costs.below:
-        yield ["B ships a model that is ", Text("not above the linear baseline", "bad"), ": ", foreign(one.costs.baseline(1)), "."]
+        yield [
+            "B ships a model that is ",
+            Text("not above the linear baseline", "bad"),
+            ": ",
+            foreign(one.costs.baseline(1)),
+            ".",
+        ]
     for side, faults in zip("AB", one.behind, strict=True):
         for fault in faults:
             yield [

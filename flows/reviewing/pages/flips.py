@@ -31,7 +31,12 @@ def _blocks(name: str, flips: Sequence[Flip]) -> Iterator[Block]:
         yield Picture(name, "the rows as pictures, numbered as below", _sheet(pictures))
     heads = ["no.", *flips[0].cells]
     yield Table(
-        heads, [[str(at), *(foreign(flip.cells.get(head, "")) for head in heads[1:])] for at, flip in enumerate(flips, 1)], left=len(heads)
+        heads,
+        [
+            [str(at), *(foreign(flip.cells.get(head, "")) for head in heads[1:])]
+            for at, flip in enumerate(flips, 1)
+        ],
+        left=len(heads),
     )
 
 

@@ -1,7 +1,9 @@
-"""A review as Markdown for a comment of a pull request: verdict first, details folded, short enough for GitHub.
+"""A review as Markdown for a comment of a pull request: verdict first, details folded, short enough for
+GitHub.
 
-In what comes from data, params and names every sign that can mean something is written as a character reference, which by its definition
-means nothing; so a row cannot bring in a picture, a link, a mention or a tag.
+In what comes from data, params and names every sign that can mean something is written as a character
+reference, which by its definition means nothing; so a row cannot bring in a picture, a link, a mention or a
+tag.
 """
 
 from __future__ import annotations
@@ -9,23 +11,46 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from flows.reviewing.pages.page import Block, Items, Line, Page, Paragraph, Picture, Section, Table, Text, spans
+from flows.reviewing.pages.page import (
+    Block,
+    Items,
+    Line,
+    Page,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    Text,
+    spans,
+)
 
 MARK = "<!-- slipway review -->"
 """By which the comment is found again when it is brought up to date."""
 MOST = 60_000
 """Characters; GitHub takes 65,536."""
 LEFT_OUT = "Further details were left out here, for a comment may not be longer; they are on the page."
-FOREIGN = re.compile(r"[^\w\s,;()%+×'\"=?/.\u0080-\U0010ffff-]|(?<=www)\.|(?<![^\W_])_|_(?![^\W_])", re.IGNORECASE)
+FOREIGN = re.compile(
+    r"[^\w\s,;()%+×'\"=?/.\u0080-\U0010ffff-]|(?<=www)\.|(?<![^\W_])_|_(?![^\W_])", re.IGNORECASE
+)
 OWN = re.compile(r"[\\`*<>&|~@#]|(?<![^\W_])_|_(?![^\W_])")
 SIGNS = {"good": "🟢 ", "bad": "🔴 "}
 
 
 def written(page: Page, pictures: str | None = "") -> str:
-    """`pictures` is put before the name of each picture's file: a folder or an address. None leaves them out."""
+    """`pictures` is put before the name of each picture's file: a folder or an address.
+
+    None leaves them out.
+    """
     for folded in range(_folds(page.chapters) + 1):
         text = (
-            "\n\n".join([MARK, f"## {_line(page.title)}", *_blocks(page.short, pictures), *_chapters(page.chapters, pictures, folded)])
+            "\n\n".join(
+                [
+                    MARK,
+                    f"## {_line(page.title)}",
+                    *_blocks(page.short, pictures),
+                    *_chapters(page.chapters, pictures, folded),
+                ]
+            )
             + "\n"
         )
         if len(text) <= MOST:
@@ -63,7 +88,10 @@ def _block(block: Block, pictures: str | None) -> Iterator[str]:
             yield "\n".join(f"* {_line(one)}" for one in lines)
         case Table(heads, rows, left):
             marks = ["---" if at < left else "---:" for at in range(len(heads))]
-            yield "\n".join(f"| {' | '.join(cells)} |" for cells in [[*map(_line, heads)], marks, *([*map(_line, row)] for row in rows)])
+            yield "\n".join(
+                f"| {' | '.join(cells)} |"
+                for cells in [[*map(_line, heads)], marks, *([*map(_line, row)] for row in rows)]
+            )
         case Picture(name, alt) if pictures is not None:
             yield f"![{_referenced(alt, FOREIGN)}]({pictures}{name})"
         case Section(title, parts, aside):
@@ -87,5 +115,7 @@ def _span(span: Text) -> str:
 
 def _referenced(text: str, signs: re.Pattern[str]) -> str:
     """@ and # stand apart, for GitHub looks for mentions when references have been read."""
-    references = signs.sub(lambda sign: f"&#{ord(sign[0])};", " ".join(text.split()) if signs is FOREIGN else text)
+    references = signs.sub(
+        lambda sign: f"&#{ord(sign[0])};", " ".join(text.split()) if signs is FOREIGN else text
+    )
     return re.sub(r"&#(35|64);", r"<span>&#\1;</span>", references)

@@ -1,4 +1,7 @@
-"""What a page is made of, before it is Markdown or HTML. All text is plain: whoever writes it out makes it harmless."""
+"""What a page is made of, before it is Markdown or HTML.
+
+All text is plain: whoever writes it out makes it harmless.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ LONGEST = 240
 
 @dataclass(frozen=True)
 class Text:
-    """`foreign` text comes from data, params or names: it is shown as it is, and nothing in it means anything."""
+    """`foreign` text comes from data, params or names.
+
+    It is shown as it is, and nothing in it means anything.
+    """
 
     text: str
     tone: Tone = ""

@@ -1,4 +1,7 @@
-"""A review as one HTML file that needs nothing else: styles and pictures are in it, no script runs, no host is asked."""
+"""A review as one HTML file that needs nothing else.
+
+Styles and pictures are in it, no script runs, no host is asked.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,18 @@ import base64
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from flows.reviewing.pages.page import Block, Items, Line, Page, Paragraph, Picture, Section, Table, Text, spans
+from flows.reviewing.pages.page import (
+    Block,
+    Items,
+    Line,
+    Page,
+    Paragraph,
+    Picture,
+    Section,
+    Table,
+    Text,
+    spans,
+)
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 WORD = 30
@@ -44,17 +58,21 @@ summary { cursor: pointer; font-weight: 600; }
 img { max-width: 100%; height: auto; margin: 12px 0; vertical-align: top; }
 @media (min-width: 900px) { .half { width: 49.5%; } }
 h1 .words, h1 code, h2 code { font: inherit; background: none; padding: 0; }
-"""
+"""  # noqa: E501
 
 
 def written(page: Page) -> str:
     title = "".join(span.text for span in spans(page.title))
     head = (
         f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title><style>{STYLE}</style>'
+        '<meta name="viewport" content="width=device-width, '
+        f'initial-scale=1"><title>{escape(title)}</title><style>{STYLE}</style>'
     )
     short = "".join(_blocks(page.short))
-    chapters = "".join(f"<section><h2>{_line(one.title)}</h2>{''.join(_blocks(one.blocks))}</section>" for one in page.chapters)
+    chapters = "".join(
+        f"<section><h2>{_line(one.title)}</h2>{''.join(_blocks(one.blocks))}</section>"
+        for one in page.chapters
+    )
     body = f"<main><h1>{_line(page.title)}</h1>{short}{chapters}</main>"
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>{body}</body></html>\n'
 
@@ -73,13 +91,21 @@ def _blocks(blocks: Sequence[Block]) -> Iterator[str]:
                 source = f"data:image/png;base64,{base64.b64encode(png).decode()}"
                 yield f'<img{" class=half" if half else ""} alt="{escape(alt)}" src="{source}">\n'
             case Section(title, parts, aside, closed):
-                heading = f"<details{'' if closed else ' open'}><summary>{_line(title)}</summary>" if aside else f"<h3>{_line(title)}</h3>"
+                heading = (
+                    f"<details{'' if closed else ' open'}><summary>{_line(title)}</summary>"
+                    if aside
+                    else f"<h3>{_line(title)}</h3>"
+                )
                 yield f"{heading}{''.join(_blocks(parts))}{'</details>' if aside else ''}\n"
 
 
 def _row(tag: str, cells: Sequence[Line], left: int) -> str:
-    shapes = [("" if _length(cell) > WORD else " class=word") if at < left else " class=figure" for at, cell in enumerate(cells)]
-    return f"<tr>{''.join(f'<{tag}{shape}>{_line(cell)}</{tag}>' for shape, cell in zip(shapes, cells, strict=True))}</tr>"
+    shapes = [
+        ("" if _length(cell) > WORD else " class=word") if at < left else " class=figure"
+        for at, cell in enumerate(cells)
+    ]
+    told = (f"<{tag}{shape}>{_line(cell)}</{tag}>" for shape, cell in zip(shapes, cells, strict=True))
+    return f"<tr>{''.join(told)}</tr>"
 
 
 def _length(line: Line) -> int:
@@ -95,7 +121,11 @@ def _span(span: Text) -> str:
         return ""
     text, shown = escape(span.text), f' class="{span.tone}"' if span.tone not in ("", "strong") else ""
     if span.foreign:
-        return f"<code{shown}>{text}</code>" if " " not in text else f'<span class="words {span.tone}">{text}</span>'
+        return (
+            f"<code{shown}>{text}</code>"
+            if " " not in text
+            else f'<span class="words {span.tone}">{text}</span>'
+        )
     if span.tone == "strong":
         return f"<b>{text}</b>"
     return f"<span{shown}>{text}</span>" if shown else text

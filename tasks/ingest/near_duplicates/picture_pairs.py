@@ -1,7 +1,7 @@
 """Finds near duplicates among pictures: those whose thumbnails are the same but for brightness and contrast.
 
-Two conditions, both on thumbnails brought to mean 0 and deviation 1: their correlation, which sees the whole, and their greatest
-difference, which sees a detail that one has and the other lacks.
+Two conditions, both on thumbnails brought to mean 0 and deviation 1: their correlation, which sees the whole,
+and their greatest difference, which sees a detail that one has and the other lacks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ GREATEST_DIFFERENCE = 0.4
 """Standard deviations."""
 BLOCK = 256
 SLACK = 1e-3
-"""The quick search asks for this much less; what it finds too much is thrown out by sums of whole numbers, the same on every machine."""
+"""The quick search asks for this much less; what it finds too much is thrown out by sums of whole numbers,
+the same on every machine."""
 CHECKED_AT_ONCE = 4_096
 
 
@@ -28,7 +29,8 @@ def likeness(thumbnails: Sequence[np.ndarray], threshold: float) -> Likeness:
 
     Args:
         thumbnails: as images.thumbnail makes them.
-        threshold: 0.5 to 1, the correlation from which on two belong together. At 1 none are alike: equal thumbnails are no equal pictures.
+        threshold: 0.5 to 1, the correlation from which on two belong together. At 1 none are alike: equal
+            thumbnails are no equal pictures.
     """
     if threshold >= 1:
         return Likeness(list(range(len(thumbnails))), iter(()))
@@ -42,7 +44,9 @@ def groups(thumbnails: Sequence[np.ndarray], threshold: float) -> list[int]:
     return likeness(thumbnails, threshold).groups()
 
 
-def _pairs(thumbnails: Sequence[np.ndarray], first: Sequence[int], threshold: float) -> Iterator[tuple[int, int]]:
+def _pairs(
+    thumbnails: Sequence[np.ndarray], first: Sequence[int], threshold: float
+) -> Iterator[tuple[int, int]]:
     distinct = np.array(first, dtype=np.int64)
     if len(distinct):
         small = np.stack([thumbnails[index][:-EXTREMES] for index in distinct])
@@ -57,7 +61,10 @@ def _identity(thumbnail: np.ndarray) -> bytes:
 
 
 def _alike(small: np.ndarray, threshold: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Indices of pairs, a stretch at a time. A block of rows against all before it: memory grows with the rows, not with the pairs."""
+    """Indices of pairs, a stretch at a time.
+
+    A block of rows against all before it: memory grows with the rows, not with the pairs.
+    """
     unit = np.concatenate([_standard(small[start : start + BLOCK]) for start in range(0, len(small), BLOCK)])
     for start in track(range(0, len(unit), BLOCK), label="near duplicates"):
         block = unit[start : start + BLOCK]
@@ -78,7 +85,10 @@ def _standard(small: np.ndarray) -> np.ndarray:
 
 
 def _centred(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers: each pixel less the mean, and their standard deviation (n, 1), both times the number of pixels."""
+    """Whole numbers.
+
+    Each pixel less the mean, and their standard deviation (n, 1), both times the number of pixels.
+    """
     values, pixels = small.astype(np.int64), small.shape[1]
     centred = pixels * values - values.sum(axis=1, keepdims=True)
     squares = pixels * (values * values).sum(axis=1, keepdims=True) - values.sum(axis=1, keepdims=True) ** 2

@@ -1,9 +1,10 @@
 """Finds near duplicates: texts whose sets of five-character pieces overlap by a given share (Jaccard).
 
-Two texts that overlap so much share one of their rarest pieces: of the larger one among the first n - t n + 1, of the smaller one among the
-first n - 2 t / (1 + t) n + 1 (Bayardo, Ma and Srikant, Scaling up all pairs similarity search, 2007; Xiao et al., PPJoin, 2008). Only texts
-that meet there are compared. A piece that very many texts have even there (a template that makes up nearly all of them) would make each a
-candidate of each: through it a text meets only its neighbours in length.
+Two texts that overlap so much share one of their rarest pieces: of the larger one among the first n - t n +
+1, of the smaller one among the first n - 2 t / (1 + t) n + 1 (Bayardo, Ma and Srikant, Scaling up all pairs
+similarity search, 2007; Xiao et al., PPJoin, 2008). Only texts that meet there are compared. A piece that
+very many texts have even there (a template that makes up nearly all of them) would make each a candidate of
+each: through it a text meets only its neighbours in length.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 PIECE = 5
 CROWDED = 1_000
-"""Texts that meet through one piece; through one that more have, a text meets only the next ones in length."""
+"""Texts that meet through one piece; through one that more have, a text meets only the next ones in length.
+"""
 NEIGHBOURS = 50
 BLOCK = 128
 AT_ONCE = 8_192
@@ -115,7 +117,9 @@ class Sets:
         met = np.unique(np.stack([one, other])[:, other < one], axis=1)
         return met[0], met[1]
 
-    def alike(self, one: NDArray[np.int64], other: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def alike(
+        self, one: NDArray[np.int64], other: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Those of the pairs that overlap enough."""
         shared = np.zeros(len(one), dtype=np.int64)
         for at in range(0, len(one), AT_ONCE):

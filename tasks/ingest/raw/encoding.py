@@ -1,4 +1,7 @@
-"""Which characters the bytes of a file stand for: by byte order mark, else strict UTF-8, else by the look of the bytes."""
+"""Which characters the bytes of a file stand for.
+
+By byte order mark, else strict UTF-8, else by the look of the bytes.
+"""
 
 from __future__ import annotations
 
@@ -88,13 +91,21 @@ def _decodes(line: bytes) -> bool:
 
 
 def _legacy(sample: bytes) -> str | None:
-    """One of the codes from before Unicode. Western European where the bytes allow it as well as anything else."""
+    """One of the codes from before Unicode.
+
+    Western European where the bytes allow it as well as anything else.
+    """
     from charset_normalizer import from_bytes
 
     matches = from_bytes(sample)
     best = matches.best()
     western = next((match for match in matches if "cp1252" in match.could_be_from_charset), None)
-    as_good = western is not None and best is not None and western.chaos <= best.chaos and western.coherence >= best.coherence
+    as_good = (
+        western is not None
+        and best is not None
+        and western.chaos <= best.chaos
+        and western.coherence >= best.coherence
+    )
     if as_good or _has_accents_only(sample):
         return "cp1252" if ONLY_WINDOWS.search(sample) and _can(sample, "cp1252") else "iso-8859-1"
     return best.encoding if best is not None else None
@@ -104,7 +115,11 @@ def _has_accents_only(sample: bytes) -> bool:
     """Few characters beyond ASCII, each alone: what Western accents look like, and no Asian code."""
     runs = BEYOND_ASCII.findall(sample)
     alone = sum(len(run) == 1 for run in runs)
-    return alone > 0.7 * len(runs) and sum(map(len, runs)) < ACCENTS_SHARE * len(sample) and _looks_western(sample)
+    return (
+        alone > 0.7 * len(runs)
+        and sum(map(len, runs)) < ACCENTS_SHARE * len(sample)
+        and _looks_western(sample)
+    )
 
 
 def _looks_western(sample: bytes) -> bool:

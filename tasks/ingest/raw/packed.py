@@ -1,6 +1,8 @@
-"""Opens files of text that may be compressed (`rows.csv.gz`), and stops reading one that unpacks to far more than its size.
+"""Opens files of text that may be compressed (`rows.csv.gz`), and stops reading one that unpacks to far more
+than its size.
 
-A few kilobytes can unpack to gigabytes. What is counted is also what rows cost in memory beside their characters.
+A few kilobytes can unpack to gigabytes. What is counted is also what rows cost in memory beside their
+characters.
 """
 
 from __future__ import annotations
@@ -32,11 +34,19 @@ def _zstandard(path: Path) -> IO[bytes]:
     return cast(IO[bytes], pa.input_stream(str(path), compression="zstd"))
 
 
-OPENERS: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _zstandard}
+OPENERS: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".zst": _zstandard,
+}
 
 
 def suffix(name: str) -> str:
-    """The suffix that says what a file holds, in small letters: `.csv` for `rows.CSV` and for `rows.csv.gz`."""
+    """The suffix that says what a file holds, in small letters.
+
+    `.csv` for `rows.CSV` and for `rows.csv.gz`.
+    """
     path = PurePosixPath(name.lower())
     return PurePosixPath(path.stem).suffix if path.suffix in OPENERS else path.suffix
 

@@ -25,7 +25,8 @@ class RawRow:
     file: str
     line: int
     values: Mapping[str, str | bytes]
-    """Bytes are an encoded image, out of a file that holds many. Lists, objects and what is no text are `values.Odd`."""
+    """Bytes are an encoded image, out of a file that holds many. Lists, objects and what is no text are
+    `values.Odd`."""
     rescued: bool = False
     """Taken out of a quote that had swallowed it."""
 
@@ -53,10 +54,12 @@ class Line:
 
 
 def lines(path: Path, encoding: str, blank: bool = False) -> Iterator[Line]:
-    """The lines of a text file, those that are blank only if asked for; never more than one of them in memory.
+    """The lines of a text file, those that are blank only if asked for; never more than one of them in
+    memory.
 
     Raises:
-        UnicodeDecodeError: the file is not of this encoding (not for UTF-8, where only the damaged lines have a fault).
+        UnicodeDecodeError: the file is not of this encoding (not for UTF-8, where only the damaged lines have
+            a fault).
     """
     errors = "surrogateescape" if codecs.lookup(encoding).name.startswith("utf-8") else "strict"
     number = 0
@@ -73,7 +76,7 @@ def lines(path: Path, encoding: str, blank: bool = False) -> Iterator[Line]:
 
 
 def _unmarked(text: str, number: int) -> str:
-    """Without byte order marks, of which a file that was put together, or marked twice, holds more than one."""
+    """Without byte order marks, of which a joined file, or one marked twice, holds more than one."""
     plain = text.lstrip(MARK)
     return plain.removeprefix(MISREAD_MARK) if number == 1 else plain
 

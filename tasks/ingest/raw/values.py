@@ -1,4 +1,7 @@
-"""What becomes of values that are no text: numbers, dates, lists and objects; and of lists where one value is asked for."""
+"""What becomes of values that are no text.
+
+Numbers, dates, lists and objects; and of lists where one value is asked for.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ MANY_WRITTEN = re.compile(r"\[\s*['\"].*['\"]\s*,?\s*\]", re.DOTALL)
 
 
 class Odd(str):
-    """A value that is no plain text. Lists and objects are JSON; others cannot be used. `what` says in words what it is."""
+    """A value that is no plain text.
+
+    Lists and objects are JSON; others cannot be used. `what` says in words what it is.
+    """
 
     what: str
 
@@ -47,7 +53,11 @@ class Odd(str):
 def text_of(value: Any) -> str | bytes:
     """What a row holds for a value; what is missing (null, NaN) is empty."""
     if isinstance(value, str):
-        return value if len(value) <= LONGEST_LINE else Odd(value[:SHOWN], f"a text of more than {LONGEST_LINE:,} characters")
+        return (
+            value
+            if len(value) <= LONGEST_LINE
+            else Odd(value[:SHOWN], f"a text of more than {LONGEST_LINE:,} characters")
+        )
     if isinstance(value, bytes):
         return value
     if isinstance(value, dict | list):
@@ -62,7 +72,13 @@ def _plain(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case float() | Decimal():
-            return "" if math.isnan(value) else Odd(str(value), "an infinite number") if math.isinf(value) else str(value)
+            return (
+                ""
+                if math.isnan(value)
+                else Odd(str(value), "an infinite number")
+                if math.isinf(value)
+                else str(value)
+            )
         case _:
             return "" if str(value) in MISSING else str(value)
 
@@ -72,7 +88,11 @@ def _nested(value: Any, what: str) -> Odd:
         text = json.dumps(value, ensure_ascii=False, default=_inside)
     except (TypeError, ValueError, RecursionError) as error:
         return Odd(repr(type(value)), f"{what} that has no form as JSON ({str(error)[:100]})")
-    return Odd(text, what) if len(text) <= LONGEST_LINE else Odd(text[:SHOWN], f"{what} of more than {LONGEST_LINE:,} characters")
+    return (
+        Odd(text, what)
+        if len(text) <= LONGEST_LINE
+        else Odd(text[:SHOWN], f"{what} of more than {LONGEST_LINE:,} characters")
+    )
 
 
 def _inside(value: Any) -> str | None:
@@ -97,34 +117,51 @@ def single(value: str, column: str, is_label: bool) -> str:
     several = list(dict.fromkeys(texts))
     if len(several) > 1:
         shown = ", ".join(str(one)[:40] for one in several[:5])
-        raise UnusableRowError(f"several labels: {shown}" if is_label else f"no text: the column `{column}` holds a list of {len(texts)}")
+        raise UnusableRowError(
+            f"several labels: {shown}"
+            if is_label
+            else f"no text: the column `{column}` holds a list of {len(texts)}"
+        )
     if several and isinstance(several[0], Odd):
         raise several[0].refused(column)
     return str(several[0]) if several else ""
 
 
 def whole(text: str, counts: Counter[str]) -> str:
-    """With a sign in the place of each half of a character, which could not be written; every other sign keeps its place."""
+    """With a sign in the place of each half of a character, which could not be written.
+
+    Every other sign keeps its place.
+    """
     replaced = HALVES.sub("\ufffd", text)
     counts["half characters replaced"] += replaced != text
     return replaced
 
 
 def numbers_alike(labels: Iterable[str]) -> list[str]:
-    """What there is to tell of labels that are one number written in several ways, as `1`, `1.0` and `true`."""
+    """Warnings of labels that are one number written in several ways, as `1`, `1.0` and `true`."""
     written: dict[float, list[str]] = {}
     for label in sorted(labels):
         number = TRUTH.get(label.casefold(), float(label) if NUMBER.fullmatch(label) else None)
         if number is not None:
             written.setdefault(number, []).append(label)
     groups = [", ".join(f"`{one}`" for one in same) for same in written.values() if len(same) > 1]
-    return [f"the labels {same} are one number, and a class each; write them in one way if they are one class" for same in groups]
+    return [
+        f"the labels {same} are one number, and a class each; write them in one way if they are one class"
+        for same in groups
+    ]
 
 
 def like_missing(counts: Mapping[str, int]) -> list[str]:
     """What there is to tell of classes whose names are what programs write for a value that is not there."""
-    found = [f"`{name}` ({count:,} rows)" for name, count in sorted(counts.items()) if name.casefold() in LIKE_MISSING]
-    said = "read like values that are missing, and are a class each; where rows have no label, leave the label empty"
+    found = [
+        f"`{name}` ({count:,} rows)"
+        for name, count in sorted(counts.items())
+        if name.casefold() in LIKE_MISSING
+    ]
+    said = (
+        "read like values that are missing, and are a class each; where rows have no label, leave the "
+        "label empty"
+    )
     return [f"the labels {', '.join(found)} {said}"] if found else []
 
 

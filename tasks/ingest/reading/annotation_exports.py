@@ -1,6 +1,8 @@
-"""What tools for annotation export as JSON, as plain columns: Label Studio (JSON, JSON-MIN), doccano, Prodigy and spaCy.
+"""What tools for annotation export as JSON, as plain columns: Label Studio (JSON, JSON-MIN), doccano, Prodigy
+and spaCy.
 
-An export is recognised by its structure, in the first objects of a file. Spans become lists of objects with `start`, `end` and `label`.
+An export is recognised by its structure, in the first objects of a file. Spans become lists of objects with
+`start`, `end` and `label`.
 """
 
 from __future__ import annotations
@@ -57,7 +59,12 @@ def _says_answers(found: Sequence[Mapping[str, Any]]) -> bool:
 
 def _pair(value: Any) -> Columns | None:
     """spaCy's `[text, {"entities": [...]}]` as an object."""
-    is_pair = isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], dict)
+    is_pair = (
+        isinstance(value, list)
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and isinstance(value[1], dict)
+    )
     return {"text": value[0], **value[1]} if is_pair and {"entities", "cats"} & value[1].keys() else None
 
 
@@ -117,12 +124,23 @@ def _spacy(value: Mapping[str, Any], remarks: Counter[str]) -> Columns:
     if isinstance(value.get("entities"), list):
         columns.setdefault(SPANS, value["entities"])
     if isinstance(value.get("cats"), dict):
-        columns.setdefault("label", [name for name, share in value["cats"].items() if isinstance(share, int | float) and share >= 0.5])
+        columns.setdefault(
+            "label",
+            [
+                name
+                for name, share in value["cats"].items()
+                if isinstance(share, int | float) and share >= 0.5
+            ],
+        )
     return columns
 
 
 def _label_studio_min(value: Mapping[str, Any], remarks: Counter[str]) -> Columns:
-    chosen = {name: one["choices"] for name, one in value.items() if isinstance(one, dict) and isinstance(one.get("choices"), list)}
+    chosen = {
+        name: one["choices"]
+        for name, one in value.items()
+        if isinstance(one, dict) and isinstance(one.get("choices"), list)
+    }
     files = {name: UPLOADED.sub("", one) for name, one in value.items() if isinstance(one, str)}
     return _with_spans({**value, **files, **chosen})
 
@@ -136,7 +154,11 @@ def _is_minimal(value: Mapping[str, Any]) -> bool:
 
 def _is_spacy(value: Mapping[str, Any]) -> bool:
     entities = value.get("entities")
-    has_entities = isinstance(entities, list) and bool(entities) and all(isinstance(one, list) and len(one) == 3 for one in entities)
+    has_entities = (
+        isinstance(entities, list)
+        and bool(entities)
+        and all(isinstance(one, list) and len(one) == 3 for one in entities)
+    )
     return has_entities or isinstance(value.get("cats"), dict)
 
 
@@ -152,7 +174,9 @@ def _has_spans_as(*keys: str) -> Callable[[Mapping[str, Any]], bool]:
 
 
 def _is_task(value: Mapping[str, Any]) -> bool:
-    return isinstance(value.get("data"), dict) and any(isinstance(value.get(key), list) for key in ("annotations", "completions"))
+    return isinstance(value.get("data"), dict) and any(
+        isinstance(value.get(key), list) for key in ("annotations", "completions")
+    )
 
 
 def _label_studio(task: Mapping[str, Any], remarks: Counter[str]) -> Columns:
@@ -169,25 +193,40 @@ def _label_studio(task: Mapping[str, Any], remarks: Counter[str]) -> Columns:
     remarks["annotations left out in favour of the ground truth"] += len(usable) - len(chosen)
     made = [_results(one["result"], remarks) for one in chosen]
     if len({json.dumps(one, sort_keys=True, default=str) for one in made}) > 1:
-        raise NoRowError(f"annotators disagree: {len(made)} annotations differ, and none is marked as the ground truth")
-    data = {name: UPLOADED.sub("", one) if isinstance(one, str) else one for name, one in task["data"].items()}
+        raise NoRowError(
+            f"annotators disagree: {len(made)} annotations differ, and none is marked as the ground truth"
+        )
+    data = {
+        name: UPLOADED.sub("", one) if isinstance(one, str) else one for name, one in task["data"].items()
+    }
     return {**data, **made[0]}
 
 
 def _results(results: Sequence[Any], remarks: Counter[str]) -> Columns:
-    """A column for each control of the project, by its name; spans also as `spans`, the only choices also as `label`."""
+    """A column for each control of the project, by its name.
+
+    Spans also as `spans`, the only choices also as `label`.
+    """
     spans: dict[str, list[Any]] = {}
     choices: dict[str, list[Any]] = {}
     for one in results:
-        value, control = (one.get("value"), str(one.get("from_name", "label"))) if isinstance(one, dict) else (None, "")
+        value, control = (
+            (one.get("value"), str(one.get("from_name", "label"))) if isinstance(one, dict) else (None, "")
+        )
         if isinstance(value, dict) and isinstance(value.get("choices"), list):
             choices.setdefault(control, []).extend(value["choices"])
         elif isinstance(value, dict) and (span := _span({**value, **(value.get("globalOffsets") or {})})):
             spans.setdefault(control, []).append(span)
         else:
-            remarks[f"results of the type {one.get('type', 'unknown') if isinstance(one, dict) else 'unknown'} left out"] += 1
+            remarks[
+                f"results of the type {one.get('type', 'unknown') if isinstance(one, dict) else 'unknown'} "
+                "left out"
+            ] += 1
     choices = {control: sorted({str(one) for one in found}) for control, found in choices.items()}
-    spans = {control: sorted(found, key=lambda span: json.dumps(span, default=str)) for control, found in spans.items()}
+    spans = {
+        control: sorted(found, key=lambda span: json.dumps(span, default=str))
+        for control, found in spans.items()
+    }
     every = {SPANS: [span for found in spans.values() for span in found]}
     only = {"label": next(iter(choices.values()))} if len(choices) == 1 and "label" not in spans else {}
     return {**every, **only, **spans, **choices}

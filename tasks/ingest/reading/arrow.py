@@ -1,4 +1,7 @@
-"""Reads Parquet, Arrow and Feather files: every type as text, names in the place of class numbers, and no more than fits in memory."""
+"""Reads Parquet, Arrow and Feather files.
+
+Every type as text, names in the place of class numbers, and no more than fits in memory.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,8 @@ def _parquet(path: Path, name: str) -> Iterator[pa.RecordBatch]:
 
     metadata = pq.read_metadata(path)
     _check_names(name, metadata.schema.to_arrow_schema())
-    # Nothing is asked of single columns of a row group: pyarrow ends the process where their number is damaged.
+    # Nothing is asked of single columns of a row group: pyarrow ends the process where their number is
+    # damaged.
     sizes = [metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups)]
     if sum(sizes) + packed.ROW_COST * metadata.num_rows > packed.limit(path):
         raise DataError(name, packed.too_large(path))
@@ -81,7 +85,11 @@ def _ipc(path: Path, name: str) -> Iterator[pa.RecordBatch]:
             source.seek(0)
             file = pa.ipc.open_stream(source)
         _check_names(name, file.schema)
-        found = file if isinstance(file, pa.RecordBatchStreamReader) else map(file.get_batch, range(file.num_record_batches))
+        found = (
+            file
+            if isinstance(file, pa.RecordBatchStreamReader)
+            else map(file.get_batch, range(file.num_record_batches))
+        )
         for batch in found:
             batch.validate(full=True)
             yield from (batch.slice(start, BATCH) for start in range(0, batch.num_rows, BATCH))
@@ -117,9 +125,14 @@ def _values(column: pa.Array) -> list[Any]:
     import pyarrow.compute as pc
 
     is_coded = pa.types.is_dictionary(column.type)
-    lengths = _lengths(column) if pa.types.is_string(column.dictionary.type if is_coded else column.type) else None
+    lengths = (
+        _lengths(column) if pa.types.is_string(column.dictionary.type if is_coded else column.type) else None
+    )
     if lengths is not None and (pc.max(lengths).as_py() or 0) > MOST_BYTES:
-        return [GIANT if (length or 0) > MOST_BYTES else _value(one) for one, length in zip(column, lengths.to_pylist(), strict=True)]
+        return [
+            GIANT if (length or 0) > MOST_BYTES else _value(one)
+            for one, length in zip(column, lengths.to_pylist(), strict=True)
+        ]
     try:
         return list((column.dictionary_decode() if is_coded else column).to_pylist())
     except Exception:  # a single time before the year 1 is enough
@@ -136,13 +149,19 @@ def _value(scalar: pa.Scalar) -> Any:
     except Exception:  # what cannot be a value of Python may have a text
         try:
             text = scalar.cast(pa.string()).as_py()
-            return Odd(text, f"a value of the type {scalar.type} that is out of range") if "out of range" in text else text
+            return (
+                Odd(text, f"a value of the type {scalar.type} that is out of range")
+                if "out of range" in text
+                else text
+            )
         except Exception:
             return Odd("", f"a value of the type {scalar.type} that cannot be written as text")
 
 
 def _size(column: pa.Array) -> int:
-    """Bytes of texts and the like that its values are made of, a value that stands in many rows counted in each."""
+    """Bytes of texts and the like that its values are made of, a value that stands in many rows counted in
+    each.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -171,7 +190,9 @@ def _lengths(column: pa.Array) -> pa.Array | None:
     if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
         return pa.array([one.as_buffer().size if one.is_valid else 0 for one in column], pa.int64())
     has_length = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
-    return pc.binary_length(column).cast(pa.int64()) if any(test(column.type) for test in has_length) else None
+    return (
+        pc.binary_length(column).cast(pa.int64()) if any(test(column.type) for test in has_length) else None
+    )
 
 
 def _is_image(column: Any) -> bool:

@@ -1,4 +1,7 @@
-"""Reads files that lie in a folder named after their label: texts, and images, which are only named here and read later."""
+"""Reads files that lie in a folder named after their label.
+
+Texts, and images, which are only named here and read later.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ UNLABELLED = "unlabelled"
 ARRIVED = "arrived"
 IMAGES = frozenset(
     {
-        ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".bmp", ".dib", ".gif", ".tif", ".tiff", ".webp", ".avif",
-        ".avifs", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".qoi", ".pbm", ".pgm", ".ppm", ".pnm", ".pfm",
+        ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".bmp", ".dib", ".gif", ".tif", ".tiff",
+        ".webp", ".avif", ".avifs", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".qoi", ".pbm", ".pgm",
+        ".ppm", ".pnm", ".pfm",
     }
 )  # fmt: skip
 """Endings of what images.py reads."""
@@ -59,9 +63,11 @@ class Found:
 
 
 def sort_out(files: Mapping[str, Path], tabled: bool, above: Collection[str] = ()) -> Found:
-    """Class folders hold texts or images, whichever there is more of: a folder of images may have a README.txt, or captions.
+    """Class folders hold texts or images, whichever there is more of: a folder of images may have a
+    README.txt, or captions.
 
-    Beside a table images are what it names, and no rows of their own. `above`: names of folders that hold class folders, as `labels` takes.
+    Beside a table images are what it names, and no rows of their own. `above`: names of folders that hold
+    class folders, as `labels` takes.
     """
     pictures = {name for name in files if is_image(name)}
     written = {name for name in files if is_class_text(name)}
@@ -69,7 +75,9 @@ def sort_out(files: Mapping[str, Path], tabled: bool, above: Collection[str] = (
     found = Found(images if pictured else texts)
     rows = [name for name in (pictures if pictured else written) if _in_folder(name)]
     label_of = labels(rows, above)
-    found.above = {part for name, label in label_of.items() for part in folders_of(name)[: folders_of(name).index(label)]}
+    found.above = {
+        part for name, label in label_of.items() for part in folders_of(name)[: folders_of(name).index(label)]
+    }
     for name, path in files.items():
         if name in label_of:
             found.classes.setdefault((str(PurePosixPath(name).parent), label_of[name]), []).append(path)
@@ -81,10 +89,11 @@ def sort_out(files: Mapping[str, Path], tabled: bool, above: Collection[str] = (
 
 
 def labels(names: Collection[str], above: Collection[str] = ()) -> dict[str, str]:
-    """The label of each file: the first folder on its path, as torchvision's ImageFolder has it, but for folders that hold class folders.
+    """The label of each file: the first folder on its path, as torchvision's ImageFolder has it, but for
+    folders that hold class folders.
 
-    Those are one folder that holds all the rest, as archives are unpacked, and folders that are all named after sides of the split.
-    Of what arrived it is not known what else there is: there they are `above`.
+    Those are one folder that holds all the rest, as archives are unpacked, and folders that are all named
+    after sides of the split. Of what arrived it is not known what else there is: there they are `above`.
     """
     folders = {name: folders_of(name) for name in names}
     if any(is_arrived(name) for name in names):
@@ -120,7 +129,10 @@ def _in_folder(name: str) -> bool:
 
 
 def texts(folder: str, label: str, paths: Iterable[Path]) -> tuple[list[RawRow], list[Rejected], str]:
-    """Columns text (all of it), title (its first line), body (the rest) and label; and the encodings, in words."""
+    """Columns text (all of it), title (its first line), body (the rest) and label.
+
+    And the encodings, in words.
+    """
     rows, bad, encodings = [], [], Counter[str]()
     for path in paths:
         name = f"{folder}/{path.name}"
@@ -158,7 +170,12 @@ def unlabelled(path: Path, name: str) -> tuple[list[str], list[str]]:
 
 
 def homeless(name: str) -> Rejected:
-    return rejected(name, 1, "image without a label: put it in a folder named after its label, or name it in a table", name)
+    return rejected(
+        name,
+        1,
+        "image without a label: put it in a folder named after its label, or name it in a table",
+        name,
+    )
 
 
 def _counted(found: Counter[str]) -> str:

@@ -1,4 +1,6 @@
-"""The names of classes that the library `datasets` keeps in the schema of a Parquet or Arrow file, whose columns hold their numbers."""
+"""The names of classes that the library `datasets` keeps in the schema of a Parquet or Arrow file, whose
+columns hold their numbers.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ UNLABELLED = -1
 
 
 def of_schema(metadata: Mapping[bytes, bytes] | None) -> dict[str, Named]:
-    """Column -> what puts names in the place of numbers, at any depth of its values; only for columns that have some.
+    """Column -> what puts names in the place of numbers, at any depth of its values; only for columns that
+    have some.
 
     It raises ValueError for a number without a name.
     """
@@ -25,7 +28,10 @@ def of_schema(metadata: Mapping[bytes, bytes] | None) -> dict[str, Named]:
 
 
 def _named(feature: Any) -> Named | None:
-    """Lists are written as `[feature]` or as an object with a type of its own, which changed its name; structs are plain objects."""
+    """Lists are written as `[feature]` or as an object with a type of its own, which changed its name.
+
+    Structs are plain objects.
+    """
     if isinstance(feature, list):
         return _named(feature[0]) if len(feature) == 1 else None
     if not isinstance(feature, dict):

@@ -1,8 +1,9 @@
 """Reads files of tagged words: a word per line with its columns, a blank line after each sentence.
 
-Tjong Kim Sang and De Meulder: Introduction to the CoNLL-2003 Shared Task (2003), section 3. Columns are called "1", "2", ...; a row is a
-sentence, its values are the words or tags of a column with single spaces between them. CoNLL-U, with ten columns and comments, gives
-its columns by their names too (universaldependencies.org, format).
+Tjong Kim Sang and De Meulder: Introduction to the CoNLL-2003 Shared Task (2003), section 3. Columns are
+called "1", "2", ...; a row is a sentence, its values are the words or tags of a column with single spaces
+between them. CoNLL-U, with ten columns and comments, gives its columns by their names too
+(universaldependencies.org, format).
 """
 
 from __future__ import annotations
@@ -20,7 +21,18 @@ SUFFIXES = (".conll", ".conllu", ".conllup")
 DOCUMENT = "-DOCSTART-"
 SPACES = re.compile(r"[ \t]+")
 """No others: a word may hold a no-break space."""
-UNIVERSAL: tuple[str, ...] = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+UNIVERSAL: tuple[str, ...] = (
+    "id",
+    "form",
+    "lemma",
+    "upos",
+    "xpos",
+    "feats",
+    "head",
+    "deprel",
+    "deps",
+    "misc",
+)
 GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=(?P<names>.+)")
 NUMBER, RANGE = re.compile(r"\d+"), re.compile(r"\d+([-.]\d+)?")
 NUMBERED_SHARE = 0.9
@@ -46,7 +58,11 @@ class _Layout:
     """Of CoNLL-U, whose first column numbers the words."""
 
     def fields(self, text: str) -> list[str]:
-        return [one.strip(" ") for one in text.split("\t")] if self.tabbed and "\t" in text else SPACES.split(text.strip(" \t"))
+        return (
+            [one.strip(" ") for one in text.split("\t")]
+            if self.tabbed and "\t" in text
+            else SPACES.split(text.strip(" \t"))
+        )
 
     def is_comment(self, text: str, within: bool) -> bool:
         """A word may begin with `#` too: it is in a line like others, or within a sentence."""
@@ -60,7 +76,7 @@ class _Layout:
 
 
 def _layout(path: Path, encoding: str) -> _Layout:
-    """Of the lines that do not begin with `#`, most of which are sound, and of a line that names the columns."""
+    """Of the lines without `#` in front, most of which are sound, and of a line that names the columns."""
     widths: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
     tabbed = numbered = total = 0
     layout = _Layout()
@@ -110,8 +126,15 @@ def _row(name: str, sentence: list[Line], layout: _Layout, remarks: Counter[str]
     words = [layout.fields(line.text) for line in sentence]
     widths = {len(columns) for columns in words}
     if len(widths) > 1:
-        odd = next(line for line, columns in zip(sentence, words, strict=True) if len(columns) != len(words[0]))
-        return rejected(name, odd.number, f"ragged: lines of {min(widths)} to {max(widths)} columns in one sentence", shown)
+        odd = next(
+            line for line, columns in zip(sentence, words, strict=True) if len(columns) != len(words[0])
+        )
+        return rejected(
+            name,
+            odd.number,
+            f"ragged: lines of {min(widths)} to {max(widths)} columns in one sentence",
+            shown,
+        )
     if layout.names:
         kept = [columns for columns in words if NUMBER.fullmatch(columns[0])]
         remarks["lines of multiword tokens and empty nodes left out"] += len(words) - len(kept)

@@ -1,4 +1,7 @@
-"""Reads CSV and TSV: finds the delimiter, keeps line breaks inside quoted fields, and takes apart what a stray quote has swallowed."""
+"""Reads CSV and TSV.
+
+Finds the delimiter, keeps line breaks inside quoted fields, and takes apart what a stray quote has swallowed.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,11 @@ def read(path: Path, name: str, encoding: str, header: bool) -> Iterator[RawRow 
         if ahead:
             ahead.popleft()
     table, first = _table(delimiter, sound, header), sound[0]
-    columns = _header(name, table.fields(first) or table.plain(first)) if header else [str(number + 1) for number in range(table.width)]
+    columns = (
+        _header(name, table.fields(first) or table.plain(first))
+        if header
+        else [str(number + 1) for number in range(table.width)]
+    )
     yield from _rows(name, columns, table, _Ahead(ahead, source))
 
 
@@ -56,7 +63,9 @@ def _drop_hint(ahead: deque[Line]) -> None:
 def _table(delimiter: str, sample: list[str], header: bool) -> _Table:
     """Tabs need no quotes: in a TSV they are signs like others, unless the file clearly uses them."""
     strict = _Table(delimiter)
-    widths = Counter(len(strict.fields(text) or strict.plain(text)) for text in (sample[:1] if header else sample))
+    widths = Counter(
+        len(strict.fields(text) or strict.plain(text)) for text in (sample[:1] if header else sample)
+    )
     strict.width = widths.most_common(1)[0][0]
     strict.quoted = strict.needs_quotes(sample)
     strict.quoting = strict.quoted or delimiter != "\t"
@@ -67,7 +76,11 @@ def _header(name: str, fields: list[str]) -> list[str]:
     columns = [field.strip() or str(number) for number, field in enumerate(fields, 1)]
     twice = [column for column, count in Counter(columns).items() if count > 1]
     if twice:
-        raise DataError(name, f"the header names {', '.join(f'`{column}`' for column in twice)} twice; give each column a name of its own")
+        raise DataError(
+            name,
+            f"the header names {', '.join(f'`{column}`' for column in twice)} twice; give each column a "
+            "name of its own",
+        )
     return columns
 
 
@@ -102,20 +115,28 @@ class _Table:
         if not self.quoting or not any('"' in text for text in texts):
             return self.plain(texts[0]) if len(texts) == 1 else None
         try:
-            records = list(csv.reader([*(f"{text}\n" for text in texts[:-1]), texts[-1]], delimiter=self.delimiter, strict=True))
+            records = list(
+                csv.reader(
+                    [*(f"{text}\n" for text in texts[:-1]), texts[-1]], delimiter=self.delimiter, strict=True
+                )
+            )
         except csv.Error:
             return None
         return records[0] if len(records) == 1 else None
 
     def row(self, text: str) -> list[str] | None:
-        """The fields of a line that is a whole row by itself, with its quotes as signs like others if need be."""
+        """The fields of a line that is a whole row by itself, with its quotes as signs like others if need
+        be.
+        """
         for fields in (self.fields(text), self.plain(text)):
             if fields is not None and len(fields) == self.width:
                 return fields
         return None
 
     def needs_quotes(self, sample: list[str]) -> bool:
-        """Many records have quotes that hold a delimiter, a line break, a quote or nothing else than the field, and few have stray ones."""
+        """Many records have quotes that hold a delimiter, a line break, a quote or nothing else than the
+        field, and few have stray ones.
+        """
         needed = stray = at = 0
         while at < len(sample):
             text = sample[at]
@@ -123,7 +144,11 @@ class _Table:
             fields = self.fields(*record)
             good = fields is not None and len(fields) == self.width and not _is_swallowed(self, record)
             if '"' in text:
-                needed += good and (len(record) > 1 or len(self.plain(text)) != self.width or _all_quoted(text, self.delimiter))
+                needed += good and (
+                    len(record) > 1
+                    or len(self.plain(text)) != self.width
+                    or _all_quoted(text, self.delimiter)
+                )
                 stray += not good
             at += len(record) if good else 1
         return needed > stray and needed > 0
@@ -173,7 +198,12 @@ def _rows(name: str, columns: list[str], table: _Table, source: _Ahead) -> Itera
                 yield RawRow(name, first.number, dict(zip(columns, fields, strict=True)))
             elif fields := table.row(first.text):
                 swallowed = max(swallowed, len(record))
-                yield RawRow(name, first.number, dict(zip(columns, fields, strict=True)), rescued=inside or len(record) > 1)
+                yield RawRow(
+                    name,
+                    first.number,
+                    dict(zip(columns, fields, strict=True)),
+                    rescued=inside or len(record) > 1,
+                )
             else:
                 yield rejected(name, first.number, _ragged(table, first.text), first.text)
         swallowed = max(0, swallowed - span)
@@ -186,7 +216,9 @@ def _whole(table: _Table, text: str) -> list[str] | None:
 
 
 def _record(table: _Table, texts: Iterable[str]) -> list[str]:
-    """The first lines of `texts` that a quote opened on the first one runs over, as an ordinary reader takes them."""
+    """The first lines of `texts` that a quote opened on the first one runs over, as an ordinary reader takes
+    them.
+    """
     taken: list[str] = []
 
     def feed() -> Iterator[str]:
@@ -203,7 +235,10 @@ def _record(table: _Table, texts: Iterable[str]) -> list[str]:
 
 
 def _is_swallowed(table: _Table, record: list[str]) -> bool:
-    """Lines that are rows by themselves; but two or three lines of a file that quotes its fields well are a text with a comma in each."""
+    """Lines that are rows by themselves.
+
+    But two or three lines of a file that quotes its fields well are a text with a comma in each.
+    """
     if len(record) < 2:
         return False
     alone = sum(table.row(text) is not None for text in record)

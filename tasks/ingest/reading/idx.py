@@ -1,6 +1,8 @@
-"""Reads pairs of idx files, the layout of MNIST and Fashion-MNIST: images in one file, their labels in another.
+"""Reads pairs of idx files, the layout of MNIST and Fashion-MNIST: images in one file, their labels in
+another.
 
-LeCun, Cortes, Burges: The MNIST database of handwritten digits. A header of big-endian numbers, then a byte per pixel or label.
+LeCun, Cortes, Burges: The MNIST database of handwritten digits. A header of big-endian numbers, then a byte
+per pixel or label.
 """
 
 from __future__ import annotations
@@ -40,19 +42,26 @@ def lacks_images(labels: Path) -> bool:
 
 
 def read(path: Path, name: str) -> Iterator[RawRow]:
-    """Rows of the images `path`, called `name`, and the labels beside it: `image` (PNG) and `label` (a number as text).
+    """Rows of the images `path`, called `name`, and the labels beside it: `image` (PNG) and `label` (a number
+    as text).
 
     Never inflates more than a header promises.
 
     Raises:
-        DataError: the labels are missing, or one of the two files is not what its header says; with all that the headers tell.
+        DataError: the labels are missing, or one of the two files is not what its header says; with all that
+            the headers tell.
     """
     labels = _partner(path, IMAGES, "labels", 1)
     if labels is None:
-        raise DataError(name, "has no labels beside it; a file of the same name with labels-idx1 for images-idx3 must be there")
+        raise DataError(
+            name,
+            "has no labels beside it; a file of the same name with labels-idx1 for images-idx3 must be there",
+        )
     with ExitStack() as stack:
         pictures = _File(stack.enter_context(_open(path)), "", packed.limit(path))
-        numbers = _File(stack.enter_context(_open(labels)), f"its labels, {labels.name}: ", packed.limit(labels))
+        numbers = _File(
+            stack.enter_context(_open(labels)), f"its labels, {labels.name}: ", packed.limit(labels)
+        )
         faults = [*pictures.read_header(3), *numbers.read_header(1)]
         if not faults and pictures.shape[0] != numbers.shape[0]:
             faults = [f"has {pictures.shape[0]:,} images and {labels.name} has {numbers.shape[0]:,} labels"]
@@ -93,13 +102,19 @@ class _File:
             zeros, kind, found = struct.unpack(">HBB", self.take(4))
             if (zeros, kind, found) != (0, UNSIGNED_BYTES, rank):
                 asked = f"0, {UNSIGNED_BYTES} (unsigned bytes), {rank} (dimensions)"
-                return [f"{self.called}is no idx file that can be read: begins with {zeros}, {kind}, {found}; {asked} is allowed"]
+                return [
+                    f"{self.called}is no idx file that can be read: begins with {zeros}, {kind}, {found}; "
+                    f"{asked} is allowed"
+                ]
             self.shape = struct.unpack(f">{rank}I", self.take(4 * rank))
         except _FaultError as fault:
             return [str(fault)]
         shown = " × ".join(f"{length:,}" for length in self.shape)
         if 0 in self.shape[1:] or max(self.shape[1:], default=1) > LONGEST_SIDE or self._cost() > self.most:
-            return [f"{self.called}promises {shown} bytes; sides of 1 to {LONGEST_SIDE:,} and {self.most:,} bytes in all are allowed"]
+            return [
+                f"{self.called}promises {shown} bytes; sides of 1 to {LONGEST_SIDE:,} and {self.most:,} "
+                "bytes in all are allowed"
+            ]
         return []
 
     def _cost(self) -> int:

@@ -1,4 +1,7 @@
-"""Reads JSON lines and JSON: objects one after another, in an array, below a key, or a table as pandas writes it."""
+"""Reads JSON lines and JSON.
+
+Objects one after another, in an array, below a key, or a table as pandas writes it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,9 @@ class TwiceError(ValueError):
     """An object names a key twice."""
 
 
-def read(path: Path, name: str, encoding: str, remarks: Counter[str], by_line: bool) -> Iterator[RawRow | Rejected]:
+def read(
+    path: Path, name: str, encoding: str, remarks: Counter[str], by_line: bool
+) -> Iterator[RawRow | Rejected]:
     """`remarks` counts what was recognised in the file and what of it was left out."""
     found = _of_lines(path, name, encoding) if by_line else _of_tables(name, _of_text(path, name, encoding))
     sample = list(islice(found, SAMPLE))
@@ -59,7 +64,9 @@ def _of_lines(path: Path, name: str, encoding: str) -> Iterator[Found | Rejected
 
 def _of_text(path: Path, name: str, encoding: str) -> Iterator[Found | Rejected]:
     """Values one after another, in one line or over several, in arrays or not."""
-    with packed.open_text(path, encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict") as file:
+    with packed.open_text(
+        path, encoding, "surrogateescape" if encoding.startswith("utf-8") else "strict"
+    ) as file:
         text = file.read()
     damaged = DAMAGED.search(text) is not None
     position, is_open, counted, number = _skip(text, 0), False, 0, 1
@@ -75,7 +82,12 @@ def _of_text(path: Path, name: str, encoding: str) -> Iterator[Found | Rejected]
         except (ValueError, RecursionError) as error:
             end = _next_object(text, position)
             is_open = is_open and end < len(text)
-            yield rejected(name, number, _why(error) + _left_out(text, position, end), text[position : position + EXCERPT])
+            yield rejected(
+                name,
+                number,
+                _why(error) + _left_out(text, position, end),
+                text[position : position + EXCERPT],
+            )
         else:
             is_bad = damaged and DAMAGED.search(text, position, end)
             excerpt = text[position : position + EXCERPT]
@@ -93,7 +105,11 @@ def _next_object(text: str, position: int) -> int:
 
 def _left_out(text: str, position: int, end: int) -> str:
     has_more = text.find("{", position + 1, end) > 0
-    return f"; all {end - position:,} signs up to the next line that begins an object are left out" if has_more else ""
+    return (
+        f"; all {end - position:,} signs up to the next line that begins an object are left out"
+        if has_more
+        else ""
+    )
 
 
 def _skip(text: str, position: int) -> int:
@@ -131,11 +147,17 @@ DECODER = json.JSONDecoder(object_pairs_hook=_once)
 def _why(error: Exception) -> str:
     if isinstance(error, TwiceError):
         return str(error)
-    said = f"{error.msg}, sign {error.colno}" if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
+    said = (
+        f"{error.msg}, sign {error.colno}"
+        if isinstance(error, json.JSONDecodeError)
+        else "nested too deeply or a number too long"
+    )
     return f"is no JSON ({said})"
 
 
-def _row(name: str, found: Found, export: annotation_exports.Export | None, remarks: Counter[str]) -> RawRow | Rejected:
+def _row(
+    name: str, found: Found, export: annotation_exports.Export | None, remarks: Counter[str]
+) -> RawRow | Rejected:
     try:
         value = export.columns(found.value, remarks) if export else found.value
         if not isinstance(value, dict):

@@ -1,4 +1,7 @@
-"""Tables that are one JSON object: rows below a key, or a data frame as pandas writes it in one of its orients."""
+"""Tables that are one JSON object.
+
+Rows below a key, or a data frame as pandas writes it in one of its orients.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ def _split(value: Mapping[str, Any], name: str) -> Iterator[dict[str, Any]]:
 
 
 def _of_objects(value: Mapping[str, Mapping[str, Any]]) -> Iterator[Any] | None:
-    """By column, each with its values by row (pandas: `columns`), or by row (`index`). What is numbered are the rows."""
+    """By column, each with its values by row (pandas: `columns`), or by row (`index`).
+
+    What is numbered are the rows.
+    """
     inner = {key: None for one in value.values() for key in one}
     if all(map(_is_number, inner)):
         return ({column: values.get(row) for column, values in value.items()} for row in inner)

@@ -1,6 +1,8 @@
-"""Reads a folder of raw data: CSV, TSV, JSON lines, JSON, Parquet, CoNLL, idx, and folders of texts or images named after their label.
+"""Reads a folder of raw data: CSV, TSV, JSON lines, JSON, Parquet, CoNLL, idx, and folders of texts or images
+named after their label.
 
-What cannot be made a row is set aside with file, line and reason. What makes a whole file unreadable is an error, for all files together.
+What cannot be made a row is set aside with file, line and reason. What makes a whole file unreadable is an
+error, for all files together.
 """
 
 from __future__ import annotations
@@ -20,12 +22,18 @@ from tasks.ingest.reading import arrow, class_folders, conll, delimited, idx, js
 TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", *conll.SUFFIXES)
 SUFFIXES = (*TEXTS, *arrow.SUFFIXES)
 FORMATS = (
-    f"{', '.join(SUFFIXES)} (those of text also compressed: {', '.join(packed.OPENERS)}), pairs of idx files, "
+    f"{', '.join(SUFFIXES)} (those of text also compressed: {', '.join(packed.OPENERS)}), pairs of idx "
+    "files, "
     f"or a folder for each label with {class_folders.TEXT} files or images in it"
 )
 REMEDIES = {
-    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".dta", ".sav", ".sas7bdat"), "save it as CSV"),
-    **dict.fromkeys((".pickle", ".pkl", ".npy", ".npz", ".h5", ".db", ".sqlite", ".duckdb", ".orc", ".avro"), "save it as Parquet or CSV"),
+    **dict.fromkeys(
+        (".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".dta", ".sav", ".sas7bdat"), "save it as CSV"
+    ),
+    **dict.fromkeys(
+        (".pickle", ".pkl", ".npy", ".npz", ".h5", ".db", ".sqlite", ".duckdb", ".orc", ".avro"),
+        "save it as Parquet or CSV",
+    ),
     **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", *packed.OPENERS), "unpack it"),
     **dict.fromkeys((".xml", ".yaml", ".yml", ".tab", ".psv", ".dat"), "save it as CSV or JSON"),
 }
@@ -56,7 +64,8 @@ class Raw:
 
 
 def read(raw: Path, header: bool) -> Raw:
-    """All rows below `raw`, files by name. `header`: CSV and TSV begin with the names of their columns (else they are "1", "2", ...).
+    """All rows below `raw`, files by name. `header`: CSV and TSV begin with the names of their columns (else
+    they are "1", "2", ...).
 
     Raises:
         DataError: with every file that cannot be read, and why.
@@ -82,7 +91,9 @@ def read(raw: Path, header: bool) -> Raw:
             for name, path in files.items()
             if name not in {*tables, *result.ignored} and class_folders.is_arrived(name) == arrived
         }
-        above = _take_folders(result, others, any(class_folders.is_arrived(name) == arrived for name in tables), above)
+        above = _take_folders(
+            result, others, any(class_folders.is_arrived(name) == arrived for name in tables), above
+        )
     if not faults and not result.notes:
         unused = sorted([*result.ignored, *(one.file for one in result.rejected)])
         found = f"only {some(unused)}" if unused else "no file"
@@ -96,7 +107,8 @@ def _tells_of_arrow(name: str, tables: Iterable[str]) -> bool:
     """Whether it is a file that the library `datasets` saves beside its tables, or above them."""
     path = PurePosixPath(name)
     return path.name in ABOUT_ARROW and any(
-        PurePosixPath(one).suffix == ".arrow" and PurePosixPath(one).is_relative_to(path.parent) for one in tables
+        PurePosixPath(one).suffix == ".arrow" and PurePosixPath(one).is_relative_to(path.parent)
+        for one in tables
     )
 
 
@@ -114,7 +126,12 @@ def is_table(name: str) -> bool:
 
 def is_data(name: str) -> bool:
     """Whether a file of this relative path may be read: as a table, as a row, or because a table names it."""
-    return is_table(name) or class_folders.is_class_text(name) or class_folders.is_image(name) or class_folders.is_unlabelled(name)
+    return (
+        is_table(name)
+        or class_folders.is_class_text(name)
+        or class_folders.is_image(name)
+        or class_folders.is_unlabelled(name)
+    )
 
 
 def _take_folders(result: Raw, files: dict[str, Path], tabled: bool, above: set[str]) -> set[str]:
@@ -131,7 +148,11 @@ def _take_folders(result: Raw, files: dict[str, Path], tabled: bool, above: set[
 
 def _files(raw: Path) -> tuple[list[Path], list[str]]:
     if not raw.is_dir():
-        raise DataError(raw.name, "there is no such folder of raw data; bring data in with `python -m flows.raw_data.data add RUN SOURCE`")
+        raise DataError(
+            raw.name,
+            "there is no such folder of raw data; bring data in with `python -m flows.raw_data.data add RUN "
+            "SOURCE`",
+        )
     if raw.is_symlink():
         raise DataError(raw.name, "is a link; put the folder itself there")
     files, faults = [], []
@@ -173,11 +194,15 @@ def _added(result: Raw, path: Path, name: str, encoding: str, header: bool) -> l
         return [f"{name} has no rows"]
     result.rows += rows
     result.rejected += bad
-    result.notes.append(Note(name, encoding, len(rows), sum(row.rescued for row in rows), dict(sorted((+remarks).items()))))
+    result.notes.append(
+        Note(name, encoding, len(rows), sum(row.rescued for row in rows), dict(sorted((+remarks).items())))
+    )
     return []
 
 
-def _parse(path: Path, name: str, encoding: str, header: bool, remarks: Counter[str]) -> Iterator[RawRow | Rejected]:
+def _parse(
+    path: Path, name: str, encoding: str, header: bool, remarks: Counter[str]
+) -> Iterator[RawRow | Rejected]:
     if idx.is_images(name):
         return idx.read(path, name)
     match packed.suffix(name):

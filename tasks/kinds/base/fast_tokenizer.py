@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 FILE = "tokenizer.json"
-NEEDS_FAST = f"is written in Python alone; a fast tokenizer is needed, one that can be kept in {FILE}, because it ships with the model"
+NEEDS_FAST = (
+    f"is written in Python alone; a fast tokenizer is needed, one that can be kept in {FILE}, "
+    "because it ships with the model"
+)
 POSITIONS_BEHIND_PADDING = ("roberta", "xlm-roberta")
 """They number the positions of a text from the id of the padding piece on."""
 
@@ -26,7 +29,9 @@ def load(folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
     except Exception as error:  # tokenizers raises bare Exceptions
         raise ModelError(folder.name, _unreadable(folder, error)) from None
     if not tokenizer.is_fast:
@@ -39,11 +44,17 @@ def _unreadable(folder: Path, error: Exception) -> str:
     from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
 
     try:
-        name = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("tokenizer_class")
+        name = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get(
+            "tokenizer_class"
+        )
         made = tokenizer_class_from_name(name)
     except (OSError, ValueError, AttributeError, TypeError, ImportError, RecursionError):
         made = None
     if made is not None and not hasattr(made, "backend_tokenizer"):
         return f"its tokenizer, {name}, {NEEDS_FAST}"
-    what = "its tokenizer cannot be read" if (folder / FILE).is_file() else f"it has no {FILE}, and none can be made of its other files"
+    what = (
+        "its tokenizer cannot be read"
+        if (folder / FILE).is_file()
+        else f"it has no {FILE}, and none can be made of its other files"
+    )
     return f"{what}: {' '.join(str(error).split())[:200]}"

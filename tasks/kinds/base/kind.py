@@ -1,14 +1,18 @@
-"""The seam between the stages and a kind of task. A kind is a value: a record of functions, no inheritance, loaded by the name in params.
+"""The seam between the stages and a kind of task. A kind is a value: a record of functions, no inheritance,
+loaded by the name in params.
 
-A *row* is one example as a mapping of columns, as it stands in the Parquet files of ingest; its column `label` is text. *Features* are one
-row as the model sees it: lists of numbers by input name, and beside them
+A *row* is one example as a mapping of columns, as it stands in the Parquet files of ingest; its column
+`label` is text. *Features* are one row as the model sees it: lists of numbers by input name, and beside them
 
-* `labels`: the numbers of the right labels, one for each *decision* in the row; missing where the row has no label,
-* `where`: the positions in the model's output at which the decisions are made; missing where the model makes one decision per row. At
-  position 0 nothing stands that could be decided on: the answer there is the first label.
+* `labels`: the numbers of the right labels, one for each *decision* in the row; missing where the row has no
+  label,
+* `where`: the positions in the model's output at which the decisions are made; missing where the model makes
+  one decision per row. At position 0 nothing stands that could be decided on: the answer there is the first
+  label.
 
-A text classifier decides once per row, a tagger once per word. Logits, labels and probabilities of many rows are flat: (m, c) for all m
-decisions, row after row. Rows are what is drawn in a bootstrap; decisions are what is counted.
+A text classifier decides once per row, a tagger once per word. Logits, labels and probabilities of many rows
+are flat: (m, c) for all m decisions, row after row. Rows are what is drawn in a bootstrap; decisions are what
+is counted.
 """
 
 from __future__ import annotations
@@ -32,13 +36,16 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 Features = Mapping[str, Any]
 Processor = Any
-"""What stands between rows and a model and is saved beside it: a tokenizer, or an image processor of transformers."""
+"""What stands between rows and a model and is saved beside it: a tokenizer, or an image processor of
+transformers."""
 
 
 class Rewording(Section):
     """What happens to a word, each by chance of its own."""
 
-    copies: int = Field(ge=0, le=1000, description="variations of each labelled row, which the teacher labels; 0: none")
+    copies: int = Field(
+        ge=0, le=1000, description="variations of each labelled row, which the teacher labels; 0: none"
+    )
     drop: float = Field(ge=0, le=0.3, description="share of words left out")
     mask: float = Field(ge=0, le=0.3, description="share of words that become the mask piece")
     replace: float = Field(ge=0, le=0.3, description="share of words that become a word of any labelled row")
@@ -78,7 +85,10 @@ class Reworder:
 
 @dataclass(frozen=True)
 class Kind:
-    """What differs between one kind of task and another. `n` rows, `m` decisions, `c` labels, `k` categories."""
+    """What differs between one kind of task and another.
+
+    `n` rows, `m` decisions, `c` labels, `k` categories.
+    """
 
     options: type[Section]
     """The values of `runs.<run>.options`: what only this kind asks for."""
@@ -88,17 +98,20 @@ class Kind:
 
     # -- ingest --
     roles: Mapping[str, str]
-    """Role of a column -> what it holds. Params map each role to a column of the raw data; those ending in `?` may be left out."""
+    """Role of a column -> what it holds. Params map each role to a column of the raw data; those ending in
+    `?` may be left out."""
     verbatim: frozenset[str]
     """Roles whose values `examine` gets as they are, not cleaned."""
     files: frozenset[str]
     """Roles whose text names a file of the raw folder: `examine` gets what is in it."""
     examine: Callable[[Mapping[str, Any], Any, Counter[str]], list[dict[str, Any]]]
-    """(values by role, options, counts of what was mended) -> the rows it makes, each with `label`. Raises UnusableRowError."""
+    """(values by role, options, counts of what was mended) -> the rows it makes, each with `label`. Raises
+    UnusableRowError."""
     fingerprint: Callable[[Row], str]
     """The whole record as one text: rows equal in it and in their label are the same."""
     alike: Callable[[Row], str | np.ndarray]
-    """What near duplicates are looked for in: a text, or the thumbnail of a picture; text_pairs.py and picture_pairs.py find them."""
+    """What near duplicates are looked for in: a text, or the thumbnail of a picture; text_pairs.py and
+    picture_pairs.py find them."""
     content: Callable[[Row], str]
     """What the model gets to see: two rows equal in it with different labels contradict each other."""
     extent: Callable[[Row], int]
@@ -121,17 +134,21 @@ class Kind:
     load_processor: Callable[[Path], Processor]
     """The processor of a checkpoint. Raises ModelError."""
     fit: Callable[[PreTrainedModel, Processor, int], tuple[Processor, list[str]]]
-    """(pretrained model, its processor, input size) -> the processor for inputs of that size, and what speaks against it."""
+    """(pretrained model, its processor, input size) -> the processor for inputs of that size, and what speaks
+    against it."""
     encode: Callable[[Processor, Sequence[Row], Sequence[str], int], list[Features]]
     """(processor, rows, label names, input size) -> features of each row."""
     size: Callable[[Features], int]
     """What a row costs: rows of like size share a batch."""
     collate: Callable[[Processor, Sequence[Features]], dict[str, torch.Tensor]]
-    """Features -> a batch; `labels` (m,) holds IGNORED for decisions that nothing is known of, `where` (2, m) row and position."""
+    """Features -> a batch; `labels` (m,) holds IGNORED for decisions that nothing is known of, `where` (2, m)
+    row and position."""
     augment: Callable[[Sequence[Features], Any], list[Features]]
-    """(features of labelled rows, options) -> as the teacher shall see them in this step; chance is torch's."""
+    """(features of labelled rows, options) -> as the teacher shall see them in this step; chance is torch's.
+    """
     transfer: Callable[[Sequence[Row], Sequence[Row], int, Any], list[Row]]
-    """(training rows, pool, count, options) -> at most so many unlabelled rows that the teacher labels for the student."""
+    """(training rows, pool, count, options) -> at most so many unlabelled rows that the teacher labels for
+    the student."""
     reword: Reworder | None
     """None for kinds whose rows have no words."""
     loss: Callable[[torch.Tensor, torch.Tensor, float, Any], torch.Tensor]
@@ -145,8 +162,9 @@ class Kind:
     categories: Callable[[Sequence[str]], list[str]]
     """Label names -> what precision and recall are told of."""
     count: Callable[[np.ndarray, np.ndarray, Sequence[int], Sequence[str]], np.ndarray]
-    """(predicted (m,), labels (m,), decisions of each row (n,), label names) -> (n, 3 k): per row and category how often predicted, true,
-    and both. The sums over rows decide every figure: they are what is bootstrapped."""
+    """(predicted (m,), labels (m,), decisions of each row (n,), label names) -> (n, 3 k): per row and
+    category how often predicted, true, and both. The sums over rows decide every figure: they are what is
+    bootstrapped."""
     figures: Callable[[np.ndarray], dict[str, np.ndarray]]
     """(..., 3 k) sums of `count` -> each figure, of shape (...)."""
     coarse: Callable[[Sequence[str]], list[str]]
@@ -158,10 +176,11 @@ class Kind:
     lengths: bool
     """Whether inputs differ in length, the second dimension of what the graph reads."""
     ship: Callable[[Path, Processor, int], dict[str, Any]]
-    """(folder, processor, input size) -> writes what `request` reads there; returns what preprocessing.json tells of it."""
+    """(folder, processor, input size) -> writes what `request` reads there; returns what preprocessing.json
+    tells of it."""
     request: Callable[[Path], Callable[[Any], tuple[dict[str, np.ndarray], np.ndarray | None]]]
-    """Folder -> a function from the input as a user has it to the graph's inputs, batch 1, and the positions at which decisions are made
-    (None: one decision), without torch or transformers."""
+    """Folder -> a function from the input as a user has it to the graph's inputs, batch 1, and the positions
+    at which decisions are made (None: one decision), without torch or transformers."""
     raw_input: Callable[[Row], Any]
     """The input of a row as a user has it."""
     told: Callable[[Any, np.ndarray, Sequence[str], Mapping[str, Any]], str]
@@ -169,9 +188,11 @@ class Kind:
 
     # -- the report --
     mistake: Callable[[Row, np.ndarray, np.ndarray, Sequence[str]], dict[str, str]]
-    """(row, probabilities (m, c), labels (m,), label names) -> a wrong answer beside the right one: a line of a table, by its heads."""
+    """(row, probabilities (m, c), labels (m,), label names) -> a wrong answer beside the right one: a line of
+    a table, by its heads."""
     picture: Callable[[Row], np.ndarray] | None
-    """The row as a picture (height, width, 3) of whole numbers from 0 to 255; None for kinds whose rows can be read."""
+    """The row as a picture (height, width, 3) of whole numbers from 0 to 255; None for kinds whose rows can
+    be read."""
 
     # -- what few kinds have --
     check_rows: Callable[[Iterable[Mapping[str, Any]], Any], list[str]] | None = None
@@ -181,7 +202,8 @@ class Kind:
     converters: Mapping[str, Converter] = field(default_factory=dict)
     """Package -> how the weights that it carries become a checkpoint."""
     lists: frozenset[str] = frozenset()
-    """Roles of raw data that take lists and objects, as JSON. Of another role a list of one is what is in it, one of several no value."""
+    """Roles of raw data that take lists and objects, as JSON. Of another role a list of one is what is in it,
+    one of several no value."""
 
 
 UNDECIDED = 20.0

@@ -10,8 +10,13 @@ if TYPE_CHECKING:
     import torch
 
 
-def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, smoothing: float, weights: Sequence[float] | None = None) -> torch.Tensor:
-    """Of logits (m, c) with labels (m,), mean over the decisions that have one; `weights` (c,) of the labels."""
+def cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, smoothing: float, weights: Sequence[float] | None = None
+) -> torch.Tensor:
+    """Of logits (m, c) with labels (m,), mean over the decisions that have one.
+
+    `weights` (c,) of the labels.
+    """
     import torch
     from torch.nn import functional
 
@@ -29,8 +34,14 @@ def mean_of(several: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def divergence(student: torch.Tensor, teacher: torch.Tensor, temperature: float) -> torch.Tensor:
-    """Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network (2015): KL divergence at a temperature, times its square."""
+    """Hinton, Vinyals, Dean.
+
+    Distilling the Knowledge in a Neural Network (2015): KL divergence at a temperature, times its square.
+    """
     from torch.nn.functional import kl_div, log_softmax
 
-    wanted, got = log_softmax(teacher.float() / temperature, dim=-1), log_softmax(student.float() / temperature, dim=-1)
+    wanted, got = (
+        log_softmax(teacher.float() / temperature, dim=-1),
+        log_softmax(student.float() / temperature, dim=-1),
+    )
     return kl_div(got, wanted, reduction="batchmean", log_target=True) * temperature**2

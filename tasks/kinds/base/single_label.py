@@ -31,7 +31,9 @@ def categories(labels: Sequence[str]) -> list[str]:
     return list(labels)
 
 
-def count(predicted: np.ndarray, truth: np.ndarray, decisions: Sequence[int], labels: Sequence[str]) -> np.ndarray:
+def count(
+    predicted: np.ndarray, truth: np.ndarray, decisions: Sequence[int], labels: Sequence[str]
+) -> np.ndarray:
     one_hot = np.eye(len(labels))
     return np.concatenate([one_hot[predicted], one_hot[truth], one_hot[predicted] * one_hot[truth]], axis=1)
 

@@ -1,4 +1,7 @@
-"""The field is whole and honest: pinned without addresses, apart from our code, in the same runtimes; faults of the call are told."""
+"""The field is whole and honest.
+
+Pinned without addresses, apart from our code, in the same runtimes; faults of the call are told.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ def test_graphs_are_made_and_measured_with_the_same_runtimes() -> None:
         pinned = field.pinned(name)
         shared = {package for package in ("onnxruntime", "openvino", "torch") if package in pinned}
         assert shared
-        assert {package: pinned[package] for package in shared} == {package: measuring[package] for package in shared}
+        assert {package: pinned[package] for package in shared} == {
+            package: measuring[package] for package in shared
+        }
 
 
 @pytest.mark.parametrize("environment", sorted({peer.environment for peer in THEIRS}))
@@ -68,7 +73,10 @@ def test_unknown_runs_and_peers_are_told_in_a_line(capsys: pytest.CaptureFixture
 
 
 def data_in(folder: Path, architecture: str = "BertForSequenceClassification") -> Path:
-    for name, content in {"ingest/out/labels.json": ["a", "b"], "finetune/out/config.json": {"architectures": [architecture]}}.items():
+    for name, content in {
+        "ingest/out/labels.json": ["a", "b"],
+        "finetune/out/config.json": {"architectures": [architecture]},
+    }.items():
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_text(json.dumps(content), encoding="utf-8")
     return folder
@@ -78,7 +86,9 @@ def test_students_must_be_there_and_know_the_same_labels(tmp_path: Path) -> None
     data, student = data_in(tmp_path / "bbc"), tmp_path / "student"
     with pytest.raises(DataError) as raised:
         command._must_fit(data, {"student/one": tmp_path / "one", "student/two": tmp_path / "two"})
-    assert [fault.endswith("model.onnx is missing; `dvc repro` makes it") for fault in raised.value.faults] == [True, True]
+    assert [
+        fault.endswith("model.onnx is missing; `dvc repro` makes it") for fault in raised.value.faults
+    ] == [True, True]
     student.mkdir()
     (student / "model.onnx").touch()
     (student / "labels.json").write_text('["a", "c"]', encoding="utf-8")
@@ -89,10 +99,15 @@ def test_students_must_be_there_and_know_the_same_labels(tmp_path: Path) -> None
 
 
 def test_a_teacher_of_another_sort_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="BertForTokenClassification; the recipes of the peers are for those"):
+    with pytest.raises(
+        ModelError, match="BertForTokenClassification; the recipes of the peers are for those"
+    ):
         command._must_fit(data_in(tmp_path, "BertForTokenClassification"), {})
 
 
 def test_students_are_runs_or_folders(tmp_path: Path) -> None:
     found = command._students(["bbc", f"deeper={tmp_path}"])
-    assert found == {"student/bbc": field.ROOT / "data" / "bbc" / "quantize" / "out", "student/deeper": tmp_path}
+    assert found == {
+        "student/bbc": field.ROOT / "data" / "bbc" / "quantize" / "out",
+        "student/deeper": tmp_path,
+    }

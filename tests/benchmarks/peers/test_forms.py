@@ -1,4 +1,6 @@
-"""A peer's graph is asked with the inputs it wants, whatever it calls its answer, and its memory can be measured."""
+"""A peer's graph is asked with the inputs it wants, whatever it calls its answer, and its memory can be
+measured.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,10 @@ def test_a_peer_of_which_no_recipe_keeps_the_quality_is_told_by_its_fastest() ->
 
 def test_the_verdict_counts_the_fastest_recipe_whatever_its_quality() -> None:
     text = page.markdown(result(), "../pictures/peers.png")
-    assert "**`student/bbc` is 3.0 × faster than the fastest peer, `olive/broken`** (quartiles of the rounds 2.8 to 3.2" in text
+    assert (
+        "**`student/bbc` is 3.0 × faster than the fastest peer, `olive/broken`** (quartiles of the rounds "
+        "2.8 to 3.2" in text
+    )
     assert "| model only 1 thread | `olive/broken` | 3.0 | 2.8 to 3.2 |" in text
     assert "| olive/broken | 6.0 | 6.0 | 3.33 | 0.500 |" in text
 
@@ -42,11 +45,18 @@ def test_the_page_says_whether_the_test_split_was_opened() -> None:
 def test_a_page_without_peers_or_students_says_so() -> None:
     alone = {**result(), "against": {"student/bbc": {"answer_1_thread": {}}}}
     assert "No peer could be measured." in page.markdown(alone, "picture.png")
-    assert "No student was measured." in page.markdown({**result(), "against": {}, "students": []}, "picture.png")
+    assert "No student was measured." in page.markdown(
+        {**result(), "against": {}, "students": []}, "picture.png"
+    )
 
 
 def test_the_picture_is_drawn(tmp_path: Path) -> None:
     page.draw(result(), tmp_path / "peers.png")
     with Image.open(tmp_path / "peers.png") as image:
         assert image.width > 600
-    assert [point["name"] for point in page.points(result())] == ["teacher", "slipway/int8", "olive/good", "student/bbc"]
+    assert [point["name"] for point in page.points(result())] == [
+        "teacher",
+        "slipway/int8",
+        "olive/good",
+        "student/bbc",
+    ]

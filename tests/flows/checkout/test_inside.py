@@ -1,4 +1,6 @@
-"""A project that is a folder of a larger git repository, with a name that shells and git quote, works as one of its own does."""
+"""A project that is a folder of a larger git repository, with a name that shells and git quote, works as one
+of its own does.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,11 @@ def test_only_edits_of_the_project_are_its_edits(toy: Toy) -> None:
 
 
 def test_a_worktree_holds_the_project_where_it_lies_and_saves_an_experiment(toy: Toy) -> None:
-    with workspace.hold(toy.root), worktree.at(toy.root, "", ["runs.a.prune.ffn=8"]) as (folder, changes), workspace.hold(folder):
+    with (
+        workspace.hold(toy.root),
+        worktree.at(toy.root, "", ["runs.a.prune.ffn=8"]) as (folder, changes),
+        workspace.hold(folder),
+    ):
         assert changes == ["runs.a.prune.ffn 512 → 8"]
         assert folder.as_posix().endswith(f"/{INSIDE}")
         Toy(folder).dvc("checkout", "--quiet")
@@ -63,7 +69,9 @@ def test_a_worktree_holds_the_project_where_it_lies_and_saves_an_experiment(toy:
     assert "leaner" in toy.dvc("exp", "list", "--name-only")
     assert git.content(
         toy.root,
-        "leaner" if (found := git.git(toy.root, "for-each-ref", "--format=%(refname)", "refs/exps")) == "" else found.split()[0],
+        "leaner"
+        if (found := git.git(toy.root, "for-each-ref", "--format=%(refname)", "refs/exps")) == ""
+        else found.split()[0],
         "note é.txt",
     )
     toy.dvc("exp", "apply", "leaner")
@@ -76,7 +84,10 @@ def test_a_commit_without_the_project_is_told(toy: Toy) -> None:
     call(toy.root.parents[2], "git", "rm", "-rq", "--cached", ".")
     call(toy.root.parents[2], "git", "add", "other.txt")
     call(toy.root.parents[2], "git", "commit", "--quiet", "--message", "no project yet")
-    with pytest.raises(ParamsError, match="has no project at ml/it's a slïpway"), worktree.at(toy.root, git.commit(toy.root) or "", ()):
+    with (
+        pytest.raises(ParamsError, match="has no project at ml/it's a slïpway"),
+        worktree.at(toy.root, git.commit(toy.root) or "", ()),
+    ):
         pass
 
 
@@ -112,7 +123,14 @@ def test_a_project_without_git_or_one_that_git_will_not_read_says_so_once(
     project = tmp_path / "project"
     shutil.copytree(made, project, symlinks=True, ignore=shutil.ignore_patterns(".git"))
     code = "import sys; from flows.review import main; sys.exit(main())"
-    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False, env=clean(project))
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean(project),
+    )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert "is not a git repository" in done.stderr
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -123,7 +141,11 @@ def test_a_project_without_git_or_one_that_git_will_not_read_says_so_once(
 def clean(project: Path) -> dict[str, str]:
     import os
 
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3]), "GIT_CEILING_DIRECTORIES": str(project.parent)}
+    return {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
+        "GIT_CEILING_DIRECTORIES": str(project.parent),
+    }
 
 
 def test_json_of_a_champion_is_the_projects_own(toy: Toy) -> None:
@@ -137,7 +159,9 @@ def test_json_of_a_champion_is_the_projects_own(toy: Toy) -> None:
     assert registry.find(toy.root, RUN.replace("r", "a"), 1, "HEAD") == ours
 
 
-def test_a_branch_without_a_commit_has_none_and_a_folder_of_another_owner_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_branch_without_a_commit_has_none_and_a_folder_of_another_owner_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     call(tmp_path, "git", "init", "--quiet", "new")
     assert git.commit(tmp_path / "new") is None
     assert git.commit(tmp_path) is None

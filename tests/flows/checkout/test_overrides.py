@@ -27,13 +27,18 @@ def file(tmp_path: Path) -> Path:
 def test_value_is_set_and_every_other_line_stays(file: Path) -> None:
     before = file.read_text().splitlines()
     said = overrides.apply(file, ["runs.smoke.prune.ffn=48", "runs.smoke.distill.best_by=headline"])
-    changed = [(old.strip(), new.strip()) for old, new in zip(before, file.read_text().splitlines(), strict=True) if old != new]
+    changed = [
+        (old.strip(), new.strip())
+        for old, new in zip(before, file.read_text().splitlines(), strict=True)
+        if old != new
+    ]
     assert changed == [("ffn: 64", "ffn: 48"), ("best_by: divergence", "best_by: headline")]
     assert said == ["runs.smoke.prune.ffn 64 → 48", 'runs.smoke.distill.best_by "divergence" → "headline"']
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("0.5", "0.5"), ("[1, 2]", "[1, 2]"), ("'on'", '"on"'), ("{a: 1}", '{"a": 1}'), ("1e-4", "0.0001")]
+    ("text", "value"),
+    [("0.5", "0.5"), ("[1, 2]", "[1, 2]"), ("'on'", '"on"'), ("{a: 1}", '{"a": 1}'), ("1e-4", "0.0001")],
 )
 def test_value_is_yaml(file: Path, text: str, value: str) -> None:
     assert overrides.apply(file, [f"runs.smoke.prune.ffn={text}"]) == [f"runs.smoke.prune.ffn 64 → {value}"]
@@ -107,7 +112,9 @@ runs:
         ("runs.one.prune={ffn: 2}", {"one.prune": {"ffn": 2}}),
     ],
 )
-def test_what_runs_share_by_anchors_changes_for_the_named_run_alone(tmp_path: Path, override: str, changed: dict[str, Any]) -> None:
+def test_what_runs_share_by_anchors_changes_for_the_named_run_alone(
+    tmp_path: Path, override: str, changed: dict[str, Any]
+) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(ANCHORED, encoding="utf-8")
     before = plain(params.read(file))
@@ -143,7 +150,10 @@ def test_line_ends_and_byte_order_mark_stay(file: Path, newline: str, begin: str
     assert file.read_bytes() == text.replace("ffn: 64", "ffn: 48").encode()
 
 
-@pytest.mark.parametrize("item", ["        sizes:\n        - 1\n", "        sizes:\n            - 1\n", "        sizes:\n          - 1\n"])
+@pytest.mark.parametrize(
+    "item",
+    ["        sizes:\n        - 1\n", "        sizes:\n            - 1\n", "        sizes:\n          - 1\n"],
+)
 def test_indentation_stays(tmp_path: Path, item: str) -> None:
     file = tmp_path / "params.yaml"
     text = f"runs:\n    one:\n{item}        ffn: 1\n"
@@ -154,7 +164,9 @@ def test_indentation_stays(tmp_path: Path, item: str) -> None:
 
 QUICK = (Phase.explicit, Phase.generate)
 NAMES = st.sampled_from(["a", "b", "c"])
-SCALARS = st.one_of(st.integers(-9, 9), st.booleans(), st.none(), st.sampled_from([0.5, 1e-4, "on", "x y", "1", ""]))
+SCALARS = st.one_of(
+    st.integers(-9, 9), st.booleans(), st.none(), st.sampled_from([0.5, 1e-4, "on", "x y", "1", ""])
+)
 
 
 @st.composite
@@ -164,7 +176,10 @@ def documents_with_anchors(draw: st.DrawFn) -> str:
     lines = ["runs:"]
     for run in ("one", "two", "three"):
         whole = draw(st.sampled_from([None, *[name for name in anchors if name.startswith("run")]]))
-        lines += [f"  {run}: &run-{run}  # run {run}", *([f"    <<: *{whole}"] if whole else [f"    kind: {run}"])]
+        lines += [
+            f"  {run}: &run-{run}  # run {run}",
+            *([f"    <<: *{whole}"] if whole else [f"    kind: {run}"]),
+        ]
         for section in draw(st.sets(NAMES, min_size=1)):
             taken = [name for name in anchors if not name.startswith("run")]
             how = draw(st.sampled_from(["written", "alias", "merge", "merges"] if taken else ["written"]))
@@ -172,7 +187,11 @@ def documents_with_anchors(draw: st.DrawFn) -> str:
                 lines.append(f"    {section}: *{draw(st.sampled_from(taken))}")
                 continue
             anchor = f"s{len(anchors)}"
-            sources = draw(st.lists(st.sampled_from(taken), min_size=1, max_size=3)) if how.startswith("merge") else []
+            sources = (
+                draw(st.lists(st.sampled_from(taken), min_size=1, max_size=3))
+                if how.startswith("merge")
+                else []
+            )
             merge = (
                 f"      <<: [{', '.join(f'*{name}' for name in sources)}]"
                 if how == "merges"
@@ -188,15 +207,28 @@ def documents_with_anchors(draw: st.DrawFn) -> str:
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, phases=QUICK, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    derandomize=True,
+    deadline=None,
+    phases=QUICK,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(text=documents_with_anchors(), data=st.data())
-def test_exactly_the_named_value_changes_whatever_is_shared(tmp_path: Path, text: str, data: st.DataObject) -> None:
+def test_exactly_the_named_value_changes_whatever_is_shared(
+    tmp_path: Path, text: str, data: st.DataObject
+) -> None:
     file = tmp_path / "params.yaml"
     file.write_text(text, encoding="utf-8")
     runs = plain(params.read(file))
     run = data.draw(st.sampled_from(sorted(runs)))
     paths = [run] + [f"{run}.{key}" for key in runs[run]]
-    paths += [f"{run}.{key}.{name}" for key, section in runs[run].items() if isinstance(section, dict) for name in section]
+    paths += [
+        f"{run}.{key}.{name}"
+        for key, section in runs[run].items()
+        if isinstance(section, dict)
+        for name in section
+    ]
     key, value = data.draw(st.sampled_from(paths[1:])), data.draw(SCALARS | st.lists(SCALARS, max_size=2))
     overrides.apply(file, [f"runs.{key}={json.dumps(value)}"])
     assert plain(params.read(file)) == replaced(copy.deepcopy(runs), {key: value})

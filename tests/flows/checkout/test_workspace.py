@@ -34,7 +34,9 @@ with workspace.hold(Path(sys.argv[1])) as held:
 @contextmanager
 def another_holds(toy: Toy, seconds: float) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", HOLDER, str(toy.root), str(seconds)]
-    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process
@@ -102,11 +104,17 @@ def test_rwlock_entries_of_dead_processes_go_and_those_of_the_living_stay(toy: T
     living = {"pid": me.pid, "cmd": " ".join(["dvc", *me.cmdline()[1:]])}
     dead = {"pid": dead_pid(), "cmd": "dvc repro"}
     another_of_that_number = {"pid": me.pid, "cmd": "dvc repro --single-item prune@a"}
-    rwlock = {"write": {"/x": dead, "/y": living}, "read": {"/z": [dead, another_of_that_number, living], "/w": [dead]}}
+    rwlock = {
+        "write": {"/x": dead, "/y": living},
+        "read": {"/z": [dead, another_of_that_number, living], "/w": [dead]},
+    }
     toy.write(".dvc/tmp/rwlock", json.dumps(rwlock))
     with workspace.hold(toy.root) as held:
         assert held.mended == ("dropped the entries of dead processes from .dvc/tmp/rwlock",)
-    assert json.loads((toy.root / ".dvc/tmp/rwlock").read_text()) == {"write": {"/y": living}, "read": {"/z": [living]}}
+    assert json.loads((toy.root / ".dvc/tmp/rwlock").read_text()) == {
+        "write": {"/y": living},
+        "read": {"/z": [living]},
+    }
 
 
 @pytest.mark.parametrize("share", [0.0, 0.33, 0.5])

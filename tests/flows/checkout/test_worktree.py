@@ -1,4 +1,7 @@
-"""A worktree for a run with overrides: what it holds, what a kill leaves of it, and what an override cannot reach."""
+"""A worktree for a run with overrides.
+
+What it holds, what a kill leaves of it, and what an override cannot reach.
+"""
 
 from __future__ import annotations
 
@@ -46,12 +49,15 @@ def test_override_stands_in_the_worktree_and_not_in_the_checkout(root: Path) -> 
         "runs.smoke.kind=../../../flows/git",
         "runs.smoke.pretrain.source.folder=../../../../..",
         "runs.smoke.pretrain.source.folder=/etc",
-        "runs.smoke.pretrain.source={folder: models/../../tiny, sha256: 0000000000000000000000000000000000000000000000000000000000000000}",
+        "runs.smoke.pretrain.source={folder: models/../../tiny, sha256: "
+        "0000000000000000000000000000000000000000000000000000000000000000}",
         "runs.smoke.ingest={columns: {}}",
         "runs.smoke.prune.ffn=1.5",
     ],
 )
-def test_override_that_leaves_the_workspace_or_is_no_value_of_params_is_refused(root: Path, override: str) -> None:
+def test_override_that_leaves_the_workspace_or_is_no_value_of_params_is_refused(
+    root: Path, override: str
+) -> None:
     (root.parent / "tiny").mkdir(exist_ok=True)
     with pytest.raises((ParamsError, ModelError), match=r"params\.yaml|lies outside the workspace"):
         run_with(root, override)
@@ -70,7 +76,10 @@ def run_with(root: Path, override: str) -> None:
 def test_pretrained_model_that_git_does_not_know_comes_along(root: Path) -> None:
     shutil.copytree(root / "models" / "tiny", root / "models" / "unknown", dirs_exist_ok=True)
     with worktree.at(root, "", ["runs.smoke.pretrain.source.folder=models/unknown"]) as (folder, _):
-        here, there = (sorted(path.name for path in place.iterdir()) for place in (folder / "models/unknown", root / "models/tiny"))
+        here, there = (
+            sorted(path.name for path in place.iterdir())
+            for place in (folder / "models/unknown", root / "models/tiny")
+        )
         assert here == there != []
     shutil.rmtree(root / "models" / "unknown")
 
@@ -144,7 +153,9 @@ def test_name_of_an_experiment_is_one_that_dvc_takes_and_none_has(root: Path) ->
         ("v1", "v1-2"),
     ],
 )
-def test_name_of_an_experiment_is_one_that_git_and_dvc_take_for_nothing_else(root: Path, wanted: str, name: str) -> None:
+def test_name_of_an_experiment_is_one_that_git_and_dvc_take_for_nothing_else(
+    root: Path, wanted: str, name: str
+) -> None:
     call(root, "git", "branch", "--force", "twig")
     call(root, "git", "tag", "--force", "v1")
     assert worktree.free_name(root, wanted, "0123456789") == name

@@ -26,7 +26,10 @@ def of_the_tests() -> None:
 
 
 def run_in(state: State[None], signature: str | None, tries_ago: int = 0) -> UUID:
-    """A flow run that the server takes for unfinished; signed, where it is, on the try at work or on one before it."""
+    """A flow run that the server takes for unfinished.
+
+    Signed, where it is, on the try at work or on one before it.
+    """
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(of_the_tests, state=state)
         if signature:
@@ -55,7 +58,11 @@ def signature_of(process: str) -> str:
     if process == "alive":
         crashed.sign(str(run))
     else:
-        subprocess.run([sys.executable, "-c", f"from flows.pipeline import crashed; crashed.sign('{run}')"], check=True, cwd=REPOSITORY)
+        subprocess.run(
+            [sys.executable, "-c", f"from flows.pipeline import crashed; crashed.sign('{run}')"],
+            check=True,
+            cwd=REPOSITORY,
+        )
     with get_client(sync_client=True) as client:
         found = client.read_flow_run(run).labels[crashed.LABEL]
         client.delete_flow_run(run)
@@ -77,33 +84,45 @@ def signature_of(process: str) -> str:
     ],
 )
 def test_run_whose_process_is_gone_is_marked(state: State[None], process: str, then: str) -> None:
-    host, boot, namespace, pid, began, _ = signature_of("gone" if process.startswith("gone") else "alive").split()
+    host, boot, namespace, pid, began, _ = signature_of(
+        "gone" if process.startswith("gone") else "alive"
+    ).split()
     host = "elsewhere" if process == "of another machine" else host
     boot = "another" if process.startswith("before the machine") else boot
     namespace = "another" if process.endswith("container") else namespace
     began = str(int(began) - 1000) if process == "another of its number" else began
-    run = run_in(state, f"{host} {boot} {namespace} {pid} {began}", tries_ago=int(process.endswith("before this one")))
+    run = run_in(
+        state, f"{host} {boot} {namespace} {pid} {began}", tries_ago=int(process.endswith("before this one"))
+    )
     swept = crashed.sweep()
     assert state_of(run) == then
-    assert told_of(run) == {"Crashed": "its process was killed", "Cancelled": "cancelled, and its process is gone"}.get(then)
+    assert told_of(run) == {
+        "Crashed": "its process was killed",
+        "Cancelled": "cancelled, and its process is gone",
+    }.get(then)
     assert bool(swept) == (then in ("Crashed", "Cancelled"))
     with get_client(sync_client=True) as client:
         client.delete_flow_run(run)
 
 
 @pytest.mark.parametrize(
-    ("host", "alive", "then"), [("here", False, "Crashed"), ("here", True, "Pending"), ("elsewhere", False, "Pending")]
+    ("host", "alive", "then"),
+    [("here", False, "Crashed"), ("here", True, "Pending"), ("elsewhere", False, "Pending")],
 )
 def test_run_whose_process_a_worker_started_is_marked_when_that_is_gone(
     host: str, alive: bool, then: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(crashed, "POOLS", (None,))
     monkeypatch.setattr(crashed, "SIGNED_AFTER", timedelta(0))
-    with subprocess.Popen([sys.executable, "-c", "input('prefect')"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", "input('prefect')"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
         run = run_in(Pending(), None)
         with get_client(sync_client=True) as client:
             client.update_flow_run(run, infrastructure_pid=str(process.pid))
-            client.update_flow_run_labels(run, {crashed.WORKER: f"{socket.gethostname() if host == 'here' else host} toy cpu 1"})
+            client.update_flow_run_labels(
+                run, {crashed.WORKER: f"{socket.gethostname() if host == 'here' else host} toy cpu 1"}
+            )
         if not alive:
             process.kill()
             process.wait()

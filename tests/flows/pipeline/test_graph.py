@@ -52,18 +52,30 @@ def test_stage_that_is_up_to_date_has_no_reason() -> None:
     ("change", "why"),
     [
         (lambda toy: toy.replace("params.yaml", "ffn: 512", "ffn: 300"), "runs.a.prune.ffn 512 → 300"),
-        (lambda toy: toy.replace("params.yaml", "layers: [0, 2]", "layers: [0]"), "runs.a.prune.layers [0, 2] → [0]"),
-        (lambda toy: toy.replace("params.yaml", "ffn: 512,", "ffn: 512, heads: 4,"), "runs.a.prune.heads is new: 4"),
+        (
+            lambda toy: toy.replace("params.yaml", "layers: [0, 2]", "layers: [0]"),
+            "runs.a.prune.layers [0, 2] → [0]",
+        ),
+        (
+            lambda toy: toy.replace("params.yaml", "ffn: 512,", "ffn: 512, heads: 4,"),
+            "runs.a.prune.heads is new: 4",
+        ),
         (lambda toy: toy.replace("params.yaml", "ffn: 512, ", ""), "runs.a.prune.ffn is gone, was 512"),
         (lambda toy: toy.write("step.py", "pass"), "step.py changed"),
         (lambda toy: (toy.root / "step.py").unlink(), "step.py is missing"),
         (lambda toy: (toy.root / "data/a/prune/out").unlink(), "data/a/prune/out is missing"),
         (lambda toy: toy.write("data/a/prune/out", "tampered"), "data/a/prune/out is not what was made"),
         (lambda toy: toy.write("data/a/ingest/out", "tampered"), "data/a/ingest/out changed"),
-        (lambda toy: toy.replace("dvc.yaml", "step.py data/${key}/prune", "-B step.py data/${key}/prune"), "its command changed"),
+        (
+            lambda toy: toy.replace("dvc.yaml", "step.py data/${key}/prune", "-B step.py data/${key}/prune"),
+            "its command changed",
+        ),
         (lambda toy: (toy.root / "dvc.lock").unlink(), "never ran before"),
         (
-            lambda toy: (toy.replace("params.yaml", "ffn: 512", "ffn: 8"), (toy.root / "data/a/prune/out").unlink()),
+            lambda toy: (
+                toy.replace("params.yaml", "ffn: 512", "ffn: 8"),
+                (toy.root / "data/a/prune/out").unlink(),
+            ),
             "runs.a.prune.ffn 512 → 8",
         ),
         (
@@ -93,7 +105,9 @@ def test_raw_data_that_changed_is_a_reason_of_the_stage_that_reads_it(toy: Toy) 
 def test_manifest_is_what_dvc_lock_says(toy: Toy) -> None:
     locked = yaml.safe_load((toy.root / "dvc.lock").read_text())["stages"]["prune@a"]["outs"]
     told = {out["path"]: out for out in Graph().manifest("prune@a")}
-    assert told == {out["path"]: {"path": out["path"], "md5": out["md5"], "size": out["size"]} for out in locked}
+    assert told == {
+        out["path"]: {"path": out["path"], "md5": out["md5"], "size": out["size"]} for out in locked
+    }
     assert len(told) == 2
 
 
@@ -110,7 +124,13 @@ def test_select_takes_what_a_run_needs_of_another(toy: Toy) -> None:
         '"data/${key}/prune/out"]\n      params: ["runs.${key}.distill"]',
         '"data/a/prune/out"]\n      params: ["runs.${key}.distill"]',
     )
-    assert [stage.name for stage in select(Graph().stages, ["b"])] == ["ingest@a", "ingest@b", "prune@a", "prune@b", "distill@b"]
+    assert [stage.name for stage in select(Graph().stages, ["b"])] == [
+        "ingest@a",
+        "ingest@b",
+        "prune@a",
+        "prune@b",
+        "distill@b",
+    ]
 
 
 @pytest.mark.usefixtures("toy")
@@ -118,8 +138,14 @@ def test_select_takes_what_a_run_needs_of_another(toy: Toy) -> None:
     ("choose", "message"),
     [
         (lambda graph: select(graph.stages, ["c"]), "there is no run `c`; allowed: a, b"),
-        (lambda graph: expand(["prun@a"], select(graph.stages, [])), "there is no stage `prun@a` to force; did you mean `prune@a`"),
-        (lambda graph: expand(["prune@a"], select(graph.stages, ["b"])), "there is no stage `prune@a` to force; did you mean `prune@b`"),
+        (
+            lambda graph: expand(["prun@a"], select(graph.stages, [])),
+            "there is no stage `prun@a` to force; did you mean `prune@a`",
+        ),
+        (
+            lambda graph: expand(["prune@a"], select(graph.stages, ["b"])),
+            "there is no stage `prune@a` to force; did you mean `prune@b`",
+        ),
     ],
 )
 def test_names_that_do_not_exist_are_refused(choose: Callable[[Graph], object], message: str) -> None:

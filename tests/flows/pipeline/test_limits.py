@@ -42,7 +42,9 @@ def test_slot_of_the_gpu_is_taken_by_a_stage_that_really_runs_on_it_and_by_no_ot
         (toy.root / "data/a/prune/out").unlink()
         assert flow("a")[1]["prune@a"][0] == "Cached"
         assert flow("a", force=("distill",))[0].is_completed()
-        toy.replace("dvc.yaml", 'params: ["runs.${key}.prune"]', 'params: ["runs.${key}.prune", "runs.${key}.device"]')
+        toy.replace(
+            "dvc.yaml", 'params: ["runs.${key}.prune"]', 'params: ["runs.${key}.prune", "runs.${key}.device"]'
+        )
         toy.replace("params.yaml", "a: {ingest", "a: {device: cpu, ingest")
         toy.replace("params.yaml", "b: {ingest", "b: {device: cuda, ingest")
         assert flow("a")[1]["prune@a"][0] == "Completed"

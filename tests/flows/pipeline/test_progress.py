@@ -30,7 +30,9 @@ def artifacts(key: str) -> list[Artifact]:
 
 
 def test_artifact_has_percent_the_note_and_the_time_left() -> None:
-    taken = posted("finetune@x", "PROGRESS finetune 10/40", "epoch 1 ended", "PROGRESS finetune 20/40 loss 0.5000")
+    taken = posted(
+        "finetune@x", "PROGRESS finetune 10/40", "epoch 1 ended", "PROGRESS finetune 20/40 loss 0.5000"
+    )
     assert taken == [True, False, True]
     (found,) = artifacts("finetune-x")
     assert found.data == 50
@@ -50,7 +52,9 @@ def test_artifact_gets_its_last_word_although_the_stage_went_on(monkeypatch: pyt
 
     told()
     assert [found.description for found in artifacts("finetune-y")] == ["finetune: 100 %"]
-    assert [found.description for found in artifacts("finetune-y-teacher-on-pool")] == ["teacher on pool: 50 %"]
+    assert [found.description for found in artifacts("finetune-y-teacher-on-pool")] == [
+        "teacher on pool: 50 %"
+    ]
     assert artifacts("finetune-y-passing") == []
 
 

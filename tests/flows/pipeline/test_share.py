@@ -29,7 +29,11 @@ BUCKET = "slipway"
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """The address of an S3 server with one bucket."""
-    keys = {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "a secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    keys = {
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "a secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     with pytest.MonkeyPatch.context() as patch:
@@ -71,8 +75,12 @@ def agent_beside(toy: Toy, folder: Path) -> Toy:
 
 
 @pytest.mark.parametrize("kind", ["folder", "s3"])
-def test_second_agent_gets_the_result_of_the_first_without_a_run(toy: Toy, tmp_path: Path, kind: str, s3: str) -> None:
-    where, endpoint = (str(tmp_path / "remote"), None) if kind == "folder" else (f"s3://{BUCKET}/{tmp_path.name}", s3)
+def test_second_agent_gets_the_result_of_the_first_without_a_run(
+    toy: Toy, tmp_path: Path, kind: str, s3: str
+) -> None:
+    where, endpoint = (
+        (str(tmp_path / "remote"), None) if kind == "folder" else (f"s3://{BUCKET}/{tmp_path.name}", s3)
+    )
     shared(toy, where, endpoint)
     toy.dvc("push", "--quiet")
     retuned(toy)
@@ -127,12 +135,20 @@ def test_result_that_the_remote_does_not_take_is_owed_and_told_and_pushed_later(
     assert share.Owed(toy.root).stages() == []
     made = [out["md5"] for stage in ("prune@a", "distill@a") for out in Graph().manifest(stage)]
     assert len(made) == 3
-    assert [md5 for md5 in made if not (blocked / "store" / "files" / "md5" / md5[:2] / md5[2:]).exists()] == []
+    assert [
+        md5 for md5 in made if not (blocked / "store" / "files" / "md5" / md5[:2] / md5[2:]).exists()
+    ] == []
     assert toy.ran() == ["prune@a", "distill@a"]
 
 
-def test_s3_that_is_down_is_a_passing_fault_and_nothing_ran(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"AWS_ACCESS_KEY_ID": "someone", "AWS_SECRET_ACCESS_KEY": "a secret", "AWS_MAX_ATTEMPTS": "1"}.items():
+def test_s3_that_is_down_is_a_passing_fault_and_nothing_ran(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "someone",
+        "AWS_SECRET_ACCESS_KEY": "a secret",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
         monkeypatch.setenv(name, value)
     shared(toy, f"s3://{BUCKET}/x", f"http://127.0.0.1:{free_port()}")
     toy.replace("dvc.yaml", "retries: 1", "retries: 0")

@@ -1,4 +1,7 @@
-"""One hostile label, text, file name, column name and commit message in all that a browser opens: shown as text, and nothing acts."""
+"""One hostile label, text, file name, column name and commit message in all that a browser opens.
+
+Shown as text, and nothing acts.
+"""
 
 from __future__ import annotations
 
@@ -100,13 +103,19 @@ def test_page_of_the_plots_draws_hostile_labels_and_runs_none(project: Path, vis
 
 
 def hostile_report(folder: Path) -> None:
-    """The report of a benchmark as the stage writes it, of this repository's own figures with a hostile label."""
+    """The report of a benchmark as the stage writes it, of this repository's own figures with a hostile
+    label.
+    """
     own = REPOSITORY / "data" / "bbc" / "benchmark"
-    figures, timings = (json.loads((own / name).read_text(encoding="utf-8")) for name in ("metrics.json", "timings.json"))
+    figures, timings = (
+        json.loads((own / name).read_text(encoding="utf-8")) for name in ("metrics.json", "timings.json")
+    )
     scores = [{"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 3.0}]
     mistake = {"text": f"{LABEL} {LONG}", "label": LABEL, "answer": f"{LABEL} (0.99)"}
     folder.mkdir(parents=True)
-    text = report.markdown(figures, timings, report.Tables([LABEL], scores, scores, [mistake], pictured=False))
+    text = report.markdown(
+        figures, timings, report.Tables([LABEL], scores, scores, [mistake], pictured=False)
+    )
     (folder / "report.md").write_text(text, encoding="utf-8")
 
 
@@ -137,9 +146,21 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         changed.setattr(server, "START_SECONDS", 300)
         process = server.start(port, own, {"PREFECT_SERVER_UI_API_URL": f"{url}/api"})
     command = [sys.executable, "-W", "ignore", "-c", f"import {__name__} as one; one.tell_of_hostile_data()"]
-    env = {**os.environ, "PREFECT_API_URL": f"{url}/api", "PREFECT_API_AUTH_STRING": own, "PYTHONPATH": str(REPOSITORY)}
+    env = {
+        **os.environ,
+        "PREFECT_API_URL": f"{url}/api",
+        "PREFECT_API_AUTH_STRING": own,
+        "PYTHONPATH": str(REPOSITORY),
+    }
     try:
-        done = subprocess.run(command, cwd=tmp_path_factory.mktemp("shown"), env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=tmp_path_factory.mktemp("shown"),
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         pages = {key: f"{url}/artifacts/artifact/{number}" for key, number in json.loads(done.stdout).items()}
         yield {**pages, "url": url, "password": own}
@@ -149,7 +170,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 def tell_of_hostile_data() -> None:
-    """In a process of its own, for Prefect keeps its connections open. Prints the number of each artifact by its key."""
+    """In a process of its own, for Prefect keeps its connections open.
+
+    Prints the number of each artifact by its key.
+    """
     real, made, root = create_markdown_artifact, dict[str, str](), Path.cwd()
 
     def noted(text: str, **told: Any) -> None:
@@ -168,7 +192,9 @@ def tell_of_hostile_data() -> None:
 
 
 @pytest.mark.parametrize("key", ["origin", "a-report", "a-night", "a-ingest"])
-def test_an_artifact_of_the_ui_shows_hostile_text_and_nothing_in_it_acts(shown: dict[str, str], visitor: Visitor, key: str) -> None:
+def test_an_artifact_of_the_ui_shows_hostile_text_and_nothing_in_it_acts(
+    shown: dict[str, str], visitor: Visitor, key: str
+) -> None:
     browser.log_in(visitor.page, shown["url"], shown["password"])
     visitor.page.goto(shown[key])
     visitor.page.get_by_text("window.__pwned", exact=False).first.wait_for(timeout=60_000)

@@ -1,4 +1,7 @@
-"""What our commands make of the environment they find: proxies, folders that other accounts may write to, settings that cannot be."""
+"""What our commands make of the environment they find.
+
+Proxies, folders that other accounts may write to, settings that cannot be.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ def run(folder: Path, *command: str, **given: str) -> subprocess.CompletedProces
     """A command in that folder, with nothing of ours in its environment."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     env = {**kept, "PYTHONPATH": str(REPOSITORY), **given}
-    return subprocess.run([sys.executable, *command], cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *command], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
 
 
 def environment(folder: Path, **given: str) -> dict[str, str]:
@@ -39,8 +44,12 @@ def environment(folder: Path, **given: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"])
-@pytest.mark.parametrize("no_proxy", [{}, {"no_proxy": "corp.example"}, {"NO_PROXY": "corp.example"}, {"no_proxy": ""}])
-def test_no_proxy_stands_between_processes_of_this_machine(tmp_path: Path, name: str, no_proxy: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "no_proxy", [{}, {"no_proxy": "corp.example"}, {"NO_PROXY": "corp.example"}, {"no_proxy": ""}]
+)
+def test_no_proxy_stands_between_processes_of_this_machine(
+    tmp_path: Path, name: str, no_proxy: dict[str, str]
+) -> None:
     client = "import flows.process.environment, httpx; c = httpx.Client(); "
     client += "t = lambda u: type(c._transport_for_url(httpx.URL(u))._pool).__name__; "
     hosts = [
@@ -54,12 +63,17 @@ def test_no_proxy_stands_between_processes_of_this_machine(tmp_path: Path, name:
     asked = ", ".join(f"t('{scheme}://{host}/')" for host in hosts)
     done = run(tmp_path, "-c", f"{client}print({asked})", **{name: OUTSIDE, **no_proxy})
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["ConnectionPool"] * 3 + ["HTTPProxy"] + ["ConnectionPool"] * (len(hosts) - 4)
+    assert done.stdout.split() == ["ConnectionPool"] * 3 + ["HTTPProxy"] + ["ConnectionPool"] * (
+        len(hosts) - 4
+    )
 
 
 @pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy", "http_proxy"])
 def test_socks_proxy_stands_for_other_hosts_alone(tmp_path: Path, name: str) -> None:
-    line = "import flows.process.environment, httpx; t = lambda u: type(httpx.Client()._transport_for_url(httpx.URL(u))._pool).__name__"
+    line = (
+        "import flows.process.environment, httpx; t = lambda u: "
+        "type(httpx.Client()._transport_for_url(httpx.URL(u))._pool).__name__"
+    )
     asked = "print(t('http://127.0.0.1:4200'), t('http://hub.example'))"
     done = run(tmp_path, "-c", f"{line}; {asked}", **{name: "socks5://127.0.0.1:9"})
     assert (done.returncode, done.stdout, done.stderr) == (0, "ConnectionPool SOCKSProxy\n", "")
@@ -79,7 +93,9 @@ def test_site_cache_of_dvc_is_our_own(toy: Toy) -> None:
 
 
 def test_site_cache_that_the_user_has_set_stays(toy: Toy, tmp_path: Path) -> None:
-    assert environment(toy.root, DVC_SITE_CACHE_DIR=str(tmp_path / "own"))["DVC_SITE_CACHE_DIR"] == str(tmp_path / "own")
+    assert environment(toy.root, DVC_SITE_CACHE_DIR=str(tmp_path / "own"))["DVC_SITE_CACHE_DIR"] == str(
+        tmp_path / "own"
+    )
     assert not (toy.root / ".dvc" / "tmp" / "site-cache").exists()
 
 
@@ -129,14 +145,18 @@ class Evil:
 
 (file,) = Path(sys.argv[1]).rglob("links/cache.db")
 with sqlite3.connect(file) as links:
-    links.execute("insert into Cache (key, raw, store_time, size, mode, value) values (?, 0, 1, 0, 1, 1)", (pickle.dumps(Evil()),))
+    insert = "insert into Cache (key, raw, store_time, size, mode, value) values (?, 0, 1, 0, 1, 1)"
+    links.execute(insert, (pickle.dumps(Evil()),))
 """
 CHECKOUT = "import sys; from dvc.cli import main; sys.exit(main(['checkout']))"
 
 
 @pytest.mark.skipif(not CAN_BE_ANOTHER, reason="only root can take the place of another account")
 def test_pickle_that_another_account_planted_does_not_run(toy: Toy, tmp_path: Path) -> None:
-    """In a folder open to all, as DVC's default is, it runs at the next command of bare DVC; in the same place of ours it does not."""
+    """In a folder open to all, as DVC's default is, it runs at the next command of bare DVC.
+
+    In the same place of ours it does not.
+    """
     shared, ran = tmp_path / "shared", tmp_path / "ran"
     assert run(toy.root, "-c", CHECKOUT, DVC_SITE_CACHE_DIR=str(shared)).returncode == 0
     subprocess.run([sys.executable, "-c", PLANT, str(shared), str(ran)], check=True)
@@ -150,12 +170,21 @@ def test_pickle_that_another_account_planted_does_not_run(toy: Toy, tmp_path: Pa
 
 
 def test_every_command_sets_it_before_it_imports_prefect_or_dvc() -> None:
-    commands = [file for file in (REPOSITORY / "flows").glob("*.py") if '__name__ == "__main__"' in file.read_text()]
+    commands = [
+        file for file in (REPOSITORY / "flows").glob("*.py") if '__name__ == "__main__"' in file.read_text()
+    ]
     without = {"child", "environment", "plots"}  # the standard library alone, itself, and neither of the two
     assert len(commands) > 10
     for file in commands:
-        lines = [line for line in file.read_text().splitlines() if re.match(r"(from|import) (flows|prefect|dvc)", line)]
-        first = ("import flows.process.environment ", "from flows.raw_data import data")  # the second does so first
+        lines = [
+            line
+            for line in file.read_text().splitlines()
+            if re.match(r"(from|import) (flows|prefect|dvc)", line)
+        ]
+        first = (
+            "import flows.process.environment ",
+            "from flows.raw_data import data",
+        )  # the second does so first
         assert file.stem in without or lines[0].startswith(first), file.name
 
 
@@ -187,7 +216,9 @@ def test_folder_is_closed(tmp_path: Path) -> None:
     assert stat.S_IMODE(private.folder(tmp_path / "open").stat().st_mode) == 0o700
     assert stat.S_IMODE(private.folder(tmp_path / "a" / "b").stat().st_mode) == 0o700
     (tmp_path / "file").write_text("")
-    with pytest.raises(ParamsError, match="cannot be used: a file stands there or above; name a folder of your own"):
+    with pytest.raises(
+        ParamsError, match="cannot be used: a file stands there or above; name a folder of your own"
+    ):
         private.folder(tmp_path / "file" / "below")
 
 
@@ -202,7 +233,9 @@ def test_folder_of_another_account_is_refused(tmp_path: Path) -> None:
 # -- what cannot be --
 
 
-@pytest.mark.parametrize("value", ["ftp://proxy.example", "proxy.example:port", "http://[::1", "socks4://proxy.example"])
+@pytest.mark.parametrize(
+    "value", ["ftp://proxy.example", "proxy.example:port", "http://[::1", "socks4://proxy.example"]
+)
 def test_proxy_that_is_none_is_told_of_and_ends_nothing(tmp_path: Path, value: str) -> None:
     done = run(tmp_path, "-c", "import flows.process.environment, httpx; httpx.Client()", ALL_PROXY=value)
     said = "ALL_PROXY: names no proxy: it must be as http://proxy.example:3128; going on without this proxy\n"
@@ -223,10 +256,18 @@ def test_file_of_certificates_that_is_none_gives_one_message(tmp_path: Path, con
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("PREFECT_LOGGING_LEVEL", "loud", "Prefect's settings (PREFECT_… in the environment, prefect.toml, .env): "),
+        (
+            "PREFECT_LOGGING_LEVEL",
+            "loud",
+            "Prefect's settings (PREFECT_… in the environment, prefect.toml, .env): ",
+        ),
         ("PREFECT_API_REQUEST_TIMEOUT", "soon", "request_timeout / Input should be a valid number"),
         ("PREFECT_CLIENT_CUSTOM_HEADERS", "x", 'error parsing value for field "custom_headers"'),
-        ("PREFECT_API_URL", "127.0.0.1:4200", "PREFECT_API_URL: must be an address as http://127.0.0.1:4200/api, not 127.0.0.1:4200"),
+        (
+            "PREFECT_API_URL",
+            "127.0.0.1:4200",
+            "PREFECT_API_URL: must be an address as http://127.0.0.1:4200/api, not 127.0.0.1:4200",
+        ),
         ("PREFECT_API_URL", "", "PREFECT_API_URL: says where the server is, and is not set"),
     ],
 )
@@ -238,6 +279,10 @@ def test_setting_that_cannot_be_gives_one_message(toy: Toy, name: str, value: st
 
 
 def test_bug_of_ours_keeps_its_traceback(tmp_path: Path) -> None:
-    done = run(tmp_path, "-c", "import flows.process.environment, pydantic; pydantic.TypeAdapter(int).validate_python('x')")
+    done = run(
+        tmp_path,
+        "-c",
+        "import flows.process.environment, pydantic; pydantic.TypeAdapter(int).validate_python('x')",
+    )
     assert done.returncode == 1
     assert "Traceback" in done.stderr

@@ -51,11 +51,15 @@ def test_block_that_holds_something_else_is_a_users_fault(value: Any) -> None:
         Secret.delete(secrets.BLOCK)
 
 
-def test_secrets_of_block_and_environment_and_dvc_are_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_of_block_and_environment_and_dvc_are_masked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_abcdefgh")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "short")
     (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc" / "config.local").write_text("['remote \"s\"']\n    url = s3://bucket\n    secret_access_key = of-dvc-itself\n")
+    (tmp_path / ".dvc" / "config.local").write_text(
+        "['remote \"s\"']\n    url = s3://bucket\n    secret_access_key = of-dvc-itself\n"
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SIGNING_KEY", "-----BEGIN-----\nsecond line")
     mask = secrets.masked({"STORE_KEY": KEY, "LONGER": f"{KEY}-and-more"})
@@ -75,15 +79,24 @@ def test_variables_are_in_the_environment_for_the_length_of_a_flow(monkeypatch: 
 
 
 @pytest.mark.usefixtures("block")
-@pytest.mark.parametrize("order", [{"print": "STORE_KEY"}, {"print": "STORE_KEY", "exit": 2, "message": f"cannot log in with {KEY}"}])
-def test_stage_gets_the_secret_and_no_one_else(toy: Toy, order: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "order",
+    [{"print": "STORE_KEY"}, {"print": "STORE_KEY", "exit": 2, "message": f"cannot log in with {KEY}"}],
+)
+def test_stage_gets_the_secret_and_no_one_else(
+    toy: Toy, order: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     toy.order(prune=order)
     state = compress(("a",), force=("prune",), return_state=True)
     flow_run = state.state_details.flow_run_id
     assert flow_run is not None
     assert "the variable is ***" in caplog.text
     with get_client(sync_client=True) as client:
-        stored = [str(client.read_flow_run(flow_run)), *map(str, client.read_task_runs()), *map(str, client.read_artifacts())]
+        stored = [
+            str(client.read_flow_run(flow_run)),
+            *map(str, client.read_task_runs()),
+            *map(str, client.read_artifacts()),
+        ]
         stored += [str(log) for log in client.read_logs()] if hasattr(client, "read_logs") else []
     assert len(stored) > 3
     assert KEY not in caplog.text + "".join(stored) + str(state)

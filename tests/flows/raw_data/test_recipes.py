@@ -1,4 +1,7 @@
-"""Recipes: each is in order, goes into params.yaml without touching what stands there, and is refused with one message."""
+"""Recipes.
+
+Each is in order, goes into params.yaml without touching what stands there, and is refused with one message.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,9 @@ def test_recipe_is_added_below_what_was_there_and_is_in_order(root: Path, name: 
     added = after.removeprefix(runs.rstrip("\n")).removesuffix(mark + rest)
     assert f"\n  {name}:\n" in added
     assert "\n  # " in added
-    checked = params.check(params.read(root / "params.yaml"), {n: s.Params for n, s in stages.load_all().items()}, known_kinds())
+    checked = params.check(
+        params.read(root / "params.yaml"), {n: s.Params for n, s in stages.load_all().items()}, known_kinds()
+    )
     assert name in checked
     assert said[1].endswith(f"dvc repro benchmark@{name}")
     assert len(recipes.add(root, name, **named)) == 1
@@ -89,7 +94,10 @@ def test_checkpoint_may_have_any_name_that_a_folder_has(root: Path, name: str) -
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"source": "titles"}, "recipe csl: needs a pretrained model; name one: --checkpoint FOLDER of the workspace"),
+        (
+            {"source": "titles"},
+            "recipe csl: needs a pretrained model; name one: --checkpoint FOLDER of the workspace",
+        ),
         ({"checkpoint": "models/chinese"}, "recipe csl: brings no data with it; name them: --source FILE"),
         ({"source": "titles", "checkpoint": "../chinese"}, "lies outside the workspace"),
         ({"source": "titles", "checkpoint": "models/none"}, "is no folder of the workspace"),
@@ -97,12 +105,21 @@ def test_checkpoint_may_have_any_name_that_a_folder_has(root: Path, name: str) -
     ],
 )
 def test_what_the_user_has_to_name_is_asked_for(
-    root: Path, given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: Path,
+    given: dict[str, str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     tiny.checkpoint_in(root / "models" / "chinese")
     monkeypatch.chdir(root)
     before = (root / "params.yaml").read_text()
-    assert recipes.main(["add", "csl", *(word for name, value in given.items() for word in (f"--{name}", value))]) == 2
+    assert (
+        recipes.main(
+            ["add", "csl", *(word for name, value in given.items() for word in (f"--{name}", value))]
+        )
+        == 2
+    )
     assert said in capsys.readouterr().err
     assert (root / "params.yaml").read_text() == before
 
@@ -117,7 +134,9 @@ def test_ensure_adds_what_is_missing_and_leaves_the_rest(
     assert recipes.ensure(root, "tweets") == []
     monkeypatch.chdir(root)
     assert recipes.main(["ensure", "twets"]) == 2
-    assert "run twets: is neither in params.yaml nor a recipe; did you mean `tweets`?" in capsys.readouterr().err
+    assert (
+        "run twets: is neither in params.yaml nor a recipe; did you mean `tweets`?" in capsys.readouterr().err
+    )
 
 
 def test_recipes_are_listed_with_what_they_are_and_take(root: Path) -> None:
@@ -126,7 +145,9 @@ def test_recipes_are_listed_with_what_they_are_and_take(root: Path) -> None:
 
 
 def test_unknown_recipe_is_refused(root: Path) -> None:
-    with pytest.raises(ParamsError, match=r"recipe tweet: there is none of that name; did you mean `tweets`\?"):
+    with pytest.raises(
+        ParamsError, match=r"recipe tweet: there is none of that name; did you mean `tweets`\?"
+    ):
         recipes.add(root, "tweet")
 
 

@@ -13,7 +13,9 @@ from tests.flows.project import CSV, dvc, everything
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of pygtrie, in DVC
 
 
-def test_restore_makes_the_embedded_corpus_again_without_cache_or_remote(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restore_makes_the_embedded_corpus_again_without_cache_or_remote(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["add", "bbc", "bbc-news"])
     before, committed = everything(project), (project / "data/raw/bbc.dvc").read_bytes()
     shutil.rmtree(project / "data/raw/bbc")
@@ -28,7 +30,9 @@ def test_restore_makes_the_embedded_corpus_again_without_cache_or_remote(project
     assert capsys.readouterr().out == "data/raw/bbc: complete\n"
 
 
-def test_restore_refuses_an_embedded_corpus_of_other_bytes(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restore_refuses_an_embedded_corpus_of_other_bytes(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["add", "bbc", "bbc-news"])
     path = project / "data/raw/bbc.dvc"
     path.write_text(path.read_text().replace("748737b9", "00000000"))
@@ -38,7 +42,9 @@ def test_restore_refuses_an_embedded_corpus_of_other_bytes(project: Path, capsys
     assert not list((project / "data/raw").glob("bbc/*"))
 
 
-def test_restore_pulls_what_only_a_remote_has(project: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restore_pulls_what_only_a_remote_has(
+    project: Path, table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     dvc("remote", "add", "--default", "local", str(tmp_path / "remote"))
     main(["add", "tweets", str(table)])
     dvc("push")
@@ -50,7 +56,9 @@ def test_restore_pulls_what_only_a_remote_has(project: Path, table: Path, tmp_pa
     assert (project / "data/raw/tweets/table.csv").read_text() == CSV
 
 
-def test_restore_tells_all_that_cannot_be_had(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restore_tells_all_that_cannot_be_had(
+    project: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for run in ("one", "two"):
         main(["add", run, str(table)])
         shutil.rmtree(project / f"data/raw/{run}")
@@ -64,7 +72,9 @@ def test_restore_tells_all_that_cannot_be_had(project: Path, table: Path, capsys
     assert not (project / "data/raw/one").exists()
 
 
-def test_restore_of_one_run_leaves_the_others(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restore_of_one_run_leaves_the_others(
+    project: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Another run's data may need packages that are not installed."""
     for run in ("one", "two"):
         main(["add", run, str(table)])
@@ -77,7 +87,9 @@ def test_restore_of_one_run_leaves_the_others(project: Path, table: Path, capsys
     assert "no .dvc files of these runs" in capsys.readouterr().out
 
 
-def test_restore_leaves_changed_files_alone(project: Path, table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_restore_leaves_changed_files_alone(
+    project: Path, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main(["add", "tweets", str(table)])
     (project / "data/raw/tweets/table.csv").write_text("mine")
     assert main(["restore"]) == 2

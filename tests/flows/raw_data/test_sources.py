@@ -1,4 +1,7 @@
-"""What data become on their way into the raw folder. The hub itself cannot be reached from tests: a data set of it is made here."""
+"""What data become on their way into the raw folder.
+
+The hub itself cannot be reached from tests: a data set of it is made here.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,24 @@ def test_numbers_of_labels_become_their_names_alone_and_in_lists() -> None:
 
 
 def test_a_folder_of_images_and_idx_files_is_brought_whole(tmp_path: Path) -> None:
-    brought = ["Bag/1.png", "Bag/2.JPEG", "a.csv", "t10k-labels-idx1-ubyte.gz", "top.webp", "train-images.idx3-ubyte"]
+    brought = [
+        "Bag/1.png",
+        "Bag/2.JPEG",
+        "a.csv",
+        "t10k-labels-idx1-ubyte.gz",
+        "top.webp",
+        "train-images.idx3-ubyte",
+    ]
     for name in [*brought, "setup.exe", ".hidden/1.png"]:
         path = tmp_path / "from" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(name.encode())
     (tmp_path / "into").mkdir()
     assert sources.bring(str(tmp_path / "from"), tmp_path / "into") == "from"
-    assert {path.relative_to(tmp_path / "into").as_posix(): path.read_text() for path in (tmp_path / "into").rglob("*.*")} == {
-        name: name for name in brought
-    }
+    assert {
+        path.relative_to(tmp_path / "into").as_posix(): path.read_text()
+        for path in (tmp_path / "into").rglob("*.*")
+    } == {name: name for name in brought}
 
 
 def test_images_with_unsafe_names_or_links_are_refused(tmp_path: Path) -> None:
@@ -53,7 +64,8 @@ def cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number in range(3):
         (package / f"images/cell{number}.png").write_bytes(bytes([number]))
     (package / "labels.csv").write_text(
-        "images/cell0.png  0.3333333333333333  mono\nimages/cell1.png  0.6666666666666666  poly\nimages/cell2.png  0.0  mono\n"
+        "images/cell0.png  0.3333333333333333  mono\nimages/cell1.png  0.6666666666666666  "
+        "poly\nimages/cell2.png  0.0  mono\n"
     )
     monkeypatch.setattr(sources, "_package_folder", lambda *_: package)
     return package

@@ -1,4 +1,7 @@
-"""What the tests of retraining have in common: a policy that asks little, the rules of a run on headlines, drops to be read."""
+"""What the tests of retraining have in common.
+
+A policy that asks little, the rules of a run on headlines, drops to be read.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,8 @@ KIND = "text/classification"
 LEARNED = 650
 """Articles from the first on that the rows of `models` are made of, splits together."""
 SHUFFLED = 7
-"""A step through the articles, which stand in the order of their headlines' letters, that is prime to their number."""
+"""A step through the articles, which stand in the order of their headlines' letters, that is prime to their
+number."""
 
 
 def policy(**changed: Any) -> Policy:
@@ -89,10 +93,21 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shipped]:
     home = tmp_path_factory.mktemp("models")
     ingest, pretrained = tiny.ingest_out(home / "ingest", train=600), tiny.checkpoint_in(home / "pretrained")
     found = {}
-    for name, changed in {"dull": {"epochs": 1, "learning_rate": 1e-5}, "keen": {"epochs": 8, "learning_rate": 0.001}}.items():
-        given: dict[str, Any] = {"batch_size": 16, "freeze": "none", "pool_outputs": 0, "patience": 8, **changed}
+    for name, changed in {
+        "dull": {"epochs": 1, "learning_rate": 1e-5},
+        "keen": {"epochs": 8, "learning_rate": 0.001},
+    }.items():
+        given: dict[str, Any] = {
+            "batch_size": 16,
+            "freeze": "none",
+            "pool_outputs": 0,
+            "patience": 8,
+            **changed,
+        }
         stage.run("finetune", finetune.Inputs(ingest, pretrained), home / name, **given)
         inputs = quantize.Inputs(ingest, home / name / "out")
-        stage.run("quantize", inputs, home / name / "shipped", format="fp32", max_difference=1e-3, min_agreement=0.5)
+        stage.run(
+            "quantize", inputs, home / name / "shipped", format="fp32", max_difference=1e-3, min_agreement=0.5
+        )
         found[name] = answers.shipped(home / name / "shipped" / "out", KIND)
     return found

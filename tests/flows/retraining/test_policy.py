@@ -30,20 +30,31 @@ def test_committed_params_have_one_for_the_embedded_run() -> None:
 
 def test_manual_shows_the_committed_one() -> None:
     root = Path(__file__).resolve().parents[3]
-    shown = re.search(r"<!-- policy -->\n```yaml\n(.*?)```", (root / "docs" / "retraining.md").read_text(), re.DOTALL)
+    shown = re.search(
+        r"<!-- policy -->\n```yaml\n(.*?)```", (root / "docs" / "retraining.md").read_text(), re.DOTALL
+    )
     assert shown is not None
-    assert YAML(typ="safe").load(shown[1])["retrain"] == YAML(typ="safe").load((root / "params.yaml").read_text())["retrain"]
+    assert (
+        YAML(typ="safe").load(shown[1])["retrain"]
+        == YAML(typ="safe").load((root / "params.yaml").read_text())["retrain"]
+    )
 
 
 def test_run_without_one_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("runs:\n  a: {kind: x}\n")
     assert reading.read_all(tmp_path) == {}
-    with pytest.raises(ParamsError, match=r"retrain\.a: is missing; docs/retraining\.md has a section to copy"):
+    with pytest.raises(
+        ParamsError, match=r"retrain\.a: is missing; docs/retraining\.md has a section to copy"
+    ):
         reading.read(tmp_path, "a")
 
 
 def test_all_faults_at_once(tmp_path: Path) -> None:
-    section = POLICY.replace("margin: 0.01\n", "margn: 0.01\n").replace("seeds: 1", "seeds: 0").replace("start: pretrained", "start: warm")
+    section = (
+        POLICY.replace("margin: 0.01\n", "margn: 0.01\n")
+        .replace("seeds: 1", "seeds: 0")
+        .replace("start: pretrained", "start: warm")
+    )
     with pytest.raises(ParamsError) as caught:
         reading.read_all(written(tmp_path, section))
     said = str(caught.value)
@@ -54,8 +65,12 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", ["{a: ''}", "{a: ' '}", "{'': a}", "{' a': b}", "{a: 'b '}"])
-def test_labels_that_would_meet_no_row_or_make_one_without_label_are_refused(tmp_path: Path, labels: str) -> None:
-    with pytest.raises(ParamsError, match=r"retrain\.a\.map_labels\..*must be a label, without blanks around it"):
+def test_labels_that_would_meet_no_row_or_make_one_without_label_are_refused(
+    tmp_path: Path, labels: str
+) -> None:
+    with pytest.raises(
+        ParamsError, match=r"retrain\.a\.map_labels\..*must be a label, without blanks around it"
+    ):
         reading.read_all(written(tmp_path, POLICY.replace("map_labels: {}", f"map_labels: {labels}")))
 
 

@@ -1,6 +1,8 @@
-"""A small committed DVC project whose answers are planted: the run `r`, ingest → benchmark, made by real `dvc repro`.
+"""A small committed DVC project whose answers are planted: the run `r`, ingest → benchmark, made by real `dvc
+repro`.
 
-Rows lie in data/raw/r/rows.json; `benchmark.wrong` of the params says which of them the model that ships answers wrong.
+Rows lie in data/raw/r/rows.json; `benchmark.wrong` of the params says which of them the model that ships
+answers wrong.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ stages:
       params: ["runs.${key}.benchmark"]
       outs: ["data/${key}/benchmark/out"]
       metrics: [{"data/${key}/benchmark/metrics.json": {cache: false}}, {"data/${key}/benchmark/timings.json": {cache: false}}]
-"""
+"""  # noqa: E501
 
 PLANT = """\
 import hashlib, json, sys
@@ -83,7 +85,7 @@ else:
     speed |= {"latency_ms": {"answer_1_thread": {"p50": 1.0, "p95": 2.0, "p99": 3.0}}, "peak_rss_mb": 80.0}
     timings = {"final": speed, "teacher": speed, "hardware": {"cpu": mine["cpu"], "cores": 2}, "load": {"before": 0.1, "others": 0.1}}
     (home / "timings.json").write_text(json.dumps(timings))
-"""
+"""  # noqa: E501
 
 
 class Planted:
@@ -114,7 +116,9 @@ class Planted:
 
     def write(self, path: str, content: Any) -> None:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
-        (self.root / path).write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+        (self.root / path).write_text(
+            content if isinstance(content, str) else json.dumps(content), encoding="utf-8"
+        )
 
     def commit(self, message: str, run: bool = True) -> str:
         """The hash of the commit, with results unless told otherwise."""
@@ -137,7 +141,10 @@ class Planted:
 
     def diff(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command as a reviewer gives it."""
-        code = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from flows.review import main; sys.exit(main(sys.argv[1:]))"
+        code = (
+            f"import sys; sys.path.insert(0, {str(REPOSITORY)!r}); from flows.review import main; "
+            "sys.exit(main(sys.argv[1:]))"
+        )
         command = [sys.executable, "-c", code, *arguments]
         return subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False)
 
@@ -162,11 +169,20 @@ def new(root: Path) -> Planted:
     shutil.copy(REPOSITORY / ".dvc" / "config", root / ".dvc" / "config")
     planted.write("plant.py", PLANT)
     planted.write("dvc.yaml", GRAPH)
-    benchmark = {"wrong": list(range(10)), "bytes": 1000, "least": 0.5, "speed": 5.0, "cpu": "a chip", "resamples": 500}
+    benchmark = {
+        "wrong": list(range(10)),
+        "bytes": 1000,
+        "least": 0.5,
+        "speed": 5.0,
+        "cpu": "a chip",
+        "resamples": 500,
+    }
     run = {"kind": "text/classification", "seed": 0, "ingest": {"seed": 1}, "benchmark": benchmark}
     planted.write("params.yaml", {"runs": {RUN: run}})
     splits = ["test"] * ROWS + ["train"] * 60 + ["validation"] * 30
-    planted.put([{"text": text(at), "label": LABELS[at % 3], "split": split} for at, split in enumerate(splits)])
+    planted.put(
+        [{"text": text(at), "label": LABELS[at % 3], "split": split} for at, split in enumerate(splits)]
+    )
     planted.write(".gitignore", "/review/\n")
     planted.commit("a good model")
     planted.git("tag", "good")

@@ -1,4 +1,7 @@
-"""The workflow for pull requests: least permissions, nothing of a fork gets a secret, the same steps as here; and the script it runs."""
+"""The workflow for pull requests.
+
+Least permissions, nothing of a fork gets a secret, the same steps as here; and the script it runs.
+"""
 
 from __future__ import annotations
 
@@ -46,34 +49,51 @@ def test_actions_are_githubs_own_by_commit_and_pip_is_cached() -> None:
     """A tag can be moved to other code; a commit cannot."""
     used = re.findall(r"uses: (.+)", TEXT)
     assert len(used) == 5
-    assert [action for action in used if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)] == []
+    assert [
+        action
+        for action in used
+        if not re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)
+    ] == []
     (python,) = [step for step in JOBS["review"]["steps"] if "setup-python" in step.get("uses", "")]
     assert python["with"]["cache"] == "pip"
 
 
 def test_only_the_review_gets_the_keys_of_the_store() -> None:
-    told = {step["name"]: step.get("env", {}) for step in JOBS["review"]["steps"] if ".ci/review" in step.get("run", "")}
+    told = {
+        step["name"]: step.get("env", {})
+        for step in JOBS["review"]["steps"]
+        if ".ci/review" in step.get("run", "")
+    }
     assert [env["STEPS"] for env in told.values()] == ["check test", "diff"]
     assert ["secrets." in str(env) for env in told.values()] == [False, True]
     assert not [job for job in JOBS.values() if "secrets." in str(job.get("env", {}))]
 
 
-def test_the_workflow_runs_the_script_that_runs_here_and_it_tells_which_step_was_not_well(tmp_path: Path) -> None:
+def test_the_workflow_runs_the_script_that_runs_here_and_it_tells_which_step_was_not_well(
+    tmp_path: Path,
+) -> None:
     assert any(step.get("run", "").startswith(".ci/review") for step in JOBS["review"]["steps"])
     (tmp_path / ".ci").mkdir()
     script = tmp_path / ".ci" / "review"
     script.write_text((ROOT / ".ci" / "review").read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "Makefile").write_text(
-        "check:\n\t@echo checked\ntest:\n\t@exit 3\ndiff:\n\t@echo from $(A) to $(B) in $(OUT) on $(FAIL_ON)\n"
+        "check:\n\t@echo checked\ntest:\n\t@exit 3\ndiff:\n\t@echo from $(A) to $(B) in $(OUT) on "
+        "$(FAIL_ON)\n"
     )
 
     def run(**given: str) -> subprocess.CompletedProcess[str]:
         command = ["bash", str(script), "HEAD^1", "work"]
-        return subprocess.run(command, env={**os.environ, **given}, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, env={**os.environ, **given}, capture_output=True, text=True, check=False
+        )
 
     done = run()
     assert done.returncode == 1
-    assert done.stdout.index("checked") < done.stdout.index("from HEAD^1 to work in review") < done.stdout.index("not well: test")
+    assert (
+        done.stdout.index("checked")
+        < done.stdout.index("from HEAD^1 to work in review")
+        < done.stdout.index("not well: test")
+    )
     well = run(STEPS="check diff", FAIL_ON="worse stale")
     assert "in review on worse stale" in well.stdout
     assert (well.returncode, "all is well" in well.stdout) == (0, True)
@@ -86,7 +106,9 @@ def test_make_diff_passes_on_what_it_is_given() -> None:
     assert "--run 'bbc'" in said
     assert "--b" not in said
     assert "--fail-on" not in said
-    said = subprocess.run([*command, "FAIL_ON=worse stale"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [*command, "FAIL_ON=worse stale"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     assert "--fail-on 'worse' 'stale'" in said
 
 

@@ -14,7 +14,15 @@ from tests.tasks import stage
 
 RUN = "tiny"
 SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
-RECOVERY = {"epochs": 1, "patience": 1, "batch_size": 8, "learning_rate": 0.001, "pool": 20, "repeats": 1, "relation_weight": 0.0}
+RECOVERY = {
+    "epochs": 1,
+    "patience": 1,
+    "batch_size": 8,
+    "learning_rate": 0.001,
+    "pool": 20,
+    "repeats": 1,
+    "relation_weight": 0.0,
+}
 MEASURED = {"resamples": 200, "latency_inputs": 4, "rounds": 3}
 
 
@@ -24,7 +32,9 @@ def with_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = root / "data" / RUN
     ingest, pretrained = tiny.ingest_out(home / "ingest" / "out"), tiny.checkpoint_in(root / "pretrained")
     inputs = finetune.Inputs(ingest, pretrained)
-    stage.run("finetune", inputs, home / "finetune", epochs=2, batch_size=8, learning_rate=0.001, pool_outputs=30)
+    stage.run(
+        "finetune", inputs, home / "finetune", epochs=2, batch_size=8, learning_rate=0.001, pool_outputs=30
+    )
     shutil.rmtree(home / "finetune" / "scratch")
     (ingest / "test.parquet").write_bytes(b"no table")
     return root

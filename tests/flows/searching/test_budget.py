@@ -18,9 +18,17 @@ def test_a_line_becomes_limits_and_an_objective() -> None:
     ("text", "limits", "objective"),
     [
         ("latency ≤ 1 ms, then best quality", {"latency": 1.0}, "quality"),
-        ("quality ≥ 99 % of the teacher and size <= 3 MB, then least latency", {"quality": 0.99, "bytes": 3e6}, "latency"),
+        (
+            "quality ≥ 99 % of the teacher and size <= 3 MB, then least latency",
+            {"quality": 0.99, "bytes": 3e6},
+            "latency",
+        ),
         ("speedup >= 15x, size <= 900 kB, then best quality", {"speedup": 15.0, "bytes": 9e5}, "quality"),
-        ("latency <= 0.35 ms, speedup >= 12.5 times, then least size", {"latency": 0.35, "speedup": 12.5}, "bytes"),
+        (
+            "latency <= 0.35 ms, speedup >= 12.5 times, then least size",
+            {"latency": 0.35, "speedup": 12.5},
+            "bytes",
+        ),
     ],
 )
 def test_what_may_be_said(text: str, limits: dict[str, float], objective: str) -> None:

@@ -18,7 +18,12 @@ FACTS = {"run": "bbc", "budget": TELL, "seed": 0, "minutes": 1.5}
 
 def tried(number: int, quality: float, latency: float, size: int, divergence: float = 0.2) -> Tried:
     bounds = {"quality_low": quality - 0.03, "quality_high": quality + 0.03}
-    speed = {"latency": latency, "speedup": 5 / latency, "speedup_quartile_1": 4 / latency, "speedup_quartile_3": 6 / latency}
+    speed = {
+        "latency": latency,
+        "speedup": 5 / latency,
+        "speedup_quartile_1": 4 / latency,
+        "speedup_quartile_3": 6 / latency,
+    }
     figures = {"quality": quality, **bounds, **speed, "bytes": size, "divergence": divergence}
     return Tried(number, {"prune.layers": number + 1}, Result(COMPLETE, "", 2.0, figures))
 
@@ -53,7 +58,14 @@ def test_of_students_as_fast_the_nearest_to_the_teacher_wins(found: Outcome) -> 
 
 
 def test_each_stands_beside_the_default(found: Outcome) -> None:
-    beside = {1: "dominates", 2: "dominates", 3: "better in latency, bytes", 4: "matches", 5: "is dominated", 6: "better in quality"}
+    beside = {
+        1: "dominates",
+        2: "dominates",
+        3: "better in latency, bytes",
+        4: "matches",
+        5: "is dominated",
+        6: "better in quality",
+    }
     assert found.beside == beside
 
 

@@ -15,7 +15,10 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def write(folder: Path, **changed: Any) -> Path:
-    """The committed params.yaml with these values of the search of `bbc`; those that are None are taken out."""
+    """The committed params.yaml with these values of the search of `bbc`.
+
+    Those that are None are taken out.
+    """
     document = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     section = {**document["search"]["bbc"], **changed}
     document["search"]["bbc"] = {key: value for key, value in section.items() if value is not None}
@@ -41,14 +44,26 @@ def test_the_committed_search_is_in_order_and_begins_at_the_committed_student() 
 
 def test_values_are_set_in_a_copy_of_the_run() -> None:
     run = {"prune": {"ffn": 512, "layers": 3}, "distill": {"pool": 0}}
-    assert policy.with_values(run, {"prune.ffn": 64}) == {"prune": {"ffn": 64, "layers": 3}, "distill": {"pool": 0}}
+    assert policy.with_values(run, {"prune.ffn": 64}) == {
+        "prune": {"ffn": 64, "layers": 3},
+        "distill": {"pool": 0},
+    }
     assert run["prune"]["ffn"] == 512
 
 
 def test_all_faults_of_the_space_are_told_at_once(tmp_path: Path) -> None:
-    space = {"prune.ffn": [256, 300, 512], "prune.layer": [3], "finetune.epochs": [5], "prune.hidden": [128], "prune.layers": [2, 2, 3]}
+    space = {
+        "prune.ffn": [256, 300, 512],
+        "prune.layer": [3],
+        "finetune.epochs": [5],
+        "prune.hidden": [128],
+        "prune.layers": [2, 2, 3],
+    }
     said = faults(write(tmp_path, space=space, budget="cheap", rungs=[0.5, 0.25]))
-    assert "search.bbc.space.prune.ffn: 300: must be a whole number, at least 8, at most 65536, a multiple of 8" in said
+    assert (
+        "search.bbc.space.prune.ffn: 300: must be a whole number, at least 8, at most 65536, a multiple of 8"
+        in said
+    )
     assert "search.bbc.space.prune.layer: the run has no such value; did you mean `layers`?" in said
     assert "search.bbc.space.finetune.epochs: only values of prune, distill, quantize can be searched" in said
     assert "search.bbc.space.prune.hidden = [128]: lacks the run's own value, 256" in said

@@ -1,4 +1,7 @@
-"""The same seed proposes the same, whatever the clock says and whenever it is killed; nothing is proposed twice."""
+"""The same seed proposes the same, whatever the clock says and whenever it is killed.
+
+Nothing is proposed twice.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,13 @@ TRIALS = 14
 
 
 def opened(folder: Path, seed: int = 0, space: dict[str, list[Any]] = SPACE) -> Study:
-    study = Study(folder / "study.db", space, budget.parse("quality >= 90% of teacher, then least latency"), seed, startup=4)
+    study = Study(
+        folder / "study.db",
+        space,
+        budget.parse("quality >= 90% of teacher, then least latency"),
+        seed,
+        startup=4,
+    )
     study.begin_with({key: FIRST[key] for key in space})
     return study
 
@@ -35,7 +44,13 @@ def result(values: dict[str, Any], latency: float = 1.0) -> Result:
         return Result(FAILED, "too small", 1.0)
     if size % 3 == 1 and values != FIRST:
         return Result(GIVEN_UP, "hopeless", 1.0, {"cost": float(size), "rungs": {}})
-    figures = {"quality": 1 - 30 / size, "divergence": 40 / size, "cost": float(size), "bytes": 10 * size, "latency": latency * size}
+    figures = {
+        "quality": 1 - 30 / size,
+        "divergence": 40 / size,
+        "cost": float(size),
+        "bytes": 10 * size,
+        "latency": latency * size,
+    }
     return Result(COMPLETE, "", 2.0, figures)
 
 
@@ -60,7 +75,9 @@ def test_nothing_is_proposed_twice(unbroken: list[dict[str, Any]]) -> None:
     assert len({json.dumps(values) for values in unbroken}) == TRIALS
 
 
-def test_the_same_seed_proposes_the_same_however_fast_the_machine_was(unbroken: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_the_same_seed_proposes_the_same_however_fast_the_machine_was(
+    unbroken: list[dict[str, Any]], tmp_path: Path
+) -> None:
     assert searched(opened(tmp_path), latency=17.3) == unbroken
 
 
@@ -68,18 +85,30 @@ def test_another_seed_proposes_others(unbroken: list[dict[str, Any]], tmp_path: 
     assert searched(opened(tmp_path, seed=1)) != unbroken
 
 
-def test_what_came_of_a_trial_changes_what_is_proposed(unbroken: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_what_came_of_a_trial_changes_what_is_proposed(
+    unbroken: list[dict[str, Any]], tmp_path: Path
+) -> None:
     """Or else the sampler would not learn, and all of this would hold of mere chance."""
     study = opened(tmp_path)
     for _ in range(TRIALS):
         (proposal,) = study.propose(1)
         size = proposal.values["prune.layers"] * proposal.values["prune.ffn"]
-        study.tell(proposal, Result(COMPLETE, "", 2.0, {"quality": 1.0, "divergence": float(size), "cost": -float(size), "bytes": 1}))
+        study.tell(
+            proposal,
+            Result(
+                COMPLETE,
+                "",
+                2.0,
+                {"quality": 1.0, "divergence": float(size), "cost": -float(size), "bytes": 1},
+            ),
+        )
     assert [one.values for one in study.tried()] != unbroken
 
 
 @pytest.mark.parametrize("killed_at", [0, 3, 9])
-def test_killed_and_opened_again_it_proposes_the_same(unbroken: list[dict[str, Any]], tmp_path: Path, killed_at: int) -> None:
+def test_killed_and_opened_again_it_proposes_the_same(
+    unbroken: list[dict[str, Any]], tmp_path: Path, killed_at: int
+) -> None:
     study = opened(tmp_path)
     for _ in range(killed_at):
         (proposal,) = study.propose(1)

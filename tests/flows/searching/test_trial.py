@@ -57,7 +57,10 @@ def made(root: Path, job: Job) -> list[str]:
 @pytest.fixture(scope="module")
 def complete(with_teacher: Path, section: dict[str, Any]) -> Result:
     hashes = inputs.hashes(with_teacher, RUN)
-    return trial.run(Job(0, RUN, {}, section, "scratch/complete/one", hashes, EASY, (0.25,), 0.1, {}, {}, None), with_teacher)
+    return trial.run(
+        Job(0, RUN, {}, section, "scratch/complete/one", hashes, EASY, (0.25,), 0.1, {}, {}, None),
+        with_teacher,
+    )
 
 
 def test_a_complete_trial_tells_quality_size_speed_and_cost(complete: Result) -> None:
@@ -74,25 +77,42 @@ def test_a_complete_trial_tells_quality_size_speed_and_cost(complete: Result) ->
 def test_the_folder_of_a_trial_holds_no_test_rows(complete: Result, with_teacher: Path) -> None:
     """The stages ran on what is linked there; in the checkout itself the test rows are no table."""
     assert complete.state == COMPLETE
-    linked = sorted(path.name for path in (with_teacher / "scratch" / "complete" / "one" / "ingest" / "out").iterdir())
+    linked = sorted(
+        path.name for path in (with_teacher / "scratch" / "complete" / "one" / "ingest" / "out").iterdir()
+    )
     assert linked == ["labels.json", "pool.parquet", "train.parquet", "validation.parquet"]
 
 
-def test_what_no_clock_had_a_hand_in_comes_out_the_same_again(complete: Result, asked: Job, with_teacher: Path) -> None:
+def test_what_no_clock_had_a_hand_in_comes_out_the_same_again(
+    complete: Result, asked: Job, with_teacher: Path
+) -> None:
     again = trial.run(asked, with_teacher)
     same = ("quality", "divergence", "agreement", "cost", "bytes", "shape", "rungs")
     assert {name: again.figures[name] for name in same} == {name: complete.figures[name] for name in same}
 
 
-def test_the_share_is_that_of_the_benchmark(complete: Result, with_teacher: Path, section: dict[str, Any]) -> None:
+def test_the_share_is_that_of_the_benchmark(
+    complete: Result, with_teacher: Path, section: dict[str, Any]
+) -> None:
     home = with_teacher / "scratch" / "complete" / "one"
-    bench = Bench(home / "ingest" / "out", home / "finetune" / "out", home / "finetune" / "outputs", stage.checked("benchmark", **MEASURED))
+    bench = Bench(
+        home / "ingest" / "out",
+        home / "finetune" / "out",
+        home / "finetune" / "outputs",
+        stage.checked("benchmark", **MEASURED),
+    )
     kind, rows = load_kind(section["kind"]), tables.read(home / "ingest" / "out" / "validation.parquet")
     truth = Truth(np.array([bench.labels.index(row["label"]) for row in rows]), [1] * len(rows), bench.labels)
     setting = Setting(section["kind"], bench.labels, 32, 8, 0, "cpu")
     shipped = open_variant(Source("final", "onnx", home / "quantize" / "out"), setting).predict(rows)
     teacher = softmax(inference.read_outputs(home / "finetune" / "outputs" / "validation.safetensors"))
-    told = metrics.quality(kind, {"baseline": teacher, "teacher": teacher, "final": shipped}, truth, MEASURED["resamples"], section["seed"])
+    told = metrics.quality(
+        kind,
+        {"baseline": teacher, "teacher": teacher, "final": shipped},
+        truth,
+        MEASURED["resamples"],
+        section["seed"],
+    )
     ratio = {f"quality{bound}": told["final"][f"quality_ratio{bound}"] for bound in ("", "_low", "_high")}
     assert {name: complete.figures[name] for name in ratio} == pytest.approx(ratio, abs=2e-6)
     assert complete.figures["agreement"] == told["final"]["agreement"]
@@ -101,8 +121,15 @@ def test_the_share_is_that_of_the_benchmark(complete: Result, with_teacher: Path
 def test_a_trial_makes_what_the_stages_make(complete: Result, with_teacher: Path, tmp_path: Path) -> None:
     """To the byte, so that its figures hold of what `dvc repro` makes of the winner's values."""
     home = with_teacher / "data" / RUN
-    stage.run("prune", prune.Inputs(home / "ingest" / "out", home / "finetune" / "out"), tmp_path / "prune", **SIZES)
-    lesson = distill.Inputs(home / "ingest" / "out", tmp_path / "prune" / "out", home / "finetune" / "outputs", home / "finetune" / "out")
+    stage.run(
+        "prune", prune.Inputs(home / "ingest" / "out", home / "finetune" / "out"), tmp_path / "prune", **SIZES
+    )
+    lesson = distill.Inputs(
+        home / "ingest" / "out",
+        tmp_path / "prune" / "out",
+        home / "finetune" / "outputs",
+        home / "finetune" / "out",
+    )
     stage.run("distill", lesson, tmp_path / "distill", **RECOVERY)
     shipped = quantize.Inputs(home / "ingest" / "out", tmp_path / "distill" / "out")
     stage.run("quantize", shipped, tmp_path / "quantize", min_agreement=0.0)
@@ -125,7 +152,9 @@ def test_too_slow_a_student_is_given_up_before_it_learns(asked: Job, with_teache
     assert "rung-0.25" not in made(with_teacher, asked)
 
 
-def test_the_first_trial_is_never_given_up(complete: Result, with_teacher: Path, section: dict[str, Any]) -> None:
+def test_the_first_trial_is_never_given_up(
+    complete: Result, with_teacher: Path, section: dict[str, Any]
+) -> None:
     known = {complete.figures["shape"]: {name: complete.figures[name] for name in ("speedup", "teacher_ms")}}
     bars = {"0.25": [[0.0, 0.0]]}
     hashes = inputs.hashes(with_teacher, RUN)
@@ -146,12 +175,17 @@ def test_a_dearer_student_gives_up_none(asked: Job, with_teacher: Path) -> None:
 
 def test_a_rung_is_a_share_of_the_transfer_set(asked: Job, with_teacher: Path) -> None:
     trial.run(asked, with_teacher)
-    rung, whole = (json.loads((with_teacher / asked.folder / name / "metrics.json").read_text()) for name in ("rung-0.25", "distill"))
+    rung, whole = (
+        json.loads((with_teacher / asked.folder / name / "metrics.json").read_text())
+        for name in ("rung-0.25", "distill")
+    )
     assert (rung["transfer_set"], whole["transfer_set"]) == (60 + 5, 60 + 20)
 
 
 def test_values_that_make_no_student_fail_with_the_reason(asked: Job, with_teacher: Path) -> None:
-    done = trial.run(replace(asked, params=policy.with_values(asked.params, {"prune.layers": 9})), with_teacher)
+    done = trial.run(
+        replace(asked, params=policy.with_values(asked.params, {"prune.layers": 9})), with_teacher
+    )
     assert done.state == FAILED
     assert "prune.layers = 9" in done.reason
 

@@ -1,7 +1,7 @@
 """The UI in a real browser, by clicks: a run from its form, watched to its end, and what its pages tell.
 
-The fixtures are the session's history: at `form` the form of compress-on-cpu is open, in `first` a run with an override was watched to its
-end, in `second` another that had nothing to do.
+The fixtures are the session's history: at `form` the form of compress-on-cpu is open, in `first` a run with
+an override was watched to its end, in `second` another that had nothing to do.
 """
 
 from __future__ import annotations
@@ -25,18 +25,26 @@ from tests.flows.toy import REPOSITORY, Toy, call
 pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.NO_CHROMIUM)
 
 STAGES = ["distill@a", "ingest@a", "prune@a"]
-REPORT = "# Benchmark\n\n| variant | quality |\n| --- | ---: |\n| final | 0.855 |\n\n![confusion matrix](confusion.png)\n"
+REPORT = (
+    "# Benchmark\n\n| variant | quality |\n| --- | ---: |\n| final | 0.855 |\n\n![confusion "
+    "matrix](confusion.png)\n"
+)
 
 
 @pytest.fixture(scope="module")
 def checkout(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
-    """The toy project with our flows, their deployments, and a report of run `a`. Its prune@a takes some seconds."""
+    """The toy project with our flows, their deployments, and a report of run `a`.
+
+    Its prune@a takes some seconds.
+    """
     toy = Toy(tmp_path_factory.mktemp("browser") / "toy")
     shutil.copytree(made, toy.root, symlinks=True)
     shutil.copytree(REPOSITORY / "flows", toy.root / "flows", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "prefect.yaml", toy.root)
     toy.write("data/a/benchmark/report/report.md", REPORT)
-    shutil.copy(REPOSITORY / "docs" / "results" / "bbc" / "confusion.png", toy.root / "data/a/benchmark/report")
+    shutil.copy(
+        REPOSITORY / "docs" / "results" / "bbc" / "confusion.png", toy.root / "data/a/benchmark/report"
+    )
     toy.order(prune={"progress": 3, "sleep": 6})
     toy.write(".gitignore", "/.prefect/\n/ran.log\n__pycache__/\n")
     call(toy.root, "git", "add", "--all")
@@ -46,8 +54,15 @@ def checkout(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Toy:
 
 @pytest.fixture(scope="module")
 def operator(checkout: Toy) -> Iterator[Operator]:
-    env = {**smoke.environment(checkout.root), "PYTHONPATH": str(REPOSITORY), "PREFECT_WORKER_QUERY_SECONDS": "3"}
-    with browser.served(checkout.root, free_port(), env) as url, browser.operator(url, kept_password(checkout.root)) as operator:
+    env = {
+        **smoke.environment(checkout.root),
+        "PYTHONPATH": str(REPOSITORY),
+        "PREFECT_WORKER_QUERY_SECONDS": "3",
+    }
+    with (
+        browser.served(checkout.root, free_port(), env) as url,
+        browser.operator(url, kept_password(checkout.root)) as operator,
+    ):
         yield operator
 
 
@@ -90,7 +105,9 @@ def test_form_has_our_parameters_with_their_help(form: Operator) -> None:
     documented = inspect.cleandoc(compress.fn.__doc__ or "").partition("Args:\n")[2]
     told = dict(re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", documented, re.MULTILINE))
     assert list(told) == list(inspect.signature(compress.fn).parameters)
-    assert form.parameters() == {f"{name} (Optional)": " ".join(text.replace("`", "").split()) for name, text in told.items()}
+    assert form.parameters() == {
+        f"{name} (Optional)": " ".join(text.replace("`", "").split()) for name, text in told.items()
+    }
 
 
 def test_value_that_is_no_override_is_refused_where_it_stands(form: Operator) -> None:
@@ -103,7 +120,10 @@ def test_value_that_is_no_override_is_refused_where_it_stands(form: Operator) ->
 def test_run_with_an_override_completes_as_an_experiment(first: Operator) -> None:
     assert first.state() == "Completed"
     assert "experiment:slimmer" in first.page.locator("header").inner_text().split()
-    assert "experiment slimmer: ran prune@a, distill@a; 1 of 3 were Cached" in first.open_tab("Details").inner_text()
+    assert (
+        "experiment slimmer: ran prune@a, distill@a; 1 of 3 were Cached"
+        in first.open_tab("Details").inner_text()
+    )
 
 
 def test_graph_has_a_node_for_each_stage(first: Operator) -> None:
@@ -117,7 +137,9 @@ def test_task_runs_are_the_stages_and_their_states(first: Operator) -> None:
 def test_page_of_a_stage_says_why_it_ran(first: Operator) -> None:
     first.stages(3)
     first.page.get_by_role("link", name="prune@a").click()
-    expect(first.page.get_by_role("tabpanel")).to_contain_text(re.compile(r"Finished in state Completed\('.*runs\.a\.prune\.ffn 512 → 300"))
+    expect(first.page.get_by_role("tabpanel")).to_contain_text(
+        re.compile(r"Finished in state Completed\('.*runs\.a\.prune\.ffn 512 → 300")
+    )
 
 
 def test_artifacts_tell_origin_outputs_progress_and_report(first: Operator) -> None:
@@ -154,7 +176,9 @@ def test_report_shows_its_picture(first: Operator) -> None:
 def test_second_run_has_only_cached_stages(operator: Operator, second: str) -> None:
     operator.page.goto(second)
     assert operator.state() == "Cached"
-    assert operator.stages(6) == dict.fromkeys([f"{stage}@{run}" for stage in ("ingest", "prune", "distill") for run in "ab"], "Cached")
+    assert operator.stages(6) == dict.fromkeys(
+        [f"{stage}@{run}" for stage in ("ingest", "prune", "distill") for run in "ab"], "Cached"
+    )
 
 
 @pytest.mark.usefixtures("second")

@@ -47,7 +47,12 @@ def attempt(home: Path) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     env |= {"PREFECT_HOME": str(home), "PYTHONPATH": str(REPOSITORY)}
     return subprocess.run(
-        [sys.executable, "-m", "flows.server.notify"], cwd=home.parent, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "flows.server.notify"],
+        cwd=home.parent,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -58,8 +63,8 @@ def test_database_of_a_newer_prefect_is_named_as_such(home: Path) -> None:
     done = attempt(home)
     assert done.returncode == 2, done.stderr
     assert (
-        f"{home}: its database is of a newer Prefect than the one installed here, {prefect.__version__}; install that one, or"
-        in done.stderr
+        f"{home}: its database is of a newer Prefect than the one installed here, {prefect.__version__}; "
+        "install that one, or" in done.stderr
     )
     assert "Traceback" not in done.stderr
 
@@ -77,7 +82,9 @@ def test_server_that_does_not_start_is_quoted(home: Path) -> None:
 def listening(*python: str) -> Iterator[int]:
     """Something that says it is well; the port where it does."""
     port = server.free_port()
-    process = subprocess.Popen([*(python or [sys.executable]), "-c", HEALTHY, str(port)], cwd="/", stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*(python or [sys.executable]), "-c", HEALTHY, str(port)], cwd="/", stderr=subprocess.DEVNULL
+    )
     try:
         until(lambda: server.healthy(port))
         yield port
@@ -128,7 +135,10 @@ def test_password_is_made_once_and_anew_where_others_could_read_it(home: Path) -
 
 def test_password_that_prefect_cannot_compare_is_refused() -> None:
     settings = {PREFECT_SERVER_API_AUTH_STRING: "admin:schlüssel"}
-    with temporary_settings(updates=settings), pytest.raises(ParamsError, match="must be of ASCII signs, as user:password"):
+    with (
+        temporary_settings(updates=settings),
+        pytest.raises(ParamsError, match="must be of ASCII signs, as user:password"),
+    ):
         password.of_operator()
 
 
@@ -136,10 +146,15 @@ def test_password_that_prefect_cannot_compare_is_refused() -> None:
     ("given", "wanted"),
     [
         ({}, "http://127.0.0.1:4200,http://localhost:4200"),
-        ({server.UI_URL: "https://prefect.example/api"}, "http://127.0.0.1:4200,http://localhost:4200,https://prefect.example"),
+        (
+            {server.UI_URL: "https://prefect.example/api"},
+            "http://127.0.0.1:4200,http://localhost:4200,https://prefect.example",
+        ),
     ],
 )
-def test_pages_that_may_speak_with_it(given: dict[str, str], wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_that_may_speak_with_it(
+    given: dict[str, str], wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     assert server.origins(4200) == wanted

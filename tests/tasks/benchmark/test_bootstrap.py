@@ -29,7 +29,9 @@ def test_interval_of_a_share_is_the_normal_one() -> None:
     values = (np.arange(rows) < share * rows).astype(float)[:, None]
     (sums,) = bootstrap.resampled_sums([values], resamples=20_000, seed=0)
     half = 1.96 * np.sqrt(share * (1 - share) / rows)
-    np.testing.assert_allclose(bootstrap.interval(sums[:, 0] / rows), (share - half, share + half), atol=0.002)
+    np.testing.assert_allclose(
+        bootstrap.interval(sums[:, 0] / rows), (share - half, share + half), atol=0.002
+    )
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -37,6 +39,8 @@ def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     covered = 0
     for trial in range(trials):
         values = (generator.random((rows, 1)) < truth).astype(float)
-        low, high = bootstrap.interval(bootstrap.resampled_sums([values], resamples=500, seed=trial)[0][:, 0] / rows)
+        low, high = bootstrap.interval(
+            bootstrap.resampled_sums([values], resamples=500, seed=trial)[0][:, 0] / rows
+        )
         covered += low <= truth <= high
     assert 0.91 <= covered / trials <= 0.98

@@ -35,7 +35,10 @@ def test_verdict_names_what_was_missed(
     assert len(lines) == 3  # the figures know no baseline
 
 
-@pytest.mark.parametrize(("content", "said"), [(None, "no such file"), ("{", "not readable"), ("[]", "no `gates`"), ("{}", "no `gates`")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(None, "no such file"), ("{", "not readable"), ("[]", "no `gates`"), ("{}", "no `gates`")],
+)
 def test_missing_or_broken_figures_are_told(tmp_path: Path, content: str | None, said: str) -> None:
     if content is not None:
         (tmp_path / "metrics.json").write_text(content, encoding="utf-8")
@@ -54,7 +57,10 @@ def told_of(final: float, linear: float) -> tuple[bool, list[str]]:
         name: {"macro_f1": value, "macro_f1_low": value - 0.02, "macro_f1_high": value + 0.02}
         for name, value in (("final", final), ("baseline", linear))
     }
-    held = {"gates": gates.of_figures(FINAL, "macro_f1", 0.9, 5_000_000), "measured": {"headline": "macro_f1"}}
+    held = {
+        "gates": gates.of_figures(FINAL, "macro_f1", 0.9, 5_000_000),
+        "measured": {"headline": "macro_f1"},
+    }
     return gates.told({**figures, **held}, {"gates": gates.of_timings(SPEED, 1.0)})
 
 
@@ -75,7 +81,12 @@ def test_the_linear_baseline_stands_beside_the_gates(final: float, linear: float
 
 
 @pytest.mark.parametrize(
-    "found", [{}, {"measured": 3}, {"measured": {"headline": "f1"}, "final": {"f1": 10**400}, "baseline": {"f1": "x"}}]
+    "found",
+    [
+        {},
+        {"measured": 3},
+        {"measured": {"headline": "f1"}, "final": {"f1": 10**400}, "baseline": {"f1": "x"}},
+    ],
 )
 def test_figures_that_know_no_baseline_say_nothing_of_it(found: dict[str, object]) -> None:
     assert gates.beside_baseline(found) == ""

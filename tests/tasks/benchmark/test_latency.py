@@ -41,11 +41,20 @@ def test_ratio_of_known_speeds_is_found_and_turns_rotate() -> None:
     log: list[str] = []
     variants = [Sleeper("teacher", 8, log), Sleeper("final", 2, log)]
     courses = latency.courses([{"text": "a"}] * 4, rounds=3, threads=2, longest=64, batch=2)
-    found = latency.summarize({one.name: latency.measure(variants, one) for one in courses}, courses, "teacher")
-    assert log[:8] == [f"{name}/1" for name in ("teacher", "final", "teacher", "final", "final", "teacher", "teacher", "final")]
+    found = latency.summarize(
+        {one.name: latency.measure(variants, one) for one in courses}, courses, "teacher"
+    )
+    assert log[:8] == [
+        f"{name}/1"
+        for name in ("teacher", "final", "teacher", "final", "final", "teacher", "teacher", "final")
+    ]
     assert found["teacher"]["speedup"] == 1
     assert found["final"]["speedup"] == pytest.approx(4, rel=0.4)
-    assert found["final"]["speedup_quartile_1"] <= found["final"]["speedup"] <= found["final"]["speedup_quartile_3"]
+    assert (
+        found["final"]["speedup_quartile_1"]
+        <= found["final"]["speedup"]
+        <= found["final"]["speedup_quartile_3"]
+    )
     percentiles = found["final"]["latency_ms"]["answer_1_thread"]
     assert 2 <= percentiles["p50"] <= percentiles["p95"] <= percentiles["p99"]
     assert set(found["final"]["throughput"]) == {"batch_2_1_thread", "batch_2_2_threads"}

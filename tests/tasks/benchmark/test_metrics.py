@@ -55,14 +55,20 @@ def test_a_bin_holds_its_upper_edge(sure: float, expected: int) -> None:
 
 def test_agreement_and_calibration_error_have_bounds() -> None:
     (teacher, truth), (baseline, _) = random_answers(0, rows=400), random_answers(1, rows=400)
-    found = metrics.quality(KIND, {"baseline": baseline, "teacher": teacher}, plain(truth, 5), resamples=500, seed=0)["baseline"]
+    found = metrics.quality(
+        KIND, {"baseline": baseline, "teacher": teacher}, plain(truth, 5), resamples=500, seed=0
+    )["baseline"]
     agrees = teacher.argmax(1) == baseline.argmax(1)
     standard_error = agrees.std() / len(agrees) ** 0.5
     assert found["agreement"] == pytest.approx(agrees.mean(), abs=1e-6)
-    assert found["agreement_high"] - found["agreement_low"] == pytest.approx(2 * 1.96 * standard_error, rel=0.15)
+    assert found["agreement_high"] - found["agreement_low"] == pytest.approx(
+        2 * 1.96 * standard_error, rel=0.15
+    )
     generator = np.random.default_rng(0)
     draws = [generator.integers(0, 400, 400) for _ in range(500)]
-    errors = [metrics.expected_calibration_error(metrics.reliability(baseline[rows], truth[rows])) for rows in draws]
+    errors = [
+        metrics.expected_calibration_error(metrics.reliability(baseline[rows], truth[rows])) for rows in draws
+    ]
     low, high = np.quantile(errors, (0.025, 0.975))
     assert found["ece_low"] == pytest.approx(2 * found["ece"] - high, abs=0.01)
     assert found["ece_high"] == pytest.approx(2 * found["ece"] - low, abs=0.01)
@@ -70,17 +76,25 @@ def test_agreement_and_calibration_error_have_bounds() -> None:
 
 def test_gaps_sum_to_the_calibration_error_where_bins_are_over_and_under_confident() -> None:
     probabilities, truth = random_answers(3, rows=300, classes=2)
-    truth = np.where(probabilities.max(1) < 0.7, probabilities.argmax(1), truth)  # right where unsure, at random elsewhere
+    truth = np.where(
+        probabilities.max(1) < 0.7, probabilities.argmax(1), truth
+    )  # right where unsure, at random elsewhere
     by_bin = metrics._gaps(probabilities, truth).sum(0)
     assert by_bin.min() < 0 < by_bin.max()
-    assert np.abs(by_bin).sum() / 300 == pytest.approx(metrics.expected_calibration_error(metrics.reliability(probabilities, truth)))
+    assert np.abs(by_bin).sum() / 300 == pytest.approx(
+        metrics.expected_calibration_error(metrics.reliability(probabilities, truth))
+    )
 
 
 def test_quality_of_a_copy_of_the_teacher_is_the_teacher() -> None:
     teacher, truth = random_answers(0)
     baseline, _ = random_answers(1)
     found = metrics.quality(
-        KIND, {"baseline": baseline, "teacher": teacher, "final": teacher.copy()}, plain(truth, 5), resamples=200, seed=0
+        KIND,
+        {"baseline": baseline, "teacher": teacher, "final": teacher.copy()},
+        plain(truth, 5),
+        resamples=200,
+        seed=0,
     )
     final = found["final"]
     assert (final["quality_ratio"], final["quality_ratio_low"], final["quality_ratio_high"]) == (1, 1, 1)
@@ -96,14 +110,25 @@ def test_paired_interval_is_narrower_than_its_parts() -> None:
     teacher[np.arange(400), truth] += 0.7
     student = teacher.copy()
     student[:12] = student[:12, ::-1]
-    found = metrics.quality(KIND, {"baseline": teacher, "teacher": teacher, "final": student}, plain(truth, 5), resamples=500, seed=0)
+    found = metrics.quality(
+        KIND,
+        {"baseline": teacher, "teacher": teacher, "final": student},
+        plain(truth, 5),
+        resamples=500,
+        seed=0,
+    )
     own = found["final"]["macro_f1_high"] - found["final"]["macro_f1_low"]
     assert 0 < 2 * found["final"]["smallest_visible_difference"] < own
 
 
 def test_quality_is_the_same_twice() -> None:
-    answers, truth = {name: random_answers(at)[0] for at, name in enumerate(["baseline", "teacher", "final"])}, random_answers(0)[1]
-    assert metrics.quality(KIND, answers, plain(truth, 5), 300, seed=1) == metrics.quality(KIND, answers, plain(truth, 5), 300, seed=1)
+    answers, truth = (
+        {name: random_answers(at)[0] for at, name in enumerate(["baseline", "teacher", "final"])},
+        random_answers(0)[1],
+    )
+    assert metrics.quality(KIND, answers, plain(truth, 5), 300, seed=1) == metrics.quality(
+        KIND, answers, plain(truth, 5), 300, seed=1
+    )
 
 
 def test_tables_by_class_by_hand() -> None:

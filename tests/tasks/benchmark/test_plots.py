@@ -29,7 +29,10 @@ def test_labels_that_would_not_be_readable_are_numbered(labels: list[str], shown
     assert plots.tick_names(labels) == shown
 
 
-@pytest.mark.parametrize("labels", [["a", "$x_1$"], [f"{NO_FONT_HAS_IT}{n}" for n in range(13)], [f"intent_{n}" for n in range(77)]])
+@pytest.mark.parametrize(
+    "labels",
+    [["a", "$x_1$"], [f"{NO_FONT_HAS_IT}{n}" for n in range(13)], [f"intent_{n}" for n in range(77)]],
+)
 def test_pictures_are_drawn_and_the_same_twice(tmp_path: Path, labels: list[str]) -> None:
     counts = np.random.default_rng(0).integers(0, 9, (len(labels), len(labels)))
     bins = {"teacher": [{"bin": 14, "rows": 3, "confidence": 0.97, "accuracy": 1.0}], "final": []}

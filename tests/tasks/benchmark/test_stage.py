@@ -1,4 +1,7 @@
-"""The stage on a tiny random BERT and a few rows: what it writes, that it is the same twice, and that missed gates do not stop it."""
+"""The stage on a tiny random BERT and a few rows.
+
+What it writes, that it is the same twice, and that missed gates do not stop it.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.benchmark import gates, report
+from tasks.benchmark import gates, report, summary
 from tasks.benchmark import stage as benchmark
 from tasks.kinds.base import fast_tokenizer
 from tasks.kinds.base.kind import load_kind
 
 KIND = "text/classification"
 VARIANTS = ["baseline", "teacher", "teacher_int8", "pruned", "distilled", "final"]
-WORDS = {"体育|球": "match goal team coach cup", "tech": "chip phone code web robot", "money": "bank stock price trade tax"}
+WORDS = {
+    "体育|球": "match goal team coach cup",
+    "tech": "chip phone code web robot",
+    "money": "bank stock price trade tax",
+}
 INPUT_SIZE = 16
 
 
 def rows(number: int) -> list[dict[str, str]]:
     """Two to five words of the label's own, so that a linear model is always right."""
     labels = [sorted(WORDS)[n % 3] for n in range(number)]
-    texts = [" ".join((WORDS[label].split() * 3)[n % 5 : n % 5 + 2 + n % 4]) for n, label in enumerate(labels)]
-    return [{"id": str(n), "text": text, "label": label} for n, (text, label) in enumerate(zip(texts, labels, strict=True))]
+    texts = [
+        " ".join((WORDS[label].split() * 3)[n % 5 : n % 5 + 2 + n % 4]) for n, label in enumerate(labels)
+    ]
+    return [
+        {"id": str(n), "text": text, "label": label}
+        for n, (text, label) in enumerate(zip(texts, labels, strict=True))
+    ]
 
 
 def checkpoint_in(folder: Path, seed: int, layers: int) -> None:
@@ -37,7 +49,12 @@ def checkpoint_in(folder: Path, seed: int, layers: int) -> None:
     backend = Tokenizer(models.WordPiece({piece: at for at, piece in enumerate(pieces)}, unk_token="[UNK]"))  # noqa: S106
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    names: dict[str, Any] = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    names: dict[str, Any] = {
+        "pad_token": "[PAD]",
+        "unk_token": "[UNK]",
+        "cls_token": "[CLS]",
+        "sep_token": "[SEP]",
+    }
     PreTrainedTokenizerFast(tokenizer_object=backend, **names).save_pretrained(folder)
     torch.manual_seed(seed)
     sizes: dict[str, Any] = {
@@ -79,9 +96,25 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> benchmark.Inputs:
 
 def run(inputs: benchmark.Inputs, folder: Path, **changed: Any) -> Any:
     promises = benchmark.Gates(min_quality_ratio=2.0, min_speedup=0.0, max_bytes=10_000_000)
-    values: dict[str, Any] = {"kind": KIND, "seed": 0, "threads": 1, "device": "cpu", "input_size": INPUT_SIZE, "split": "test"}
+    values: dict[str, Any] = {
+        "kind": KIND,
+        "seed": 0,
+        "threads": 1,
+        "device": "cpu",
+        "input_size": INPUT_SIZE,
+        "split": "test",
+    }
     params = benchmark.Params(
-        **{**values, "resamples": 200, "latency_inputs": 4, "rounds": 3, "batch": 4, "openvino": False, "gates": promises, **changed}
+        **{
+            **values,
+            "resamples": 200,
+            "latency_inputs": 4,
+            "rounds": 3,
+            "batch": 4,
+            "openvino": False,
+            "gates": promises,
+            **changed,
+        }
     )
     (folder / "scratch").mkdir(parents=True)
     metrics = benchmark.run(inputs, params, folder, folder / "scratch")
@@ -90,7 +123,9 @@ def run(inputs: benchmark.Inputs, folder: Path, **changed: Any) -> Any:
     return metrics
 
 
-def test_benchmark_measures_every_variant_and_is_the_same_twice(inputs: benchmark.Inputs, tmp_path: Path) -> None:
+def test_benchmark_measures_every_variant_and_is_the_same_twice(
+    inputs: benchmark.Inputs, tmp_path: Path
+) -> None:
     first, second = run(inputs, tmp_path / "first"), run(inputs, tmp_path / "second")
     assert report.variants(first.figures) == VARIANTS
     assert first.figures == second.figures
@@ -107,9 +142,18 @@ def test_benchmark_measures_every_variant_and_is_the_same_twice(inputs: benchmar
     assert figures["teacher"]["agreement"] == 1
     assert figures["baseline"]["macro_f1"] == 1  # the words give the label away
     assert figures["baseline"]["parameters"] * 8 < figures["baseline"]["bytes"] < 20_000
-    assert figures["final"]["size_ratio"] == pytest.approx(figures["teacher"]["bytes"] / figures["final"]["bytes"], abs=1e-6)
-    assert figures["final"]["parameters"] == figures["distilled"]["parameters"] < figures["teacher"]["parameters"]
-    assert all(figures[name]["macro_f1_low"] <= figures[name]["macro_f1"] <= figures[name]["macro_f1_high"] for name in VARIANTS)
+    assert figures["final"]["size_ratio"] == pytest.approx(
+        figures["teacher"]["bytes"] / figures["final"]["bytes"], abs=1e-6
+    )
+    assert (
+        figures["final"]["parameters"]
+        == figures["distilled"]["parameters"]
+        < figures["teacher"]["parameters"]
+    )
+    assert all(
+        figures[name]["macro_f1_low"] <= figures[name]["macro_f1"] <= figures[name]["macro_f1_high"]
+        for name in VARIANTS
+    )
     assert timings["teacher"]["speedup"] == 1
     assert timings["final"]["peak_rss_mb"] < timings["teacher"]["peak_rss_mb"] / 2  # no torch in its process
 
@@ -124,5 +168,7 @@ def test_benchmark_measures_every_variant_and_is_the_same_twice(inputs: benchmar
     assert "体育\\|球" in text
     assert all(f"| {name} |" in text for name in VARIANTS)
     assert "used the test split up" in text
-    assert f"**NOT all gates passed. The model is {gates.BELOW}.**" in text  # untrained, and the words give the label away
-    assert f"NOT all gates passed. The model is {gates.BELOW}." in report.summary(tmp_path / "first")
+    assert (
+        f"**NOT all gates passed. The model is {gates.BELOW}.**" in text
+    )  # untrained, and the words give the label away
+    assert f"NOT all gates passed. The model is {gates.BELOW}." in summary.of(tmp_path / "first")

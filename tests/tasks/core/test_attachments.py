@@ -33,7 +33,9 @@ def raw(tmp_path: Path) -> Path:
         ("in.png", "a.csv", b"top"),
     ],
 )
-def test_a_named_file_is_found_in_the_raw_folder_first_then_beside_its_table(raw: Path, name: str, beside: str, found: bytes) -> None:
+def test_a_named_file_is_found_in_the_raw_folder_first_then_beside_its_table(
+    raw: Path, name: str, beside: str, found: bytes
+) -> None:
     assert attached(raw, name, beside) == found
 
 
@@ -63,7 +65,9 @@ def test_a_name_that_leads_elsewhere_is_refused(raw: Path, name: str, reason: st
 def test_a_named_file_that_is_too_large_is_refused(raw: Path) -> None:
     with (raw / "large.png").open("wb") as file:
         file.truncate(2**28 + 1)
-    with pytest.raises(UnusableRowError, match=r"^file too large: 268,435,457 bytes; at most 268,435,456 are allowed"):
+    with pytest.raises(
+        UnusableRowError, match=r"^file too large: 268,435,457 bytes; at most 268,435,456 are allowed"
+    ):
         attached(raw, "large.png", "a.csv")
 
 

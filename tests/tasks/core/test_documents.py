@@ -1,4 +1,7 @@
-"""YAML and JSON of the project are read within bounds; what cannot be read is told in one message, with its place."""
+"""YAML and JSON of the project are read within bounds.
+
+What cannot be read is told in one message, with its place.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from tasks.core.errors import ParamsError
 
 LEVELS = list(zip("abcdefgh", "bcdefghi", strict=True))
 BOMB = "a: &a [x, x]\n" + "".join(f"{new}: &{new} [{', '.join([f'*{old}'] * 9)}]\n" for old, new in LEVELS)
-MERGED = "a: &a {x: 1}\n" + "".join(f"{new}: &{new} {{<<: [{', '.join([f'*{old}'] * 9)}]}}\n" for old, new in LEVELS)
+MERGED = "a: &a {x: 1}\n" + "".join(
+    f"{new}: &{new} {{<<: [{', '.join([f'*{old}'] * 9)}]}}\n" for old, new in LEVELS
+)
 MARKED = "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> other\n"
 
 
@@ -62,7 +67,11 @@ def test_marks_and_line_ends_of_other_systems_are_read(content: bytes) -> None:
 
 
 def test_aliases_within_the_bounds_are_followed() -> None:
-    assert documents.yaml(b"a: &a {x: 1}\nb: *a\nc: {<<: *a, y: 2}", "some.yaml") == {"a": {"x": 1}, "b": {"x": 1}, "c": {"x": 1, "y": 2}}
+    assert documents.yaml(b"a: &a {x: 1}\nb: *a\nc: {<<: *a, y: 2}", "some.yaml") == {
+        "a": {"x": 1},
+        "b": {"x": 1},
+        "c": {"x": 1, "y": 2},
+    }
 
 
 def test_a_long_lock_is_read_and_one_with_a_bomb_is_not() -> None:
@@ -71,9 +80,13 @@ def test_a_long_lock_is_read_and_one_with_a_bomb_is_not() -> None:
         documents.yaml(BOMB.encode(), "dvc.lock")
 
 
-@pytest.mark.parametrize("text", ["{", "[" * 100_000, "9" * 5000, "<<<<<<< HEAD\n{}\n=======\n[]\n>>>>>>> x\n"])
+@pytest.mark.parametrize(
+    "text", ["{", "[" * 100_000, "9" * 5000, "<<<<<<< HEAD\n{}\n=======\n[]\n>>>>>>> x\n"]
+)
 def test_json_is_as_strict(text: str) -> None:
-    with pytest.raises(ParamsError, match=r"some\.json: (is not readable as JSON|line 1 is a conflict marker)"):
+    with pytest.raises(
+        ParamsError, match=r"some\.json: (is not readable as JSON|line 1 is a conflict marker)"
+    ):
         documents.json(text.encode(), "some.json")
 
 

@@ -68,7 +68,9 @@ ADDRESS = re.compile(r"(?<!\\)://|www\.|(?<!\\)@[\w-]+\.", re.IGNORECASE)
 def shown(markdown: str) -> tuple[str, set[str]]:
     """What a reader sees of it, and what kinds of elements it is made of."""
     tokens = [one for block in RENDERER.parse(markdown) for one in (block, *(block.children or []))]
-    return "".join(one.content for one in tokens if one.type in ("text", "code_inline", "text_special")), {one.type for one in tokens}
+    return "".join(one.content for one in tokens if one.type in ("text", "code_inline", "text_special")), {
+        one.type for one in tokens
+    }
 
 
 TEXT_ALONE = {"paragraph_open", "paragraph_close", "inline", "text"}
@@ -89,7 +91,12 @@ def test_any_text_stays_in_its_cell_of_a_table(text: str, other: str) -> None:
     cells = [escape.markdown(text), escape.markdown(other)]
     table = RENDERER.parse(f"| head | head |\n| --- | --- |\n| {' | '.join(cells)} |\n")
     inside = [block.children or [] for block in table if block.type == "inline"]
-    assert ["".join(one.content for one in cell) for cell in inside] == ["head", "head", escape.line(text), escape.line(other)]
+    assert ["".join(one.content for one in cell) for cell in inside] == [
+        "head",
+        "head",
+        escape.line(text),
+        escape.line(other),
+    ]
     assert {one.type for cell in inside for one in cell} <= {"text"}
 
 

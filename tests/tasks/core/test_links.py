@@ -13,7 +13,9 @@ from tasks.core import links
 
 
 def dvc(project: Path, *arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=project, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=project, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -53,7 +55,9 @@ def test_an_object_that_was_edited_through_its_link_is_told(linked: Path) -> Non
         target.chmod(mode)
 
 
-def test_an_object_of_another_project_and_what_only_looks_like_one_are_refused(linked: Path, tmp_path: Path) -> None:
+def test_an_object_of_another_project_and_what_only_looks_like_one_are_refused(
+    linked: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "project" / "models" / "tiny"
     folder.mkdir(parents=True)
     (tmp_path / "project" / ".dvc").mkdir()

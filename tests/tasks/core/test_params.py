@@ -48,36 +48,72 @@ def test_committed_params_are_in_order() -> None:
         ({"prune__vocabluary": 8000}, "runs.bbc.prune.vocabluary: unknown key; did you mean `vocabulary`?"),
         ({"sede": 1}, "runs.bbc.sede: unknown key; did you mean `seed`?"),
         ({"distil": {}}, "runs.bbc.distil: unknown key; did you mean `distill`?"),
-        ({"prune__ffn": 1.2}, "runs.bbc.prune.ffn = 1.2: must be a whole number, at least 8, at most 65536, a multiple of 8 (feed-forward"),
-        ({"prune__ffn": 12}, "runs.bbc.prune.ffn = 12: must be a whole number, at least 8, at most 65536, a multiple of 8"),
-        ({"prune__widths": [16, 12]}, "runs.bbc.prune.widths.1 = 12: must be a whole number, at least 8, at most 65536, a multiple of 8"),
+        (
+            {"prune__ffn": 1.2},
+            "runs.bbc.prune.ffn = 1.2: must be a whole number, at least 8, at most 65536, a multiple of 8 "
+            "(feed-forward",
+        ),
+        (
+            {"prune__ffn": 12},
+            "runs.bbc.prune.ffn = 12: must be a whole number, at least 8, at most 65536, a multiple of 8",
+        ),
+        (
+            {"prune__widths": [16, 12]},
+            "prune.widths.1 = 12: must be a whole number, at least 8, at most 65536, a multiple of 8",
+        ),
         ({"prune__ffn": "512"}, "runs.bbc.prune.ffn = '512': must be a whole number"),
-        ({"finetune__learning_rate": "1e-5"}, "runs.bbc.finetune.learning_rate = '1e-5': must be a number, above 0, at most 0.1"),
-        ({"finetune__dropout": 1.0}, "runs.bbc.finetune.dropout = 1.0: must be a number, at least 0, below 1"),
-        ({"finetune__freeze": "all"}, "runs.bbc.finetune.freeze = 'all': must be 'none', 'embeddings' or 'encoder'"),
+        (
+            {"finetune__learning_rate": "1e-5"},
+            "runs.bbc.finetune.learning_rate = '1e-5': must be a number, above 0, at most 0.1",
+        ),
+        (
+            {"finetune__dropout": 1.0},
+            "runs.bbc.finetune.dropout = 1.0: must be a number, at least 0, below 1",
+        ),
+        (
+            {"finetune__freeze": "all"},
+            "runs.bbc.finetune.freeze = 'all': must be 'none', 'embeddings' or 'encoder'",
+        ),
         ({"ingest__header": "yes"}, "runs.bbc.ingest.header = 'yes': must be true or false"),
         ({"seed": -1}, "runs.bbc.seed = -1: must be a whole number, at least 0"),
         ({"distill__seed": 1}, "runs.bbc.distill.seed: unknown key; `seed` stands once, at runs.bbc.seed"),
         (
             {"kind": "text_clasification"},
-            "runs.bbc.kind = 'text_clasification': unknown kind; there are: image/classification, text/classification",
+            "runs.bbc.kind = 'text_clasification': unknown kind; there are: image/classification, "
+            "text/classification",
         ),
         ({"options": {"scheme": "bio"}}, "runs.bbc.options.scheme: unknown key"),
         (
             {"kind": "text/tagging", "options": {**NER, "scheme": "iob9"}},
             "scheme = 'iob9': must be 'bio', 'iob1' or 'bioes'",
         ),
-        ({"kind": "image/classification"}, "runs.bbc.options.augment: is missing (variations that the teacher is trained on"),
+        (
+            {"kind": "image/classification"},
+            "runs.bbc.options.augment: is missing (variations that the teacher is trained on",
+        ),
         ({"device": GONE}, "runs.bbc.device: is missing (auto, cpu, cuda or mps)"),
-        ({"distill__temperature": GONE}, "runs.bbc.distill.temperature: is missing (that softens both distributions)"),
+        (
+            {"distill__temperature": GONE},
+            "runs.bbc.distill.temperature: is missing (that softens both distributions)",
+        ),
         ({"prune": GONE}, "runs.bbc.prune.importance: is missing"),
         (
             {"quantize": 3},
-            "runs.bbc.quantize = 3: must be a mapping of graph, format, embeddings, calibration_rows, max_difference",
+            "runs.bbc.quantize = 3: must be a mapping of graph, format, embeddings, calibration_rows, "
+            "max_difference",
         ),
-        ({"benchmark__gates__max_bytes": "big"}, "runs.bbc.benchmark.gates.max_bytes = 'big': must be a whole number, at least 1"),
-        ({"pretrain__source": {"package": "x"}}, "must be one of {package, version}, {folder, sha256}, {hub, revision}"),
-        ({"pretrain__source": {"hub": "a/b", "revision": "main"}}, "runs.bbc.pretrain.source.revision = 'main'"),
+        (
+            {"benchmark__gates__max_bytes": "big"},
+            "runs.bbc.benchmark.gates.max_bytes = 'big': must be a whole number, at least 1",
+        ),
+        (
+            {"pretrain__source": {"package": "x"}},
+            "must be one of {package, version}, {folder, sha256}, {hub, revision}",
+        ),
+        (
+            {"pretrain__source": {"hub": "a/b", "revision": "main"}},
+            "runs.bbc.pretrain.source.revision = 'main'",
+        ),
     ],
 )
 def test_fault_is_told_with_what_is_allowed(changed: dict[str, Any], said: str) -> None:
@@ -113,12 +149,29 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         params.read(tmp_path / "params.yaml")
 
 
-OUTSIDE = ["../bbc", "a/b", "BBC", "1a", "a b", "", "-a", "a.dvc", "a.lock", "a@v1", ".scratch", "a" * 41, "a-", "bbc\n", "b\u00e9b\u00e9"]
+OUTSIDE = [
+    "../bbc",
+    "a/b",
+    "BBC",
+    "1a",
+    "a b",
+    "",
+    "-a",
+    "a.dvc",
+    "a.lock",
+    "a@v1",
+    ".scratch",
+    "a" * 41,
+    "a-",
+    "bbc\n",
+    "b\u00e9b\u00e9",
+]
 TAKEN = ["raw", "collected", "quarantine", "inbox", "all", "con", "nul", "com1", "lpt9"]
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [*((name, "a run's name is made of") for name in OUTSIDE), *((name, "another name") for name in TAKEN)]
+    ("name", "said"),
+    [*((name, "a run's name is made of") for name in OUTSIDE), *((name, "another name") for name in TAKEN)],
 )
 def test_names_that_dvc_git_the_system_or_the_layout_reserve_are_refused(name: str, said: str) -> None:
     runs = params.read(ROOT / "params.yaml")
@@ -134,6 +187,8 @@ def test_exponent_without_a_point_is_a_number() -> None:
 def test_run_at_the_end_of_the_file_is_none_of_another_section(tmp_path: Path) -> None:
     """Where a run of one's own lands that is added to the file's end."""
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
-    (tmp_path / "params.yaml").write_text(text + "  support: {kind: text/classification, ingest: {}}\n", encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(
+        text + "  support: {kind: text/classification, ingest: {}}\n", encoding="utf-8"
+    )
     with pytest.raises(ParamsError, match=r"search\.support: is a run; put it below `runs`"):
         params.read(tmp_path / "params.yaml")

@@ -1,4 +1,7 @@
-"""Whatever stands in params.yaml: it is a valid value, or told as a fault of the file; nothing else happens."""
+"""Whatever stands in params.yaml.
+
+It is a valid value, or told as a fault of the file; nothing else happens.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,23 @@ KINDS = known_kinds()
 RUN: dict[str, Any] = YAML(typ="safe", pure=True).load(PARAMS.replace("SHA256", "0" * 64))["runs"]["smoke"]
 WORDS = st.sampled_from(
     [
-        *["~", "true", "no", "0", "-1", "1.5", "1e400", ".nan", "-.inf", "0o17", "0x1F", "1_000", "9" * 300, "9" * 4290, "9" * 5000],
+        *[
+            "~",
+            "true",
+            "no",
+            "0",
+            "-1",
+            "1.5",
+            "1e400",
+            ".nan",
+            "-.inf",
+            "0o17",
+            "0x1F",
+            "1_000",
+            "9" * 300,
+            "9" * 4290,
+            "9" * 5000,
+        ],
         *[
             "2026-11-27",
             "2026-13-45",
@@ -33,7 +52,18 @@ WORDS = st.sampled_from(
             "!!binary aGk=",
             "!!set {a, b}",
         ],
-        *["!!float 3", "!!str 1", "!!int x", "!!timestamp x", "!!python/object/apply:os.system [ls]", "!foo 1", "&a 1", "*a", "[]", "{}"],
+        *[
+            "!!float 3",
+            "!!str 1",
+            "!!int x",
+            "!!timestamp x",
+            "!!python/object/apply:os.system [ls]",
+            "!foo 1",
+            "&a 1",
+            "*a",
+            "[]",
+            "{}",
+        ],
         *[
             "{a: &x [1], b: *x}",
             "{? [a] : 1}",
@@ -53,11 +83,31 @@ PLAIN = st.recursive(
     max_leaves=6,
 )
 VALUES = WORDS | PLAIN.map(json.dumps)
-KEYS = st.sampled_from(["new", "~", "1", "true", "'a b'", '"\\n"', "kind", "seed", "2026-11-27", "? [x]\n", ".nan", '"\\x1b"', "x" * 200])
+KEYS = st.sampled_from(
+    [
+        "new",
+        "~",
+        "1",
+        "true",
+        "'a b'",
+        '"\\n"',
+        "kind",
+        "seed",
+        "2026-11-27",
+        "? [x]\n",
+        ".nan",
+        '"\\x1b"',
+        "x" * 200,
+    ]
+)
 
 
 def paths(value: Any, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    below = [path for key, one in value.items() for path in paths(one, (*at, key))] if isinstance(value, dict) else []
+    below = (
+        [path for key, one in value.items() for path in paths(one, (*at, key))]
+        if isinstance(value, dict)
+        else []
+    )
     return [at, *below] if at else below
 
 
@@ -83,7 +133,13 @@ def mutated(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=120, derandomize=True, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=120,
+    derandomize=True,
+    deadline=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
 @given(text=mutated())
 def test_any_value_at_any_place_is_valid_or_told(tmp_path: Path, text: str) -> None:
     file = tmp_path / "params.yaml"
@@ -97,11 +153,22 @@ def test_any_value_at_any_place_is_valid_or_told(tmp_path: Path, text: str) -> N
         assert len(said) < 20_000
         said.encode()
     else:
-        json.dumps({stage: section.model_dump() for stage, section in checked["smoke"].items()}, allow_nan=False)
+        json.dumps(
+            {stage: section.model_dump() for stage, section in checked["smoke"].items()}, allow_nan=False
+        )
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck))
-@given(content=st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
+@settings(
+    max_examples=100,
+    derandomize=True,
+    deadline=None,
+    phases=(Phase.generate,),
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    content=st.binary(max_size=200)
+    | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass"))
+)
 def test_any_bytes_are_told(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "params.yaml"
     for begin in (b"", b"runs:\n  smoke: "):

@@ -23,10 +23,14 @@ def model(architecture: str) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForImageClassification, AutoModelForSequenceClassification
 
-    auto: Any = AutoModelForImageClassification if architecture == "vit" else AutoModelForSequenceClassification
+    auto: Any = (
+        AutoModelForImageClassification if architecture == "vit" else AutoModelForSequenceClassification
+    )
     common = {} if architecture in {"vit", "distilbert"} else tiny.SIZES
     pieces = {"vocab_size": 100, "pad_token_id": 0, "bos_token_id": None, "eos_token_id": None}
-    config = AutoConfig.for_model(architecture, **common, **OWN_SIZES.get(architecture, {}), **({} if architecture == "vit" else pieces))
+    config = AutoConfig.for_model(
+        architecture, **common, **OWN_SIZES.get(architecture, {}), **({} if architecture == "vit" else pieces)
+    )
     torch.manual_seed(0)
     return auto.from_config(config, attn_implementation="eager").eval()
 
@@ -36,7 +40,10 @@ def batch(architecture: str) -> dict[str, Any]:
 
     if architecture == "vit":
         return {"pixel_values": torch.rand(2, 3, 32, 32)}
-    return {"input_ids": torch.randint(4, 100, (2, 9)), "attention_mask": torch.tensor([[1] * 9, [1] * 6 + [0] * 3])}
+    return {
+        "input_ids": torch.randint(4, 100, (2, 9)),
+        "attention_mask": torch.tensor([[1] * 9, [1] * 6 + [0] * 3]),
+    }
 
 
 def test_every_architecture_that_is_told_of_is_tried() -> None:
@@ -58,16 +65,21 @@ def test_states_are_those_that_transformers_tells(architecture: str) -> None:
     assert [*caught.hidden] == list(range(hidden_states.depth(encoder) + 1)) == list(range(len(told)))
     last = len(told) - 1
     for depth, one in enumerate(told):
-        # ModernBERT tells its last ones after the final normalization, which a layer in the middle has no counterpart of.
+        # ModernBERT tells its last ones after the final normalization, which a layer in the middle has no
+        # counterpart of.
         seen = (
-            encoder.base_model.final_norm(caught.hidden[depth]) if (architecture, depth) == ("modernbert", last) else caught.hidden[depth]
+            encoder.base_model.final_norm(caught.hidden[depth])
+            if (architecture, depth) == ("modernbert", last)
+            else caught.hidden[depth]
         )
         torch.testing.assert_close(seen, one)
 
 
 @pytest.mark.parametrize("architecture", [*TEXTS, "vit"])
 def test_queries_and_keys_are_those_that_attend(architecture: str) -> None:
-    """From them and nothing else come the attention weights that transformers tells, unless positions have a hand in them."""
+    """From them and nothing else come the attention weights that transformers tells, unless positions have a
+    hand in them.
+    """
     import torch
 
     from tasks.distill import hidden_states
@@ -75,10 +87,14 @@ def test_queries_and_keys_are_those_that_attend(architecture: str) -> None:
     encoder, inputs = model(architecture), batch(architecture)
     inputs["attention_mask"] = torch.ones_like(inputs["input_ids"]) if "input_ids" in inputs else None
     with torch.no_grad(), hidden_states.caught(encoder, 1) as caught:
-        told = encoder(**{name: value for name, value in inputs.items() if value is not None}, output_attentions=True).attentions[1]
+        told = encoder(
+            **{name: value for name, value in inputs.items() if value is not None}, output_attentions=True
+        ).attentions[1]
     queries, keys, values = (one.reshape(*one.shape[:2], 4, 16).transpose(1, 2) for one in caught.attention)
     assert queries.shape == keys.shape == values.shape == (2, 4, told.shape[-1], 16)
-    assert not any(torch.equal(one, other) for one, other in ((queries, keys), (keys, values), (queries, values)))
+    assert not any(
+        torch.equal(one, other) for one, other in ((queries, keys), (keys, values), (queries, values))
+    )
     attention = (queries @ keys.transpose(-1, -2) / 16**0.5).softmax(-1)
     if architecture not in {"modernbert", "deberta-v2"}:
         torch.testing.assert_close(attention, told)

@@ -1,4 +1,7 @@
-"""A student that is its teacher in all but the numbers of its pieces has nothing to imitate; others have, and learn it."""
+"""A student that is its teacher in all but the numbers of its pieces has nothing to imitate.
+
+Others have, and learn it.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ def loaded(folder: Path, architecture: str = "bert", **sizes: int) -> tuple[Any,
 
     tiny.checkpoint_in(folder, architecture, tokenizer=pieces(), **sizes)
     torch.manual_seed(0)
-    return checkpoint.load_model(folder, KIND, torch.device("cpu"), num_labels=5, attn_implementation="eager"), KIND.load_processor(folder)
+    return checkpoint.load_model(
+        folder, KIND, torch.device("cpu"), num_labels=5, attn_implementation="eager"
+    ), KIND.load_processor(folder)
 
 
 def trimmed(folder: Path) -> tuple[Any, Any]:
@@ -46,7 +51,9 @@ def trimmed(folder: Path) -> tuple[Any, Any]:
 def aims(**changed: Any) -> Any:
     from tasks.distill.intermediate import Aims
 
-    return Aims(**{"hidden_weight": 0.0, "relation_weight": 0.0, "relation_layer": 1, "relation_heads": 4, **changed})
+    return Aims(
+        **{"hidden_weight": 0.0, "relation_weight": 0.0, "relation_layer": 1, "relation_heads": 4, **changed}
+    )
 
 
 def test_teacher_reads_the_students_pieces_in_its_own_numbers(tmp_path: Path) -> None:
@@ -56,14 +63,18 @@ def test_teacher_reads_the_students_pieces_in_its_own_numbers(tmp_path: Path) ->
 
     (student, own), (teacher, whole) = trimmed(tmp_path), loaded(tmp_path / "teacher")
     seen = KIND.encode(own, TEXTS, [], 32)
-    assert [one["input_ids"] for one in seen] != [one["input_ids"] for one in KIND.encode(whole, TEXTS, [], 32)]
+    assert [one["input_ids"] for one in seen] != [
+        one["input_ids"] for one in KIND.encode(whole, TEXTS, [], 32)
+    ]
     imitation = Imitation(KIND, student, own, teacher, whole, aims(hidden_weight=1.0, relation_weight=1.0))
     for projection in getattr(student, PROJECTIONS):
         torch.nn.init.eye_(projection.weight)
     _, _, distances = imitation.forward(seen)
     assert distances.shape == (6,)
     assert distances.abs().max() < 1e-5
-    *_, elsewhere = Imitation(KIND, student, own, teacher, whole, aims(relation_weight=1.0, relation_layer=2)).forward(seen)
+    *_, elsewhere = Imitation(
+        KIND, student, own, teacher, whole, aims(relation_weight=1.0, relation_layer=2)
+    ).forward(seen)
     assert elsewhere.min() > 1e-3
 
 
@@ -72,8 +83,14 @@ def test_states_are_learnt_and_the_student_is_plain_in_the_end(tmp_path: Path) -
 
     from tasks.distill.intermediate import Imitation
 
-    (student, own), (teacher, whole) = loaded(tmp_path / "student", hidden_size=32, num_hidden_layers=2), loaded(tmp_path / "teacher")
-    names, before = [*student.state_dict()], {name: tensor.clone() for name, tensor in teacher.state_dict().items()}
+    (student, own), (teacher, whole) = (
+        loaded(tmp_path / "student", hidden_size=32, num_hidden_layers=2),
+        loaded(tmp_path / "teacher"),
+    )
+    names, before = (
+        [*student.state_dict()],
+        {name: tensor.clone() for name, tensor in teacher.state_dict().items()},
+    )
     imitation, seen = (
         Imitation(KIND, student, own, teacher, whole, aims(hidden_weight=1.0, relation_weight=1.0)),
         KIND.encode(own, TEXTS, [], 32),
@@ -98,7 +115,14 @@ def test_all_that_stands_against_it_is_told_at_once(tmp_path: Path) -> None:
     (student, own), (teacher, _) = loaded(tmp_path / "student", hidden_size=32), loaded(tmp_path / "teacher")
     strange = tiny.wordpiece(["quite other words than the student knows"], 200)
     with pytest.raises(ModelError) as caught:
-        Imitation(KIND, student, own, teacher, strange, aims(relation_weight=1.0, relation_layer=9, relation_heads=24))
+        Imitation(
+            KIND,
+            student,
+            own,
+            teacher,
+            strange,
+            aims(relation_weight=1.0, relation_layer=9, relation_heads=24),
+        )
     layer, students, teachers, pieces = caught.value.faults
     assert layer == "distill.relation_layer = 9: the teacher has 4 layers, 1 is the last of them"
     assert students == "distill.relation_heads = 24: must divide 32, the student's width"
@@ -116,12 +140,22 @@ def test_pictures_cut_into_other_pieces_cannot_be_compared(tmp_path: Path) -> No
 
     def vit(name: str, **sizes: int) -> tuple[Any, Any]:
         folder = tiny.image_checkpoint_in(tmp_path / name, "vit", **sizes)
-        model = checkpoint.load_model(folder, pictures, torch.device("cpu"), num_labels=10, attn_implementation="eager")
+        model = checkpoint.load_model(
+            folder, pictures, torch.device("cpu"), num_labels=10, attn_implementation="eager"
+        )
         return model, pictures.load_processor(folder)
 
-    (student, own), (finer, processor), teacher = vit("student", hidden_size=32), vit("finer", patch_size=4), vit("teacher")
-    seen = pictures.encode(own, tiny.rows(3, kind="image/classification"), tiny.NAMES["image/classification"], 32)
-    *_, distances = Imitation(pictures, student, own, *teacher, aims(hidden_weight=1.0, relation_weight=1.0)).forward(seen)
+    (student, own), (finer, processor), teacher = (
+        vit("student", hidden_size=32),
+        vit("finer", patch_size=4),
+        vit("teacher"),
+    )
+    seen = pictures.encode(
+        own, tiny.rows(3, kind="image/classification"), tiny.NAMES["image/classification"], 32
+    )
+    *_, distances = Imitation(
+        pictures, student, own, *teacher, aims(hidden_weight=1.0, relation_weight=1.0)
+    ).forward(seen)
     assert distances.shape == (3,)
     assert distances.min() > 0
     with pytest.raises(ModelError, match="the student divides an input into 17 pieces, the teacher into 65"):

@@ -1,4 +1,6 @@
-"""The student comes nearer to its teacher, the losses are what they say, and the same seed gives the same bytes."""
+"""The student comes nearer to its teacher, the losses are what they say, and the same seed gives the same
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
 
-DEEP = {"hidden_weight": 1.0, "relation_weight": 1000.0}  # random heads relate all pieces nearly alike: little to learn, so it weighs much
+DEEP = {
+    "hidden_weight": 1.0,
+    "relation_weight": 1000.0,
+}  # random heads relate all pieces nearly alike: little to learn, so it weighs much
 VARIED = {"copies": 2, "drop": 0.2, "mask": 0.1, "replace": 0.1, "swap": 0.1}
 
 
@@ -53,7 +58,9 @@ def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
     assert stage.contents(tmp_path / "out") == stage.contents(tiny_run.distill / "out")
 
 
-def test_progress_tells_the_mean_loss_of_the_epoch_so_far(tiny_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_tells_the_mean_loss_of_the_epoch_so_far(
+    tiny_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     stage.run("distill", inputs_of(tiny_run), tmp_path, **QUICK, pool=0, repeats=1)
     *_, last = (line for line in capsys.readouterr().out.splitlines() if line.startswith("PROGRESS distill "))
     with (tmp_path / "plots" / "learning.csv").open() as stream:
@@ -65,21 +72,27 @@ def test_progress_tells_the_mean_loss_of_the_epoch_so_far(tiny_run: Run, tmp_pat
 def test_transfer_set_has_the_labelled_rows_and_as_much_of_the_pool_as_was_asked_for(
     tiny_run: Run, tmp_path: Path, pool: int, repeats: int, rows: int
 ) -> None:
-    metrics = stage.run("distill", inputs_of(tiny_run), tmp_path, **{**QUICK, "epochs": 1}, pool=pool, repeats=repeats)
+    metrics = stage.run(
+        "distill", inputs_of(tiny_run), tmp_path, **{**QUICK, "epochs": 1}, pool=pool, repeats=repeats
+    )
     assert metrics.figures["transfer_set"] == rows
 
 
 def test_all_of_the_pool_may_be_asked_for_with_a_greater_number(tiny_run: Run, tmp_path: Path) -> None:
     ingest, outputs = tmp_path / "ingest", tiny_run.finetune / "outputs"
     shutil.copytree(tiny_run.ingest, ingest)
-    pq.write_table(pq.read_table(ingest / "pool.parquet").slice(0, 30), ingest / "pool.parquet")  # as many as the teacher labelled
+    pq.write_table(
+        pq.read_table(ingest / "pool.parquet").slice(0, 30), ingest / "pool.parquet"
+    )  # as many as the teacher labelled
     inputs = distill.Inputs(ingest, tiny_run.prune / "out", outputs, tiny_run.finetune / "out")
     metrics = stage.run("distill", inputs, tmp_path, **{**QUICK, "epochs": 1}, pool=1000, repeats=1)
     assert metrics.figures["transfer_set"] == 90
 
 
 def test_more_of_the_pool_than_the_teacher_labelled_is_refused(tiny_run: Run, tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"distill\.pool = 1000: the teacher labelled 30; raise finetune\.pool_outputs"):
+    with pytest.raises(
+        ParamsError, match=r"distill\.pool = 1000: the teacher labelled 30; raise finetune\.pool_outputs"
+    ):
         stage.run("distill", inputs_of(tiny_run), tmp_path, **QUICK, pool=1000)
 
 
@@ -102,7 +115,9 @@ def test_distillation_loss_is_the_divergence_at_a_temperature() -> None:
 
 
 def apart(run: Run, student: Path) -> float:
-    """How far the relations in the student's last layer are from those in the teacher's, on the validation rows."""
+    """How far the relations in the student's last layer are from those in the teacher's, on the validation
+    rows.
+    """
     import torch
 
     from tasks.distill.intermediate import Aims, Imitation
@@ -120,10 +135,14 @@ def apart(run: Run, student: Path) -> float:
     return float(distances.detach().mean())
 
 
-def test_student_that_imitates_is_nearer_inside_and_as_plain_a_checkpoint(tiny_run: Run, tmp_path: Path) -> None:
+def test_student_that_imitates_is_nearer_inside_and_as_plain_a_checkpoint(
+    tiny_run: Run, tmp_path: Path
+) -> None:
     from safetensors import safe_open
 
-    stage.run("distill", inputs_of(tiny_run), tmp_path, **QUICK, **DEEP, best_by="headline", pool=20, repeats=2)
+    stage.run(
+        "distill", inputs_of(tiny_run), tmp_path, **QUICK, **DEEP, best_by="headline", pool=20, repeats=2
+    )
     assert apart(tiny_run, tmp_path / "out") < 0.9 * apart(tiny_run, tiny_run.distill / "out")
     with (
         safe_open(tmp_path / "out" / "model.safetensors", "pt") as deep,
@@ -132,7 +151,9 @@ def test_student_that_imitates_is_nearer_inside_and_as_plain_a_checkpoint(tiny_r
         assert deep.keys() == plain.keys()
 
 
-def test_killed_imitation_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_imitation_goes_on_and_ends_with_the_same_bytes(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With its projections, and without asking the teacher for the variations again."""
     from tasks.models import inference
     from tasks.training import loop
@@ -168,21 +189,32 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
     from tasks.kinds.text.common import rewording
     from tasks.models import checkpoint, inference
 
-    metrics = stage.run("distill", inputs_of(tiny_run), tmp_path, **{**QUICK, "epochs": 1}, pool=20, repeats=1, augment=VARIED)
+    metrics = stage.run(
+        "distill", inputs_of(tiny_run), tmp_path, **{**QUICK, "epochs": 1}, pool=20, repeats=1, augment=VARIED
+    )
     assert metrics.figures["transfer_set"] == 60 + 20 + 2 * 60
     kept = inference.read_outputs(tmp_path / "scratch" / "varied" / "outputs.safetensors")
     kind, teacher = load_kind("text/classification"), tiny_run.finetune / "out"
     rows = rewording.reworded(
-        tables.read(tiny_run.ingest / "train.parquet"), stage.checked("distill", augment=VARIED).augment, 0, fast_tokenizer.load(teacher)
+        tables.read(tiny_run.ingest / "train.parquet"),
+        stage.checked("distill", augment=VARIED).augment,
+        0,
+        fast_tokenizer.load(teacher),
     )
     model = checkpoint.load_model(teacher, kind, torch.device("cpu"))
     by_hand = inference.logits(
-        model, kind, fast_tokenizer.load(teacher), kind.encode(fast_tokenizer.load(teacher), rows, tiny.LABELS, 32), 1
+        model,
+        kind,
+        fast_tokenizer.load(teacher),
+        kind.encode(fast_tokenizer.load(teacher), rows, tiny.LABELS, 32),
+        1,
     )
     np.testing.assert_allclose(kept, by_hand, atol=1e-5)
 
 
 def test_rows_without_words_are_not_reworded() -> None:
-    params = stage.checked("distill", kind="image/classification", options=tiny.OPTIONS["image/classification"], augment=VARIED)
+    params = stage.checked(
+        "distill", kind="image/classification", options=tiny.OPTIONS["image/classification"], augment=VARIED
+    )
     (fault,) = params.faults({})
     assert fault.startswith("distill.augment.copies = 2: its rows have no words to vary; set it to 0")

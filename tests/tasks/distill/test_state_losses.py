@@ -19,7 +19,13 @@ def mask() -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("student", "teacher", "depths"),
-    [(3, 6, [0, 2, 4, 6]), (4, 6, [0, 2, 3, 5, 6]), (1, 12, [0, 12]), (4, 4, [0, 1, 2, 3, 4]), (5, 6, [0, 1, 2, 4, 5, 6])],
+    [
+        (3, 6, [0, 2, 4, 6]),
+        (4, 6, [0, 2, 3, 5, 6]),
+        (1, 12, [0, 12]),
+        (4, 4, [0, 1, 2, 3, 4]),
+        (5, 6, [0, 1, 2, 4, 5, 6]),
+    ],
 )
 def test_layers_are_spread_evenly_from_first_to_last(student: int, teacher: int, depths: list[int]) -> None:
     from tasks.distill.state_losses import layer_map
@@ -35,7 +41,10 @@ def test_hidden_distance_is_that_of_directions() -> None:
     own, wanted, counts = vectors(6, 0), vectors(6, 1), torch.from_numpy(mask())
     found = hidden_distance(torch.from_numpy(own), torch.from_numpy(wanted), counts).numpy()
     for row, length in enumerate(LENGTHS):
-        one, other = (each[row, :length] / np.linalg.norm(each[row, :length], axis=-1, keepdims=True) for each in (own, wanted))
+        one, other = (
+            each[row, :length] / np.linalg.norm(each[row, :length], axis=-1, keepdims=True)
+            for each in (own, wanted)
+        )
         assert found[row] == pytest.approx(((one - other) ** 2).sum(-1).mean(), rel=1e-5)
     stretched = hidden_distance(3 * torch.from_numpy(wanted), torch.from_numpy(wanted), counts)
     assert stretched.abs().max() < 1e-6
@@ -55,9 +64,13 @@ def test_relation_divergence_is_that_of_each_relation_head() -> None:
         shares: np.ndarray = scores / scores.sum(-1, keepdims=True)
         return shares
 
-    found = relation_divergence(torch.from_numpy(own), torch.from_numpy(wanted), 2, torch.from_numpy(mask())).numpy()
+    found = relation_divergence(
+        torch.from_numpy(own), torch.from_numpy(wanted), 2, torch.from_numpy(mask())
+    ).numpy()
     for row, length in enumerate(LENGTHS):
-        pairs = [(relations(wanted[row, :length], head), relations(own[row, :length], head)) for head in range(2)]
+        pairs = [
+            (relations(wanted[row, :length], head), relations(own[row, :length], head)) for head in range(2)
+        ]
         by_hand = np.mean([(true * np.log(true / guess)).sum(-1).mean() for true, guess in pairs])
         assert found[row] == pytest.approx(by_hand, rel=1e-4)
 

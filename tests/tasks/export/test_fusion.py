@@ -1,4 +1,6 @@
-"""A fused graph does what torch does, whatever is padding, in fewer operators, in half and in eighth bits too."""
+"""A fused graph does what torch does, whatever is padding, in fewer operators, in half and in eighth bits
+too.
+"""
 
 from __future__ import annotations
 
@@ -34,16 +36,32 @@ def fused(folder: Path, architecture: str, kind_name: str = "text/classification
     """A tiny random model with a head, its exported graph and the fused one."""
     kind, tokenizer = load_kind(kind_name), tiny.wordpiece([row["headline"] for row in tiny.articles()])
     torch.manual_seed(0)
-    sizes = {**tiny.SIZES, "num_hidden_layers": 2, "vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "num_labels": 5}
+    sizes = {
+        **tiny.SIZES,
+        "num_hidden_layers": 2,
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "num_labels": 5,
+    }
     config = AutoConfig.for_model(architecture, **{**sizes, **OWN[architecture]})
-    auto: Any = AutoModelForSequenceClassification if kind_name == "text/classification" else AutoModelForTokenClassification
+    auto: Any = (
+        AutoModelForSequenceClassification
+        if kind_name == "text/classification"
+        else AutoModelForTokenClassification
+    )
     model = auto.from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
-        for weights in model.parameters():  # as initialized, gains are one, shifts nought and logits all alike
+        for (
+            weights
+        ) in model.parameters():  # as initialized, gains are one, shifts nought and logits all alike
             weights.add_(torch.randn_like(weights) * 0.05)
     features = kind.encode(tokenizer, tiny.rows(2, kind=kind_name), tiny.NAMES[kind_name], LONGEST)
     exported = folder / "float.onnx"
-    return model, exported, onnx_graph.float_graph(model, kind, tokenizer, features, exported, "fused", LONGEST)
+    return (
+        model,
+        exported,
+        onnx_graph.float_graph(model, kind, tokenizer, features, exported, "fused", LONGEST),
+    )
 
 
 def batch(padding: int) -> dict[str, np.ndarray]:
@@ -113,7 +131,9 @@ def test_one_batch_at_the_greatest_length_and_none_beyond(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("number_format", "worst"), [("fp16", 2e-3), ("bf16", 2e-2)])
-def test_halved_weights_are_half_the_bytes_and_nearly_the_same_answers(tmp_path: Path, number_format: str, worst: float) -> None:
+def test_halved_weights_are_half_the_bytes_and_nearly_the_same_answers(
+    tmp_path: Path, number_format: str, worst: float
+) -> None:
     model, _, file = fused(tmp_path, "bert")
     inputs, half = batch(model.config.pad_token_id), tmp_path / "half.onnx"
     half_precision.halve(file, half, number_format)

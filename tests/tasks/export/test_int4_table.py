@@ -1,4 +1,7 @@
-"""Words in four bits: what comes back is near, what is looked up is what was stored, and a graph without words is refused."""
+"""Words in four bits.
+
+What comes back is near, what is looked up is what was stored, and a graph without words is refused.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +29,19 @@ def restored(values: np.ndarray, scales: np.ndarray) -> np.ndarray:
 
 
 def look_up(folder: Path, words: np.ndarray, indices: str = "input_ids") -> Path:
-    """A graph that looks up words, and adds a number to their numbers first unless `indices` is what it is given."""
+    """A graph that looks up words, and adds a number to their numbers first unless `indices` is what it is
+    given.
+    """
     given = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "length"])]
     gives = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "length", words.shape[1]])]
     nodes = [
         helper.make_node("Add", ["input_ids", "zero"], ["moved"]),
         helper.make_node("Gather", ["words", indices], ["logits"], name="words"),
     ]
-    constants = [numpy_helper.from_array(words, "words"), numpy_helper.from_array(np.zeros(1, dtype=np.int64), "zero")]
+    constants = [
+        numpy_helper.from_array(words, "words"),
+        numpy_helper.from_array(np.zeros(1, dtype=np.int64), "zero"),
+    ]
     file = folder / "float.onnx"
     graph = helper.make_graph(nodes, "look_up", given, gives, constants)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), file)
@@ -69,7 +77,9 @@ def test_session_looks_up_what_was_stored(width: int, tmp_path: Path) -> None:
 
 
 def test_table_that_is_not_looked_up_by_the_input_is_left_alone(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match=r"quantize\.embeddings = int4: the graph looks up no words; take `as_format`"):
+    with pytest.raises(
+        ParamsError, match=r"quantize\.embeddings = int4: the graph looks up no words; take `as_format`"
+    ):
         int4_table.pack_words(look_up(tmp_path, table(64), indices="moved"))
 
 

@@ -1,4 +1,7 @@
-"""The teacher: what is frozen stays, the best epoch is kept, the outputs are its own, and a kill changes no byte."""
+"""The teacher.
+
+What is frozen stays, the best epoch is kept, the outputs are its own, and a kill changes no byte.
+"""
 
 from __future__ import annotations
 
@@ -26,39 +29,70 @@ from tests.tasks.conftest import QUICK, Run
 
 @pytest.mark.parametrize(
     ("freeze", "kept"),
-    [("none", []), ("embeddings", ["word_embeddings"]), ("encoder", ["word_embeddings", "encoder.layer.0", "encoder.layer.3"])],
+    [
+        ("none", []),
+        ("embeddings", ["word_embeddings"]),
+        ("encoder", ["word_embeddings", "encoder.layer.0", "encoder.layer.3"]),
+    ],
 )
-def test_frozen_weights_stay_as_pretrained(tiny_run: Run, tmp_path: Path, freeze: str, kept: list[str]) -> None:
+def test_frozen_weights_stay_as_pretrained(
+    tiny_run: Run, tmp_path: Path, freeze: str, kept: list[str]
+) -> None:
     from safetensors.torch import load_file
 
     inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
     stage.run("finetune", inputs, tmp_path, **{**QUICK, "epochs": 1}, freeze=freeze, pool_outputs=0)
-    before, after = load_file(tiny_run.pretrained / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    before, after = (
+        load_file(tiny_run.pretrained / "model.safetensors"),
+        load_file(tmp_path / "out" / "model.safetensors"),
+    )
     same = {name for name, tensor in before.items() if tensor.equal(after[f"bert.{name}"])}
-    trained = {"embeddings.word_embeddings.weight", "encoder.layer.0.output.dense.weight", "encoder.layer.3.output.dense.weight"} - {
-        name for name in before if any(part in name for part in kept)
-    }
+    trained = {
+        "embeddings.word_embeddings.weight",
+        "encoder.layer.0.output.dense.weight",
+        "encoder.layer.3.output.dense.weight",
+    } - {name for name in before if any(part in name for part in kept)}
     assert not same & trained
     assert all(any(part in name for name in same) for part in kept)
 
 
-def test_lora_trains_the_head_and_little_else_and_leaves_a_plain_checkpoint(tiny_run: Run, tmp_path: Path) -> None:
+def test_lora_trains_the_head_and_little_else_and_leaves_a_plain_checkpoint(
+    tiny_run: Run, tmp_path: Path
+) -> None:
     from safetensors.torch import load_file
 
     inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
-    metrics = stage.run("finetune", inputs, tmp_path, **{**QUICK, "epochs": 1}, freeze="none", lora_rank=2, lora_alpha=8.0, pool_outputs=0)
-    before, after = load_file(tiny_run.pretrained / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    metrics = stage.run(
+        "finetune",
+        inputs,
+        tmp_path,
+        **{**QUICK, "epochs": 1},
+        freeze="none",
+        lora_rank=2,
+        lora_alpha=8.0,
+        pool_outputs=0,
+    )
+    before, after = (
+        load_file(tiny_run.pretrained / "model.safetensors"),
+        load_file(tmp_path / "out" / "model.safetensors"),
+    )
     plain = load_file(tiny_run.finetune / "out" / "model.safetensors")
     assert after.keys() == plain.keys()
     assert metrics.figures["parameters"] == sum(tensor.numel() for tensor in plain.values())
-    changes = {name: after[f"bert.{name}"] - tensor for name, tensor in before.items() if not after[f"bert.{name}"].equal(tensor)}
+    changes = {
+        name: after[f"bert.{name}"] - tensor
+        for name, tensor in before.items()
+        if not after[f"bert.{name}"].equal(tensor)
+    }
     assert len(changes) == 4 * 6 + 1  # the linear layers of four layers, and the pooler's
     assert {int(torch.linalg.matrix_rank(change, tol=1e-5)) for change in changes.values()} <= {1, 2}
 
 
 def test_lora_and_a_frozen_encoder_contradict_each_other(tiny_run: Run, tmp_path: Path) -> None:
     inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
-    with pytest.raises(ParamsError, match=r"finetune.lora_rank .* finetune.freeze = 'encoder' forbids; take one"):
+    with pytest.raises(
+        ParamsError, match=r"finetune.lora_rank .* finetune.freeze = 'encoder' forbids; take one"
+    ):
         stage.run("finetune", inputs, tmp_path, **QUICK, lora_rank=2, freeze="encoder", pool_outputs=0)
 
 
@@ -67,10 +101,22 @@ def test_encoder_is_held_in_the_first_epochs(tiny_run: Run, tmp_path: Path, epoc
     from safetensors.torch import load_file
 
     inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
-    changed = {**QUICK, "epochs": epochs, "head_epochs": 2, "freeze": "none", "pool_outputs": 0, "weight_decay": 0.1}
+    changed = {
+        **QUICK,
+        "epochs": epochs,
+        "head_epochs": 2,
+        "freeze": "none",
+        "pool_outputs": 0,
+        "weight_decay": 0.1,
+    }
     stage.run("finetune", inputs, tmp_path, **changed, patience=epochs)
-    state = load_file(tmp_path / "scratch" / "state.safetensors")  # the last epoch; the best one may be an earlier one
-    before, best = load_file(tiny_run.pretrained / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    state = load_file(
+        tmp_path / "scratch" / "state.safetensors"
+    )  # the last epoch; the best one may be an earlier one
+    before, best = (
+        load_file(tiny_run.pretrained / "model.safetensors"),
+        load_file(tmp_path / "out" / "model.safetensors"),
+    )
     assert any(not tensor.equal(state[f"weight:bert.{name}"]) for name, tensor in before.items()) == moved
     assert not state["exp_avg_sq:classifier.weight"].equal(torch.zeros_like(best["classifier.weight"]))
 
@@ -83,14 +129,25 @@ def test_lora_is_merged_into_nets_of_pictures(tmp_path: Path, architecture: str)
         tiny.ingest_out(tmp_path / "ingest", kind="image/classification"),
         tiny.image_checkpoint_in(tmp_path / "pretrained", architecture),
     )
-    given = {"kind": "image/classification", "options": tiny.OPTIONS["image/classification"], "freeze": "none", "pool_outputs": 0}
+    given = {
+        "kind": "image/classification",
+        "options": tiny.OPTIONS["image/classification"],
+        "freeze": "none",
+        "pool_outputs": 0,
+    }
     stage.run("finetune", inputs, tmp_path / "lora", **QUICK, **given, lora_rank=2)
     stage.run("finetune", inputs, tmp_path / "plain", **QUICK, **given)
     lora, plain = (load_file(tmp_path / way / "out" / "model.safetensors") for way in ("lora", "plain"))
-    assert {name: tensor.shape for name, tensor in lora.items()} == {name: tensor.shape for name, tensor in plain.items()}
+    assert {name: tensor.shape for name, tensor in lora.items()} == {
+        name: tensor.shape for name, tensor in plain.items()
+    }
     before = load_file(tmp_path / "pretrained" / "model.safetensors")
     prefix = f"{architecture}."
-    changed = [name for name, tensor in before.items() if f"{prefix}{name}" in lora and not lora[f"{prefix}{name}"].equal(tensor)]
+    changed = [
+        name
+        for name, tensor in before.items()
+        if f"{prefix}{name}" in lora and not lora[f"{prefix}{name}"].equal(tensor)
+    ]
     assert len([name for name in changed if name.endswith("weight")]) > 3
 
 
@@ -99,17 +156,31 @@ def test_lora_on_a_net_that_does_not_bear_it_is_refused(tmp_path: Path) -> None:
         tiny.ingest_out(tmp_path / "ingest", kind="image/classification"),
         tiny.image_checkpoint_in(tmp_path / "pretrained", "mobilenet_v2"),
     )
-    given = {"kind": "image/classification", "options": tiny.OPTIONS["image/classification"], "freeze": "none", "pool_outputs": 0}
+    given = {
+        "kind": "image/classification",
+        "options": tiny.OPTIONS["image/classification"],
+        "freeze": "none",
+        "pool_outputs": 0,
+    }
     with pytest.raises(ModelError, match=r"finetune.lora_rank = 2: mobilenet_v2 cannot be trained with LoRA"):
         stage.run("finetune", inputs, tmp_path, **QUICK, **given, lora_rank=2)
 
 
 def test_nets_without_embeddings_have_none_to_freeze(tmp_path: Path) -> None:
     inputs = finetune.Inputs(
-        tiny.ingest_out(tmp_path / "ingest", kind="image/classification"), tiny.image_checkpoint_in(tmp_path / "pretrained")
+        tiny.ingest_out(tmp_path / "ingest", kind="image/classification"),
+        tiny.image_checkpoint_in(tmp_path / "pretrained"),
     )
-    given = {"kind": "image/classification", "options": tiny.OPTIONS["image/classification"], "pool_outputs": 0}
-    with pytest.raises(ModelError, match=r"efficientnet_lite: has no embeddings of its inputs; take finetune.freeze = 'none' or 'encoder'"):
+    given = {
+        "kind": "image/classification",
+        "options": tiny.OPTIONS["image/classification"],
+        "pool_outputs": 0,
+    }
+    with pytest.raises(
+        ModelError,
+        match=r"efficientnet_lite: has no embeddings of its inputs; take finetune.freeze = 'none' or "
+        r"'encoder'",
+    ):
         stage.run("finetune", inputs, tmp_path, **QUICK, **given, freeze="embeddings")
 
 
@@ -117,12 +188,22 @@ def test_frozen_encoder_keeps_its_running_means(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
     inputs = finetune.Inputs(
-        tiny.ingest_out(tmp_path / "ingest", kind="image/classification"), tiny.image_checkpoint_in(tmp_path / "pretrained")
+        tiny.ingest_out(tmp_path / "ingest", kind="image/classification"),
+        tiny.image_checkpoint_in(tmp_path / "pretrained"),
     )
-    given = {"kind": "image/classification", "options": tiny.OPTIONS["image/classification"], "pool_outputs": 0}
+    given = {
+        "kind": "image/classification",
+        "options": tiny.OPTIONS["image/classification"],
+        "pool_outputs": 0,
+    }
     stage.run("finetune", inputs, tmp_path, **QUICK, **given, freeze="encoder")
-    before, after = load_file(tmp_path / "pretrained" / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
-    assert [name for name, tensor in before.items() if not tensor.equal(after[f"efficientnet_lite.{name}"])] == []
+    before, after = (
+        load_file(tmp_path / "pretrained" / "model.safetensors"),
+        load_file(tmp_path / "out" / "model.safetensors"),
+    )
+    assert [
+        name for name, tensor in before.items() if not tensor.equal(after[f"efficientnet_lite.{name}"])
+    ] == []
 
 
 def test_outputs_are_what_the_saved_teacher_answers(tiny_run: Run) -> None:
@@ -131,10 +212,14 @@ def test_outputs_are_what_the_saved_teacher_answers(tiny_run: Run) -> None:
     from tasks.models import checkpoint, inference
 
     kind, tokenizer = load_kind("text/classification"), fast_tokenizer.load(tiny_run.finetune / "out")
-    model = checkpoint.load_model(tiny_run.finetune / "out", kind, torch.device("cpu"), attn_implementation="eager")
+    model = checkpoint.load_model(
+        tiny_run.finetune / "out", kind, torch.device("cpu"), attn_implementation="eager"
+    )
     for split, count in {"train": 60, "pool": 30}.items():
         texts = tables.read(tiny_run.ingest / f"{split}.parquet")[:count]
-        answers = inference.logits(model, kind, tokenizer, kind.encode(tokenizer, texts, tiny.LABELS, 32), batch_size=7)
+        answers = inference.logits(
+            model, kind, tokenizer, kind.encode(tokenizer, texts, tiny.LABELS, 32), batch_size=7
+        )
         kept = inference.read_outputs(tiny_run.finetune / "outputs" / f"{split}.safetensors")
         assert kept.shape == (count, 5)
         np.testing.assert_allclose(kept, answers, atol=1e-5)
@@ -146,22 +231,32 @@ def test_several_teachers_answer_together_and_the_first_is_as_if_alone(tiny_run:
     def taught(name: str, **changed: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
         metrics = stage.run("finetune", inputs, tmp_path / name, **QUICK, pool_outputs=30, **changed)
-        outputs = {split: read_outputs(tmp_path / name / "outputs" / f"{split}.safetensors") for split in ("train", "validation", "pool")}
+        outputs = {
+            split: read_outputs(tmp_path / name / "outputs" / f"{split}.safetensors")
+            for split in ("train", "validation", "pool")
+        }
         return dict(metrics.figures), outputs
 
     seeds = [loop.seed_of(0, number) for number in (1, 2, 3)]
-    (figures, together), *alone = [taught("three", teachers=3), *(taught(str(seed), seed=seed) for seed in seeds)]
+    (figures, together), *alone = [
+        taught("three", teachers=3),
+        *(taught(str(seed), seed=seed) for seed in seeds),
+    ]
     for name in ("out", "plots"):
         assert stage.contents(tmp_path / "three" / name) == stage.contents(tmp_path / "0" / name)
     for split in ("train", "pool"):
-        mean = np.mean([torch.log_softmax(torch.from_numpy(answers[split]), -1).numpy() for _, answers in alone], axis=0)
+        mean = np.mean(
+            [torch.log_softmax(torch.from_numpy(answers[split]), -1).numpy() for _, answers in alone], axis=0
+        )
         np.testing.assert_allclose(together[split], mean, atol=1e-6)
     np.testing.assert_array_equal(together["validation"], alone[0][1]["validation"])
     assert {key: value for key, value in figures.items() if key != "validation_together"} == alone[0][0]
     assert figures["validation_together"].keys() < figures["validation"].keys()
 
 
-def test_further_teacher_that_has_answered_is_not_trained_again(tiny_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_further_teacher_that_has_answered_is_not_trained_again(
+    tiny_run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
     said, kept = [], tmp_path / "scratch" / "teacher-2" / "answers.safetensors"
     for torn in (False, False, True):
@@ -202,7 +297,9 @@ PICTURES = {
     [{}, {"lora_rank": 2, "head_epochs": 2}, PICTURES, {"teachers": 2, "epochs": 15}],
     ids=["texts", "lora", "pictures", "teachers"],
 )
-def test_killed_training_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp_path: Path, way: dict[str, Any]) -> None:
+def test_killed_training_goes_on_and_ends_with_the_same_bytes(
+    tiny_run: Run, tmp_path: Path, way: dict[str, Any]
+) -> None:
     """kill -9 in the middle, with dropout on: weights, moments and the random state all have to come back."""
     changed = {"epochs": 30, "patience": 30, "batch_size": 2, "dropout": 0.2, "pool_outputs": 5, **way}
     ingested, pretrained = tiny_run.ingest, tiny_run.pretrained
@@ -211,18 +308,27 @@ def test_killed_training_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, tmp
         pretrained = tiny.pretrained_for(way["kind"], tmp_path / "pretrained")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from pathlib import Path; from tasks.finetune import stage as finetune; from tests.tasks import stage\n"
+        "from pathlib import Path; from tasks.finetune import stage as finetune; from tests.tasks import "
+        "stage\n"
         "from tasks.training import loop; loop.STEPS_BETWEEN_SAVES = 7\n"
-        f"stage.run('finetune', finetune.Inputs(Path(sys.argv[2]), Path(sys.argv[3])), Path(sys.argv[4]), **{changed!r})"
+        "stage.run('finetune', finetune.Inputs(Path(sys.argv[2]), Path(sys.argv[3])), Path(sys.argv[4]), "
+        f"**{changed!r})"
     )
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
 
     def start(home: Path) -> subprocess.Popen[str]:
         arguments = [sys.executable, "-c", code, *map(str, (stage.ROOT, ingested, pretrained, home))]
-        return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env={**os.environ, "TOKENIZERS_PARALLELISM": "false"})
+        return subprocess.Popen(
+            arguments,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
+        )
 
     first = start(broken)
-    _wait_for(broken / "scratch" / ("teacher-2/training" if "teachers" in way else "") / "state.safetensors", first)
+    _wait_for(
+        broken / "scratch" / ("teacher-2/training" if "teachers" in way else "") / "state.safetensors", first
+    )
     time.sleep(0.5)
     first.send_signal(signal.SIGKILL)
     first.communicate()

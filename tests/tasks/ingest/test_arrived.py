@@ -1,4 +1,7 @@
-"""What arrives after the start: it gets sides of its own and yields to every row of the start, whose tables it never changes."""
+"""What arrives after the start.
+
+It gets sides of its own and yields to every row of the start, whose tables it never changes.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,12 @@ from tests.tasks import stage
 OLD = 200
 THRESHOLD = 0.8
 FEW_COLUMNS = {"text": "text", "label": "label"}
-FEW: dict[str, Any] = {"columns": FEW_COLUMNS, "min_rows_per_class": 3, "min_test_rows": 5, "near_duplicates": THRESHOLD}
+FEW: dict[str, Any] = {
+    "columns": FEW_COLUMNS,
+    "min_rows_per_class": 3,
+    "min_test_rows": 5,
+    "near_duplicates": THRESHOLD,
+}
 PICTURES: dict[str, Any] = {
     "kind": "image/classification",
     "options": tiny.OPTIONS["image/classification"],
@@ -40,7 +48,10 @@ Rows = list[dict[str, Any]]
 
 def articles(start: int, end: int) -> Rows:
     """Long enough that a word more or less makes a near duplicate."""
-    return [{"text": f"{a['headline']} {' '.join(a['body'].split()[:40])}", "label": a["desk"]} for a in tiny.articles()[start:end]]
+    return [
+        {"text": f"{a['headline']} {' '.join(a['body'].split()[:40])}", "label": a["desk"]}
+        for a in tiny.articles()[start:end]
+    ]
 
 
 def put(raw: Path, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -59,7 +70,11 @@ def table(home: Path, name: str) -> Rows:
 
 def placed(home: Path, key: str = "text") -> dict[str, str]:
     """What is kept -> its side."""
-    names = [side for side in ("train", "validation", "test", "fresh") if (home / "out" / f"{side}.parquet").exists()]
+    names = [
+        side
+        for side in ("train", "validation", "test", "fresh")
+        if (home / "out" / f"{side}.parquet").exists()
+    ]
     return {row[key]: side for side in names for row in table(home, side)}
 
 
@@ -93,7 +108,10 @@ def variant(text: str, arrived: bool, side: str) -> str:
 
 
 def both_sides_of_it() -> tuple[str, str, str]:
-    """A text, and two that resemble it but not each other: more stands before the one, and behind the other."""
+    """A text, and two that resemble it but not each other.
+
+    More stands before the one, and behind the other.
+    """
     text = base()
     before, behind = (" ".join(f"{sign}{n}" for n in range(len(text) // 20)) for sign in "xy")
     return text, f"{before} {text}", f"{text} {behind}"
@@ -116,21 +134,30 @@ def test_without_the_folder_all_is_as_it_was(raw: Path, tmp_path: Path) -> None:
     figures = take_in(raw, tmp_path / "o")
     assert list(figures["rows"]) == ["train", "validation", "test"]
     assert not (tmp_path / "o/out/fresh.parquet").exists()
-    assert "fresh" not in (tmp_path / "o/out/report.json").read_text() + (tmp_path / "o/out/report.md").read_text()
+    assert (
+        "fresh"
+        not in (tmp_path / "o/out/report.json").read_text() + (tmp_path / "o/out/report.md").read_text()
+    )
     (raw / "arrived").mkdir()
     take_in(raw, tmp_path / "p")
     assert stage.contents(tmp_path / "o/out") == stage.contents(tmp_path / "p/out")
 
 
 @pytest.mark.parametrize("split", ["sticky", "given"])
-def test_arrived_rows_are_fresh_validation_or_train_by_their_hash_and_never_test(raw: Path, tmp_path: Path, split: str) -> None:
+def test_arrived_rows_are_fresh_validation_or_train_by_their_hash_and_never_test(
+    raw: Path, tmp_path: Path, split: str
+) -> None:
     given: dict[str, Any] = {}
     if split == "given":
         rows = [{**row, "part": "test" if n % 3 == 0 else "train"} for n, row in enumerate(articles(0, OLD))]
         put(raw, "articles.jsonl", rows)
         given = {"split": "given", "columns": {**FEW_COLUMNS, "split": "part"}}
     take_in(raw, tmp_path / "before", **given)
-    put(raw, "arrived/test.jsonl", [{**row, **({"part": "test"} if n % 2 else {})} for n, row in enumerate(articles(OLD, 280))])
+    put(
+        raw,
+        "arrived/test.jsonl",
+        [{**row, **({"part": "test"} if n % 2 else {})} for n, row in enumerate(articles(OLD, 280))],
+    )
     figures = take_in(raw, tmp_path / "o", **given)
     arrived = {row["text"] for row in articles(OLD, 280)}
     sides = {text: side for text, side in placed(tmp_path / "o").items() if text in arrived}
@@ -138,10 +165,14 @@ def test_arrived_rows_are_fresh_validation_or_train_by_their_hash_and_never_test
     assert sides == {text: side_of({"text": text}, arrived=True) for text in sides}
     assert set(sides.values()) == {"train", "validation", "fresh"}
     assert 8 < figures["rows"]["fresh"] < 26
-    assert (tmp_path / "o/out/test.parquet").read_bytes() == (tmp_path / "before/out/test.parquet").read_bytes()
+    assert (tmp_path / "o/out/test.parquet").read_bytes() == (
+        tmp_path / "before/out/test.parquet"
+    ).read_bytes()
     assert pq.read_schema(tmp_path / "o/out/fresh.parquet") == pq.read_schema(tmp_path / "o/out/test.parquet")
     report = json.loads((tmp_path / "o/out/report.json").read_text())
-    assert report["arrived"] == {side: list(sides.values()).count(side) for side in ("train", "validation", "fresh")}
+    assert report["arrived"] == {
+        side: list(sides.values()).count(side) for side in ("train", "validation", "fresh")
+    }
     assert f"{report['arrived']['fresh']} fresh" in (tmp_path / "o/out/report.md").read_text()
 
 
@@ -202,7 +233,9 @@ ARRIVALS: list[Callable[[Rows], Rows]] = [
 ]
 
 
-def test_the_rows_of_the_start_keep_side_group_and_place_through_arrivals_of_every_kind(raw: Path, tmp_path: Path) -> None:
+def test_the_rows_of_the_start_keep_side_group_and_place_through_arrivals_of_every_kind(
+    raw: Path, tmp_path: Path
+) -> None:
     twins = [{**row, "text": f"{row['text']} once more"} for row in articles(0, 40)]
     put(raw, "articles.jsonl", [*articles(0, OLD), *twins])
     take_in(raw, tmp_path / "0")
@@ -214,8 +247,16 @@ def test_the_rows_of_the_start_keep_side_group_and_place_through_arrivals_of_eve
         take_in(raw, tmp_path / str(night))
         assert (tmp_path / str(night) / "out/test.parquet").read_bytes() == test
         assert old_rows(tmp_path / str(night)) == before
-        assert {place: reason for place, reason in reasons(tmp_path / str(night)).items() if not place.startswith("arrived/")} == aside
-    every = [row for side in ("train", "validation", "test", "fresh") for row in table(tmp_path / str(len(ARRIVALS)), side)]
+        assert {
+            place: reason
+            for place, reason in reasons(tmp_path / str(night)).items()
+            if not place.startswith("arrived/")
+        } == aside
+    every = [
+        row
+        for side in ("train", "validation", "test", "fresh")
+        for row in table(tmp_path / str(len(ARRIVALS)), side)
+    ]
     assert len({row["id"] for row in every}) == len(every) > len(before) + 50
     assert _straddling(tmp_path / str(len(ARRIVALS))) == []
 
@@ -231,7 +272,9 @@ def _straddling(home: Path) -> list[tuple[str, str]]:
     shared, sizes = holds @ holds.T, holds.sum(1)
     alike = shared >= THRESHOLD * (sizes[:, None] + sizes[None] - shared)
     assert alike.sum() > len(rows) + 50  # pairs on one side there are
-    return [(rows[a][2], rows[b][2]) for a, b in zip(*np.nonzero(alike), strict=True) if rows[a][0] != rows[b][0]]
+    return [
+        (rows[a][2], rows[b][2]) for a, b in zip(*np.nonzero(alike), strict=True) if rows[a][0] != rows[b][0]
+    ]
 
 
 def test_pictures_in_class_folders_stay_the_rows_of_the_start_when_a_table_arrives(tmp_path: Path) -> None:
@@ -242,16 +285,22 @@ def test_pictures_in_class_folders_stay_the_rows_of_the_start_when_a_table_arriv
     take_in(raw, tmp_path / "before", **PICTURES)
     (raw / "arrived").mkdir()
     later = [*digits[400:550], *({**row, "label": "0"} for row in digits[:50])]
-    pq.write_table(pa.table({key: [row[key] for row in later] for key in ("image", "label")}), raw / "arrived/a.parquet")
+    pq.write_table(
+        pa.table({key: [row[key] for row in later] for key in ("image", "label")}), raw / "arrived/a.parquet"
+    )
     (raw / "arrived" / "stray.png").write_bytes(digits[0]["image"])
     figures = take_in(raw, tmp_path / "o", **PICTURES)
-    assert (tmp_path / "o/out/test.parquet").read_bytes() == (tmp_path / "before/out/test.parquet").read_bytes()
+    assert (tmp_path / "o/out/test.parquet").read_bytes() == (
+        tmp_path / "before/out/test.parquet"
+    ).read_bytes()
     assert old_rows(tmp_path / "o") == old_rows(tmp_path / "before")
     assert figures["rows"]["fresh"] > 10
     assert figures["rejected"]["label conflict"] > 30
 
 
-def test_a_text_that_lies_in_the_folder_itself_is_not_of_a_class_of_that_name(raw: Path, tmp_path: Path) -> None:
+def test_a_text_that_lies_in_the_folder_itself_is_not_of_a_class_of_that_name(
+    raw: Path, tmp_path: Path
+) -> None:
     put(raw, "arrived/a.jsonl", articles(OLD, 220))
     (raw / "arrived" / "notes.txt").write_text("These are notes.", encoding="utf-8")
     take_in(raw, tmp_path / "o")
@@ -262,7 +311,9 @@ def test_a_text_that_lies_in_the_folder_itself_is_not_of_a_class_of_that_name(ra
 # -- copies and contradictions --
 
 
-def test_only_what_arrived_is_set_aside_for_a_copy_or_a_contradiction_of_an_old_row(raw: Path, tmp_path: Path) -> None:
+def test_only_what_arrived_is_set_aside_for_a_copy_or_a_contradiction_of_an_old_row(
+    raw: Path, tmp_path: Path
+) -> None:
     one, two = articles(0, 2)
     put(raw, "arrived/a.jsonl", [one, {**two, "label": "weather"}])
     take_in(raw, tmp_path / "o")
@@ -278,21 +329,38 @@ def test_what_arrived_cannot_bring_back_what_the_start_contradicts(raw: Path, tm
     put(raw, "arrived/a.jsonl", [{"text": text, "label": "tech"}, {"text": text, "label": "politics"}])
     take_in(raw, tmp_path / "o")
     assert text not in placed(tmp_path / "o")
-    assert [reason.split(":")[0] for place, reason in sorted(reasons(tmp_path / "o").items()) if place.startswith("arrived/")] == [
+    assert [
+        reason.split(":")[0]
+        for place, reason in sorted(reasons(tmp_path / "o").items())
+        if place.startswith("arrived/")
+    ] == [
         "duplicate of more.jsonl",
         "label conflict",
     ]
 
 
-def test_rows_that_arrived_and_contradict_each_other_are_all_set_aside_unless_an_old_one_decides(raw: Path, tmp_path: Path) -> None:
+def test_rows_that_arrived_and_contradict_each_other_are_all_set_aside_unless_an_old_one_decides(
+    raw: Path, tmp_path: Path
+) -> None:
     """With a body, the same headline is no copy: the model sees the headline alone."""
     bodies = [{"text": base(), "pool": f"This is body number {n} of it."} for n in range(100)]
     old = next(row["pool"] for row in bodies if side_of(row, arrived=False) == "train")
-    agreeing = next(row["pool"] for row in bodies if side_of(row, arrived=True) == "train" and row["pool"] != old)
+    agreeing = next(
+        row["pool"] for row in bodies if side_of(row, arrived=True) == "train" and row["pool"] != old
+    )
     put(raw, "articles.jsonl", [{**row, "body": ""} for row in articles(0, OLD)])
     put(raw, "more.jsonl", [{"text": base(), "label": "tech", "body": old}])
-    later = [(base(), "sports", "Another body."), (base(), "tech", agreeing), (base(260), "tech", "One."), (base(260), "sports", "Two.")]
-    put(raw, "arrived/a.jsonl", [dict(zip(("text", "label", "body"), values, strict=True)) for values in later])
+    later = [
+        (base(), "sports", "Another body."),
+        (base(), "tech", agreeing),
+        (base(260), "tech", "One."),
+        (base(260), "sports", "Two."),
+    ]
+    put(
+        raw,
+        "arrived/a.jsonl",
+        [dict(zip(("text", "label", "body"), values, strict=True)) for values in later],
+    )
     take_in(raw, tmp_path / "o", columns={**FEW_COLUMNS, "pool": "body"})
     assert [place for place in sorted(reasons(tmp_path / "o")) if place.startswith("arrived/")] == [
         f"arrived/a.jsonl:{n}" for n in (1, 3, 4)
@@ -304,23 +372,42 @@ def test_rows_that_arrived_and_contradict_each_other_are_all_set_aside_unless_an
 # -- near duplicates --
 
 
-def test_a_near_duplicate_of_an_old_row_stays_on_its_side_alone_and_joins_its_group(raw: Path, tmp_path: Path) -> None:
-    old = {side: variant(base(250 + n), False, side) for n, side in enumerate(("train", "validation", "test"))}
+def test_a_near_duplicate_of_an_old_row_stays_on_its_side_alone_and_joins_its_group(
+    raw: Path, tmp_path: Path
+) -> None:
+    old = {
+        side: variant(base(250 + n), False, side) for n, side in enumerate(("train", "validation", "test"))
+    }
     put(raw, "more.jsonl", [{"text": text, "label": "tech"} for text in old.values()])
     later = [(was, side) for was in old for side in ("train", "validation", "fresh")]
-    put(raw, "arrived/a.jsonl", [{"text": variant(old[was], True, side), "label": "tech"} for was, side in later])
+    put(
+        raw,
+        "arrived/a.jsonl",
+        [{"text": variant(old[was], True, side), "label": "tech"} for was, side in later],
+    )
     take_in(raw, tmp_path / "o")
     said = reasons(tmp_path / "o")
     for line, (was, side) in enumerate(later, 1):
         reason = said.get(f"arrived/a.jsonl:{line}", "")
-        assert reason.startswith(f"near duplicate of a {was} row more.jsonl:") != (was == side), (was, side, reason)
-    kept = [row for side in ("train", "validation") for row in table(tmp_path / "o", side) if row["file"] != "articles.jsonl"]
+        assert reason.startswith(f"near duplicate of a {was} row more.jsonl:") != (was == side), (
+            was,
+            side,
+            reason,
+        )
+    kept = [
+        row
+        for side in ("train", "validation")
+        for row in table(tmp_path / "o", side)
+        if row["file"] != "articles.jsonl"
+    ]
     assert len(kept) == 4
     assert len({row["group"] for row in kept}) == 2
 
 
 @pytest.mark.parametrize("side", ["train", "validation"])
-def test_a_bridge_between_old_groups_joins_one_of_them_or_is_set_aside(raw: Path, tmp_path: Path, side: str) -> None:
+def test_a_bridge_between_old_groups_joins_one_of_them_or_is_set_aside(
+    raw: Path, tmp_path: Path, side: str
+) -> None:
     middle, one, other = both_sides_of_it()
     one, other = variant(one, False, "train"), variant(other, False, side)
     put(raw, "more.jsonl", [{"text": one, "label": "tech"}, {"text": other, "label": "tech"}])
@@ -332,17 +419,24 @@ def test_a_bridge_between_old_groups_joins_one_of_them_or_is_set_aside(raw: Path
     assert old_rows(tmp_path / "o") == old_rows(tmp_path / "before")
     arrived = [row["group"] for row in table(tmp_path / "o", "train") if row["file"] == "arrived/a.jsonl"]
     said = reasons(tmp_path / "o").get("arrived/a.jsonl:1")
-    assert (arrived, said) == (([groups[one]], None) if side == "train" else ([], "near duplicate of a validation row more.jsonl:2"))
+    assert (arrived, said) == (
+        ([groups[one]], None) if side == "train" else ([], "near duplicate of a validation row more.jsonl:2")
+    )
 
 
-def test_among_near_duplicates_that_arrived_the_side_that_measures_keeps_its_row(raw: Path, tmp_path: Path) -> None:
+def test_among_near_duplicates_that_arrived_the_side_that_measures_keeps_its_row(
+    raw: Path, tmp_path: Path
+) -> None:
     texts = {side: variant(base(), True, side) for side in ("train", "validation", "fresh")}
     for left in (["train", "validation", "fresh"], ["train", "validation"]):
         put(raw, "arrived/a.jsonl", [{"text": texts[side], "label": "tech"} for side in left])
         take_in(raw, tmp_path / left[-1])
         kept = placed(tmp_path / left[-1])
         assert [side for side in texts if texts[side] in kept] == [left[-1]]
-        assert reasons(tmp_path / left[-1])["arrived/a.jsonl:1"] == f"near duplicate of a {left[-1]} row arrived/a.jsonl:{len(left)}"
+        assert (
+            reasons(tmp_path / left[-1])["arrived/a.jsonl:1"]
+            == f"near duplicate of a {left[-1]} row arrived/a.jsonl:{len(left)}"
+        )
 
 
 def test_a_row_that_closes_a_chain_to_an_old_one_takes_no_fresh_row_away(raw: Path, tmp_path: Path) -> None:
@@ -363,7 +457,11 @@ def test_no_chain_runs_through_a_row_that_is_set_aside(raw: Path, tmp_path: Path
     inside = " ".join([*words[:20], *(f"z{n}" for n in range(len(middle) // 20)), *words[20:]])
     ends = {variant(one, True, "train"): "train", variant(other, True, "fresh"): "fresh"}
     put(raw, "more.jsonl", [{"text": variant(inside, False, "test"), "label": "tech"}])
-    put(raw, "arrived/a.jsonl", [{"text": text, "label": "tech"} for text in [variant(middle, True, "train"), *ends]])
+    put(
+        raw,
+        "arrived/a.jsonl",
+        [{"text": text, "label": "tech"} for text in [variant(middle, True, "train"), *ends]],
+    )
     take_in(raw, tmp_path / "o")
     assert [reason for place, reason in reasons(tmp_path / "o").items() if place.startswith("arrived/")] == [
         "near duplicate of a test row more.jsonl:1"
@@ -373,10 +471,14 @@ def test_no_chain_runs_through_a_row_that_is_set_aside(raw: Path, tmp_path: Path
 
 def test_pictures_that_arrived_and_look_the_same_do_not_straddle(tmp_path: Path) -> None:
     digits = tiny.digits()
-    pairs = [{**row, "image": _large(row["image"], brighter)} for brighter in (0, 1) for row in digits[400:550]]
+    pairs = [
+        {**row, "image": _large(row["image"], brighter)} for brighter in (0, 1) for row in digits[400:550]
+    ]
     for name, rows in {"raw/a.parquet": digits[:400], "raw/arrived/b.parquet": pairs}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.table({key: [row[key] for row in rows] for key in ("image", "label")}), tmp_path / name)
+        pq.write_table(
+            pa.table({key: [row[key] for row in rows] for key in ("image", "label")}), tmp_path / name
+        )
     figures = take_in(tmp_path / "raw", tmp_path / "o", **PICTURES)
     assert figures["rejected"]["near duplicate"] > 20
     lines: dict[int, set[str]] = {}
@@ -400,7 +502,9 @@ def _large(picture: bytes, brighter: int) -> bytes:
 # -- as more and more arrives --
 
 
-def test_no_night_moves_what_arrived_in_an_earlier_one_and_only_a_contradiction_takes_a_fresh_row(raw: Path, tmp_path: Path) -> None:
+def test_no_night_moves_what_arrived_in_an_earlier_one_and_only_a_contradiction_takes_a_fresh_row(
+    raw: Path, tmp_path: Path
+) -> None:
     stream = articles(OLD, 300) + _near_duplicates(articles(OLD, 240)) + _contradictions(articles(OLD, 225))
     before: dict[str, tuple[str, str]] = {}
     gone = Counter[str]()
@@ -408,28 +512,49 @@ def test_no_night_moves_what_arrived_in_an_earlier_one_and_only_a_contradiction_
         home = tmp_path / str(night)
         put(raw, f"arrived/{9 - night}.jsonl", stream[night::6])
         take_in(raw, home)
-        now = {row["id"]: (side, at(row)) for side in ("train", "validation", "test", "fresh") for row in table(home, side)}
+        now = {
+            row["id"]: (side, at(row))
+            for side in ("train", "validation", "test", "fresh")
+            for row in table(home, side)
+        }
         assert [one for one, (side, _) in before.items() if one in now and now[one][0] != side] == []
         said = reasons(home)
         for side, place in (there for one, there in before.items() if one not in now):
             reason = said[place]
-            reason = said.get(reason.removeprefix("duplicate of "), reason)  # of a copy in a file whose name sorts before
+            reason = said.get(
+                reason.removeprefix("duplicate of "), reason
+            )  # of a copy in a file whose name sorts before
             gone[side] += 1
-            assert reason.startswith("label conflict" if side == "fresh" else ("label conflict", "near duplicate"))
+            assert reason.startswith(
+                "label conflict" if side == "fresh" else ("label conflict", "near duplicate")
+            )
         before = now
     assert min(gone["train"], gone["fresh"]) > 0 == gone["test"]
 
 
 def test_the_pool_holds_no_text_of_a_fresh_row(raw: Path, tmp_path: Path) -> None:
-    """Each row quotes the headlines of others. Of what training rows quote, the headlines of training rows may be in the pool."""
-    headlines = [{"text": row["headline"], "label": row["desk"], "body": row["body"]} for row in tiny.articles()]
+    """Each row quotes the headlines of others.
+
+    Of what training rows quote, the headlines of training rows may be in the pool.
+    """
+    headlines = [
+        {"text": row["headline"], "label": row["desk"], "body": row["body"]} for row in tiny.articles()
+    ]
     later = headlines[OLD:260]
-    quoting = [{**row, "body": "\n".join([*(f"{other['text']}." for other in later[:30]), row["body"]])} for row in later]
-    quoting += [{**row, "body": "\n".join([*(other["text"] for other in later[:30]), row["body"]])} for row in headlines[260:]]
+    quoting = [
+        {**row, "body": "\n".join([*(f"{other['text']}." for other in later[:30]), row["body"]])}
+        for row in later
+    ]
+    quoting += [
+        {**row, "body": "\n".join([*(other["text"] for other in later[:30]), row["body"]])}
+        for row in headlines[260:]
+    ]
     put(raw, "articles.jsonl", headlines[:OLD])
     put(raw, "arrived/a.jsonl", quoting)
     take_in(raw, tmp_path / "o", columns={**FEW_COLUMNS, "pool": "body"}, near_duplicates=1.0)
-    contents = {name: {content(row) for row in table(tmp_path / "o", name)} for name in ("pool", "fresh", "train")}
+    contents = {
+        name: {content(row) for row in table(tmp_path / "o", name)} for name in ("pool", "fresh", "train")
+    }
     quoted = {content(row) for row in later[:30]}
     assert len(quoted & contents["fresh"]) > 3
     assert len(quoted & contents["pool"]) > 3

@@ -13,12 +13,20 @@ from tasks.ingest import stage as ingest
 from tests import tiny
 from tests.tasks import stage
 
-FEW = {"columns": {"text": "text", "label": "label"}, "min_rows_per_class": 3, "min_test_rows": 5, "pool_words": 12}
+FEW = {
+    "columns": {"text": "text", "label": "label"},
+    "min_rows_per_class": 3,
+    "min_test_rows": 5,
+    "pool_words": 12,
+}
 
 
 def table(raw: Path) -> list[dict[str, str]]:
     """Articles, two sentences each, as rows."""
-    rows = [{"text": f"{row['headline']}. {' '.join(row['body'].split()[:12])}.", "label": row["desk"]} for row in tiny.articles()[:200]]
+    rows = [
+        {"text": f"{row['headline']}. {' '.join(row['body'].split()[:12])}.", "label": row["desk"]}
+        for row in tiny.articles()[:200]
+    ]
     raw.mkdir()
     with (raw / "a.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["text", "label"])
@@ -41,7 +49,12 @@ def test_unlabelled_text_goes_into_the_pool_without_sentences_of_rows_that_measu
     assert "This sentence stands in no row at all." in pool
     assert sum(any(piece in text for piece in pool) for text in sides["train"]) > 0.9 * len(sides["train"])
     assert len(sides["test"]) > 30
-    leaked = [text for side in ("validation", "test") for text in sides[side] if any(text.startswith(f"{piece} ") for piece in pool)]
+    leaked = [
+        text
+        for side in ("validation", "test")
+        for text in sides[side]
+        if any(text.startswith(f"{piece} ") for piece in pool)
+    ]
     assert leaked == []
 
 

@@ -1,4 +1,7 @@
-"""Ingest on small real files: what is kept, what is set aside and why, and that nothing moves a row once placed."""
+"""Ingest on small real files.
+
+What is kept, what is set aside and why, and that nothing moves a row once placed.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,10 @@ Rows = list[dict[str, Any]]
 def rows(count: int, seed: int = 0) -> Rows:
     """Distinct rows of two labels."""
     draw = random.Random(seed)
-    return [{"text": f"{' '.join(draw.choices(WORDS, k=6))} {seed}-{n}", "label": ["sport", "tech"][n % 2]} for n in range(count)]
+    return [
+        {"text": f"{' '.join(draw.choices(WORDS, k=6))} {seed}-{n}", "label": ["sport", "tech"][n % 2]}
+        for n in range(count)
+    ]
 
 
 def params(**changed: Any) -> ingest.Params:
@@ -129,7 +135,10 @@ def test_run_writes_splits_that_datasets_reads_back(tmp_path: Path) -> None:
 
 
 def test_same_bytes_whatever_the_order_of_the_columns_in_params(tmp_path: Path) -> None:
-    data = [{**row, "body": f"This is the body number {n} of the article. It goes on here for a while."} for n, row in enumerate(rows(60))]
+    data = [
+        {**row, "body": f"This is the body number {n} of the article. It goes on here for a while."}
+        for n, row in enumerate(rows(60))
+    ]
     write_jsonl(tmp_path / "raw/a.jsonl", data)
     columns = {"text": "text", "label": "label", "pool": "body"}
     for name, given in {"one": columns, "two": dict(reversed(columns.items()))}.items():
@@ -143,9 +152,19 @@ def test_pool_has_only_sentences_of_training_rows_and_none_that_is_measured(tmp_
     data = rows(80)
     write_jsonl(tmp_path / "plain/a.jsonl", data)
     run(tmp_path / "plain", tmp_path / "o")
-    bodies = [f"{row['text']} once more. The very same sentence stands in all. {data[n - 1]['text']}." for n, row in enumerate(data)]
-    write_jsonl(tmp_path / "raw/a.jsonl", [{**row, "body": body} for row, body in zip(data, bodies, strict=True)])
-    figures = run(tmp_path / "raw", tmp_path / "p", columns={"text": "text", "label": "label", "pool": "body"}, near_duplicates=1)
+    bodies = [
+        f"{row['text']} once more. The very same sentence stands in all. {data[n - 1]['text']}."
+        for n, row in enumerate(data)
+    ]
+    write_jsonl(
+        tmp_path / "raw/a.jsonl", [{**row, "body": body} for row, body in zip(data, bodies, strict=True)]
+    )
+    figures = run(
+        tmp_path / "raw",
+        tmp_path / "p",
+        columns={"text": "text", "label": "label", "pool": "body"},
+        near_duplicates=1,
+    )
     pool = [row["text"] for row in read(tmp_path / "p", "pool")]
     placed = sides(tmp_path / "p")
     assert figures["pool"] == len(pool) == len(set(pool)) > 0
@@ -157,11 +176,18 @@ def test_pool_has_only_sentences_of_training_rows_and_none_that_is_measured(tmp_
 
 
 def test_cleaning_is_counted_and_visible(tmp_path: Path) -> None:
-    write_jsonl(tmp_path / "raw/a.jsonl", [*rows(40), {"text": "  a\tlaw\x07 for  caf\u0065\u0301s \ud800 ", "label": " sport\n"}])
+    write_jsonl(
+        tmp_path / "raw/a.jsonl",
+        [*rows(40), {"text": "  a\tlaw\x07 for  caf\u0065\u0301s \ud800 ", "label": " sport\n"}],
+    )
     run(tmp_path / "raw", tmp_path / "o")
     assert "a law for caf\u00e9s" in sides(tmp_path / "o")
     report = json.loads((tmp_path / "o/out/report.json").read_text())
-    assert report["cleaned"] == {"composed (NFC)": 1, "control characters removed": 1, "white space collapsed": 2}
+    assert report["cleaned"] == {
+        "composed (NFC)": 1,
+        "control characters removed": 1,
+        "white space collapsed": 2,
+    }
     assert "control characters removed: 1" in (tmp_path / "o/out/report.md").read_text()
 
 
@@ -185,7 +211,9 @@ def test_sticky_split_moves_no_old_row_when_rows_are_added(tmp_path: Path, name:
 
 def test_near_duplicates_never_straddle_and_the_measuring_side_keeps_its_rows(tmp_path: Path) -> None:
     data = rows(60)
-    write_jsonl(tmp_path / "raw/a.jsonl", [row for one in data for row in (one, {**one, "text": f"{one['text']}."})])
+    write_jsonl(
+        tmp_path / "raw/a.jsonl", [row for one in data for row in (one, {**one, "text": f"{one['text']}."})]
+    )
     run(tmp_path / "raw", tmp_path / "o")
     groups = [row for side in SIDES for row in {row["group"] for row in read(tmp_path / "o", side)}]
     assert len(groups) == len(set(groups))
@@ -199,7 +227,10 @@ def test_near_duplicates_never_straddle_and_the_measuring_side_keeps_its_rows(tm
 
 def test_near_duplicates_of_one_keep_all_but_equal_rows(tmp_path: Path) -> None:
     data = rows(40)
-    write_jsonl(tmp_path / "raw/a.jsonl", [*data, {**data[0], "text": f"{data[0]['text']}."}, {**data[1], "text": data[1]["text"].upper()}])
+    write_jsonl(
+        tmp_path / "raw/a.jsonl",
+        [*data, {**data[0], "text": f"{data[0]['text']}."}, {**data[1], "text": data[1]["text"].upper()}],
+    )
     assert run(tmp_path / "raw", tmp_path / "o", near_duplicates=1)["rejected"] == {"duplicate": 1}
 
 
@@ -211,14 +242,24 @@ def test_given_split_follows_the_names_of_files(tmp_path: Path) -> None:
     write_csv(tmp_path / "raw/dev.csv", rows(10, seed=1))
     write_csv(tmp_path / "raw/test.csv", [*rows(10, seed=2), *rows(3)])
     figures = run(tmp_path / "raw", tmp_path / "o", split="given")
-    assert figures == {"rows": {"train": 37, "validation": 10, "test": 13}, "pool": 0, "rejected": {"duplicate": 3}, "labels": 2}
+    assert figures == {
+        "rows": {"train": 37, "validation": 10, "test": 13},
+        "pool": 0,
+        "rejected": {"duplicate": 3},
+        "labels": 2,
+    }
     assert sorted(reasons(tmp_path / "o")) == [f"duplicate of test.csv:{line}" for line in (12, 13, 14)]
 
 
 def test_given_split_follows_a_column_and_takes_a_missing_validation_from_train(tmp_path: Path) -> None:
     data = [{**row, "part": "Test" if n % 3 == 0 else "train"} for n, row in enumerate(rows(90))]
     write_jsonl(tmp_path / "raw/a.jsonl", [*data, {"text": "one more", "label": "tech", "part": "holdout"}])
-    figures = run(tmp_path / "raw", tmp_path / "o", split="given", columns={"text": "text", "label": "label", "split": "part"})
+    figures = run(
+        tmp_path / "raw",
+        tmp_path / "o",
+        split="given",
+        columns={"text": "text", "label": "label", "split": "part"},
+    )
     assert figures["rows"]["test"] == 30
     assert 5 < figures["rows"]["validation"] < 20
     assert reasons(tmp_path / "o") == ["unknown split: 'holdout'"]
@@ -251,9 +292,15 @@ def test_bad_row_is_set_aside_with_its_place(tmp_path: Path, line: bytes, reason
 
 
 def test_label_conflicts_set_all_of_the_rows_aside(tmp_path: Path) -> None:
-    write_jsonl(tmp_path / "raw/a.jsonl", [*rows(40), {"text": "Same words", "label": "sport"}, {"text": "same  words", "label": "tech"}])
+    write_jsonl(
+        tmp_path / "raw/a.jsonl",
+        [*rows(40), {"text": "Same words", "label": "sport"}, {"text": "same  words", "label": "tech"}],
+    )
     assert run(tmp_path / "raw", tmp_path / "o")["rejected"] == {"label conflict": 2}
-    assert reasons(tmp_path / "o") == ["label conflict: sport here, tech at a.jsonl:42", "label conflict: tech here, sport at a.jsonl:41"]
+    assert reasons(tmp_path / "o") == [
+        "label conflict: sport here, tech at a.jsonl:42",
+        "label conflict: tech here, sport at a.jsonl:41",
+    ]
     assert not {"Same words", "same words"} & sides(tmp_path / "o").keys()
 
 
@@ -322,7 +369,9 @@ FAULTS: list[tuple[str, Callable[[Path], object], list[str]]] = [
 
 
 @pytest.mark.parametrize(("make", "said"), [case[1:] for case in FAULTS], ids=[case[0] for case in FAULTS])
-def test_unusable_data_is_one_clear_error(tmp_path: Path, make: Callable[[Path], object], said: list[str]) -> None:
+def test_unusable_data_is_one_clear_error(
+    tmp_path: Path, make: Callable[[Path], object], said: list[str]
+) -> None:
     make(tmp_path / "raw")
     with pytest.raises(DataError) as caught:
         run(tmp_path / "raw", tmp_path / "o")
@@ -375,7 +424,9 @@ def test_wrong_roles_are_a_params_error(tmp_path: Path, columns: dict[str, str],
     ],
 )
 def test_encodings_are_read_right_and_stated(tmp_path: Path, encoding: str, stated: str) -> None:
-    write_csv(tmp_path / "raw/a.csv", [*rows(40), {"text": "Ça va très bien à Zürich", "label": "sport"}], encoding)
+    write_csv(
+        tmp_path / "raw/a.csv", [*rows(40), {"text": "Ça va très bien à Zürich", "label": "sport"}], encoding
+    )
     run(tmp_path / "raw", tmp_path / "o")
     assert "Ça va très bien à Zürich" in sides(tmp_path / "o")
     assert json.loads((tmp_path / "o/out/report.json").read_text())["files"][0]["encoding"] == stated

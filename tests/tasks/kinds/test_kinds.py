@@ -35,10 +35,23 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     from tasks.models import checkpoint, inference
 
     given = {"kind": name, "options": tiny.OPTIONS[name]}
-    ingest, pretrained = tiny.ingest_out(tmp_path / "ingest", kind=name), tiny.pretrained_for(name, tmp_path / "pretrained")
-    stage.run("finetune", finetune.Inputs(ingest, pretrained), tmp_path / "finetune", **given, **QUICK, freeze="none", pool_outputs=10)
+    ingest, pretrained = (
+        tiny.ingest_out(tmp_path / "ingest", kind=name),
+        tiny.pretrained_for(name, tmp_path / "pretrained"),
+    )
+    stage.run(
+        "finetune",
+        finetune.Inputs(ingest, pretrained),
+        tmp_path / "finetune",
+        **given,
+        **QUICK,
+        freeze="none",
+        pool_outputs=10,
+    )
     sizes = {**NO_SIZES, **tiny.CUT[name], "batches": 2, "batch_size": 4}
-    stage.run("prune", prune.Inputs(ingest, tmp_path / "finetune" / "out"), tmp_path / "prune", **given, **sizes)
+    stage.run(
+        "prune", prune.Inputs(ingest, tmp_path / "finetune" / "out"), tmp_path / "prune", **given, **sizes
+    )
 
     kind, labels = load_kind(name), checkpoint.label_names(ingest)
     processor = kind.load_processor(tmp_path / "prune" / "out")
@@ -67,7 +80,10 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
         max_difference=1e-4,
         min_agreement=1.0,
     )
-    graph, request = package.session(tmp_path / "out" / "model.onnx", threads=1), kind.request(tmp_path / "out")
+    graph, request = (
+        package.session(tmp_path / "out" / "model.onnx", threads=1),
+        kind.request(tmp_path / "out"),
+    )
     answers = np.concatenate([package.logits(graph, request, kind.raw_input(row)) for row in rows])
     np.testing.assert_allclose(answers, logits.detach().numpy(), atol=1e-4)
     answer = package.load(tmp_path / "out", name)
@@ -77,7 +93,9 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     if kind.lengths:
         facts = tmp_path / "out" / "preprocessing.json"
         before = facts.read_text()
-        facts.write_text(before.replace(json.dumps(words.PATTERNS["white_space"]), json.dumps(words.PATTERNS["unicode"])))
+        facts.write_text(
+            before.replace(json.dumps(words.PATTERNS["white_space"]), json.dumps(words.PATTERNS["unicode"]))
+        )
         answer = package.load(tmp_path / "out", name)
         for odd in ODD:
             text = odd.format(row["text"])
@@ -98,7 +116,11 @@ def _report_tells_the_worst_errors(name: str, home: Path) -> None:
     folder = home / "benchmark" / "report"
     told = (folder / "report.md").read_text(encoding="utf-8").split("## Worst errors")[1].split("## ")[0]
     assert 3 <= told.count("\n| ") <= 22
-    assert (folder / "mistakes.png").exists() == (load_kind(name).picture is not None) == ("(mistakes.png)" in told)
+    assert (
+        (folder / "mistakes.png").exists()
+        == (load_kind(name).picture is not None)
+        == ("(mistakes.png)" in told)
+    )
     padded = "padded" in (home / "benchmark" / "report" / "report.md").read_text(encoding="utf-8")
     assert padded == load_kind(name).lengths
 
@@ -109,10 +131,14 @@ def _lines_of_the_manual_answer(name: str, home: Path, row: Mapping[str, Any], a
     code = re.search(rf"<!-- serve {name} -->\n```python\n(.*?)```", manual, re.DOTALL)
     assert code is not None
     (home / "cell.png").write_bytes(row.get("image", b""))
-    script = re.sub(r"data/\w+/quantize/out", str(home / "out"), code.group(1)).replace("cell.png", str(home / "cell.png"))
+    script = re.sub(r"data/\w+/quantize/out", str(home / "out"), code.group(1)).replace(
+        "cell.png", str(home / "cell.png")
+    )
     script = script.replace('"Film stars gather for the Oscars"', repr(row.get("text", "")))
     without = "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'tasks']))\n"
-    done = subprocess.run([sys.executable, "-I", "-c", without + script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", without + script], capture_output=True, text=True, check=True
+    )
     entities = [f"{kind} {words}" for words, kind in re.findall(r"\[(.+?)\]\((\S+) [\d.]+\)", answer)]
     label = [answer.partition("\t")[0]] if "\t" in answer else []
     assert done.stdout.split("\n")[:-1] == (entities or label)

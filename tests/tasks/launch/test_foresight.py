@@ -40,9 +40,15 @@ def checked(run: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"quantize.format": "int8-static", "quantize.calibration_rows": 0}, "quantize.calibration_rows = 0: int8-static needs"),
+        (
+            {"quantize.format": "int8-static", "quantize.calibration_rows": 0},
+            "quantize.calibration_rows = 0: int8-static needs",
+        ),
         ({"quantize.format": "int8-static", "quantize.calibration_rows": 9}, "quantize.graph = fused"),
-        ({"distill.pool": 30_000}, "distill.pool = 30000: the teacher labels 20000 at most; raise finetune.pool_outputs"),
+        (
+            {"distill.pool": 30_000},
+            "distill.pool = 30000: the teacher labels 20000 at most; raise finetune.pool_outputs",
+        ),
         ({"finetune.lora_rank": 4, "finetune.freeze": "encoder"}, "finetune.lora_rank changes the encoder"),
     ],
 )
@@ -76,16 +82,25 @@ def foreseen(root: Path, change: Change, **source: Any) -> str:
     [
         ({}, ""),
         ({"prune.layers": 5}, "prune.layers = 5: the teacher has 4; keep at most so many"),
-        ({"prune.hidden": 40}, "prune.hidden = 40: must be a multiple of 16, the width of the teacher's heads"),
+        (
+            {"prune.hidden": 40},
+            "prune.hidden = 40: must be a multiple of 16, the width of the teacher's heads",
+        ),
         ({"prune.depths": [1, 2]}, "prune.depths: the teacher has no such size"),
         ({"distill.relation_heads": 5}, "distill.relation_heads = 5: must divide 32, the student's width"),
         ({"distill.relation_layer": 5}, "distill.relation_layer = 5: the teacher has 4 layers"),
     ],
 )
-def test_sizes_that_the_checkpoint_does_not_have_are_told_before_it_is_trained(tmp_path: Path, change: Change, said: str) -> None:
+def test_sizes_that_the_checkpoint_does_not_have_are_told_before_it_is_trained(
+    tmp_path: Path, change: Change, said: str
+) -> None:
     tiny.checkpoint_in(tmp_path / "models" / "tiny")
     told = foreseen(tmp_path, change)
-    assert told.startswith(f"params.yaml: {'2 faults' if told.count('runs.') > 1 else f'runs.bbc.{said}'}") if said else told == ""
+    assert (
+        told.startswith(f"params.yaml: {'2 faults' if told.count('runs.') > 1 else f'runs.bbc.{said}'}")
+        if said
+        else told == ""
+    )
     assert said in told
 
 
@@ -122,14 +137,22 @@ def test_a_vocabulary_that_cannot_be_trimmed_is_told_before_it_is_trained(tmp_pa
     from transformers import PreTrainedTokenizerFast
 
     words = [*tiny.SPECIAL, *{word for row in tiny.articles() for word in row["headline"].split()}][:1200]
-    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))  # noqa: S106
+    numbered = {word: number for number, word in enumerate(words)}
+    backend = Tokenizer(models.WordLevel(numbered, unk_token="[UNK]"))  # noqa: S106 - no password
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     names = {f"{name.strip('[]').lower()}_token": name for name in tiny.SPECIAL}
-    tiny.checkpoint_in(tmp_path / "models" / "tiny", tokenizer=PreTrainedTokenizerFast(tokenizer_object=backend, **names))
-    assert "runs.bbc.prune.vocabulary: only vocabularies of WordPiece, Unigram, BPE can be trimmed" in foreseen(tmp_path, {})
+    tiny.checkpoint_in(
+        tmp_path / "models" / "tiny", tokenizer=PreTrainedTokenizerFast(tokenizer_object=backend, **names)
+    )
+    assert (
+        "runs.bbc.prune.vocabulary: only vocabularies of WordPiece, Unigram, BPE can be trimmed"
+        in foreseen(tmp_path, {})
+    )
 
 
 def test_finetune_looks_at_what_pretrain_has_left(tmp_path: Path) -> None:
     tiny.checkpoint_in(tmp_path / "data" / "bbc" / "pretrain" / "out")
     with pytest.raises(ModelError, match=r"runs\.bbc\.prune\.ffn = 256: the teacher has 128"):
-        foresight.check("finetune", "bbc", checked(run_of({"prune.ffn": 256, "distill.relation_heads": 4})), tmp_path)
+        foresight.check(
+            "finetune", "bbc", checked(run_of({"prune.ffn": 256, "distill.relation_heads": 4})), tmp_path
+        )

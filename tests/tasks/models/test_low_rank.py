@@ -1,4 +1,7 @@
-"""A table of words of low rank: the nearest there is, apart while it is trained and in the graph, whole and plain in between."""
+"""A table of words of low rank.
+
+The nearest there is, apart while it is trained and in the graph, whole and plain in between.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ RANK = 8
 
 def model() -> BertForSequenceClassification:
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=60, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    config = BertConfig(
+        vocab_size=60, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+    )
     return BertForSequenceClassification(config).eval()
 
 
@@ -81,18 +86,25 @@ def test_apart_and_joined_again_it_answers_alike_and_keeps_its_rank_while_it_lea
     assert rank_of(student) == RANK
 
 
-VIT = ViTConfig(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=32)
+VIT = ViTConfig(
+    hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=32
+)
 RESNET = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])
 
 
-@pytest.mark.parametrize("net", [ViTForImageClassification(VIT), ResNetForImageClassification(RESNET)], ids=["vit", "resnet"])
+@pytest.mark.parametrize(
+    "net", [ViTForImageClassification(VIT), ResNetForImageClassification(RESNET)], ids=["vit", "resnet"]
+)
 def test_model_without_words_is_refused_by_name_and_otherwise_left_alone(net: PreTrainedModel) -> None:
     had = low_rank.parameters(net)
     low_rank.lower(net, None)
     low_rank.take_apart(net)
     low_rank.join(net)
     assert low_rank.parameters(net) == had
-    with pytest.raises(ModelError, match=rf"prune.word_rank: the teacher \({net.config.model_type}\) reads no words; leave it out"):
+    with pytest.raises(
+        ModelError,
+        match=rf"prune.word_rank: the teacher \({net.config.model_type}\) reads no words; leave it out",
+    ):
         low_rank.check(net)
 
 

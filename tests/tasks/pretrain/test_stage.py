@@ -66,7 +66,10 @@ def _no_json(folder: Path) -> None:
         (_no_json, "its config.json is not readable as JSON"),
         (lambda folder: (folder / "config.json").unlink(), "has no config.json"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
-        (lambda folder: (folder / "link.json").symlink_to("/etc/hostname"), "link.json is a link that leads out of the folder"),
+        (
+            lambda folder: (folder / "link.json").symlink_to("/etc/hostname"),
+            "link.json is a link that leads out of the folder",
+        ),
         (lambda folder: (folder / "onnx").symlink_to(folder), "onnx is a link to a folder"),
     ],
 )
@@ -79,7 +82,10 @@ def test_unusable_folder_is_refused(workspace: Path, spoil: Callable[[Path], Any
 def _renamed_tensors(folder: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    save_file({f"other.{name}": value for name, value in load_file(folder / "model.safetensors").items()}, folder / "model.safetensors")
+    save_file(
+        {f"other.{name}": value for name, value in load_file(folder / "model.safetensors").items()},
+        folder / "model.safetensors",
+    )
 
 
 def _edit_config(folder: Path, **values: int) -> None:
@@ -99,7 +105,10 @@ def _no_tokenizer(folder: Path) -> None:
         (lambda folder: _edit_config(folder, intermediate_size=96), "its weights do not fit its config"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"torn"), "model.safetensors is torn"),
         (_no_tokenizer, "has no tokenizer.json, and BertTokenizer lacks vocab.txt"),
-        (lambda folder: (folder / "tokenizer.json").write_text('{"version": '), "its tokenizer.json is not readable as JSON"),
+        (
+            lambda folder: (folder / "tokenizer.json").write_text('{"version": '),
+            "its tokenizer.json is not readable as JSON",
+        ),
         (lambda folder: _edit_config(folder, num_attention_heads=7), "its weights do not fit its config"),
         (lambda _: None, "input_size = 128: it reads at most 66 pieces"),
     ],
@@ -132,7 +141,10 @@ def test_missing_folder_is_refused(workspace: Path) -> None:
 @pytest.mark.parametrize(
     ("package", "said"),
     [
-        ({"package": "no-such-package", "version": "1.0"}, "is not installed; install it with `pip install no-such-package==1.0`"),
+        (
+            {"package": "no-such-package", "version": "1.0"},
+            "is not installed; install it with `pip install no-such-package==1.0`",
+        ),
         ({**PACKAGE, "version": "9.9"}, "is installed as 0.1.0, pretrain.source.version asks for 9.9"),
         ({"package": "pytest", "version": "{pytest}"}, "must carry one folder with config.json"),
     ],
@@ -180,4 +192,10 @@ def test_further_pretraining_lowers_the_held_out_loss_and_is_the_same_twice(work
 def test_further_pretraining_needs_a_pool(workspace: Path) -> None:
     ingest = tiny.ingest_out(workspace / "ingest", unlabelled=3)
     with pytest.raises(DataError, match="has 3 texts; further pretraining needs at least 20"):
-        stage.run("pretrain", pretrain.Inputs(ingest, workspace), workspace / "out", source=source(workspace), steps=5)
+        stage.run(
+            "pretrain",
+            pretrain.Inputs(ingest, workspace),
+            workspace / "out",
+            source=source(workspace),
+            steps=5,
+        )

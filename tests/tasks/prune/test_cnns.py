@@ -1,4 +1,6 @@
-"""Networks in stages are cut to the sizes asked for, what carries nothing goes first, and the result is a plain checkpoint."""
+"""Networks in stages are cut to the sizes asked for, what carries nothing goes first, and the result is a
+plain checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,13 @@ LITE_STAGES = {"kernel_sizes": [3, 5, 3], "strides": [1, 2, 2], "expansions": [1
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, list[int]], dict[str, Any]]] = {
     "convnext": (
         "convnext",
-        {"hidden_sizes": [16, 24, 32], "depths": [2, 3, 1], "num_stages": 3, "layer_scale_init_value": 1.0, "image_size": 32},
+        {
+            "hidden_sizes": [16, 24, 32],
+            "depths": [2, 3, 1],
+            "num_stages": 3,
+            "layer_scale_init_value": 1.0,
+            "image_size": 32,
+        },
         {"depths": [2, 2, 1], "widths": [8, 16, 24]},
         {"hidden_sizes": [8, 16, 24], "depths": [2, 2, 1]},
     ),
@@ -68,7 +76,9 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def teacher(case: str) -> Any:
     torch.manual_seed(0)
     name, shape, _, _ = CASES[case]
-    return AutoModelForImageClassification.from_config(AutoConfig.for_model(name, **shape, num_labels=3)).eval()
+    return AutoModelForImageClassification.from_config(
+        AutoConfig.for_model(name, **shape, num_labels=3)
+    ).eval()
 
 
 def logits(model: Any) -> torch.Tensor:
@@ -93,11 +103,15 @@ def kill(model: Any, widths: list[int]) -> None:
     network = NETWORKS[model.config.model_type]
     config, chance = copy.deepcopy(model.config), torch.Generator().manual_seed(1)
     network.resize(config, widths)
-    graph = tp.DependencyGraph().build_dependency(model, PICTURES, output_transform=lambda output: output.logits)
+    graph = tp.DependencyGraph().build_dependency(
+        model, PICTURES, output_transform=lambda output: output.logits
+    )
     for module, width in network.wishes(model.base_model, config):
         have: int = graph.get_out_channels(module)
         dead = torch.randperm(have, generator=chance)[: have - width].tolist()
-        for dependency, at in graph.get_pruning_group(module, tp.prune_conv_out_channels, dead) if dead else []:
+        for dependency, at in (
+            graph.get_pruning_group(module, tp.prune_conv_out_channels, dead) if dead else []
+        ):
             tied = dependency.target.module
             if dependency.handler in (tp.prune_conv_in_channels, tp.prune_linear_in_channels):
                 tied.weight.data[:, at] = 0
@@ -108,7 +122,9 @@ def kill(model: Any, widths: list[int]) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("importance", IMPORTANCE)
-def test_sizes_are_those_asked_for_and_the_checkpoint_is_plain(tmp_path: Path, case: str, importance: str) -> None:
+def test_sizes_are_those_asked_for_and_the_checkpoint_is_plain(
+    tmp_path: Path, case: str, importance: str
+) -> None:
     student = pruned(teacher(case), CASES[case][2], importance)
     student.save_pretrained(tmp_path)
     again = AutoModelForImageClassification.from_pretrained(tmp_path).eval()
@@ -152,7 +168,9 @@ def test_in_convnext_the_weakest_channels_go_everywhere(importance: str) -> None
         model.convnext.encoder.stages[1].downsampling_layer[0].weight[weak] *= 1e-6
         model.convnext.encoder.stages[1].downsampling_layer[1].weight[:, weak] *= 1e-6
     student = pruned(model, {"widths": [8, 24, 32]}, importance)
-    for old, new in zip(model.convnext.encoder.stages[0].layers, student.convnext.encoder.stages[0].layers, strict=True):
+    for old, new in zip(
+        model.convnext.encoder.stages[0].layers, student.convnext.encoder.stages[0].layers, strict=True
+    ):
         kept = new.pwconv1.bias.long()
         assert len(kept) == 32
         assert torch.equal(new.layer_scale_parameter, old.layer_scale_parameter[alive])
@@ -179,9 +197,21 @@ def test_blocks_are_spread_and_keep_their_weights(case: str) -> None:
     [
         ("convnext", {"depths": [2, 4, 1]}, ["prune.depths[1] = 4: the teacher has 3"]),
         ("convnext", {"depths": [2, 0, 1]}, ["prune.depths[1] = 0", "at least 1"]),
-        ("convnext", {"widths": [16, 24]}, ["prune.widths = [16, 24]", "3 numbers, one for each stage", "[16, 24, 32]"]),
-        ("convnext", {"hidden": 16, "widths": [16, 24, 64]}, ["prune.hidden: the teacher has no such size", "prune.widths[2] = 64"]),
-        ("efficientnet_lite", {"widths": [16, 24, 32]}, ["5 numbers, the stem, each stage, the head", "[16, 16, 24, 32, 64]"]),
+        (
+            "convnext",
+            {"widths": [16, 24]},
+            ["prune.widths = [16, 24]", "3 numbers, one for each stage", "[16, 24, 32]"],
+        ),
+        (
+            "convnext",
+            {"hidden": 16, "widths": [16, 24, 64]},
+            ["prune.hidden: the teacher has no such size", "prune.widths[2] = 64"],
+        ),
+        (
+            "efficientnet_lite",
+            {"widths": [16, 24, 32]},
+            ["5 numbers, the stem, each stage, the head", "[16, 16, 24, 32, 64]"],
+        ),
         ("resnet, bottleneck", {"widths": [16, 48, 64]}, ["prune.widths[0] = 16", "no shortcut"]),
     ],
 )
@@ -192,7 +222,8 @@ def test_impossible_sizes_are_told(case: str, sizes: dict[str, Any], said: list[
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("mobilenet_v2", "by one multiplier"), ("efficientnet", "rule of rounding"), ("swin", "but not pruned")]
+    ("name", "said"),
+    [("mobilenet_v2", "by one multiplier"), ("efficientnet", "rule of rounding"), ("swin", "but not pruned")],
 )
 def test_what_cannot_be_cut_is_refused(name: str, said: str) -> None:
     with pytest.raises(ModelError) as caught:

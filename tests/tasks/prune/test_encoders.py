@@ -1,4 +1,6 @@
-"""Encoders are cut along whole heads and the same hidden channels everywhere, and the result is a plain checkpoint."""
+"""Encoders are cut along whole heads and the same hidden channels everywhere, and the result is a plain
+checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -68,13 +70,17 @@ def test_a_vit_has_the_sizes_asked_for_and_is_plain(tmp_path: Path, importance: 
 
 @pytest.mark.parametrize("name", ["distilbert", "electra, embeddings of 24", "electra, embeddings of 64"])
 @pytest.mark.parametrize("importance", IMPORTANCE)
-def test_relatives_of_bert_have_the_sizes_asked_for_and_are_plain(tmp_path: Path, name: str, importance: str) -> None:
+def test_relatives_of_bert_have_the_sizes_asked_for_and_are_plain(
+    tmp_path: Path, name: str, importance: str
+) -> None:
     student = pruned(teacher(name), {"layers": 2, "hidden": 32, "ffn": 56}, importance)
     student.save_pretrained(tmp_path)
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path, attn_implementation="eager").eval()
     config = again.config
     assert (config.num_hidden_layers, config.hidden_size, config.num_attention_heads) == (2, 32, 2)
-    assert {24: 24, 64: 32}.get(int(name[-2:]) if name[-2:].isdigit() else 0) == getattr(config, "embedding_size", None)
+    assert {24: 24, 64: 32}.get(int(name[-2:]) if name[-2:].isdigit() else 0) == getattr(
+        config, "embedding_size", None
+    )
     assert torch.equal(logits(again), logits(student))
 
 
@@ -126,7 +132,11 @@ def test_what_carries_nothing_goes_first(name: str, importance: str) -> None:
     chance = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for layer in model.vit.layers if name == "vit" else model.bert.encoder.layer:
-            widen, narrow = (layer.mlp.fc1, layer.mlp.fc2) if name == "vit" else (layer.intermediate.dense, layer.output.dense)
+            widen, narrow = (
+                (layer.mlp.fc1, layer.mlp.fc2)
+                if name == "vit"
+                else (layer.intermediate.dense, layer.output.dense)
+            )
             dead = torch.randperm(128, generator=chance)[:64]
             widen.weight[dead], widen.bias[dead], narrow.weight[:, dead] = 0, 0, 0
     student = pruned(model, {"ffn": 64}, importance)
@@ -137,12 +147,24 @@ def test_what_carries_nothing_goes_first(name: str, importance: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sizes", "said"),
     [
-        ("vit", {"layers": 5, "ffn": 136}, ["prune.layers = 5: the teacher has 4", "prune.ffn = 136: the teacher has 128"]),
+        (
+            "vit",
+            {"layers": 5, "ffn": 136},
+            ["prune.layers = 5: the teacher has 4", "prune.ffn = 136: the teacher has 128"],
+        ),
         ("vit", {"hidden": 24}, ["multiple of 16", "the teacher's heads"]),
-        ("vit", {"vocabulary": 800}, ["prune.vocabulary: the teacher has no such size; it has layers, hidden, ffn"]),
+        (
+            "vit",
+            {"vocabulary": 800},
+            ["prune.vocabulary: the teacher has no such size; it has layers, hidden, ffn"],
+        ),
         ("bert", {"vocabulary": 112}, ["prune.vocabulary = 112: the teacher has 104"]),
         ("roberta", {"widths": [8]}, ["prune.widths: the teacher has no such size"]),
-        ("electra, embeddings of 32", {"hidden": 32}, ["prune.hidden = 32: is the width of the embeddings", "take another"]),
+        (
+            "electra, embeddings of 32",
+            {"hidden": 32},
+            ["prune.hidden = 32: is the width of the embeddings", "take another"],
+        ),
     ],
 )
 def test_impossible_sizes_are_told(name: str, sizes: dict[str, Any], said: list[str]) -> None:
@@ -154,7 +176,10 @@ def test_impossible_sizes_are_told(name: str, sizes: dict[str, Any], said: list[
 def test_an_unknown_architecture_is_told_which_are_known() -> None:
     with pytest.raises(ModelError, match="architecture 'albert'") as caught:
         registry.architecture(AutoConfig.for_model("albert"))
-    assert all(name in str(caught.value) for name in ("BERT", "DistilBERT", "ELECTRA", "DeBERTa-v2", "ModernBERT", "MiniLM"))
+    assert all(
+        name in str(caught.value)
+        for name in ("BERT", "DistilBERT", "ELECTRA", "DeBERTa-v2", "ModernBERT", "MiniLM")
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
@@ -164,7 +189,10 @@ def test_sizes_approach_those_asked_for_evenly(count: int) -> None:
     plan = registry.steps(registry.architecture(config), config, wanted, count)
     assert plan[-1] == wanted
     assert len(plan) <= count
-    assert all(before != after and all(before[name] >= after[name] for name in wanted) for before, after in itertools.pairwise(plan))
+    assert all(
+        before != after and all(before[name] >= after[name] for name in wanted)
+        for before, after in itertools.pairwise(plan)
+    )
     assert all(step["hidden"] % WIDTH == 0 and step["ffn"] % 8 == 0 for step in plan)
     assert {2: plan[0] == {"layers": 3, "hidden": 48, "ffn": 96}}.get(count, True)
 

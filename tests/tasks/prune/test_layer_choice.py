@@ -31,12 +31,17 @@ def text_model(architecture: str) -> Any:
 
 def batches() -> list[list[dict[str, Any]]]:
     chance = torch.Generator().manual_seed(0)
-    rows = [{"input_ids": torch.randint(1, 100, (8,), generator=chance).tolist(), "labels": [0]} for _ in range(16)]
+    rows = [
+        {"input_ids": torch.randint(1, 100, (8,), generator=chance).tolist(), "labels": [0]}
+        for _ in range(16)
+    ]
     return [rows[:8], rows[8:]]
 
 
 def silence(layer: Any, architecture: str) -> None:
-    """Makes a layer of the residual stream pass on what it gets, or, where norms stand behind the sums, nearly so."""
+    """Makes a layer of the residual stream pass on what it gets, or, where norms stand behind the sums,
+    nearly so.
+    """
     attention, ffn = {
         "bert": lambda: (layer.attention.output.dense, layer.output.dense),
         "distilbert": lambda: (layer.attention.out_lin, layer.ffn.lin2),
@@ -54,28 +59,38 @@ def silence(layer: Any, architecture: str) -> None:
 def test_layers_that_do_nothing_go_first(architecture: str, dead: set[int]) -> None:
     model = text_model(architecture)
     cut = registry.architecture(model.config)
-    layers = next(module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == 4)
+    layers = next(
+        module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == 4
+    )
     for at in dead:
         silence(layers[at], architecture)
     choose = layer_choice.by_importance(model, KIND, Tokenizer(), batches())
     ids = torch.randint(1, 100, (8, 8), generator=torch.Generator().manual_seed(1))
     before = model(input_ids=ids).logits
     assert cut.keep_layers(model, {"layers": 2}, choose) == sorted({0, 1, 2, 3} - dead)
-    torch.testing.assert_close(cut.narrow(model, {"layers": 2}, "magnitude")(input_ids=ids).logits, before, atol=1e-3, rtol=0)
+    torch.testing.assert_close(
+        cut.narrow(model, {"layers": 2}, "magnitude")(input_ids=ids).logits, before, atol=1e-3, rtol=0
+    )
 
 
 def test_measuring_leaves_the_model_as_it_was_and_is_the_same_again() -> None:
     model = text_model("bert")
     before = copy.deepcopy(model.state_dict())
     layers = model.bert.encoder.layer
-    chosen = [layer_choice.by_importance(model, KIND, Tokenizer(), batches())([layers], [2], False) for _ in range(2)]
+    chosen = [
+        layer_choice.by_importance(model, KIND, Tokenizer(), batches())([layers], [2], False)
+        for _ in range(2)
+    ]
     assert chosen[0] == chosen[1]
     assert list(model.state_dict()) == list(before)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
 def test_one_layer_goes_at_a_time() -> None:
-    """Two layers that undo each other are each missed much while the other stands; the first to go is the third, then the pair parts."""
+    """Two layers that undo each other are each missed much while the other stands.
+
+    The first to go is the third, then the pair parts.
+    """
     stages = [torch.nn.ModuleList(torch.nn.Identity() for _ in range(3))]
 
     def divergences() -> Callable[[], float]:
@@ -88,7 +103,9 @@ def test_one_layer_goes_at_a_time() -> None:
 
 def test_the_first_block_of_a_stage_stays() -> None:
     torch.manual_seed(0)
-    config = AutoConfig.for_model("resnet", embedding_size=16, hidden_sizes=[16, 24], depths=[3, 2], layer_type="basic", num_labels=3)
+    config = AutoConfig.for_model(
+        "resnet", embedding_size=16, hidden_sizes=[16, 24], depths=[3, 2], layer_type="basic", num_labels=3
+    )
     model = AutoModelForImageClassification.from_config(config).eval()
     pictures = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 

@@ -30,7 +30,9 @@ KIND = load_kind("text/classification")
 @pytest.fixture(scope="module")
 def pruned(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("prune")
-    stage.run("prune", prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"), home, **SIZES, word_rank=RANK)
+    stage.run(
+        "prune", prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"), home, **SIZES, word_rank=RANK
+    )
     return home / "out"
 
 
@@ -46,7 +48,9 @@ def student(tiny_run: Run, pruned: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def words(folder: Path) -> torch.Tensor:
-    weights: torch.Tensor = checkpoint.load_model(folder, KIND, torch.device("cpu")).get_input_embeddings().weight.detach()
+    weights: torch.Tensor = (
+        checkpoint.load_model(folder, KIND, torch.device("cpu")).get_input_embeddings().weight.detach()
+    )
     return weights
 
 
@@ -74,7 +78,9 @@ def test_killed_it_goes_on_and_ends_with_the_same_bytes(
 
 @pytest.mark.parametrize("embeddings", ["as_format", "int4"])
 @pytest.mark.parametrize("graph", ["exported", "fused"])
-def test_it_ships_as_factors_and_answers_as_before(tiny_run: Run, student: Path, tmp_path: Path, graph: str, embeddings: str) -> None:
+def test_it_ships_as_factors_and_answers_as_before(
+    tiny_run: Run, student: Path, tmp_path: Path, graph: str, embeddings: str
+) -> None:
     how = {**LIMITS, "graph": graph, "embeddings": embeddings, "format": "int8-dynamic"}
     stage.run("quantize", quantize.Inputs(tiny_run.ingest, student), tmp_path, **how)
     shipped = onnx.load(tmp_path / "out" / "model.onnx").graph.initializer

@@ -28,7 +28,7 @@ tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 with torch.inference_mode():
     logits = model(**tokenizer(json.loads(sys.argv[2]), padding=True, return_tensors="pt", return_token_type_ids=False)).logits
 print(json.dumps({"logits": logits.tolist(), "slipway": [name for name in sys.modules if name.split(".")[0] in ("tasks", "flows")]}))
-"""
+"""  # noqa: E501
 SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
 
 
@@ -67,10 +67,31 @@ def test_sizes_are_those_asked_for(tiny_run: Run, tmp_path: Path, architecture: 
     teacher = tmp_path / "teacher"
     quick = {**QUICK, "epochs": 1, "pool_outputs": 0}
     stage.run("finetune", finetune.Inputs(tiny_run.ingest, pretrained), teacher, **quick)
-    metrics = stage.run("prune", prune.Inputs(tiny_run.ingest, teacher / "out"), tmp_path / "student", **SIZES, importance=importance)
+    metrics = stage.run(
+        "prune",
+        prune.Inputs(tiny_run.ingest, teacher / "out"),
+        tmp_path / "student",
+        **SIZES,
+        importance=importance,
+    )
     config = json.loads((tmp_path / "student" / "out" / "config.json").read_text())
-    found = {name: config[name] for name in ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "vocab_size")}
-    expected = {"num_hidden_layers": 2, "hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 800}
+    found = {
+        name: config[name]
+        for name in (
+            "num_hidden_layers",
+            "hidden_size",
+            "num_attention_heads",
+            "intermediate_size",
+            "vocab_size",
+        )
+    }
+    expected = {
+        "num_hidden_layers": 2,
+        "hidden_size": 32,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "vocab_size": 800,
+    }
     assert found == expected
     assert metrics.figures["layers_kept"] == [0, 3]
 
@@ -78,13 +99,20 @@ def test_sizes_are_those_asked_for(tiny_run: Run, tmp_path: Path, architecture: 
 def test_keeping_everything_changes_no_logit(tiny_run: Run, tmp_path: Path) -> None:
     pieces = json.loads((tiny_run.finetune / "out" / "config.json").read_text())["vocab_size"]
     sizes = {"layers": 4, "hidden": 64, "ffn": 128, "vocabulary": -(-pieces // 8) * 8}
-    stage.run("prune", prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"), tmp_path, **{**SIZES, **sizes})
+    stage.run(
+        "prune", prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"), tmp_path, **{**SIZES, **sizes}
+    )
     texts = [row["text"] for row in tiny.rows(8)]
-    np.testing.assert_array_equal(our_logits(tmp_path / "out", texts), our_logits(tiny_run.finetune / "out", texts))
+    np.testing.assert_array_equal(
+        our_logits(tmp_path / "out", texts), our_logits(tiny_run.finetune / "out", texts)
+    )
 
 
 def test_what_carries_nothing_goes_first(tiny_run: Run, tmp_path: Path) -> None:
-    """Feed-forward channels set to zero cannot matter: all measures take exactly these, so no logit changes."""
+    """Feed-forward channels set to zero cannot matter.
+
+    All measures take exactly these, so no logit changes.
+    """
     import torch
 
     from tasks.kinds.base.kind import load_kind
@@ -113,7 +141,13 @@ def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
     assert stage.contents(tmp_path / "again" / "out") == stage.contents(tiny_run.prune / "out")
 
 
-IN_STEPS = {**SIZES, "layers_by": "importance", "steps": 3, "recovery_epochs": 2, "recovery_learning_rate": 0.002}
+IN_STEPS = {
+    **SIZES,
+    "layers_by": "importance",
+    "steps": 3,
+    "recovery_epochs": 2,
+    "recovery_learning_rate": 0.002,
+}
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +158,18 @@ def in_steps(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_in_steps_the_sizes_are_those_asked_for(in_steps: Path, tiny_run: Run) -> None:
-    one, many = (json.loads((folder / "out" / "config.json").read_text()) for folder in (tiny_run.prune, in_steps))
+    one, many = (
+        json.loads((folder / "out" / "config.json").read_text()) for folder in (tiny_run.prune, in_steps)
+    )
     assert one == many
-    assert sorted(path.name for path in (in_steps / "scratch").glob("recovery-*")) == ["recovery-1", "recovery-2"]
-    assert stage.contents(in_steps / "out")["model.safetensors"] != stage.contents(tiny_run.prune / "out")["model.safetensors"]
+    assert sorted(path.name for path in (in_steps / "scratch").glob("recovery-*")) == [
+        "recovery-1",
+        "recovery-2",
+    ]
+    assert (
+        stage.contents(in_steps / "out")["model.safetensors"]
+        != stage.contents(tiny_run.prune / "out")["model.safetensors"]
+    )
 
 
 def test_killed_in_a_recovery_it_goes_on_and_ends_with_the_same_bytes(
@@ -168,7 +210,10 @@ def test_a_recovery_comes_nearer_to_the_teacher(tiny_run: Run) -> None:
     model = checkpoint.load_model(tiny_run.prune / "out", kind, torch.device("cpu"))
     rows = {split: tables.read(tiny_run.ingest / f"{split}.parquet") for split in ("train", "validation")}
     features = {split: kind.encode(tokenizer, listed, labels, 32) for split, listed in rows.items()}
-    wanted = {split: torch.randn(1, 5, generator=torch.Generator().manual_seed(0)).repeat(len(some), 1) for split, some in rows.items()}
+    wanted = {
+        split: torch.randn(1, 5, generator=torch.Generator().manual_seed(0)).repeat(len(some), 1)
+        for split, some in rows.items()
+    }
 
     def divergence() -> float:
         answers = recovery.answers_of(model, kind, tokenizer, features["validation"])
@@ -176,7 +221,9 @@ def test_a_recovery_comes_nearer_to_the_teacher(tiny_run: Run) -> None:
 
     before = divergence()
     plan = loop.Plan(epochs=4, patience=4, batch_size=8, learning_rate=0.005, seed=0, **recovery.FIXED)
-    recovery.Recovery(kind, tokenizer, features, wanted, plan).learn(model, tiny_run.prune / "scratch" / "lesson", "lesson")
+    recovery.Recovery(kind, tokenizer, features, wanted, plan).learn(
+        model, tiny_run.prune / "scratch" / "lesson", "lesson"
+    )
     assert divergence() < 0.1 * before
     assert not model.training
 
@@ -191,8 +238,15 @@ def test_a_recovery_comes_nearer_to_the_teacher(tiny_run: Run) -> None:
         ({"vocabulary": 100_000}, ["prune.vocabulary = 100000"]),
     ],
 )
-def test_impossible_sizes_are_refused(tiny_run: Run, tmp_path: Path, changed: dict[str, int], said: list[str]) -> None:
+def test_impossible_sizes_are_refused(
+    tiny_run: Run, tmp_path: Path, changed: dict[str, int], said: list[str]
+) -> None:
     with pytest.raises(ModelError) as caught:
-        stage.run("prune", prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"), tmp_path, **{**SIZES, **changed})
+        stage.run(
+            "prune",
+            prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out"),
+            tmp_path,
+            **{**SIZES, **changed},
+        )
     assert all(part in str(caught.value) for part in said), str(caught.value)
     assert not (tmp_path / "out").exists()

@@ -42,14 +42,19 @@ def scrambled(count: int) -> list[str]:
     words = sorted({word for text in TEXTS for word in text.split()})
     letters = sorted({letter for text in TEXTS for letter in text if letter.isprintable()})
     return [
-        " ".join(chance.choice(words) if chance.random() < 0.7 else "".join(chance.choices(letters, k=5)) for _ in range(8))
+        " ".join(
+            chance.choice(words) if chance.random() < 0.7 else "".join(chance.choices(letters, k=5))
+            for _ in range(8)
+        )
         for _ in range(count)
     ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [456, 800, 1160])
-def test_texts_of_kept_pieces_encode_alike_and_nothing_becomes_unknown(tmp_path: Path, kind: str, count: int) -> None:
+def test_texts_of_kept_pieces_encode_alike_and_nothing_becomes_unknown(
+    tmp_path: Path, kind: str, count: int
+) -> None:
     tokenizer, seen = tokenizer_of(kind), TEXTS[::2]
     kept = vocabulary.choose(tokenizer, features(tokenizer, seen), count, len(tokenizer))
     assert len(kept) == len(set(kept)) == count
@@ -57,7 +62,9 @@ def test_texts_of_kept_pieces_encode_alike_and_nothing_becomes_unknown(tmp_path:
     assert sorted(trimmed.get_vocab().values()) == list(range(count))
     known, alike = set(kept), 0
     words = sorted({word for text in seen for word in text.split()})
-    for text, one in zip(all_texts := [*seen, *words, *scrambled(300)], features(tokenizer, all_texts), strict=True):
+    for text, one in zip(
+        all_texts := [*seen, *words, *scrambled(300)], features(tokenizer, all_texts), strict=True
+    ):
         found = trimmed.convert_ids_to_tokens(trimmed(text)["input_ids"])
         if known.issuperset(one["input_ids"]):
             assert found == tokenizer.convert_ids_to_tokens(one["input_ids"])
@@ -77,8 +84,12 @@ def test_bytes_spell_what_was_never_seen(tmp_path: Path, kind: str) -> None:
 
 def test_likelihoods_of_unigram_pieces_stay(tmp_path: Path) -> None:
     tokenizer = tokenizer_of("Unigram")
-    trimmed = vocabulary.trim(tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 800, len(tokenizer)), tmp_path)
-    before, after = (dict(json.loads(one.backend_tokenizer.to_str())["model"]["vocab"]) for one in (tokenizer, trimmed))
+    trimmed = vocabulary.trim(
+        tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 800, len(tokenizer)), tmp_path
+    )
+    before, after = (
+        dict(json.loads(one.backend_tokenizer.to_str())["model"]["vocab"]) for one in (tokenizer, trimmed)
+    )
     assert len(after) == 800
     assert after == {piece: before[piece] for piece in after}
 
@@ -91,7 +102,9 @@ def test_a_merged_piece_comes_with_what_it_is_merged_from() -> None:
     named = set(tokenizer.convert_ids_to_tokens(kept))
     assert all(needs(piece) <= named for piece in named)
     left = subwords.left(layout["model"], {old: new for new, old in enumerate(kept)})
-    assert {"".join(pair) for pair in left["merges"]} == {"".join(pair) for pair in layout["model"]["merges"]} & named
+    assert {"".join(pair) for pair in left["merges"]} == {
+        "".join(pair) for pair in layout["model"]["merges"]
+    } & named
     assert len(left["merges"]) > 200
 
 
@@ -116,7 +129,12 @@ def test_numbers_of_special_pieces_in_the_config_follow(tmp_path: Path) -> None:
     trimmed = vocabulary.trim(tokenizer, kept, tmp_path)
     before = model.get_input_embeddings().weight[tokenizer.cls_token_id].clone()
     vocabulary.shrink_embedding(model, kept, trimmed)
-    told = (model.config.vocab_size, model.config.pad_token_id, model.config.cls_token_id, model.config.sep_token_id)
+    told = (
+        model.config.vocab_size,
+        model.config.pad_token_id,
+        model.config.cls_token_id,
+        model.config.sep_token_id,
+    )
     assert told == (400, trimmed.pad_token_id, trimmed.cls_token_id, None)
     assert torch.equal(model.get_input_embeddings().weight[trimmed.cls_token_id], before)
 
@@ -134,7 +152,9 @@ def test_positions_that_would_move_are_refused(tmp_path: Path) -> None:
 
 def test_special_pieces_are_kept_and_renumbered(tmp_path: Path) -> None:
     tokenizer = tiny.wordpiece(TEXTS)
-    trimmed = vocabulary.trim(tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400, tiny.VOCABULARY), tmp_path)
+    trimmed = vocabulary.trim(
+        tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400, tiny.VOCABULARY), tmp_path
+    )
     assert trimmed.all_special_tokens == tokenizer.all_special_tokens
     ids = trimmed("a headline")["input_ids"]
     assert (ids[0], ids[-1]) == (trimmed.cls_token_id, trimmed.sep_token_id)
@@ -143,7 +163,9 @@ def test_special_pieces_are_kept_and_renumbered(tmp_path: Path) -> None:
 def test_added_pieces_are_kept(tmp_path: Path) -> None:
     tokenizer = tiny.wordpiece(TEXTS)
     tokenizer.add_tokens(["slipway"])
-    trimmed = vocabulary.trim(tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400, tiny.VOCABULARY), tmp_path)
+    trimmed = vocabulary.trim(
+        tokenizer, vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 400, tiny.VOCABULARY), tmp_path
+    )
     assert trimmed.tokenize("the slipway")[-1] == "slipway"
 
 
@@ -156,7 +178,9 @@ def test_frequent_pieces_go_before_rare_ones() -> None:
 
 def test_too_few_pieces_to_spell_the_texts_are_refused() -> None:
     tokenizer = tiny.wordpiece(TEXTS)
-    with pytest.raises(ModelError, match="is 24, but the special pieces and the characters of this run alone are"):
+    with pytest.raises(
+        ModelError, match="is 24, but the special pieces and the characters of this run alone are"
+    ):
         vocabulary.choose(tokenizer, features(tokenizer, TEXTS), 24, tiny.VOCABULARY)
 
 
@@ -164,6 +188,10 @@ def test_other_tokenizers_are_refused() -> None:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
-    words = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]")))  # noqa: S106
-    with pytest.raises(ModelError, match="only vocabularies of WordPiece, Unigram, BPE can be trimmed; keep all pieces: 50272"):
+    backend = Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))  # noqa: S106 - no password
+    words = PreTrainedTokenizerFast(tokenizer_object=backend)
+    with pytest.raises(
+        ModelError,
+        match="only vocabularies of WordPiece, Unigram, BPE can be trimmed; keep all pieces: 50272",
+    ):
         vocabulary.choose(words, [], 128, 50265)

@@ -26,13 +26,23 @@ ROWS = 200
 
 @pytest.fixture
 def graph(tmp_path: Path) -> Path:
-    """Three products in a row. One row of `coarse` is so large that 8 bits leave nothing of the others, and is multiplied by nought."""
+    """Three products in a row.
+
+    One row of `coarse` is so large that 8 bits leave nothing of the others, and is multiplied by nought.
+    """
     draw = np.random.default_rng(0)
-    weights = {name: draw.normal(size=(WIDTH, WIDTH)).astype(np.float32) / 8 for name in ("fine", "coarse", "last")}
+    weights = {
+        name: draw.normal(size=(WIDTH, WIDTH)).astype(np.float32) / 8 for name in ("fine", "coarse", "last")
+    }
     weights["fine"][:, 0], weights["coarse"][0] = 0, 100.0
     names = ["given", "a", "b", "logits"]
-    nodes = [helper.make_node("MatMul", [names[at], name], [names[at + 1]], name=name) for at, name in enumerate(weights)]
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH]) for name in ("given", "logits")]
+    nodes = [
+        helper.make_node("MatMul", [names[at], name], [names[at + 1]], name=name)
+        for at, name in enumerate(weights)
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH]) for name in ("given", "logits")
+    ]
     tables = [numpy_helper.from_array(values, name) for name, values in weights.items()]
     made = helper.make_graph(nodes, "g", ends[:1], ends[1:], tables)
     file = tmp_path / "float.onnx"
@@ -67,32 +77,45 @@ def test_worst_operator_stays_in_float_and_no_other(graph: Path, tmp_path: Path)
     assert shipped.agreement == trial.agreement(file) >= 0.8
     assert list(shipped.spared) == ["coarse"]
     assert in_float(file) == {"coarse"}
-    assert shipped.spared["coarse"] > 3 * max(trial.harm(tmp_path / "one.onnx", name) for name in ("fine", "last"))
+    assert shipped.spared["coarse"] > 3 * max(
+        trial.harm(tmp_path / "one.onnx", name) for name in ("fine", "last")
+    )
 
 
 def test_static_int8_spares_too(graph: Path, tmp_path: Path) -> None:
     trial, operators = trial_of(graph, "int8-static"), onnx_graph.operators(graph, "int8-static")
     shipped = mixed_precision.ship(tmp_path / "int8.onnx", trial, operators, 3, 0.8)
     assert list(shipped.spared) == ["coarse"]
-    assert shipped.agreement >= 0.8 > mixed_precision.ship(tmp_path / "int8.onnx", trial, operators, 0, 0.8).agreement
+    assert (
+        shipped.agreement
+        >= 0.8
+        > mixed_precision.ship(tmp_path / "int8.onnx", trial, operators, 0, 0.8).agreement
+    )
 
 
 def test_limit_holds_when_the_agreement_is_out_of_reach(graph: Path, tmp_path: Path) -> None:
-    shipped = mixed_precision.ship(tmp_path / "int8.onnx", trial_of(graph), onnx_graph.operators(graph, "int8-dynamic"), 2, 1.01)
+    shipped = mixed_precision.ship(
+        tmp_path / "int8.onnx", trial_of(graph), onnx_graph.operators(graph, "int8-dynamic"), 2, 1.01
+    )
     assert len(shipped.spared) == 2
     assert list(shipped.spared.values()) == sorted(shipped.spared.values(), reverse=True)
     assert in_float(tmp_path / "int8.onnx") == set(shipped.spared)
 
 
 def test_nothing_is_spared_where_the_agreement_is_kept(graph: Path, tmp_path: Path) -> None:
-    shipped = mixed_precision.ship(tmp_path / "int8.onnx", trial_of(graph), onnx_graph.operators(graph, "int8-dynamic"), 3, 0.0)
+    shipped = mixed_precision.ship(
+        tmp_path / "int8.onnx", trial_of(graph), onnx_graph.operators(graph, "int8-dynamic"), 3, 0.0
+    )
     assert shipped.spared == {}
     assert in_float(tmp_path / "int8.onnx") == set()
 
 
 @pytest.fixture(scope="module")
 def fragile(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student whose classifier adds the same to every logit by one large weight each: 8 bits keep that one and none of the others."""
+    """A student whose classifier adds the same to every logit by one large weight each.
+
+    8 bits keep that one and none of the others.
+    """
     folder = shutil.copytree(tiny_run.distill / "out", tmp_path_factory.mktemp("fragile") / "out")
     weights = load_file(folder / "model.safetensors")
     draw = np.random.default_rng(0)
@@ -105,22 +128,33 @@ def fragile(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("graph", ["exported", "fused"])
-def test_stage_spares_what_it_must_and_tells_it(tiny_run: Run, fragile: Path, tmp_path: Path, graph: str) -> None:
+def test_stage_spares_what_it_must_and_tells_it(
+    tiny_run: Run, fragile: Path, tmp_path: Path, graph: str
+) -> None:
     inputs = quantize.Inputs(tiny_run.ingest, fragile)
     given: dict[str, Any] = {"graph": graph, "format": "int8-dynamic", "max_difference": 0.01}
-    with pytest.raises(ModelError, match=r"let some operators stay in float \(quantize.max_float_operators\)"):
+    with pytest.raises(
+        ModelError, match=r"let some operators stay in float \(quantize.max_float_operators\)"
+    ):
         stage.run("quantize", inputs, tmp_path / "none", **given, min_agreement=1.0, max_float_operators=0)
-    figures = stage.run("quantize", inputs, tmp_path / "some", **given, min_agreement=1.0, max_float_operators=100).figures
+    figures = stage.run(
+        "quantize", inputs, tmp_path / "some", **given, min_agreement=1.0, max_float_operators=100
+    ).figures
     assert figures["agreement"] == 1.0
     assert next(iter(figures["float_operators"])) == "/model/classifier/Gemm"
-    again = stage.run("quantize", inputs, tmp_path / "again", **given, min_agreement=1.0, max_float_operators=100).figures
+    again = stage.run(
+        "quantize", inputs, tmp_path / "again", **given, min_agreement=1.0, max_float_operators=100
+    ).figures
     assert again == figures
     assert stage.contents(tmp_path / "again" / "out") == stage.contents(tmp_path / "some" / "out")
 
 
 @pytest.fixture(scope="module")
 def fragile_throughout(fragile: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Attention adds the same to every channel, too: normalization takes it away, and 8 bits have kept nothing else."""
+    """Attention adds the same to every channel, too.
+
+    Normalization takes it away, and 8 bits have kept nothing else.
+    """
     folder = shutil.copytree(fragile, tmp_path_factory.mktemp("throughout") / "out")
     weights = load_file(folder / "model.safetensors")
     spoilt = [name for name in weights if name.endswith("output.dense.weight")]
@@ -132,8 +166,15 @@ def fragile_throughout(fragile: Path, tmp_path_factory: pytest.TempPathFactory) 
     return folder
 
 
-def test_limit_that_is_too_low_is_told_with_what_it_spared(tiny_run: Run, fragile_throughout: Path, tmp_path: Path) -> None:
-    given: dict[str, Any] = {"format": "int8-dynamic", "max_difference": 0.01, "min_agreement": 1.0, "max_float_operators": 1}
+def test_limit_that_is_too_low_is_told_with_what_it_spared(
+    tiny_run: Run, fragile_throughout: Path, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {
+        "format": "int8-dynamic",
+        "max_difference": 0.01,
+        "min_agreement": 1.0,
+        "max_float_operators": 1,
+    }
     said = r"on 0\.\d+ of 25 decisions .*even with 1 operators in float \(.+\), at least 1.0 is asked for"
     with pytest.raises(ModelError, match=said):
         stage.run("quantize", quantize.Inputs(tiny_run.ingest, fragile_throughout), tmp_path, **given)

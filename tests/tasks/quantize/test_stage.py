@@ -1,4 +1,7 @@
-"""The shippable folder: it answers as the student does, stands alone, and a file that does not is refused with the figures."""
+"""The shippable folder.
+
+It answers as the student does, stands alone, and a file that does not is refused with the figures.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,23 @@ LIMITS = {"max_difference": 0.0001, "min_agreement": 0.9}
 @pytest.fixture(scope="module")
 def shipped(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("quantize")
-    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), home, **LIMITS, format="int8-dynamic")
+    stage.run(
+        "quantize",
+        quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"),
+        home,
+        **LIMITS,
+        format="int8-dynamic",
+    )
     return home / "out"
 
 
 def test_folder_holds_all_that_serving_needs(shipped: Path, tiny_run: Run) -> None:
-    assert sorted(path.name for path in shipped.iterdir()) == ["labels.json", "model.onnx", "preprocessing.json", "tokenizer.json"]
+    assert sorted(path.name for path in shipped.iterdir()) == [
+        "labels.json",
+        "model.onnx",
+        "preprocessing.json",
+        "tokenizer.json",
+    ]
     assert json.loads((shipped / "labels.json").read_text()) == tiny.LABELS
     student = tiny_run.distill / "out" / "model.safetensors"
     assert (shipped / "model.onnx").stat().st_size < 0.8 * student.stat().st_size
@@ -53,14 +67,25 @@ def asked(shipped: Path, tmp_path: Path) -> Path:
 def predict(project: Path, *inputs: bytes, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable.encode(), b"-m", b"tasks", b"predict", b"bbc", *inputs]
     environment = {**os.environ, "PYTHONPATH": str(stage.ROOT)}
-    return subprocess.run(command, cwd=project, env=environment, input=stdin, capture_output=True, check=False)
+    return subprocess.run(
+        command, cwd=project, env=environment, input=stdin, capture_output=True, check=False
+    )
 
 
 def test_predict_names_the_line_that_is_no_utf8(asked: Path) -> None:
-    lines = ["\ufeffshares fell".encode(), b"", b"nul \0 sign\r", b"long " * 30_000, "Caf\u00e9".encode("latin-1"), b"never read"]
+    lines = [
+        "\ufeffshares fell".encode(),
+        b"",
+        b"nul \0 sign\r",
+        b"long " * 30_000,
+        "Caf\u00e9".encode("latin-1"),
+        b"never read",
+    ]
     done = predict(asked, stdin=b"\n".join(lines))
     assert (done.returncode, done.stdout.count(b"\n"), done.stderr.count(b"\n")) == (2, 4, 1)
-    assert done.stderr.startswith(b"standard input, line 5 ('Caf\\udce9'): no text: sign 4 is no character of UTF-8")
+    assert done.stderr.startswith(
+        b"standard input, line 5 ('Caf\\udce9'): no text: sign 4 is no character of UTF-8"
+    )
     assert done.stdout.splitlines()[0].endswith(b"\tshares fell")
     assert done.stdout.count(b"\r") == 0
     named = predict(asked, b"fine", "Caf\u00e9 profits".encode("latin-1"))
@@ -69,9 +94,14 @@ def test_predict_names_the_line_that_is_no_utf8(asked: Path) -> None:
 
 
 def test_predict_ends_when_its_reader_does(asked: Path) -> None:
-    command = f"yes 'shares fell' | head -2000 | {shlex.quote(sys.executable)} -m tasks predict bbc | head -1; echo ${{PIPESTATUS[2]}}"
+    command = (
+        f"yes 'shares fell' | head -2000 | {shlex.quote(sys.executable)} -m tasks predict bbc | head "
+        f"-1; echo ${{PIPESTATUS[2]}}"
+    )
     environment = {**os.environ, "PYTHONPATH": str(stage.ROOT)}
-    done = subprocess.run(["bash", "-c", command], cwd=asked, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=asked, env=environment, capture_output=True, text=True, check=False
+    )
     assert (done.stdout.splitlines()[-1], done.stderr) == ("0", "")
 
 
@@ -82,20 +112,36 @@ def test_decomposed_text_is_read_as_composed(shipped: Path) -> None:
 
 
 def test_same_input_same_bytes(shipped: Path, tiny_run: Run, tmp_path: Path) -> None:
-    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **LIMITS, format="int8-dynamic")
+    stage.run(
+        "quantize",
+        quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"),
+        tmp_path,
+        **LIMITS,
+        format="int8-dynamic",
+    )
     assert stage.contents(tmp_path / "out") == stage.contents(shipped)
 
 
 @pytest.mark.parametrize(("batch", "length"), [(1, 3), (1, 32), (7, 11)])
-def test_float_graph_equals_torch_for_any_batch_and_length(tiny_run: Run, tmp_path: Path, batch: int, length: int) -> None:
+def test_float_graph_equals_torch_for_any_batch_and_length(
+    tiny_run: Run, tmp_path: Path, batch: int, length: int
+) -> None:
     import torch
 
     from tasks.export import package
     from tasks.kinds.base.kind import load_kind
     from tasks.models import checkpoint
 
-    stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **LIMITS, format="fp32")
-    model = checkpoint.load_model(tiny_run.distill / "out", load_kind("text/classification"), torch.device("cpu"))
+    stage.run(
+        "quantize",
+        quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"),
+        tmp_path,
+        **LIMITS,
+        format="fp32",
+    )
+    model = checkpoint.load_model(
+        tiny_run.distill / "out", load_kind("text/classification"), torch.device("cpu")
+    )
     ids = torch.randint(5, 800, (batch, length), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(ids)
     mask[-1, length // 2 :] = 0
@@ -110,7 +156,10 @@ def test_float_graph_equals_torch_for_any_batch_and_length(tiny_run: Run, tmp_pa
     ("limits", "said"),
     [
         ({"max_difference": 1e-12, "min_agreement": 0.0}, [r"differs by \d\.\d\de-\d\d", "max_difference"]),
-        ({"max_difference": 0.0001, "min_agreement": 1.0}, [r"on 0\.\d{4} of 25 decisions on validation rows", "min_agreement", "fp32"]),
+        (
+            {"max_difference": 0.0001, "min_agreement": 1.0},
+            [r"on 0\.\d{4} of 25 decisions on validation rows", "min_agreement", "fp32"],
+        ),
     ],
 )
 def test_graph_that_does_something_else_is_refused_with_the_figures(
@@ -128,15 +177,25 @@ def test_graph_that_does_something_else_is_refused_with_the_figures(
         from tasks.models import checkpoint
 
         kind, tokenizer = load_kind("text/classification"), fast_tokenizer.load(tiny_run.distill / "out")
-        model = checkpoint.load_model(tiny_run.distill / "out", kind, torch.device("cpu"), attn_implementation="eager")
+        model = checkpoint.load_model(
+            tiny_run.distill / "out", kind, torch.device("cpu"), attn_implementation="eager"
+        )
         with torch.no_grad():
             model.classifier.weight.neg_()
-        onnx_graph.export(model, kind, tokenizer, kind.encode(tokenizer, tiny.rows(2), tiny.LABELS, 32), float_file)
+        onnx_graph.export(
+            model, kind, tokenizer, kind.encode(tokenizer, tiny.rows(2), tiny.LABELS, 32), float_file
+        )
         quantized(float_file, *rest)
 
     monkeypatch.setattr(onnx_graph, "convert", spoilt)
     with pytest.raises(ModelError) as caught:
-        stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **limits, format="int8-dynamic")
+        stage.run(
+            "quantize",
+            quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"),
+            tmp_path,
+            **limits,
+            format="int8-dynamic",
+        )
     assert all(re.search(part, str(caught.value)) for part in said), str(caught.value)
 
 
@@ -147,7 +206,11 @@ def test_five_lines_of_the_readme_answer_in_a_bare_environment(shipped: Path, tm
     assert code is not None
     assert len([line for line in code.group(1).splitlines() if line]) == 5
     text = tiny.rows(1)[0]["text"]
-    script = code.group(1).replace("data/bbc/quantize/out", str(shipped)).replace("Film stars gather for the Oscars", text)
+    script = (
+        code.group(1)
+        .replace("data/bbc/quantize/out", str(shipped))
+        .replace("Film stars gather for the Oscars", text)
+    )
     assert text in script
     venv.create(tmp_path / "bare", with_pip=True)
     python = tmp_path / "bare" / "bin" / "python"
@@ -167,9 +230,13 @@ def test_five_lines_of_the_readme_answer_in_a_bare_environment(shipped: Path, tm
 
 
 @pytest.mark.parametrize("number_format", ["int8-dynamic", "fp16", "bf16"])
-def test_fused_graph_ships_in_every_format_that_keeps_it_whole(tiny_run: Run, tmp_path: Path, number_format: str) -> None:
+def test_fused_graph_ships_in_every_format_that_keeps_it_whole(
+    tiny_run: Run, tmp_path: Path, number_format: str
+) -> None:
     given = {**LIMITS, "graph": "fused", "format": number_format}
-    figures = stage.run("quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **given).figures
+    figures = stage.run(
+        "quantize", quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out"), tmp_path, **given
+    ).figures
     told = json.loads((tmp_path / "out" / "preprocessing.json").read_text())
     assert (told["graph"], told["format"]) == ("fused", number_format)
     assert figures["agreement"] >= 0.9
@@ -179,11 +246,14 @@ def test_fused_graph_ships_in_every_format_that_keeps_it_whole(tiny_run: Run, tm
 
 @pytest.mark.parametrize("graph", ["exported", "fused"])
 @pytest.mark.parametrize("number_format", ["int8-dynamic", "fp16", "bf16", "fp32"])
-def test_words_in_four_bits_go_with_every_format_and_graph(tiny_run: Run, tmp_path: Path, graph: str, number_format: str) -> None:
+def test_words_in_four_bits_go_with_every_format_and_graph(
+    tiny_run: Run, tmp_path: Path, graph: str, number_format: str
+) -> None:
     read = quantize.Inputs(tiny_run.ingest, tiny_run.distill / "out")
     given = {"max_difference": 0.0001, "min_agreement": 0.8, "graph": graph, "format": number_format}
     plain, packed = (
-        stage.run("quantize", read, tmp_path / embeddings, **given, embeddings=embeddings).figures for embeddings in ("as_format", "int4")
+        stage.run("quantize", read, tmp_path / embeddings, **given, embeddings=embeddings).figures
+        for embeddings in ("as_format", "int4")
     )
     assert json.loads((tmp_path / "int4" / "out" / "preprocessing.json").read_text())["embeddings"] == "int4"
     assert packed["bytes"] < plain["bytes"] - 5000  # the table is small here
@@ -192,7 +262,10 @@ def test_words_in_four_bits_go_with_every_format_and_graph(tiny_run: Run, tmp_pa
 
 def test_faults_of_a_static_graph_are_told_at_once(tmp_path: Path) -> None:
     given = {**LIMITS, "format": "int8-static", "calibration_rows": 0, "graph": "fused", "embeddings": "int4"}
-    with pytest.raises(ParamsError, match=r"3 faults\n.*calibration_rows = 0.*\n.*graph = fused: .*int8-dynamic.*\n.*embeddings = int4"):
+    with pytest.raises(
+        ParamsError,
+        match=r"3 faults\n.*calibration_rows = 0.*\n.*graph = fused: .*int8-dynamic.*\n.*embeddings = int4",
+    ):
         stage.run("quantize", quantize.Inputs(tmp_path, tmp_path), tmp_path, **given)
 
 

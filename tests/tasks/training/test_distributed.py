@@ -1,8 +1,10 @@
-"""Two true processes train as one does, the same twice, and whatever is killed: nothing hangs, nothing is left, nothing is lost.
+"""Two true processes train as one does, the same twice, and whatever is killed: nothing hangs, nothing is
+left, nothing is lost.
 
-After some fifty steps at a learning rate of 0.002, which moved weights by 0.007 in the mean, answers and the learning curve agree to 1e-5,
-most weights to 1e-7, and every weight to 5e-5. The last is for the biases of attention's keys: softmax cancels them, so their gradient is
-nothing but rounding, of which Adam makes steps; the others agree to 1e-5 too.
+After some fifty steps at a learning rate of 0.002, which moved weights by 0.007 in the mean, answers and the
+learning curve agree to 1e-5, most weights to 1e-7, and every weight to 5e-5. The last is for the biases of
+attention's keys: softmax cancels them, so their gradient is nothing but rounding, of which Adam makes steps;
+the others agree to 1e-5 too.
 """
 
 from __future__ import annotations
@@ -45,28 +47,44 @@ def workspace(tmp_path: Path) -> Iterator[Workspace]:
 
 
 class Workspace:
-    """A folder with params.yaml and what finetune and distill read, in which they are run by true commands."""
+    """A folder with params.yaml and what finetune and distill read, where true commands run them."""
 
     def __init__(self, root: Path) -> None:
         self.root, self.started, self._runs = root, list[subprocess.Popen[str]](), dict[str, Any]()
 
-    def add(self, run: str, artifacts: dict[str, Path], processes: int, kind: str = "text/classification", **changed: Any) -> None:
+    def add(
+        self,
+        run: str,
+        artifacts: dict[str, Path],
+        processes: int,
+        kind: str = "text/classification",
+        **changed: Any,
+    ) -> None:
         values = copy.deepcopy(params.read(stage.ROOT / "params.yaml")["bbc"])
         values.update(kind=kind, options=tiny.OPTIONS[kind], threads=1, input_size=32, processes=processes)
         values.update({key: changed.pop(key) for key in [*changed] if key in values})
         # What the later stages could do with a model of this size: they are asked before it is trained.
-        values["prune"] = {**{key: value for key, value in values["prune"].items() if key not in SIZES}, **tiny.CUT[kind]}
+        values["prune"] = {
+            **{key: value for key, value in values["prune"].items() if key not in SIZES},
+            **tiny.CUT[kind],
+        }
         values["distill"].update(relation_weight=0.0, pool=0)
         values["quantize"].update(embeddings="as_format")
         for name in ("finetune", "distill"):
-            values[name].update({key: value for key, value in changed.items() if key in values[name]}, patience=1000)
+            values[name].update(
+                {key: value for key, value in changed.items() if key in values[name]}, patience=1000
+            )
         self._runs[run] = values
         (self.root / "params.yaml").write_text(json.dumps({"runs": self._runs}))
         for name, folder in artifacts.items():
             shutil.copytree(folder, self.root / "data" / run / name)
 
     def start(self, name: str, run: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": str(stage.ROOT), "SLIPWAY_FAULT_FILE": str(self.root / "fault.json")}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(stage.ROOT),
+            "SLIPWAY_FAULT_FILE": str(self.root / "fault.json"),
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "tasks", name, run],
             cwd=self.root,
@@ -95,7 +113,9 @@ class Workspace:
 
     def state(self, run: str) -> Path | None:
         """What the training has kept so far."""
-        return next((self.root / "data" / ".scratch" / f"finetune@{run}").glob("*/**/state.safetensors"), None)
+        return next(
+            (self.root / "data" / ".scratch" / f"finetune@{run}").glob("*/**/state.safetensors"), None
+        )
 
 
 def workers(process: subprocess.Popen[str]) -> dict[int, int]:
@@ -103,7 +123,11 @@ def workers(process: subprocess.Popen[str]) -> dict[int, int]:
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     ranks = {}
     for child in map(int, listed):
-        environment = dict(pair.split("=", 1) for pair in Path(f"/proc/{child}/environ").read_text().split("\0") if "=" in pair)
+        environment = dict(
+            pair.split("=", 1)
+            for pair in Path(f"/proc/{child}/environ").read_text().split("\0")
+            if "=" in pair
+        )
         ranks[int(environment["RANK"])] = child
     return ranks
 
@@ -149,7 +173,14 @@ DEEP: dict[str, Any] = {
     "relation_weight": 1.0,
 }
 SIZES = ("layers", "hidden", "ffn", "vocabulary")
-LONG: dict[str, Any] = {"epochs": 60, "batch_size": 2, "learning_rate": 0.001, "dropout": 0.2, "freeze": "none", "pool_outputs": 5}
+LONG: dict[str, Any] = {
+    "epochs": 60,
+    "batch_size": 2,
+    "learning_rate": 0.001,
+    "dropout": 0.2,
+    "freeze": "none",
+    "pool_outputs": 5,
+}
 
 
 @pytest.mark.parametrize(
@@ -160,15 +191,29 @@ LONG: dict[str, Any] = {"epochs": 60, "batch_size": 2, "learning_rate": 0.001, "
         ("distill", "text/classification", 13),  # 200 rows: shares of 6 and 7
     ],
 )
-def test_two_processes_train_as_one(tiny_run: Run, tmp_path: Path, workspace: Workspace, name: str, kind: str, batch_size: int) -> None:
+def test_two_processes_train_as_one(
+    tiny_run: Run, tmp_path: Path, workspace: Workspace, name: str, kind: str, batch_size: int
+) -> None:
     import torch
     from safetensors.torch import load
 
     ingested = tiny.ingest_out(tmp_path / "ingest", kind=kind)
-    artifacts = {**(read_by_finetune(tiny_run) if name == "finetune" else read_by_distill(tiny_run)), "ingest/out": ingested}
-    changed = {"epochs": 6, "batch_size": batch_size, "learning_rate": 0.002, "dropout": 0.0, "freeze": "none", "pool_outputs": 20}
+    artifacts = {
+        **(read_by_finetune(tiny_run) if name == "finetune" else read_by_distill(tiny_run)),
+        "ingest/out": ingested,
+    }
+    changed = {
+        "epochs": 6,
+        "batch_size": batch_size,
+        "learning_rate": 0.002,
+        "dropout": 0.0,
+        "freeze": "none",
+        "pool_outputs": 20,
+    }
     for run, processes in {"one": 1, "two": 2}.items():
-        workspace.add(run, artifacts, processes, kind, **changed, **DEEP, repeats=2, pool=20, teachers=2, soup=2)
+        workspace.add(
+            run, artifacts, processes, kind, **changed, **DEEP, repeats=2, pool=20, teachers=2, soup=2
+        )
     workspace.call(name, "one", "two")
     one, two = workspace.result(name, "one"), workspace.result(name, "two")
     assert one.keys() == two.keys()
@@ -181,10 +226,14 @@ def test_two_processes_train_as_one(tiny_run: Run, tmp_path: Path, workspace: Wo
         assert other == pytest.approx(row, abs=TOLERANCE)
 
 
-def test_killed_training_of_two_goes_on_and_ends_with_the_same_bytes(tiny_run: Run, workspace: Workspace) -> None:
+def test_killed_training_of_two_goes_on_and_ends_with_the_same_bytes(
+    tiny_run: Run, workspace: Workspace
+) -> None:
     """So two unbroken ones would too. With dropout, whose chance each of them has for itself."""
     for run in ("broken", "unbroken"):
-        workspace.add(run, read_by_finetune(tiny_run), 2, **{**LONG, "epochs": 6, "batch_size": 6, "teachers": 2})
+        workspace.add(
+            run, read_by_finetune(tiny_run), 2, **{**LONG, "epochs": 6, "batch_size": 6, "teachers": 2}
+        )
     process, started = in_training(workspace, "broken")
     for one in (process.pid, *started.values()):
         os.kill(one, signal.SIGKILL)
@@ -204,7 +253,8 @@ def test_when_one_dies_all_end_with_one_message(tiny_run: Run, workspace: Worksp
     _, said = process.communicate(timeout=SECONDS_TO_DIE)
     assert process.returncode == 75
     message = (
-        f"process {rank + 1} of 2: was ended by signal 9 (Killed): perhaps memory ran out; run again, the training goes on where it was"
+        f"process {rank + 1} of 2: was ended by signal 9 (Killed): perhaps memory ran out; run again, "
+        "the training goes on where it was"
     )
     assert said.splitlines()[-1] == message
     assert json.loads((workspace.root / "fault.json").read_text()) == {"code": 75, "message": message}
@@ -223,7 +273,10 @@ def test_when_the_watching_one_is_killed_none_is_left(tiny_run: Run, workspace: 
 
 def test_fault_that_all_of_them_find_is_told_once(tmp_path: Path, workspace: Workspace) -> None:
     kind = "image/classification"
-    artifacts = {"ingest/out": tiny.ingest_out(tmp_path / "ingest", kind=kind), "pretrain/out": tiny.pretrained_for(kind, tmp_path / "net")}
+    artifacts = {
+        "ingest/out": tiny.ingest_out(tmp_path / "ingest", kind=kind),
+        "pretrain/out": tiny.pretrained_for(kind, tmp_path / "net"),
+    }
     workspace.add("run", artifacts, 2, kind, **LONG)
     process = workspace.start("finetune", "run")
     output, said = process.communicate()
@@ -255,5 +308,7 @@ def test_several_are_not_asked_of_a_process_that_is_alone() -> None:
 
 def test_watching_takes_neither_torch_nor_accelerate() -> None:
     code = "import sys; from tasks.launch import runner; print({'torch', 'accelerate'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=stage.ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=stage.ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "set()\n"

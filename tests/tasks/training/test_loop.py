@@ -8,11 +8,24 @@ import pytest
 
 from tasks.training.loop import Plan, _batches, seed_of
 
-PLAN = Plan(epochs=1, batch_size=8, learning_rate=0.1, warmup=0, weight_decay=0, clip=1, patience=1, precision="fp32", seed=3, processes=1)
+PLAN = Plan(
+    epochs=1,
+    batch_size=8,
+    learning_rate=0.1,
+    warmup=0,
+    weight_decay=0,
+    clip=1,
+    patience=1,
+    precision="fp32",
+    seed=3,
+    processes=1,
+)
 
 
 @pytest.mark.parametrize(("rows", "fewest", "extra"), [(40, 2, 0), (41, 1, 0), (41, 2, 1), (1, 2, 1)])
-def test_every_row_is_dealt_once_and_none_alone_where_two_are_needed(rows: int, fewest: int, extra: int) -> None:
+def test_every_row_is_dealt_once_and_none_alone_where_two_are_needed(
+    rows: int, fewest: int, extra: int
+) -> None:
     batches = _batches([1] * rows, PLAN, 0, fewest)
     dealt = Counter(row for batch in batches for row in batch)
     assert set(dealt) == set(range(rows))

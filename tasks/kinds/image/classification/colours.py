@@ -21,7 +21,9 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
 
     index = {label: number for number, label in enumerate(labels)}
     scaler = StandardScaler()
-    model = make_pipeline(scaler, LogisticRegression(C=0.01, max_iter=1000, class_weight="balanced", random_state=seed))
+    model = make_pipeline(
+        scaler, LogisticRegression(C=0.01, max_iter=1000, class_weight="balanced", random_state=seed)
+    )
     model.fit(_mean_colours(rows), [index[row["label"]] for row in rows])
 
     def probabilities(rows: Sequence[Row]) -> np.ndarray:
@@ -34,4 +36,7 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
 
 
 def _mean_colours(rows: Sequence[Row]) -> np.ndarray:
-    return np.stack([pixels.square(images.opened(row["image"]), CELLS, pixels.MEAN).ravel() for row in rows]) / 255
+    return (
+        np.stack([pixels.square(images.opened(row["image"]), CELLS, pixels.MEAN).ravel() for row in rows])
+        / 255
+    )

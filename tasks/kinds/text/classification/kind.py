@@ -43,10 +43,14 @@ def auto_model() -> Any:
     return AutoModelForSequenceClassification
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequence[str], input_size: int) -> list[Features]:
+def encode(
+    tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequence[str], input_size: int
+) -> list[Features]:
     if not rows:
         return []
-    encoded = tokenizer([row["text"] for row in rows], truncation=True, max_length=input_size, return_token_type_ids=False)
+    encoded = tokenizer(
+        [row["text"] for row in rows], truncation=True, max_length=input_size, return_token_type_ids=False
+    )
     index = {label: number for number, label in enumerate(labels)}
     features: list[Features] = []
     for row, ids in zip(rows, encoded["input_ids"], strict=True):
@@ -67,7 +71,10 @@ def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) ->
 
 
 def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
-    """TF-IDF of words and word pairs into a logistic regression; of characters where words are not separated."""
+    """TF-IDF of words and word pairs into a logistic regression.
+
+    Of characters where words are not separated.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -75,7 +82,9 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
     index = {label: number for number, label in enumerate(labels)}
     pattern = rf"[{texts.ALONE}][{texts.MARKS}]*|(?:[^\W{texts.ALONE}][{words.marks()}]*){{2,}}"
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=pattern)
-    model = make_pipeline(vectorizer, LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced", random_state=seed))
+    model = make_pipeline(
+        vectorizer, LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced", random_state=seed)
+    )
     model.fit([row["text"] for row in rows], [index[row["label"]] for row in rows])
     known = model.classes_
 
@@ -111,7 +120,11 @@ def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequ
 KIND = Kind(
     options=Options,
     task="text_classification",
-    roles={"text": "what the model reads", "label": "what it shall answer", "pool?": "further text of the row, for the unlabelled pool"},
+    roles={
+        "text": "what the model reads",
+        "label": "what it shall answer",
+        "pool?": "further text of the row, for the unlabelled pool",
+    },
     verbatim=frozenset(),
     files=frozenset(),
     examine=examine,

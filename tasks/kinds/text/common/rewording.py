@@ -1,8 +1,10 @@
-"""Variations of a text: words left out, masked, replaced by others of the same run, exchanged. What they mean, the teacher is asked.
+"""Variations of a text: words left out, masked, replaced by others of the same run, exchanged. What they
+mean, the teacher is asked.
 
-Leaving out and exchanging: Wei and Zou, EDA: Easy Data Augmentation Techniques (2019). Masking, and that a teacher labels what comes out:
-Tang et al., Distilling Task-Specific Knowledge from BERT into Simple Neural Networks (2019), whose replacement keeps the part of speech;
-this one needs no tagger and draws from the run's own words, frequent ones more often.
+Leaving out and exchanging: Wei and Zou, EDA: Easy Data Augmentation Techniques (2019). Masking, and that a
+teacher labels what comes out: Tang et al., Distilling Task-Specific Knowledge from BERT into Simple Neural
+Networks (2019), whose replacement keeps the part of speech; this one needs no tagger and draws from the run's
+own words, frequent ones more often.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ def faults(how: Rewording, tokenizer: Any) -> list[str]:
 
 
 def reworded(rows: Sequence[Any], how: Rewording, seed: int, tokenizer: Any) -> list[Any]:
-    """`copies` variations of each row, unlabelled: one of all rows, then another of all. The same for the same seed.
+    """`copies` variations of each row, unlabelled: one of all rows, then another of all. The same for the
+    same seed.
 
     Raises:
         ModelError: words are to be masked, and the tokenizer has no piece for that.

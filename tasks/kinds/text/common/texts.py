@@ -1,4 +1,7 @@
-"""What kinds have in common that read text: the tokenizer, padded batches of its pieces, unlabelled text, the shippable tokenizer."""
+"""What kinds have in common that read text.
+
+The tokenizer, padded batches of its pieces, unlabelled text, the shippable tokenizer.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Chinese, Japanese, Thai, Lao, Burmese, Khmer and their like do not separate words: there each character counts as one, with its marks.
+# Chinese, Japanese, Thai, Lao, Burmese, Khmer and their like do not separate words: there each character
+# counts as one, with its marks.
 ALONE = (
     "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\uaa60-\uaadf"
@@ -44,7 +48,8 @@ FEW = 0.01
 FEWEST_WORDS = 3
 EXTENT_OF = "length of a text, in characters"
 ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "deberta-v2", "modernbert")
-# A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where the files are missing.
+# A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where
+# the files are missing.
 VOCABULARY_SHARE = 0.9
 DECOMPOSABLE = "caf\u00e9 Ti\u1ebfng \u304c\u3071 \ud55c\uad6d \u0958 \u0419\u0401 \u0622 \u1e0d\u0307"
 """Letters of several scripts that Unicode can write in two ways."""
@@ -71,7 +76,11 @@ def markup(rows: Iterable[Mapping[str, Any]], options: Any) -> list[str]:
         found.update(seen)
     some = ", ".join(f"`{one[:40]}`" for one, _ in found.most_common(3))
     advice = "take it out of the data, and of what will be asked"
-    return [f"{count:,} of {texts:,} texts hold HTML ({some}), which the model reads as text: {advice}"] if count > FEW * texts else []
+    return (
+        [f"{count:,} of {texts:,} texts hold HTML ({some}), which the model reads as text: {advice}"]
+        if count > FEW * texts
+        else []
+    )
 
 
 # -- unlabelled text --
@@ -101,13 +110,22 @@ def from_pool(train: Sequence[Any], pool: Sequence[Any], count: int, options: An
 # -- the model --
 
 
-def fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int) -> tuple[PreTrainedTokenizerBase, list[str]]:
+def fit(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int
+) -> tuple[PreTrainedTokenizerBase, list[str]]:
     """The tokenizer as it is, and whether it is the model's and inputs of so many pieces can be read."""
     config: Any = model.config
     pieces, faults = getattr(config, "vocab_size", 0), []
     if not VOCABULARY_SHARE * pieces <= len(tokenizer) <= pieces or tokenizer.pad_token_id is None:
-        faults.append(f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its config {pieces}")
-    first = (tokenizer.pad_token_id or 0) + 1 if config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING else 0
+        faults.append(
+            f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its "
+            f"config {pieces}"
+        )
+    first = (
+        (tokenizer.pad_token_id or 0) + 1
+        if config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING
+        else 0
+    )
     longest = config.max_position_embeddings - first
     if input_size > longest:
         faults.append(f"input_size = {input_size}: it reads at most {longest} pieces")
@@ -140,7 +158,9 @@ def unchanged(features: Sequence[Any], options: Any) -> list[Any]:
 
 
 def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> dict[str, Any]:
-    """Writes tokenizer.json, which cuts texts at `input_size` pieces and reads every normal form as NFC, as in training."""
+    """Writes tokenizer.json, which cuts texts at `input_size` pieces and reads every normal form as NFC, as
+    in training.
+    """
     backend: Any = tokenizer.backend_tokenizer
     _compose(backend)
     backend.enable_truncation(input_size)
@@ -153,7 +173,10 @@ def _compose(backend: Any) -> None:
     """Lets a tokenizer compose texts first, unless it reads decomposed ones alike anyway."""
     from tokenizers import normalizers
 
-    forms = [backend.encode(unicodedata.normalize(form, DECOMPOSABLE), add_special_tokens=False).ids for form in ("NFC", "NFD")]
+    forms = [
+        backend.encode(unicodedata.normalize(form, DECOMPOSABLE), add_special_tokens=False).ids
+        for form in ("NFC", "NFD")
+    ]
     if forms[0] != forms[1]:
         own = [backend.normalizer] if backend.normalizer is not None else []
         backend.normalizer = normalizers.Sequence([normalizers.NFC(), *own])
@@ -174,7 +197,9 @@ def whole(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise UnusableRowError(f"no text: sign {error.start + 1} is no character of UTF-8; save or send it as UTF-8") from None
+        raise UnusableRowError(
+            f"no text: sign {error.start + 1} is no character of UTF-8; save or send it as UTF-8"
+        ) from None
     return text
 
 

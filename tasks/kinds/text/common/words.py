@@ -1,6 +1,8 @@
-"""Words of a running text. One pattern cuts them in ingest, in `predict` and in the lines of docs/ship.md, so that all see the same words.
+"""Words of a running text. One pattern cuts them in ingest, in `predict` and in the lines of docs/ship.md, so
+that all see the same words.
 
-The pattern is one of tokenizers' (Oniguruma), which the shippable folder needs anyway; preprocessing.json holds it.
+The pattern is one of tokenizers' (Oniguruma), which the shippable folder needs anyway; preprocessing.json
+holds it.
 """
 
 from __future__ import annotations
@@ -22,10 +24,13 @@ UNSPACED = (
     r"\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tai_Le}\p{New_Tai_Lue}\p{Tai_Tham}\p{Tai_Viet}\p{Ahom}&&\p{L}]"
 )
 LETTER = rf"[\p{{L}}\p{{N}}_&&[^{UNSPACED[1:-1]}]]"
-# Combining marks (variation selectors and keycaps too), joiners, half-width voicing marks: they belong to what stands before them.
+# Combining marks (variation selectors and keycaps too), joiners, half-width voicing marks: they belong to
+# what stands before them.
 MARK = r"[\p{M}\x{200c}\x{200d}\x{ff9e}\x{ff9f}]"
 STACKED = r"(?<=[\x{17d2}\x{1039}])"
-INVISIBLE = r"\x{ad}\x{61c}\x{180e}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}"
+INVISIBLE = (
+    r"\x{ad}\x{61c}\x{180e}\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{206f}\x{feff}\x{fff9}-\x{fffb}"
+)
 # Between two letters of one word: soft hyphen, word joiner, direction marks.
 WITHIN = r"[\x{ad}\x{61c}\x{200e}\x{200f}\x{2060}]*"
 MODIFIER = r"[\p{M}\x{200c}\x{200d}\x{1f3fb}-\x{1f3ff}\x{e0020}-\x{e007f}]"
@@ -37,11 +42,12 @@ PATTERNS = {
             rf"{UNSPACED}{MARK}*(?:{STACKED}{UNSPACED}{MARK}*)*",
             rf"{LETTER}{MARK}*(?:{WITHIN}{LETTER}{MARK}*)*",
             rf"[\x{{1f1e6}}-\x{{1f1ff}}]{{2}}{MARK}*",  # a flag
-            rf"[^\s\p{{L}}\p{{N}}_\p{{Cc}}\p{{Cs}}{INVISIBLE}](?:\x{{200d}}\p{{S}}|{MODIFIER})*",  # punctuation, a symbol, an emoji
+            rf"[^\s\p{{L}}\p{{N}}_\p{{Cc}}\p{{Cs}}{INVISIBLE}](?:\x{{200d}}\p{{S}}|{MODIFIER})*",  # a symbol
         ]
     ),
 }
-"""How a text is cut -> the pattern of a word. `unicode`: runs of letters, digits and marks; every other visible sign is a word."""
+"""How a text is cut -> the pattern of a word. `unicode`: runs of letters, digits and marks; every other
+visible sign is a word."""
 
 
 def pattern_of(facts: Mapping[str, Any]) -> str:
@@ -64,7 +70,9 @@ def _cutter(pattern: str) -> Split:
 
 @cache
 def marks() -> str:
-    """All combining marks and the joiners, as they stand between the brackets of a regular expression of Python."""
+    """All combining marks and the joiners, as they stand between the brackets of a regular expression of
+    Python.
+    """
     found = (chr(code) for code in (*range(0x300, 0x20000), *range(0xE0100, 0xE01F0)))
     return "\u200c\u200d" + "".join(sign for sign in found if unicodedata.category(sign).startswith("M"))
 

@@ -1,4 +1,5 @@
-"""Words in, a tag for each of them out: the kind of named entities. Tags are BIO: B-x begins an entity of type x, I-x goes on with it.
+"""Words in, a tag for each of them out: the kind of named entities. Tags are BIO: B-x begins an entity of
+type x, I-x goes on with it.
 
 In the tables of ingest `text` holds the words and `label` their tags, each separated by single spaces.
 """
@@ -30,17 +31,27 @@ if TYPE_CHECKING:
 
 class Options(Section):
     scheme: Literal["bio", "iob1", "bioes"] = Field(description="how the tags of the raw data mark entities")
-    broken: Literal["repair", "reject"] = Field(description="what becomes of a row whose tags do not follow the scheme")
+    broken: Literal["repair", "reject"] = Field(
+        description="what becomes of a row whose tags do not follow the scheme"
+    )
     words: Literal["white_space", "unicode"] = Field(
-        description="how running text is cut, by ingest and where served: at white space, or also at punctuation and between CJK signs"
+        description="how running text is cut, by ingest and where served: at white space, or also at "
+        "punctuation and between CJK signs"
     )
     offsets: Literal["code_points", "utf16", "bytes"] = Field(
-        description="what character spans count: code points (Python), UTF-16 units (JavaScript), bytes of UTF-8"
+        description="what character spans count: code points (Python), UTF-16 units (JavaScript), bytes of "
+        "UTF-8"
     )
-    span_end: Literal["exclusive", "inclusive"] = Field(description="whether the end of a character span is the sign after its last one")
+    span_end: Literal["exclusive", "inclusive"] = Field(
+        description="whether the end of a character span is the sign after its last one"
+    )
     longest: int = Field(ge=8, le=4096, description="words; longer rows are cut between entities")
-    outside_weight: float = Field(gt=0, le=1, description="of words outside entities in the loss; entities have 1")
-    subwords: Literal["first", "all"] = Field(description="pieces of a word that the teacher is trained on; the first one decides")
+    outside_weight: float = Field(
+        gt=0, le=1, description="of words outside entities in the loss; entities have 1"
+    )
+    subwords: Literal["first", "all"] = Field(
+        description="pieces of a word that the teacher is trained on; the first one decides"
+    )
 
 
 # -- ingest --
@@ -85,12 +96,19 @@ def auto_model() -> Any:
     return AutoModelForTokenClassification
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequence[str], input_size: int) -> list[Features]:
-    """A word's tag is decided at its first piece; of words that do not fit any more, at position 0, where no word stands."""
+def encode(
+    tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequence[str], input_size: int
+) -> list[Features]:
+    """A word's tag is decided at its first piece.
+
+    Of words that do not fit any more, at position 0, where no word stands.
+    """
     if not rows:
         return []
     words = [row["text"].split() for row in rows]
-    encoded = tokenizer(words, is_split_into_words=True, truncation=True, max_length=input_size, return_token_type_ids=False)
+    encoded = tokenizer(
+        words, is_split_into_words=True, truncation=True, max_length=input_size, return_token_type_ids=False
+    )
     index = {label: number for number, label in enumerate(labels)}
     features: list[Features] = []
     for number, row in enumerate(rows):
@@ -99,20 +117,28 @@ def encode(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequ
         known: dict[str, Any] = {}
         if row.get("label") is not None:
             known["labels"] = [index[tag] for tag in row["label"].split()]
-            known["further"] = [(at, word) for at, word in enumerate(word_of) if word is not None and where[word] != at]
+            known["further"] = [
+                (at, word) for at, word in enumerate(word_of) if word is not None and where[word] != at
+            ]
         features.append({"input_ids": encoded["input_ids"][number], "where": where, **known})
     return features
 
 
 def augment(features: Sequence[Features], options: Options) -> list[Features]:
-    """With `subwords: all`, further decisions: each further piece of a word goes on with what its first piece begins."""
+    """With `subwords: all`, further decisions: each further piece of a word goes on with what its first piece
+    begins.
+    """
     return list(features) if options.subwords == "first" else [_with_further_pieces(one) for one in features]
 
 
 def _with_further_pieces(features: Features) -> Features:
     tags, further = features["labels"], features["further"]
     goes_on = [tags[word] + tags[word] % 2 for _, word in further]  # names are O, B-x, I-x, B-y, I-y, ...
-    return {**features, "where": [*features["where"], *(at for at, _ in further)], "labels": [*tags, *goes_on]}
+    return {
+        **features,
+        "where": [*features["where"], *(at for at, _ in further)],
+        "labels": [*tags, *goes_on],
+    }
 
 
 def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) -> dict[str, torch.Tensor]:
@@ -126,19 +152,25 @@ def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) ->
 
 
 def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float, options: Options) -> torch.Tensor:
-    return losses.cross_entropy(logits, labels, smoothing, [options.outside_weight, *[1.0] * (logits.shape[1] - 1)])
+    return losses.cross_entropy(
+        logits, labels, smoothing, [options.outside_weight, *[1.0] * (logits.shape[1] - 1)]
+    )
 
 
 # -- quality --
 
 
-def count(predicted: np.ndarray, truth: np.ndarray, decisions: Sequence[int], labels: Sequence[str]) -> np.ndarray:
+def count(
+    predicted: np.ndarray, truth: np.ndarray, decisions: Sequence[int], labels: Sequence[str]
+) -> np.ndarray:
     """Entities, not words: one is right if its type, its first and its last word are."""
     index = {name: number for number, name in enumerate(categories(labels))}
     result = np.zeros((len(decisions), 3, len(index)))
     ends = np.cumsum(decisions)
     for row, (start, end) in enumerate(zip(ends - decisions, ends, strict=True)):
-        guess, true = ({*tag_scheme.entities([labels[tag] for tag in tags[start:end]])} for tags in (predicted, truth))
+        guess, true = (
+            {*tag_scheme.entities([labels[tag] for tag in tags[start:end]])} for tags in (predicted, truth)
+        )
         for column, found in enumerate((guess, true, guess & true)):
             for name, *_ in found:
                 result[row, column, index[name]] += 1
@@ -176,19 +208,25 @@ def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], np.nda
     def inputs(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
         words = [word for word, *_ in spans.words_of(text, pattern)]
         encoded = tokenizer.encode(words, is_pretokenized=True)
-        return texts.graph_inputs(encoded.ids), np.array(tag_scheme.first_pieces(encoded.word_ids, len(words)), dtype=np.int64)
+        return texts.graph_inputs(encoded.ids), np.array(
+            tag_scheme.first_pieces(encoded.word_ids, len(words)), dtype=np.int64
+        )
 
     return inputs
 
 
 def told(text: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]) -> str:
     """The text with its entities marked: `[Ada Lovelace](person 0.98)`."""
-    return tag_scheme.marked(text, cut(text, pattern_of(facts)), probabilities, labels, "[{words}]({name} {sure:.2f})")
+    return tag_scheme.marked(
+        text, cut(text, pattern_of(facts)), probabilities, labels, "[{words}]({name} {sure:.2f})"
+    )
 
 
 def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:
     def marked(answers: np.ndarray, form: str) -> str:
-        return tag_scheme.marked(row["text"], cut(row["text"], PATTERNS["white_space"]), answers, labels, form)
+        return tag_scheme.marked(
+            row["text"], cut(row["text"], PATTERNS["white_space"]), answers, labels, form
+        )
 
     right = marked(np.eye(len(labels))[truth], "[{words} {name}]")
     return {"right": right, "answer": marked(probabilities, "[{words} {name} {sure:.2f}]")}

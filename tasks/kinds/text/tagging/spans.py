@@ -27,7 +27,8 @@ TRIMMED = "spans with white space at an end trimmed"
 CUT_FURTHER = "words cut further, as running text is (options.words)"
 INVISIBLE = "words without any visible sign left out"
 MOST_LEFT = 0.5
-"""Another reading of the offsets is the right one if at most this share of the ends that are amiss is amiss in it."""
+"""Another reading of the offsets is the right one if at most this share of the ends that are amiss is amiss
+in it."""
 COMPARED = 500
 """Rows of each sort, fitting and not, on which readings are compared."""
 Span = tuple[int, int, str]
@@ -36,7 +37,10 @@ Convert = Callable[[str, int, int], tuple[int, int]]
 
 @dataclass(frozen=True)
 class Reading:
-    """One way to read offsets. `convert` takes (text, start, end) to code points; -1 is a place where no sign of the text begins."""
+    """One way to read offsets.
+
+    `convert` takes (text, start, end) to code points; -1 is a place where no sign of the text begins.
+    """
 
     words: str
     convert: Convert
@@ -54,15 +58,28 @@ def reading(offsets: str, span_end: str) -> Reading:
         ends = end + (span_end == "inclusive")
         return places(text).get(start, -1), places(text).get(ends, -1)
 
-    return Reading(f"{offsets}, {span_end} ends", convert, f"set options.offsets to {offsets} and options.span_end to {span_end}")
+    return Reading(
+        f"{offsets}, {span_end} ends",
+        convert,
+        f"set options.offsets to {offsets} and options.span_end to {span_end}",
+    )
 
 
 def _others(offsets: str, span_end: str) -> Iterator[Reading]:
-    """The ways that options can name, then what tools are known to get wrong, which the data have to be mended for."""
-    yield from (reading(unit, end) for unit in UNITS for end in ("exclusive", "inclusive") if (unit, end) != (offsets, span_end))
+    """The ways that options can name, then what tools are known to get wrong, which the data have to be
+    mended for.
+    """
+    yield from (
+        reading(unit, end)
+        for unit in UNITS
+        for end in ("exclusive", "inclusive")
+        if (unit, end) != (offsets, span_end)
+    )
     stated = reading(offsets, span_end).convert
     yield Reading(
-        "counted from 1", lambda text, start, end: stated(text, start - 1, end - 1), "subtract 1 from every start and end in the data"
+        "counted from 1",
+        lambda text, start, end: stated(text, start - 1, end - 1),
+        "subtract 1 from every start and end in the data",
     )
     for words, change in (
         ("a line end of two signs (CRLF) counted as one", lambda text: text.replace("\r\n", "\n")),
@@ -70,11 +87,16 @@ def _others(offsets: str, span_end: str) -> Iterator[Reading]:
         ("counted in the composed text (NFC)", lambda text: unicodedata.normalize("NFC", text)),
         ("counted in the decomposed text (NFD)", lambda text: unicodedata.normalize("NFD", text)),
     ):
-        yield Reading(words, _in_changed(stated, change), "put the very text that was annotated into the data")
+        yield Reading(
+            words, _in_changed(stated, change), "put the very text that was annotated into the data"
+        )
 
 
 def _in_changed(stated: Convert, change: Callable[[str], str]) -> Convert:
-    """Offsets in the changed text, taken to the text: the place before which it changes to the same beginning."""
+    """Offsets in the changed text, taken to the text.
+
+    The place before which it changes to the same beginning.
+    """
 
     @lru_cache(maxsize=1)
     def places(text: str) -> tuple[str, dict[int, int]]:
@@ -104,14 +126,21 @@ def check(rows: Iterable[Mapping[str, Any]], options: Any, pattern: str) -> list
     if not amiss:
         return []
     found = f"{amiss.total():,} of {ends:,} starts and ends of spans are not at the edge of a word"
-    fitting, odd = ([one for one in seen if bool(_amiss([one], stated)) is wrong][:COMPARED] for wrong in (False, True))
-    best = min(_others(options.offsets, options.span_end), key=lambda other: _amiss([*fitting, *odd], other).total())
+    fitting, odd = (
+        [one for one in seen if bool(_amiss([one], stated)) is wrong][:COMPARED] for wrong in (False, True)
+    )
+    best = min(
+        _others(options.offsets, options.span_end), key=lambda other: _amiss([*fitting, *odd], other).total()
+    )
     left, here = _amiss([*fitting, *odd], best), _amiss(odd, stated)
     if _fits_far_better(left, here):
         compared = (
-            f"of those of {len(fitting) + len(odd):,} rows {here.total():,} are so, and {left.total():,} if they are read as {best.words}"
+            f"of those of {len(fitting) + len(odd):,} rows {here.total():,} are so, and "
+            f"{left.total():,} if they are read as {best.words}"
         )
-        raise DataError("ingest.spans", f"{found}, read as params say ({stated.words}); {compared}: {best.advice}")
+        raise DataError(
+            "ingest.spans", f"{found}, read as params say ({stated.words}); {compared}: {best.advice}"
+        )
     return [f"{found}; such a span covers every word that it touches"]
 
 
@@ -133,12 +162,17 @@ def _amiss(seen: Iterable[tuple[str, set[int], set[int], list[Span]]], way: Read
     for text, starts, ends, spans in seen:
         for first, last, _ in spans:
             start, end = way.convert(text, first, last)
-            count.update([*(["starts"] if start not in starts else []), *(["ends"] if end not in ends else [])])
+            count.update(
+                [*(["starts"] if start not in starts else []), *(["ends"] if end not in ends else [])]
+            )
     return count
 
 
 def _fits_far_better(left: Counter[str], here: Counter[str]) -> bool:
-    """In all, or at one side of spans and no worse at the other: where suffixes stick to names, as in Korean, no end is a word's."""
+    """In all, or at one side of spans and no worse at the other.
+
+    Where suffixes stick to names, as in Korean, no end is a word's.
+    """
     if left.total() <= MOST_LEFT * here.total():
         return True
     return left <= here and any(left[side] <= MOST_LEFT * here[side] < here[side] for side in here)
@@ -148,7 +182,9 @@ def words_of(text: str, pattern: str) -> list[Word]:
     return cut(texts.whole(text), pattern)
 
 
-def tagged(text: str, spans: str, options: Any, pattern: str, mended: Counter[str]) -> tuple[list[str], list[str]]:
+def tagged(
+    text: str, spans: str, options: Any, pattern: str, mended: Counter[str]
+) -> tuple[list[str], list[str]]:
     """Words of a running text in composed form (NFC), and the tags in BIO that its spans give them.
 
     Raises:
@@ -162,7 +198,10 @@ def tagged(text: str, spans: str, options: Any, pattern: str, mended: Counter[st
         start, end = convert(text, first, last)
         inside = [number for number, (_, begin, stop) in enumerate(words) if begin < end and stop > start]
         if not 0 <= start < end or not inside:
-            raise UnusableRowError(f"span {first}-{last} holds no word of the text, which has {len(text)} signs ({options.offsets})")
+            raise UnusableRowError(
+                f"span {first}-{last} holds no word of the text, which has {len(text)} signs "
+                f"({options.offsets})"
+            )
         if inside[0] < covered:
             raise UnusableRowError(f"spans overlap at {first}")
         covered = inside[-1] + 1
@@ -189,7 +228,13 @@ def spans_of(spans: str) -> list[Span]:
 def _span(one: Any) -> Span:
     values = [one.get(key) for key in ("start", "end", "label")] if isinstance(one, dict) else one
     start, end, name = values if isinstance(values, list) and len(values) == 3 else (None, None, None)
-    if isinstance(start, bool) or isinstance(end, bool) or not isinstance(start, int) or not isinstance(end, int) or not _is_type(name):
+    if (
+        isinstance(start, bool)
+        or isinstance(end, bool)
+        or not isinstance(start, int)
+        or not isinstance(end, int)
+        or not _is_type(name)
+    ):
         raise UnusableRowError("a span is no [start, end, label] with whole numbers and a type of one word")
     return start, end, composed(name)
 
@@ -198,7 +243,9 @@ def _is_type(name: Any) -> TypeGuard[str]:
     return isinstance(name, str) and name.split() == [name] and name.isprintable()
 
 
-def recut(words: Sequence[str], tags: Sequence[str], pattern: str, mended: Counter[str]) -> tuple[list[str], list[str]]:
+def recut(
+    words: Sequence[str], tags: Sequence[str], pattern: str, mended: Counter[str]
+) -> tuple[list[str], list[str]]:
     """Words as running text is cut where the model is served, each part with the tag of its word."""
     result: list[str] = []
     given: list[str] = []

@@ -20,7 +20,10 @@ Entity = tuple[str, int, int]
 
 
 def listed(value: str) -> list[str]:
-    """`["a", "b"]` or `a b` as a list. Words lose white space in them. A sentence of CoNLL may begin with a bracket too."""
+    """`["a", "b"]` or `a b` as a list.
+
+    Words lose white space in them. A sentence of CoNLL may begin with a bracket too.
+    """
     if not value.startswith("["):
         return value.split()
     try:
@@ -34,7 +37,8 @@ def listed(value: str) -> list[str]:
 def to_bio(tags: Sequence[str], scheme: str, broken: str, mended: Counter[str]) -> list[str]:
     """Tags of a sentence in BIO.
 
-    A tag that goes on with an entity which was never begun begins one (`repair`), or the row cannot be used (`reject`).
+    A tag that goes on with an entity which was never begun begins one (`repair`), or the row cannot be used
+    (`reject`).
     """
     result: list[str] = []
     faults = 0
@@ -43,7 +47,8 @@ def to_bio(tags: Sequence[str], scheme: str, broken: str, mended: Counter[str]) 
         sign, _, name = tag.partition("-")
         if tag != OUTSIDE and (not name or sign not in SIGNS[scheme]):
             raise UnusableRowError(
-                f"unknown tag: {tag!r}; in the scheme {scheme} it is O, or one of {', '.join(SIGNS[scheme])}, - and a type"
+                f"unknown tag: {tag!r}; in the scheme {scheme} it is O, or one of "
+                f"{', '.join(SIGNS[scheme])}, - and a type"
             )
         goes_on = sign in "IE" and name == type_before and sign_before in "BI"
         faults += _is_fault(scheme, sign, goes_on, sign_before)
@@ -63,7 +68,9 @@ def _is_fault(scheme: str, sign: str, goes_on: bool, sign_before: str) -> bool:
     return (sign in "IE" and not goes_on) or begun_not_ended
 
 
-def cut(words: Sequence[str], tags: Sequence[str], longest: int) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
+def cut(
+    words: Sequence[str], tags: Sequence[str], longest: int
+) -> Iterator[tuple[Sequence[str], Sequence[str]]]:
     """Parts of at most so many words, none of which ends inside an entity (unless one entity is longer)."""
     start = 0
     while len(words) - start > longest:
@@ -85,7 +92,10 @@ def first_pieces(word_of: Sequence[int | None], words: int) -> list[int]:
 
 
 def entities(tags: Sequence[str]) -> Iterator[Entity]:
-    """(type, first word, word after the last) of each entity. Strict: an I- that follows no B- or I- of its type is none."""
+    """(type, first word, word after the last) of each entity.
+
+    Strict: an I- that follows no B- or I- of its type is none.
+    """
     name, start = "", 0
     for at, tag in enumerate([*tags, OUTSIDE]):
         if name and tag != f"I-{name}":
@@ -95,12 +105,22 @@ def entities(tags: Sequence[str]) -> Iterator[Entity]:
             name, start = tag[2:], at
 
 
-def marked(text: str, words: Sequence[Word], probabilities: np.ndarray, labels: Sequence[str], form: str) -> str:
-    """The text with the entities of probabilities (words, c), each in the `form`, which may name `words`, `name` and `sure`."""
+def marked(
+    text: str, words: Sequence[Word], probabilities: np.ndarray, labels: Sequence[str], form: str
+) -> str:
+    """The text with the entities of probabilities (words, c), each in the `form`, which may name `words`,
+    `name` and `sure`.
+    """
     sure = probabilities.max(1)
-    for name, first, end in sorted(entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: -one[1]):
+    for name, first, end in sorted(
+        entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: -one[1]
+    ):
         begin, stop = words[first][1], words[end - 1][2]
-        text = text[:begin] + form.format(words=text[begin:stop], name=name, sure=sure[first:end].min()) + text[stop:]
+        text = (
+            text[:begin]
+            + form.format(words=text[begin:stop], name=name, sure=sure[first:end].min())
+            + text[stop:]
+        )
     return " ".join(text.split())
 
 
@@ -117,11 +137,17 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
 
     def probabilities(rows: Sequence[Row]) -> np.ndarray:
         result = np.zeros((sum(len(row["text"].split()) for row in rows), len(labels)))
-        result[:, model.classes_] = model.predict_proba(vectorizer.transform(features_of_words(row["text"].split() for row in rows)))
+        result[:, model.classes_] = model.predict_proba(
+            vectorizer.transform(features_of_words(row["text"].split() for row in rows))
+        )
         return result
 
     terms = sum(len(name.encode()) for name in vectorizer.feature_names_)
-    return Baseline(probabilities, model.coef_.size + model.intercept_.size, terms + model.coef_.nbytes + model.intercept_.nbytes)
+    return Baseline(
+        probabilities,
+        model.coef_.size + model.intercept_.size,
+        terms + model.coef_.nbytes + model.intercept_.nbytes,
+    )
 
 
 def features_of_words(sentences: Iterable[Sequence[str]]) -> list[dict[str, Any]]:

@@ -37,7 +37,9 @@ ODD = [
 ]
 
 
-def written(rows: Sequence[RawRow], folder: Path, files: frozenset[str] = frozenset(), raw: Path | None = None) -> Path:
+def written(
+    rows: Sequence[RawRow], folder: Path, files: frozenset[str] = frozenset(), raw: Path | None = None
+) -> Path:
     path = arrived.write(rows, folder / "arrived", raw or folder, files)
     assert path is not None
     return path
@@ -58,7 +60,10 @@ def records(rows: Sequence[RawRow], raw: Path, kind: str, columns: dict[str, str
     chosen, intake = load_kind(kind), Intake()
     ingest.take(intake, rows, columns, chosen, chosen.options.model_validate(tiny.OPTIONS[kind]), raw)
     assert intake.rejected == []
-    return sorted(repr((record.values, chosen.fingerprint(record.values), chosen.content(record.values))) for record in intake.records)
+    return sorted(
+        repr((record.values, chosen.fingerprint(record.values), chosen.content(record.values)))
+        for record in intake.records
+    )
 
 
 # -- what is read again --
@@ -70,7 +75,12 @@ def test_texts_of_any_source_come_back_as_they_were(tmp_path: Path, encoding: st
     source.mkdir()
     with (source / "a.csv").open("w", newline="", encoding=encoding) as file:
         writer = csv.writer(file)
-        writer.writerows([["text", "label"], *([text, "x"] for text in ODD if text.isascii() and "\0" not in text and "\n" not in text)])
+        writer.writerows(
+            [
+                ["text", "label"],
+                *([text, "x"] for text in ODD if text.isascii() and "\0" not in text and "\n" not in text),
+            ]
+        )
         writer.writerows([["na\u00efve fa\u00e7ade \u00e0 Z\u00fcrich", "x"], ["", "empty"]])
     rows = raw_folder.read(source, header=True).rows
     assert len(rows) == 8
@@ -80,18 +90,24 @@ def test_texts_of_any_source_come_back_as_they_were(tmp_path: Path, encoding: st
 def test_odd_texts_and_values_of_json_come_back_as_they_were(tmp_path: Path) -> None:
     source = tmp_path / "inbox"
     source.mkdir()
-    given: list[dict[str, Any]] = [{"text": text, "n": value} for text, value in zip(ODD, [1, 1.5, True, None, [1, "a"], {"b": 2}] * 2)]
+    given: list[dict[str, Any]] = [
+        {"text": text, "n": value} for text, value in zip(ODD, [1, 1.5, True, None, [1, "a"], {"b": 2}] * 2)
+    ]
     (source / "a.json").write_text(json.dumps(given))
     rows = raw_folder.read(source, header=True).rows
     assert [row.values["text"] for row in rows] == ODD
     again = reread(written(rows, tmp_path / "o"))
     assert values(again) == values(rows)
     columns = {"text": "text", "label": "text"}
-    assert records(again, tmp_path, "text/classification", columns) == records(rows, tmp_path, "text/classification", columns)
+    assert records(again, tmp_path, "text/classification", columns) == records(
+        rows, tmp_path, "text/classification", columns
+    )
 
 
 def test_a_text_too_long_for_a_line_goes_into_parquet(tmp_path: Path) -> None:
-    rows = [RawRow("a.parquet", n, {"text": "\u4e2d" * (LONGEST_LINE // 6 + n), "label": "x"}) for n in (-20, 1)]
+    rows = [
+        RawRow("a.parquet", n, {"text": "\u4e2d" * (LONGEST_LINE // 6 + n), "label": "x"}) for n in (-20, 1)
+    ]
     assert written(rows[:1], tmp_path / "o").suffix == ".jsonl"
     path = written(rows, tmp_path / "p")
     assert path.suffix == ".parquet"
@@ -124,7 +140,9 @@ def test_tagged_words_make_the_same_records(tmp_path: Path, kind_of: str) -> Non
     source = tmp_path / "inbox"
     source.mkdir()
     if kind_of == "conll":
-        text = CONLL.replace("\u201cNew\u2009York\u201d B-loc\n\u00a0x\u3000y O", "\u201cNew\u200bYork\u201d B-loc\nx\u2060y O")
+        text = CONLL.replace(
+            "\u201cNew\u2009York\u201d B-loc\n\u00a0x\u3000y O", "\u201cNew\u200bYork\u201d B-loc\nx\u2060y O"
+        )
         (source / "a.conll").write_text(text.replace("-DOCSTART- X O", "-DOCSTART- O"), encoding="utf-8")
         columns = {"tokens": "1", "tags": "2"}
     elif kind_of == "lists":
@@ -140,7 +158,9 @@ def test_tagged_words_make_the_same_records(tmp_path: Path, kind_of: str) -> Non
     assert (len(found.rows), found.rejected) == ({"conll": 5}.get(kind_of, 3), [])
     again = reread(written(found.rows, tmp_path / "o"))
     assert values(again) == values(found.rows)
-    assert records(again, tmp_path, "text/tagging", columns) == records(found.rows, source, "text/tagging", columns)
+    assert records(again, tmp_path, "text/tagging", columns) == records(
+        found.rows, source, "text/tagging", columns
+    )
 
 
 @pytest.mark.parametrize("kind_of", ["class folders", "table of names", "parquet"])
@@ -155,7 +175,10 @@ def test_pictures_stand_in_the_file_itself(tmp_path: Path, kind_of: str) -> None
     if kind_of == "parquet":
         source = tmp_path / "other"
         source.mkdir()
-        table = {"image": [{"bytes": row["image"], "path": None} for row in digits], "label": [int(row["label"]) for row in digits]}
+        table = {
+            "image": [{"bytes": row["image"], "path": None} for row in digits],
+            "label": [int(row["label"]) for row in digits],
+        }
         pq.write_table(pa.table(table), source / "a.parquet")
     rows = raw_folder.read(source, header=True).rows
     assert len(rows) == 40
@@ -163,18 +186,29 @@ def test_pictures_stand_in_the_file_itself(tmp_path: Path, kind_of: str) -> None
     assert path.suffix == ".parquet"
     again, columns = reread(path), {"image": "image", "label": "label"}
     assert sorted(row.values["image"] for row in again) == sorted(row["image"] for row in digits)
-    assert records(again, tmp_path, "image/classification", columns) == records(rows, source, "image/classification", columns)
+    assert records(again, tmp_path, "image/classification", columns) == records(
+        rows, source, "image/classification", columns
+    )
     assert written(again, tmp_path / "p", PICTURES) == tmp_path / "p/arrived" / path.name
 
 
-def test_empty_values_stay_empty_beside_pictures_and_half_characters_are_left_out_there(tmp_path: Path) -> None:
-    given: list[dict[str, str | bytes]] = [{"image": b"1", "note": ""}, {"image": "", "note": "\ud83d"}, {"image": b"", "note": "n"}]
+def test_empty_values_stay_empty_beside_pictures_and_half_characters_are_left_out_there(
+    tmp_path: Path,
+) -> None:
+    given: list[dict[str, str | bytes]] = [
+        {"image": b"1", "note": ""},
+        {"image": "", "note": "\ud83d"},
+        {"image": b"", "note": "n"},
+    ]
     again = values(reread(written([RawRow("a", n, one) for n, one in enumerate(given)], tmp_path, PICTURES)))
     assert again == [{"image": "", "note": ""}, {"image": b"", "note": "n"}, {"image": b"1", "note": ""}]
 
 
 def test_a_column_that_all_rows_leave_empty_is_there_if_it_is_asked_for(tmp_path: Path) -> None:
-    rows = [RawRow("a", 1, {"text": "a", "label": "x"}), RawRow("a", 2, {"text": "b", "label": "x", "note": "n"})]
+    rows = [
+        RawRow("a", 1, {"text": "a", "label": "x"}),
+        RawRow("a", 2, {"text": "b", "label": "x", "note": "n"}),
+    ]
     path = arrived.write(rows, tmp_path, tmp_path, (), columns=["text", "body"])
     assert path is not None
     assert [dict(row.values) for row in reread(path)] == [
@@ -188,9 +222,14 @@ def test_a_column_that_all_rows_leave_empty_is_there_if_it_is_asked_for(tmp_path
 
 @pytest.mark.parametrize("pictures", [False, True])
 def test_the_same_rows_make_the_same_file_in_whatever_order_they_come(tmp_path: Path, pictures: bool) -> None:
-    rows = [RawRow("a", n, {"text": text, **({"image": b"%d" % n} if pictures else {})}) for n, text in enumerate(ODD)]
+    rows = [
+        RawRow("a", n, {"text": text, **({"image": b"%d" % n} if pictures else {})})
+        for n, text in enumerate(ODD)
+    ]
     path = written(rows, tmp_path / "o")
-    turned = [RawRow("b", 99 - n, dict(reversed(list(row.values.items())))) for n, row in enumerate(reversed(rows))]
+    turned = [
+        RawRow("b", 99 - n, dict(reversed(list(row.values.items())))) for n, row in enumerate(reversed(rows))
+    ]
     other = written(turned, tmp_path / "p")
     assert (path.name, path.read_bytes()) == (other.name, other.read_bytes())
     assert written(rows[1:], tmp_path / "p").name != path.name
@@ -216,8 +255,13 @@ def test_no_rows_make_no_file_and_no_folder(tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_had_are_told_all_at_once_and_nothing_is_written(tmp_path: Path) -> None:
-    rows = [RawRow("a.csv", n, {"image": name, "label": "x"}) for n, name in enumerate(["gone.png", "../secret.png"], 2)]
-    with pytest.raises(DataError, match=r"2 faults\s+a.csv:2: no such file: .*\s+a.csv:3: unsafe path: ") as caught:
+    rows = [
+        RawRow("a.csv", n, {"image": name, "label": "x"})
+        for n, name in enumerate(["gone.png", "../secret.png"], 2)
+    ]
+    with pytest.raises(
+        DataError, match=r"2 faults\s+a.csv:2: no such file: .*\s+a.csv:3: unsafe path: "
+    ) as caught:
         arrived.write(rows, tmp_path / "arrived", tmp_path, PICTURES)
     assert caught.value.exit_code == 2
     assert not (tmp_path / "arrived").exists()

@@ -19,7 +19,11 @@ def rows_of(found: Sequence[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def beyond(new: list[dict[str, str]]) -> list[str]:
-    return [one.of for one in drift.shifts(KIND, new, rows_of(articles(0, 600)), policy(max_content_shift=0.8)) if one.exceeds]
+    return [
+        one.of
+        for one in drift.shifts(KIND, new, rows_of(articles(0, 600)), policy(max_content_shift=0.8))
+        if one.exceeds
+    ]
 
 
 def test_rows_like_those_before_show_no_shift() -> None:
@@ -31,7 +35,9 @@ def test_rows_like_those_before_show_no_shift() -> None:
 
 
 def test_other_labels_are_a_shift_of_labels_alone() -> None:
-    assert beyond([row for row in rows_of(articles(700, 400)) if row["label"] in ("tech", "sports")][:80]) == ["labels"]
+    assert beyond(
+        [row for row in rows_of(articles(700, 400)) if row["label"] in ("tech", "sports")][:80]
+    ) == ["labels"]
 
 
 def test_sentences_are_longer_than_headlines() -> None:

@@ -1,4 +1,7 @@
-"""Drops are read by the run's own rules; of their rows the new and usable ones are taken, the others have a reason each."""
+"""Drops are read by the run's own rules.
+
+Of their rows the new and usable ones are taken, the others have a reason each.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,11 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     home = tmp_path_factory.mktemp("ingest")
     write_csv(home / "raw" / "rows.csv", articles(0, 300))
-    given = {"columns": {"text": "headline", "label": "desk", "pool": "body"}, "min_test_rows": 40, "min_rows_per_class": 20}
+    given = {
+        "columns": {"text": "headline", "label": "desk", "pool": "body"},
+        "min_test_rows": 40,
+        "min_rows_per_class": 20,
+    }
     stage.run("ingest", stage_of.Inputs(home / "raw"), home / "ingest", **given)
     return home / "ingest" / "out"
 
@@ -36,7 +43,9 @@ def known(ingest: Path, rules: Rules) -> Known:
     return filter.known_of(ingest, rules.kind)
 
 
-def sift(rows: list[dict[str, str]], known: Known, rules: Rules, tmp_path: Path, unseen: str = "refuse") -> filter.Sifted:
+def sift(
+    rows: list[dict[str, str]], known: Known, rules: Rules, tmp_path: Path, unseen: str = "refuse"
+) -> filter.Sifted:
     reading = reading_of(write_csv(tmp_path / "inbox" / "drop.csv", rows), rules, tmp_path)
     assert not reading.fault
     found = filter.sift(reading, known, rules.kind, unseen)
@@ -44,7 +53,9 @@ def sift(rows: list[dict[str, str]], known: Known, rules: Rules, tmp_path: Path,
     return found
 
 
-def test_new_rows_are_taken_and_rows_that_are_here_are_not(known: Known, rules: Rules, tmp_path: Path) -> None:
+def test_new_rows_are_taken_and_rows_that_are_here_are_not(
+    known: Known, rules: Rules, tmp_path: Path
+) -> None:
     new = articles(300, 30)
     found = sift([*new, *articles(0, 10), new[0]], known, rules, tmp_path)
     assert {row.values["headline"] for row in found.rows} <= {row["headline"] for row in new}
@@ -52,7 +63,9 @@ def test_new_rows_are_taken_and_rows_that_are_here_are_not(known: Known, rules: 
     assert found.reasons()["known row"] >= 10
 
 
-def test_row_that_was_taken_is_not_taken_again_though_ingest_set_it_aside(rules: Rules, ingest: Path, tmp_path: Path) -> None:
+def test_row_that_was_taken_is_not_taken_again_though_ingest_set_it_aside(
+    rules: Rules, ingest: Path, tmp_path: Path
+) -> None:
     """As the near duplicate of a test row, which is in none of ingest's tables."""
     store = Store(tmp_path, "smoke")
     twins = articles(340, 3)
@@ -63,13 +76,20 @@ def test_row_that_was_taken_is_not_taken_again_though_ingest_set_it_aside(rules:
     assert found.reasons() == {"known row": 6}
 
 
-def test_texts_of_rows_that_measure_are_never_taken_whatever_their_label(known: Known, rules: Rules, ingest: Path, tmp_path: Path) -> None:
+def test_texts_of_rows_that_measure_are_never_taken_whatever_their_label(
+    known: Known, rules: Rules, ingest: Path, tmp_path: Path
+) -> None:
     import pyarrow.parquet as pq
 
     measured = pq.read_table(ingest / "test.parquet").to_pylist()[:6]
     rows = [{"headline": row["text"], "desk": row["label"], "body": "another body"} for row in measured[:3]]
     rows += [
-        {"headline": row["text"], "desk": next(name for name in tiny.LABELS if name != row["label"]), "body": ""} for row in measured[3:]
+        {
+            "headline": row["text"],
+            "desk": next(name for name in tiny.LABELS if name != row["label"]),
+            "body": "",
+        }
+        for row in measured[3:]
     ]
     found = sift(rows, known, rules, tmp_path)
     assert found.rows == []
@@ -78,16 +98,29 @@ def test_texts_of_rows_that_measure_are_never_taken_whatever_their_label(known: 
 
 def test_unseen_labels_are_refused_mapped_or_let_in(known: Known, rules: Rules, tmp_path: Path) -> None:
     rows = [*articles(400, 20), *({**row, "desk": "science"} for row in articles(430, 5))]
-    refused = sift(rows, dataclasses.replace(known, ids=set(known.ids), learned=dict(known.learned)), rules, tmp_path / "a")
+    refused = sift(
+        rows,
+        dataclasses.replace(known, ids=set(known.ids), learned=dict(known.learned)),
+        rules,
+        tmp_path / "a",
+    )
     assert refused.reasons()["unseen label"] == 5
-    let_in = sift(rows, dataclasses.replace(known, ids=set(known.ids), learned=dict(known.learned)), rules, tmp_path / "b", "extend")
+    let_in = sift(
+        rows,
+        dataclasses.replace(known, ids=set(known.ids), learned=dict(known.learned)),
+        rules,
+        tmp_path / "b",
+        "extend",
+    )
     assert len(let_in.rows) == len(refused.rows) + 5
     mapped = sift(rows, known, dataclasses.replace(rules, map_labels={"science": "tech"}), tmp_path / "c")
     assert len(mapped.rows) == len(let_in.rows)
     assert {row.values["desk"] for row in mapped.rows} == set(tiny.LABELS)
 
 
-def test_rows_of_a_new_class_wait_until_ingest_can_make_a_class_of_them(known: Known, rules: Rules, tmp_path: Path) -> None:
+def test_rows_of_a_new_class_wait_until_ingest_can_make_a_class_of_them(
+    known: Known, rules: Rules, tmp_path: Path
+) -> None:
     store = Store(tmp_path, "smoke")
     new = [{**row, "desk": "science"} for row in articles(430, 60)]
 
@@ -109,15 +142,30 @@ def test_rows_of_a_new_class_wait_until_ingest_can_make_a_class_of_them(known: K
 
 
 @pytest.mark.parametrize("unseen", ["refuse", "extend"])
-def test_labels_of_another_language_set_the_drop_aside_whole(known: Known, rules: Rules, tmp_path: Path, unseen: str) -> None:
-    german = {"business": "Wirtschaft", "tech": "Technik", "sports": "Sport", "politics": "Politik", "entertainment": "Kultur"}
-    found = sift([{**row, "desk": german[row["desk"]]} for row in articles(500, 25)], known, rules, tmp_path, unseen)
+def test_labels_of_another_language_set_the_drop_aside_whole(
+    known: Known, rules: Rules, tmp_path: Path, unseen: str
+) -> None:
+    german = {
+        "business": "Wirtschaft",
+        "tech": "Technik",
+        "sports": "Sport",
+        "politics": "Politik",
+        "entertainment": "Kultur",
+    }
+    found = sift(
+        [{**row, "desk": german[row["desk"]]} for row in articles(500, 25)], known, rules, tmp_path, unseen
+    )
     assert found.rows == []
     assert "most of its labels are unknown (" in found.fault
-    assert "known: business, entertainment, politics, sports, tech; `map_labels` can translate them" in found.fault
+    assert (
+        "known: business, entertainment, politics, sports, tech; `map_labels` can translate them"
+        in found.fault
+    )
 
 
-def test_rows_that_contradict_each_other_or_what_is_here_are_not_taken(known: Known, rules: Rules, tmp_path: Path) -> None:
+def test_rows_that_contradict_each_other_or_what_is_here_are_not_taken(
+    known: Known, rules: Rules, tmp_path: Path
+) -> None:
     (row,) = articles(600, 1)
     other = next(name for name in tiny.LABELS if name != row["desk"])
     found = sift([row, {**row, "desk": other}, *articles(610, 5)], known, rules, tmp_path)
@@ -127,11 +175,16 @@ def test_rows_that_contradict_each_other_or_what_is_here_are_not_taken(known: Kn
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (b"a,b\n1,2\n", "no column `headline` (role text) and `desk` (role label) and `body` (role pool); found: a, b"),
+        (
+            b"a,b\n1,2\n",
+            "no column `headline` (role text) and `desk` (role label) and `body` (role pool); found: a, b",
+        ),
         (bytes(range(256)) * 4, "is no text: it looks like a binary file"),
     ],
 )
-def test_drop_that_cannot_be_read_has_a_fault_and_no_rows(rules: Rules, tmp_path: Path, content: bytes, fault: str) -> None:
+def test_drop_that_cannot_be_read_has_a_fault_and_no_rows(
+    rules: Rules, tmp_path: Path, content: bytes, fault: str
+) -> None:
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "x.csv").write_bytes(content)
     found = reading_of(tmp_path / "inbox" / "x.csv", rules, tmp_path)
@@ -170,11 +223,17 @@ def test_drop_far_larger_than_usual_is_not_even_opened(rules: Rules, tmp_path: P
     assert not list((tmp_path / "staging").iterdir())
 
 
-def test_malformed_rows_and_another_encoding_cost_only_the_rows_concerned(known: Known, rules: Rules, tmp_path: Path) -> None:
+def test_malformed_rows_and_another_encoding_cost_only_the_rows_concerned(
+    known: Known, rules: Rules, tmp_path: Path
+) -> None:
     rows = articles(700, 20)
     file = write_csv(
         tmp_path / "inbox" / "x.csv",
-        [*rows, {"headline": "", "desk": "tech", "body": "x"}, {"headline": "Café £5", "desk": "", "body": ""}],
+        [
+            *rows,
+            {"headline": "", "desk": "tech", "body": "x"},
+            {"headline": "Café £5", "desk": "", "body": ""},
+        ],
     )
     file.write_bytes(file.read_text(encoding="utf-8").encode("iso-8859-1", "replace") + b"only one cell\n")
     reading = reading_of(file, rules, tmp_path)

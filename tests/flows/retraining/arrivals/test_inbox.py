@@ -1,4 +1,7 @@
-"""The inbox: what is whole is a drop, what is being written is left alone, and nothing is followed out of it."""
+"""The inbox.
+
+What is whole is a drop, what is being written is left alone, and nothing is followed out of it.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ def test_files_and_folders_are_drops_and_unfinished_ones_are_left_alone(tmp_path
     (tmp_path / "sport" / "1.txt").write_text("goal")
     (tmp_path / "cats").mkdir()
     (tmp_path / "cats" / "1.png.part").write_text("x")
-    assert names(inbox.look(tmp_path, 0)) == (["a.jsonl", "b.csv", "sport"], [".hidden.csv", "c.csv.part", "cats", "d.csv~", "e.tmp"])
+    assert names(inbox.look(tmp_path, 0)) == (
+        ["a.jsonl", "b.csv", "sport"],
+        [".hidden.csv", "c.csv.part", "cats", "d.csv~", "e.tmp"],
+    )
 
 
 def test_name_that_is_no_text_is_left_alone(tmp_path: Path) -> None:
@@ -43,7 +49,10 @@ def test_name_that_is_no_text_is_left_alone(tmp_path: Path) -> None:
     for name in (b"caf\xe9.csv", b"sport/\xe9.txt"):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("x")
     found = inbox.look(tmp_path, 0)
-    assert names(found) == ([], ["caf\\xe9.csv (a name is no UTF-8; rename it)", "sport (a name is no UTF-8; rename it)"])
+    assert names(found) == (
+        [],
+        ["caf\\xe9.csv (a name is no UTF-8; rename it)", "sport (a name is no UTF-8; rename it)"],
+    )
 
 
 def test_file_that_changed_a_moment_ago_is_left_alone_whatever_its_time_says(tmp_path: Path) -> None:
@@ -56,8 +65,13 @@ def test_file_that_changed_a_moment_ago_is_left_alone_whatever_its_time_says(tmp
 
 def test_file_that_another_process_has_open_for_writing_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
-    code = f"import sys; f = open({str(file)!r}, 'w'); f.write('text'); f.flush(); print('open', flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+    code = (
+        f"import sys; f = open({str(file)!r}, 'w'); f.write('text'); f.flush(); print('open', "
+        "flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as writer:
         assert writer.stdout is not None
         writer.stdout.readline()
         assert names(inbox.look(tmp_path, 0)) == ([], ["a.csv"])

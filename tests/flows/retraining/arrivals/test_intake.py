@@ -1,4 +1,7 @@
-"""An inbox taken in by a real champion: every row in one place, bad drops whole in quarantine, new classes kept until they are large."""
+"""An inbox taken in by a real champion.
+
+Every row in one place, bad drops whole in quarantine, new classes kept until they are large.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,8 @@ from tests.tasks import stage
 
 RUN = "a"
 articles = functools.partial(conftest.articles, beyond=conftest.LEARNED)
-"""A champion that has learned some of the frozen rows by heart misses more of those that arrive, and its surprise is no news."""
+"""A champion that has learned some of the frozen rows by heart misses more of those that arrive, and its
+surprise is no news."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +39,11 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     home = tmp_path_factory.mktemp("ingest")
     write_csv(home / "raw" / "rows.csv", articles(0, 500))
-    given = {"columns": {"text": "headline", "label": "desk", "pool": "body"}, "min_test_rows": 40, "min_rows_per_class": 20}
+    given = {
+        "columns": {"text": "headline", "label": "desk", "pool": "body"},
+        "min_test_rows": 40,
+        "min_rows_per_class": 20,
+    }
     stage.run("ingest", stage_of.Inputs(home / "raw"), home / "ingest", **given)
     return home / "ingest" / "out"
 
@@ -62,7 +70,9 @@ def drop(store: Store, name: str, rows: list[dict[str, str]]) -> None:
 
 
 def collected(store: Store) -> list[str]:
-    lines = [(store.collected.folder / name).read_text().splitlines() for name in files(store.collected.folder)]
+    lines = [
+        (store.collected.folder / name).read_text().splitlines() for name in files(store.collected.folder)
+    ]
     return [json.loads(line)["headline"] for each in lines for line in each]
 
 
@@ -93,14 +103,19 @@ def test_doing_it_again_writes_the_same_files(store: Store, rules: Rules, baseli
     assert {path: path.read_bytes() for path in store.root.glob("data/*/a/**/*") if path.is_file()} == before
 
 
-def test_row_sent_again_with_another_label_is_a_conflict_and_the_page_says_so(store: Store, rules: Rules, baseline: Baseline) -> None:
+def test_row_sent_again_with_another_label_is_a_conflict_and_the_page_says_so(
+    store: Store, rules: Rules, baseline: Baseline
+) -> None:
     drop(store, "a.csv", articles(700, 30))
     take(store, rules, baseline)
     relabelled = [{**row, "desk": "tech" if row["desk"] != "tech" else "sport"} for row in articles(700, 10)]
     drop(store, "b.csv", relabelled)
     fault = take(store, rules, baseline)["b.csv"].fault
     assert fault.startswith("no row could be taken: 10 label conflict (the first: line 2, ")
-    assert f"{relabelled[0]['desk']} here, {articles(700, 10)[0]['desk']} in a row that is here already)" in fault
+    assert (
+        f"{relabelled[0]['desk']} here, {articles(700, 10)[0]['desk']} in a row that is here already)"
+        in fault
+    )
     assert fault.endswith("to correct it, change it where it stands (docs/retraining.md, Correct a label)")
 
 
@@ -138,7 +153,9 @@ def with_science(store: Store, rules: Rules, baseline: Baseline) -> Known:
     return known
 
 
-def test_rows_of_a_new_class_wait_until_there_are_enough_of_them(store: Store, rules: Rules, with_science: Known) -> None:
+def test_rows_of_a_new_class_wait_until_there_are_enough_of_them(
+    store: Store, rules: Rules, with_science: Known
+) -> None:
     use, wait = intake.ready(store, of_classes_from(rules, 50), with_science)
     assert {row.values["desk"] for row in wait} == {"science"}
     assert len(wait) > 30
@@ -154,23 +171,32 @@ def test_learned_rows_leave_and_those_that_wait_stay(store: Store, rules: Rules,
     store.keep_collected(wait, rules)
     (learned,) = files(store.raw.folder / "arrived")
     lines = (store.raw.folder / "arrived" / learned).read_text().splitlines()
-    assert sorted([*(json.loads(line)["headline"] for line in lines), *collected(store)]) == sorted(everything)
+    assert sorted([*(json.loads(line)["headline"] for line in lines), *collected(store)]) == sorted(
+        everything
+    )
     assert len(collected(store)) == len(wait) > 30
 
 
-def test_unreadable_drop_is_kept_as_it_is_and_a_link_as_what_it_says(store: Store, rules: Rules, baseline: Baseline) -> None:
+def test_unreadable_drop_is_kept_as_it_is_and_a_link_as_what_it_says(
+    store: Store, rules: Rules, baseline: Baseline
+) -> None:
     folder = inbox.folder(store.root, RUN)
     folder.mkdir(parents=True)
     (folder / "x.csv").symlink_to("/etc/passwd")
     (folder / "y.csv").write_bytes(bytes(range(256)) * 4)
     taken = take(store, rules, baseline)
-    assert {name: (one.rows, one.taken) for name, one in taken.items()} == {"x.csv": (None, 0), "y.csv": (None, 0)}
+    assert {name: (one.rows, one.taken) for name, one in taken.items()} == {
+        "x.csv": (None, 0),
+        "y.csv": (None, 0),
+    }
     assert next(store.quarantine.folder.glob("*/drop/x.csv.link.txt")).read_text() == "/etc/passwd"
     assert next(store.quarantine.folder.glob("*/drop/y.csv")).read_bytes() == bytes(range(256)) * 4
     assert all(one["whole"] for one in aside(store))
 
 
-def test_drop_whose_name_means_something_to_dvc_or_is_too_long_stops_no_night(store: Store, rules: Rules, baseline: Baseline) -> None:
+def test_drop_whose_name_means_something_to_dvc_or_is_too_long_stops_no_night(
+    store: Store, rules: Rules, baseline: Baseline
+) -> None:
     folder = inbox.folder(store.root, RUN)
     (folder / "d").mkdir(parents=True)
     (store.root / ".dvcignore").write_text("data/inbox\n")  # as ours
@@ -181,7 +207,9 @@ def test_drop_whose_name_means_something_to_dvc_or_is_too_long_stops_no_night(st
     (folder / ("l" * 250 + ".csv")).symlink_to("/etc/passwd")
     assert all(one.taken == 0 for one in take(store, rules, baseline).values())
     store.version()
-    assert sorted(path.name[:20] for path in store.quarantine.folder.rglob("drop/**/*") if path.is_file()) == [
+    assert sorted(
+        path.name[:20] for path in store.quarantine.folder.rglob("drop/**/*") if path.is_file()
+    ) == [
         "dvc.yaml.kept",
         "dvc.yaml.kept",
         "l" * 20,

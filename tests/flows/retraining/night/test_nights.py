@@ -1,4 +1,5 @@
-"""Nights from end to end with the true commands: rows collected, a challenger trained and promoted, a champion brought back.
+"""Nights from end to end with the true commands: rows collected, a challenger trained and promoted, a
+champion brought back.
 
 Each test goes on from the one before. A bare git remote and a folder as DVC remote stand beside the project.
 """
@@ -24,7 +25,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everything made, committed and pushed."""
     home = tmp_path_factory.mktemp("nights")
     project = smoke.make_project(home)
-    section = "".join(f"    {line}\n" for line in POLICY.replace("start: pretrained", "start: champion").splitlines())
+    section = "".join(
+        f"    {line}\n" for line in POLICY.replace("start: pretrained", "start: champion").splitlines()
+    )
     with (project / "params.yaml").open("a") as file:
         file.write(f"retrain:\n  {RUN}:\n{section}")
     call(project, "dvc", "remote", "add", "--default", "store", str(home / "store"))
@@ -71,7 +74,9 @@ def test_few_rows_are_collected_and_the_first_champion_is_what_was_there(project
 def test_nothing_new_says_so_and_leaves_no_commit(project: Path) -> None:
     before = call(project, "git", "rev-parse", "HEAD")
     (project / "data" / "inbox" / RUN / "half.csv.part").write_text("headline,")
-    assert night(project) == f"{RUN}: nothing new; left alone, as being written or not readable: half.csv.part"
+    assert (
+        night(project) == f"{RUN}: nothing new; left alone, as being written or not readable: half.csv.part"
+    )
     (project / "data" / "inbox" / RUN / "half.csv.part").unlink()
     assert call(project, "git", "rev-parse", "HEAD") == before
 
@@ -94,11 +99,23 @@ def test_enough_rows_make_a_challenger_and_bad_drops_go_to_quarantine(project: P
     verdict = entry["judgement"]["frozen"]
     assert verdict["smallest_visible"] > 0
     promoted = entry["decision"] == "promoted"
-    assert promoted == (not entry["judgement"]["objections"] and "better" in {verdict["verdict"], entry["judgement"]["fresh"]["verdict"]})
+    assert promoted == (
+        not entry["judgement"]["objections"]
+        and "better" in {verdict["verdict"], entry["judgement"]["fresh"]["verdict"]}
+    )
     assert call(project, "git", "tag").split() == [f"{RUN}@v1", f"{RUN}@v2"][: 1 + promoted]
     assert (project / "data" / RUN / "retrain" / "quality.png").stat().st_size > 1000
     committed = set(call(project, "git", "show", "--name-only", "--format=", "HEAD").split())
-    allowed = ("dvc.lock", "params.yaml", f"data/{RUN}/", "data/raw/", "data/collected/", "data/quarantine/", "models/", "registry/")
+    allowed = (
+        "dvc.lock",
+        "params.yaml",
+        f"data/{RUN}/",
+        "data/raw/",
+        "data/collected/",
+        "data/quarantine/",
+        "models/",
+        "registry/",
+    )
     assert [name for name in committed if not name.startswith(allowed)] == []
     assert ("models/champion-smoke" in (project / "params.yaml").read_text()) == promoted
     assert (project / "models" / f"champion-{RUN}" / "model.safetensors").exists() == promoted
@@ -110,7 +127,11 @@ def test_same_drop_again_is_taken_by_no_one(project: Path) -> None:
     drop(project, "again.csv", 700, 100)
     night(project)
     entry = last(project)
-    assert (entry["rows"]["taken"], entry["rows"]["set_aside"], entry["collected"]) == (0, 100, before["collected"])
+    assert (entry["rows"]["taken"], entry["rows"]["set_aside"], entry["collected"]) == (
+        0,
+        100,
+        before["collected"],
+    )
 
 
 def test_enrolled_champion_and_the_one_before_come_back_bit_for_bit(project: Path) -> None:
@@ -122,11 +143,15 @@ def test_enrolled_champion_and_the_one_before_come_back_bit_for_bit(project: Pat
     smoke.commit(project, "another format")
     call(project, "git", "push", "--quiet", "origin", "main")
     assert night(project, "enroll", RUN).startswith(f"{RUN}: enrolled")
-    assert "| class | train | validation | test |" in (project / "registry" / RUN / "MODEL_CARD.md").read_text()
+    assert (
+        "| class | train | validation | test |" in (project / "registry" / RUN / "MODEL_CARD.md").read_text()
+    )
     assert smoke.md5s(project) != former
     (project / "params.yaml").write_text(text)
     smoke.commit(project, "the former format")
-    done = attempt(project, "python", "-m", "flows.retrain", "rollback", RUN, "--why", "wrong labels in the last drop")
+    done = attempt(
+        project, "python", "-m", "flows.retrain", "rollback", RUN, "--why", "wrong labels in the last drop"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert smoke.md5s(project) == former
     champion, entry = json.loads((project / "registry" / RUN / "champion.json").read_text()), last(project)
@@ -138,7 +163,9 @@ def test_enrolled_champion_and_the_one_before_come_back_bit_for_bit(project: Pat
     assert entry["decision"] == "rolled back"
     assert f"{champion['by']}: wrong labels in the last drop" in entry["why"]
     assert entry["why"] in call(project, "git", "log", "-1", "--format=%b")
-    assert "| class | train | validation | test |" in (project / "registry" / RUN / "MODEL_CARD.md").read_text()
+    assert (
+        "| class | train | validation | test |" in (project / "registry" / RUN / "MODEL_CARD.md").read_text()
+    )
     unknown = attempt(project, "python", "-m", "flows.retrain", "rollback", RUN, "--to", "9")
     assert unknown.returncode == 2
     assert f"run {RUN}: there is no v9; champions so far: v1" in unknown.stderr
@@ -149,4 +176,6 @@ def test_commands_say_what_is_wrong(project: Path) -> None:
     assert done.returncode == 2
     assert "retrain.other: is missing" in done.stderr
     assert "Traceback" not in done.stderr
-    assert attempt(project, "python", "-m", "flows.retrain", "history", RUN).stdout.startswith(f"# {RUN}, night of ")
+    assert attempt(project, "python", "-m", "flows.retrain", "history", RUN).stdout.startswith(
+        f"# {RUN}, night of "
+    )

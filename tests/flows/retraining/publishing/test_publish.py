@@ -1,4 +1,7 @@
-"""A night's commit becomes the project's once, exactly, whatever happens in between; and holds nothing that is somebody else's."""
+"""A night's commit becomes the project's once, exactly, whatever happens in between.
+
+And holds nothing that is somebody else's.
+"""
 
 from __future__ import annotations
 
@@ -55,10 +58,25 @@ def spend(root: Path, rule: Policy, decision: str = "promoted", version: int = 1
         store.collected.folder.mkdir(parents=True, exist_ok=True)
         (store.collected.folder / f"{version}.jsonl").write_text(f'{{"text": "{version}"}}\n')
         store.version()
-        files = [] if not drop else [{"name": drop, "sha256": inbox.look(inbox.folder(root, RUN), 0)[0][0].sha256}]
-        entry: dict[str, Any] = {"run": RUN, "decision": decision, "why": "so", "version": version, "files": files}
+        files = (
+            []
+            if not drop
+            else [{"name": drop, "sha256": inbox.look(inbox.folder(root, RUN), 0)[0][0].sha256}]
+        )
+        entry: dict[str, Any] = {
+            "run": RUN,
+            "decision": decision,
+            "why": "so",
+            "version": version,
+            "files": files,
+        }
         history.append(folder, RUN, entry)
-        registry.write(folder, registry.Champion(RUN, version, "2026-11-25T00:00:00+00:00", None, "data/a/quantize/out", "0" * 32, None))
+        registry.write(
+            folder,
+            registry.Champion(
+                RUN, version, "2026-11-25T00:00:00+00:00", None, "data/a/quantize/out", "0" * 32, None
+            ),
+        )
         return publish.prepare(root, folder, RUN, f"Promote a to v{version}")
 
 
@@ -68,7 +86,13 @@ def nothing(_line: str) -> None:
 
 def state(root: Path) -> tuple[Any, ...]:
     refs = git("for-each-ref", "--format=%(refname)", "refs/slipway")
-    return git("log", "--format=%s"), git("tag"), refs, git("status", "--porcelain"), len(history.read(root, RUN))
+    return (
+        git("log", "--format=%s"),
+        git("tag"),
+        refs,
+        git("status", "--porcelain"),
+        len(history.read(root, RUN)),
+    )
 
 
 def test_commit_is_taken_over_tagged_and_its_drop_removed(root: Path) -> None:
@@ -89,8 +113,13 @@ def test_commit_is_taken_over_tagged_and_its_drop_removed(root: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["push", "merge", "checkout", "tag", "inbox"])
-def test_kill_between_any_two_steps_is_gone_on_from(root: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception that no handler of ours takes stands for the kill; the real ones are in tests/campaigns/nights.py."""
+def test_kill_between_any_two_steps_is_gone_on_from(
+    root: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exception that no handler of ours takes stands for the kill.
+
+    The real ones are in tests/campaigns/nights.py.
+    """
 
     class KilledError(BaseException):
         pass
@@ -99,10 +128,15 @@ def test_kill_between_any_two_steps_is_gone_on_from(root: Path, step: str, monke
         raise KilledError
 
     made = spend(root, policy())
-    inner, names = flows_git.git, {"push": "push_artifacts", "checkout": "check_out", "tag": "tag", "inbox": "push_commits"}
+    inner, names = (
+        flows_git.git,
+        {"push": "push_artifacts", "checkout": "check_out", "tag": "tag", "inbox": "push_commits"},
+    )
     with monkeypatch.context() as patch:
         if step == "merge":
-            patch.setattr(publish, "git", lambda at, *words: kill() if "merge" in words else inner(at, *words))
+            patch.setattr(
+                publish, "git", lambda at, *words: kill() if "merge" in words else inner(at, *words)
+            )
         else:
             patch.setattr(publish, names[step], kill)
         with pytest.raises(KilledError):
@@ -151,7 +185,9 @@ def test_file_that_came_while_the_night_was_at_work_is_told(root: Path) -> None:
     made = spend(root, policy())
     (root / "registry/a").mkdir(parents=True)
     (root / "registry/a/champion.json").write_text("mine")
-    with pytest.raises(ParamsError, match=r"the checkout: cannot move to the night's commit .*registry/a/champion\.json"):
+    with pytest.raises(
+        ParamsError, match=r"the checkout: cannot move to the night's commit .*registry/a/champion\.json"
+    ):
         publish.publish(root, RUN, policy(), made, nothing)
     assert publish.prepared(root, RUN) == made
 
@@ -188,7 +224,9 @@ def test_branch_that_diverged_is_told(root: Path) -> None:
     assert publish.publish(root, RUN, rule, spend(root, rule), nothing)
     (root / "readme").write_text("theirs\n")
     git("commit", "--quiet", "--all", "--message", "theirs")
-    with pytest.raises(ParamsError, match="branch retrain/a: and the checkout have diverged; merge the branch, or delete it"):
+    with pytest.raises(
+        ParamsError, match="branch retrain/a: and the checkout have diverged; merge the branch, or delete it"
+    ):
         publish.target(root, RUN, rule)
 
 
@@ -246,7 +284,10 @@ def test_remotes_get_commit_tag_and_data(root: Path, remotes: Path, relative: bo
         "refs/tags/a@v1^{}",
     ][int("HEAD" not in git("ls-remote", "origin")) :]
     assert "pushed main, a@v1 to origin" in said
-    subprocess.run(["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(remotes / "clone")], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(remotes / "clone")],
+        check=True,
+    )
     config = "[core]\n    remote = store\n['remote \"store\"']\n    url = " + str(remotes / "store") + "\n"
     (remotes / "clone/.dvc/config.local").write_text(config)
     subprocess.run(["dvc", "pull", "--quiet"], cwd=remotes / "clone", check=True)
@@ -280,13 +321,20 @@ def test_remote_that_refuses_the_branch_gets_no_tag(root: Path, remotes: Path) -
 
 
 @pytest.mark.parametrize(("name", "command"), [("pre-push", "push"), ("prepare-commit-msg", "commit")])
-def test_hook_that_refuses_is_named_with_its_last_words(root: Path, remotes: Path, name: str, command: str) -> None:
+def test_hook_that_refuses_is_named_with_its_last_words(
+    root: Path, remotes: Path, name: str, command: str
+) -> None:
     assert remotes.exists()
     made = spend(root, policy())
     hook(root / ".git", name, "echo 'no ticket'; echo 'in the message' >&2; exit 3")
-    said = rf"git {command} was refused by the hook {name} .*no ticket.*in the message.*mend what it objects to, or the hook"
+    said = (
+        rf"git {command} was refused by the hook {name} .*no ticket.*in the message.*mend what it "
+        r"objects to, or the hook"
+    )
     with pytest.raises((PassingError, flows_git.HookError), match=said) as refused:
-        publish.publish(root, RUN, policy(), made, nothing) if name == "pre-push" else spend(root, policy(), version=2)
+        publish.publish(root, RUN, policy(), made, nothing) if name == "pre-push" else spend(
+            root, policy(), version=2
+        )
     assert retrain._code(refused.value) == (75 if name == "pre-push" else 2)
     (root / ".git" / "hooks" / name).unlink()
     assert publish.publish(root, RUN, policy(), made, nothing)
@@ -314,7 +362,9 @@ def test_tag_of_a_merge_that_is_not_pushed_waits(root: Path) -> None:
     assert git("ls-remote", "origin", "refs/tags/a@v1^{}").split()[0] == git("rev-parse", "HEAD")
 
 
-@pytest.mark.parametrize(("broken", "said"), [("git", "git remote origin: did not take"), ("store", "DVC remote: did not take")])
+@pytest.mark.parametrize(
+    ("broken", "said"), [("git", "git remote origin: did not take"), ("store", "DVC remote: did not take")]
+)
 def test_remote_that_is_away_gets_it_the_next_time(root: Path, remotes: Path, broken: str, said: str) -> None:
     if broken == "git":
         (remotes / "git").rename(remotes / "away")
@@ -347,7 +397,10 @@ def test_branch_that_was_merged_and_deleted_at_the_remote_is_pushed_again(root: 
 def test_artifacts_that_only_the_remote_has_are_fetched(root: Path, remotes: Path) -> None:
     """As in a fresh clone, where nothing was pulled yet."""
     out = "data/a/quantize/out"
-    stage = f"stages:\n  s:\n    foreach: {{a: 1}}\n    do:\n      cmd: mkdir -p {out} && echo x > {out}/x\n      outs: [{out}]\n"
+    stage = (
+        f"stages:\n  s:\n    foreach: {{a: 1}}\n    do:\n      cmd: mkdir -p {out} && echo x > "
+        f"{out}/x\n      outs: [{out}]\n"
+    )
     (root / "dvc.yaml").write_text(stage)
     dvc("repro", "--quiet")
     git("add", "--all")
@@ -356,7 +409,9 @@ def test_artifacts_that_only_the_remote_has_are_fetched(root: Path, remotes: Pat
     shutil.rmtree(root / ".dvc/cache")
     shutil.rmtree(root / out)
     (remotes / "store").rename(remotes / "away")
-    with pytest.raises(DataError, match=r"data/a: neither DVC's cache nor its remote has all that dvc\.lock names"):
+    with pytest.raises(
+        DataError, match=r"data/a: neither DVC's cache nor its remote has all that dvc\.lock names"
+    ):
         publish.check_out(root, RUN)
     shutil.rmtree(remotes / "store", ignore_errors=True)
     (remotes / "away").rename(remotes / "store")
@@ -367,12 +422,17 @@ def test_artifacts_that_only_the_remote_has_are_fetched(root: Path, remotes: Pat
 def test_remote_that_has_moved_on_is_told_and_gets_it_after_a_pull(root: Path, remotes: Path) -> None:
     git("push", "--quiet", "origin", "main")
     other = remotes / "other"
-    subprocess.run(["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(other)], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(other)], check=True
+    )
     (other / "readme").write_text("theirs\n")
     flows_git.git(other, "commit", "--quiet", "--all", "--message", "theirs")
     flows_git.git(other, "push", "--quiet", "origin", "main")
     made = spend(root, policy())
-    with pytest.raises(PassingError, match="if it has commits that are not here, `git pull --no-rebase`; the next night tries again"):
+    with pytest.raises(
+        PassingError,
+        match="if it has commits that are not here, `git pull --no-rebase`; the next night tries again",
+    ):
         publish.publish(root, RUN, policy(), made, nothing)
     git("pull", "--quiet", "--no-rebase", "--no-edit", "origin", "main")
     assert publish.publish(root, RUN, policy(), made, nothing)
@@ -383,7 +443,9 @@ def test_remote_that_has_moved_on_is_told_and_gets_it_after_a_pull(root: Path, r
 def test_what_others_pushed_is_taken_over_before_a_night(root: Path, remotes: Path) -> None:
     assert publish.publish(root, RUN, policy(), spend(root, policy()), nothing)
     clone = remotes / "theirs"
-    subprocess.run(["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(clone)], check=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", "--branch", "main", str(remotes / "git"), str(clone)], check=True
+    )
     (clone / "readme").write_text("theirs\n")
     subprocess.run(["git", "commit", "--quiet", "--all", "--message", "theirs"], cwd=clone, check=True)
     subprocess.run(["git", "push", "--quiet"], cwd=clone, check=True)

@@ -1,4 +1,7 @@
-"""The model card: of this repository's own run, of tiny models of each kind, and of data that would rather be Markdown."""
+"""The model card.
+
+Of this repository's own run, of tiny models of each kind, and of data that would rather be Markdown.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,18 @@ from tests.tasks.conftest import QUICK
 
 RUN = "bbc"
 IN_GIT = ["params.yaml", "dvc.lock", "docs/ship.md", "requirements/tasks.lock", f"data/raw/{RUN}.dvc"]
-HOSTILE = "<img src=x> [a](https://a.example) ![b](https://b.example) `c` | *d* https://e.example www.f.example\n\n# g"
+HOSTILE = (
+    "<img src=x> [a](https://a.example) ![b](https://b.example) `c` | *d* https://e.example "
+    "www.f.example\n\n# g"
+)
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What git has of `bbc`, without its artifacts."""
-    figures = [path.relative_to(stage.ROOT).as_posix() for path in (stage.ROOT / "data" / RUN).glob("*/*.json")]
+    figures = [
+        path.relative_to(stage.ROOT).as_posix() for path in (stage.ROOT / "data" / RUN).glob("*/*.json")
+    ]
     for name in [*IN_GIT, *figures]:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(stage.ROOT / name, tmp_path / name)
@@ -42,7 +50,15 @@ def checkout(tmp_path: Path) -> Path:
 
 def promote(root: Path, **changed: Any) -> None:
     model = f"data/{RUN}/quantize/out"
-    given = {"run": RUN, "version": 3, "tag": "bbc@v3", "since": "2026-11-24T02:00:00Z", "former": 2, "model": model, "verdict": None}
+    given = {
+        "run": RUN,
+        "version": 3,
+        "tag": "bbc@v3",
+        "since": "2026-11-24T02:00:00Z",
+        "former": 2,
+        "model": model,
+        "verdict": None,
+    }
     write_json(root / "registry" / RUN / "champion.json", {**given, "md5": locked(root)[model], **changed})
 
 
@@ -60,7 +76,12 @@ def say(root: Path, **texts: str) -> None:
 
 def locked(root: Path) -> dict[str, str]:
     document = YAML(typ="safe").load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
-    return {out["path"]: out["md5"] for name, one in document.items() if name.endswith(f"@{RUN}") for out in one["outs"]}
+    return {
+        out["path"]: out["md5"]
+        for name, one in document.items()
+        if name.endswith(f"@{RUN}")
+        for out in one["outs"]
+    }
 
 
 def section(text: str, title: str) -> str:
@@ -88,7 +109,9 @@ def test_figures_stand_with_their_intervals_beside_teacher_and_baseline(checkout
     assert f"{figures['measured']['rows']} rows of the test split" in told
 
 
-def test_same_checkout_gives_the_same_bytes_wherever_it_lies(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_same_checkout_gives_the_same_bytes_wherever_it_lies(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     promote(checkout)
     other = tmp_path_factory.mktemp("other") / "place"
     shutil.copytree(checkout, other)
@@ -140,28 +163,56 @@ def test_what_comes_from_data_and_params_stays_text(checkout: Path) -> None:
     report = {**intake, "classes": classes, "files": files, "rejected": {HOSTILE: 1}, "cleaned": {HOSTILE: 1}}
     write_json(checkout / f"data/{RUN}/ingest/out/report.json", report)
     pointer = checkout / f"data/raw/{RUN}.dvc"
-    pointer.write_text(pointer.read_text(encoding="utf-8").replace("bbc-news", json.dumps(HOSTILE)), encoding="utf-8")
+    pointer.write_text(
+        pointer.read_text(encoding="utf-8").replace("bbc-news", json.dumps(HOSTILE)), encoding="utf-8"
+    )
     promote(checkout, tag="`<b>|", since=HOSTILE, verdict={HOSTILE: HOSTILE})
     say(checkout, **dict.fromkeys(("intended_use", "limits", "data_licence", "model_licence"), HOSTILE))
     text = card.markdown(checkout, RUN)
     assert headings(text)[1:] == plain[1:]
-    tokens = [one for block in MarkdownIt("commonmark").enable("table").parse(text) for one in (block, *(block.children or []))]
+    tokens = [
+        one
+        for block in MarkdownIt("commonmark").enable("table").parse(text)
+        for one in (block, *(block.children or []))
+    ]
     assert not {one.type for one in tokens} & {"link_open", "image", "html_inline", "html_block", "em_open"}
     shown = [one.content for one in tokens if one.type == "inline"]
     assert len([one for one in shown if "e.example" in one]) == 13
     assert not re.search(r"https?://|www\.", text)
     said = "".join(one.content for one in tokens if one.type == "text" and one.content)
-    assert "<img src=x> [a](https://a.example) ![b](https://b.example) `c` | *d* https://e.example www.f.example" in said
+    assert (
+        "<img src=x> [a](https://a.example) ![b](https://b.example) `c` | *d* https://e.example www.f.example"
+        in said
+    )
 
 
 @pytest.mark.parametrize("kind", known_kinds())
 def test_lines_of_the_card_load_the_model_with_nothing_of_ours(kind: str, tmp_path: Path) -> None:
     run, given = "my-run", {"kind": kind, "options": tiny.OPTIONS[kind]}
     folder = tmp_path / "data" / run
-    ingest, pretrained = tiny.ingest_out(folder / "ingest" / "out", kind=kind), tiny.pretrained_for(kind, tmp_path / "pretrained")
-    stage.run("finetune", finetune.Inputs(ingest, pretrained), folder / "finetune", **given, **QUICK, freeze="none", pool_outputs=0)
+    ingest, pretrained = (
+        tiny.ingest_out(folder / "ingest" / "out", kind=kind),
+        tiny.pretrained_for(kind, tmp_path / "pretrained"),
+    )
+    stage.run(
+        "finetune",
+        finetune.Inputs(ingest, pretrained),
+        folder / "finetune",
+        **given,
+        **QUICK,
+        freeze="none",
+        pool_outputs=0,
+    )
     student = quantize.Inputs(ingest, folder / "finetune" / "out")
-    stage.run("quantize", student, folder / "quantize", **given, format="fp32", max_difference=1e-4, min_agreement=1.0)
+    stage.run(
+        "quantize",
+        student,
+        folder / "quantize",
+        **given,
+        format="fp32",
+        max_difference=1e-4,
+        min_agreement=1.0,
+    )
     for name in ("docs/ship.md", "requirements/tasks.lock"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(stage.ROOT / name, tmp_path / name)
@@ -172,11 +223,23 @@ def test_lines_of_the_card_load_the_model_with_nothing_of_ours(kind: str, tmp_pa
     rows = tables.read(ingest / "validation.parquet")
     told = {row["id"]: answer(own.raw_input(row)) for row in rows}
     row = next(row for row in rows if "\t" in told[row["id"]] or "](" in told[row["id"]])
-    entities = [f"{kind} {words}" for words, kind in re.findall(r"\[(.+?)\]\((\S+) [\d.]+\)", told[row["id"]])]
+    entities = [
+        f"{kind} {words}" for words, kind in re.findall(r"\[(.+?)\]\((\S+) [\d.]+\)", told[row["id"]])
+    ]
     (tmp_path / "cell.png").write_bytes(row.get("image", b""))
-    script = loading.split("```python\n")[1].split("```")[0].replace("Film stars gather for the Oscars", row.get("text", ""))
+    script = (
+        loading.split("```python\n")[1]
+        .split("```")[0]
+        .replace("Film stars gather for the Oscars", row.get("text", ""))
+    )
     without = "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'tasks']))\n"
-    done = subprocess.run([sys.executable, "-I", "-c", without + script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", without + script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.split("\n")[:-1] == (entities or [told[row["id"]].partition("\t")[0]])
     assert "`onnxruntime==" in loading
 
@@ -188,5 +251,12 @@ def test_faults_are_told_without_a_traceback(checkout: Path) -> None:
     with pytest.raises(DataError, match=f"data/{RUN}/benchmark/metrics.json: is not readable as JSON"):
         card.markdown(checkout, RUN)
     command = [sys.executable, "-m", "flows.retraining.record.card", "../x"]
-    done = subprocess.run(command, cwd=checkout, env={"PYTHONPATH": str(stage.ROOT)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=checkout,
+        env={"PYTHONPATH": str(stage.ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

@@ -1,4 +1,7 @@
-"""What nights leave: lines, a page in which nothing of the data is markup, a chart, and the spread of seeds that is kept."""
+"""What nights leave.
+
+Lines, a page in which nothing of the data is markup, a chart, and the spread of seeds that is kept.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,21 @@ JUDGED = {
 
 
 def entry(**changed: Any) -> history.Entry:
-    judged = {"frozen": JUDGED, "times_as_fast": {"median": 1.0, "quartile_1": 0.9, "quartile_3": 1.1}, "size_ratio": 1.0}
-    drop = {"name": "a.csv", "sha256": "0", "bytes": 10, "rows": 8, "taken": 7, "set_aside": {"no label": 1}, "fault": "", "shifts": []}
+    judged = {
+        "frozen": JUDGED,
+        "times_as_fast": {"median": 1.0, "quartile_1": 0.9, "quartile_3": 1.1},
+        "size_ratio": 1.0,
+    }
+    drop = {
+        "name": "a.csv",
+        "sha256": "0",
+        "bytes": 10,
+        "rows": 8,
+        "taken": 7,
+        "set_aside": {"no label": 1},
+        "fault": "",
+        "shifts": [],
+    }
     told = {
         "run": "a",
         "at": "2026-11-25T02:00:00+00:00",
@@ -41,8 +57,20 @@ def entry(**changed: Any) -> history.Entry:
         "version": 2,
         "files": [drop],
     }
-    told |= {"rows": {"arrived": 8, "taken": 7, "set_aside": 1}, "collected": 0, "waiting": 0, "seconds": 60.0}
-    return told | {"judgement": {**judged, "objections": [], "for_it": ["better"]}, "spread": {"seeds": 5, "deviation": 0.004}} | changed
+    told |= {
+        "rows": {"arrived": 8, "taken": 7, "set_aside": 1},
+        "collected": 0,
+        "waiting": 0,
+        "seconds": 60.0,
+    }
+    return (
+        told
+        | {
+            "judgement": {**judged, "objections": [], "for_it": ["better"]},
+            "spread": {"seeds": 5, "deviation": 0.004},
+        }
+        | changed
+    )
 
 
 def test_lines_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -91,18 +119,26 @@ def test_a_pull_request_mentions_nobody_and_refers_to_nothing(tmp_path: Path) ->
     announce.offer(tmp_path, "a", told, lambda _: None)
     text = (tmp_path / announce.PULL_REQUEST.format(run="a")).read_text(encoding="utf-8")
     assert "@" not in text
-    assert [line for line in text.splitlines() if "#" in line.replace("&#", "") and not line.startswith("#")] == []
+    assert [
+        line for line in text.splitlines() if "#" in line.replace("&#", "") and not line.startswith("#")
+    ] == []
     assert text.count("team") == 2
 
 
 def test_a_challenger_below_the_linear_baseline_is_told_so_in_bold() -> None:
     judged = {**entry()["judgement"], "baseline": f"baseline: {BELOW}: macro_f1 0.5"}
-    assert rf"**baseline: {BELOW}: macro\_f1 0.5**".replace(r"\_", "_") in history.page(entry(judgement=judged), [entry()])
+    assert rf"**baseline: {BELOW}: macro\_f1 0.5**".replace(r"\_", "_") in history.page(
+        entry(judgement=judged), [entry()]
+    )
 
 
 def test_chart_is_drawn_once_there_is_a_judgement(tmp_path: Path) -> None:
     assert not chart.draw([entry(judgement=None)], tmp_path / "x.png")
-    nights = [entry(judgement=None), entry(), entry(decision="refused", judgement={**entry()["judgement"], "fresh": JUDGED})]
+    nights = [
+        entry(judgement=None),
+        entry(),
+        entry(decision="refused", judgement={**entry()["judgement"], "fresh": JUDGED}),
+    ]
     assert chart.draw(nights, tmp_path / "x.png")
     with Image.open(tmp_path / "x.png") as picture:
         assert picture.size[0] > 500
@@ -121,6 +157,11 @@ def test_spread_is_kept_for_the_recipe_it_was_measured_of(tmp_path: Path) -> Non
     assert seed_spread.read(tmp_path, "a", recipe) is None
     seed_spread.write(tmp_path, "a", recipe, Spread(5, 0.004, {"tech": 0.01}), [0.8, 0.81])
     assert seed_spread.read(tmp_path, "a", recipe) == Spread(5, 0.004, {"tech": 0.01})
-    same = {**recipe, "seed": 3, "benchmark": {"rounds": 9}, "pretrain": {"source": {"folder": "models/champion-a"}, "steps": 0}}
+    same = {
+        **recipe,
+        "seed": 3,
+        "benchmark": {"rounds": 9},
+        "pretrain": {"source": {"folder": "models/champion-a"}, "steps": 0},
+    }
     assert seed_spread.read(tmp_path, "a", same) is not None
     assert seed_spread.read(tmp_path, "a", {**recipe, "prune": {"ffn": 256}}) is None

@@ -13,7 +13,15 @@ from flows.retraining.record import registry
 from tasks.core.errors import DataError
 
 CHAMPION = registry.Champion(
-    "a", 2, "2026-11-25T00:00:00+00:00", 1, "data/a/quantize/out", "0" * 32, None, "Ann <a@x>", "rolled back: wrong labels"
+    "a",
+    2,
+    "2026-11-25T00:00:00+00:00",
+    1,
+    "data/a/quantize/out",
+    "0" * 32,
+    None,
+    "Ann <a@x>",
+    "rolled back: wrong labels",
 )
 
 
@@ -34,6 +42,9 @@ def test_file_from_before_is_read(tmp_path: Path) -> None:
 
 def test_what_a_rollback_leaves_is_told() -> None:
     said = rollback._remains(3, False, ["arrived/1.jsonl"], "a")
-    assert "3 rows that the champions since had learned from went to quarantine: they are still in data/quarantine/a" in said
+    assert (
+        "3 rows that the champions since had learned from went to quarantine: they are still in "
+        "data/quarantine/a" in said
+    )
     assert "(arrived/1.jsonl) and so in DVC's cache and remote" in said
     assert "are collected again: they are still in data/collected/a" in rollback._remains(1, True, ["x"], "a")

@@ -32,14 +32,22 @@ def answers(rows: Sequence[dict[str, Any]], names: Sequence[str], wrong: Sequenc
 def compared(kind: str, wrong: tuple[Sequence[int], Sequence[int]], shown: bool = True) -> quality.Quality:
     rows, names = tiny.rows(80, kind=kind), tiny.NAMES[kind]
     a, b = (answers(rows, names, each, kind) for each in wrong)
-    found = quality.compare(load_kind(kind), a, b, {}, {row["id"]: row for row in rows} if shown else {}, TERMS)
+    found = quality.compare(
+        load_kind(kind), a, b, {}, {row["id"]: row for row in rows} if shown else {}, TERMS
+    )
     assert found is not None
     return found
 
 
 def test_rows_of_many_decisions_are_counted_as_rows_and_their_decisions_as_decisions() -> None:
     found = compared("text/tagging", (range(3), range(2, 12)))
-    assert (found.comparison.gained, found.comparison.lost, found.gained_rows, found.lost_rows, found.common) == (2, 9, 2, 9, 80)
+    assert (
+        found.comparison.gained,
+        found.comparison.lost,
+        found.gained_rows,
+        found.lost_rows,
+        found.common,
+    ) == (2, 9, 2, 9, 80)
     assert set(found.lost[0].cells) == {"right", "answer, A", "answer, B"}
 
 

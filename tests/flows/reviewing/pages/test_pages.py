@@ -42,8 +42,14 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
-        assert not any(name.startswith("on") or "url" in (value or "") for name, value in attrs if name == "style" or name.startswith("on"))
+        self.addresses += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")
+        ]
+        assert not any(
+            name.startswith("on") or "url" in (value or "")
+            for name, value in attrs
+            if name == "style" or name.startswith("on")
+        )
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
@@ -83,11 +89,15 @@ def test_markdown_shows_hostile_rows_as_they_are_and_they_do_nothing(hostile: Pl
     assert "![x](https://example.org/x.png)" in shown
     assert "@someone" not in done.stdout
     assert "\u202e" not in done.stdout
-    for line in (line for line in done.stdout.splitlines() if line.startswith("| <code>") or line.startswith("| 1 ")):
+    for line in (
+        line for line in done.stdout.splitlines() if line.startswith("| <code>") or line.startswith("| 1 ")
+    ):
         assert len(planted.cells(line)) in (3, 4, 5), line
 
 
-def test_html_shows_hostile_rows_as_they_are_and_names_no_other_host(hostile: Planted, tmp_path: Path) -> None:
+def test_html_shows_hostile_rows_as_they_are_and_names_no_other_host(
+    hostile: Planted, tmp_path: Path
+) -> None:
     hostile.diff("--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--out", str(tmp_path))
     text = (tmp_path / "review.html").read_text(encoding="utf-8")
     page = Elements(text)
@@ -95,9 +105,16 @@ def test_html_shows_hostile_rows_as_they_are_and_names_no_other_host(hostile: Pl
     assert all(one.startswith("data:image/png;base64,") for one in page.addresses)
     assert page.tags.count("img") == len(page.addresses) == 2
     assert "<script>alert(1)</script>" in "".join(page.words)
-    assert json.loads((tmp_path / "review.json").read_text(encoding="utf-8"))["runs"][RUN]["verdict"] == "worse"
+    assert (
+        json.loads((tmp_path / "review.json").read_text(encoding="utf-8"))["runs"][RUN]["verdict"] == "worse"
+    )
     pictures = {f"{RUN}-categories.png", f"{RUN}-quality-latency.png"}
-    assert {file.name for file in tmp_path.iterdir()} == {"review.md", "review.html", "review.json", *pictures}
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "review.md",
+        "review.html",
+        "review.json",
+        *pictures,
+    }
 
 
 @pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.NO_CHROMIUM)
@@ -114,16 +131,28 @@ def test_a_browser_shows_the_page_without_asking_any_host(hostile: Planted, tmp_
 
 
 def test_pictures_get_the_address_that_is_given(hostile: Planted) -> None:
-    said = hostile.diff("--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--pictures", "https://example.com/at/").stdout
+    said = hostile.diff(
+        "--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--pictures", "https://example.com/at/"
+    ).stdout
     assert f"](https://example.com/at/{RUN}-categories.png)" in said
-    assert "![" not in hostile.diff("--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--pictures", "none").stdout
+    assert (
+        "!["
+        not in hostile.diff("--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--pictures", "none").stdout
+    )
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_any_text_comes_out_as_the_same_text(text: str) -> None:
     cell = foreign(text)
-    page = Page("title", [Table(["head", "b"], [[cell, "1"]])], [Section(["run ", cell], [Items([["told: ", cell]])], aside=False)])
-    for written in (MarkdownIt("commonmark").enable("table").render(markdown.written(page)), web.written(page)):
+    page = Page(
+        "title",
+        [Table(["head", "b"], [[cell, "1"]])],
+        [Section(["run ", cell], [Items([["told: ", cell]])], aside=False)],
+    )
+    for written in (
+        MarkdownIt("commonmark").enable("table").render(markdown.written(page)),
+        web.written(page),
+    ):
         elements = Elements(written)
         assert "".join(elements.words).count(cell.text) == 3, written
         assert elements.addresses == []
@@ -132,7 +161,11 @@ def test_any_text_comes_out_as_the_same_text(text: str) -> None:
 def test_a_comment_that_would_be_too_long_leaves_the_last_details_out_and_says_so() -> None:
     rows: list[list[Line]] = [[foreign("word " * 40), str(at)] for at in range(150)]
     folded = [Section(f"part {at}", [Table(["row", "at"], rows)]) for at in range(4)]
-    page = Page("title", [Paragraph("the verdict")], [Section("run", [Paragraph(Text("told", "strong")), *folded], aside=False)])
+    page = Page(
+        "title",
+        [Paragraph("the verdict")],
+        [Section("run", [Paragraph(Text("told", "strong")), *folded], aside=False)],
+    )
     written = markdown.written(page)
     assert len(written) <= markdown.MOST
     assert "part 0" in written

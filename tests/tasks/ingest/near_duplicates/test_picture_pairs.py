@@ -37,7 +37,10 @@ def test_copies_are_twins_and_other_pictures_are_not(copied: Callable[[Image.Ima
 
 
 def test_the_same_shape_in_another_colour_is_no_twin() -> None:
-    red, green = (Image.merge("RGB", [GREY if band == bright else Image.new("L", GREY.size, 40) for band in range(3)]) for bright in (0, 1))
+    red, green = (
+        Image.merge("RGB", [GREY if band == bright else Image.new("L", GREY.size, 40) for band in range(3)])
+        for bright in (0, 1)
+    )
     assert near([encoded(red), encoded(green)], 0.9) == [0, 1]
 
 

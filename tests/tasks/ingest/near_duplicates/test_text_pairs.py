@@ -1,4 +1,7 @@
-"""Near duplicates: found as an exhaustive comparison finds them, the same each time, whatever stands beside them."""
+"""Near duplicates.
+
+Found as an exhaustive comparison finds them, the same each time, whatever stands beside them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,16 @@ import random
 
 import pytest
 
-from tasks.ingest.near_duplicates.text_pairs import BLOCK, CROWDED, NEIGHBOURS, PIECE, Sets, _pieces, groups, likeness
+from tasks.ingest.near_duplicates.text_pairs import (
+    BLOCK,
+    CROWDED,
+    NEIGHBOURS,
+    PIECE,
+    Sets,
+    _pieces,
+    groups,
+    likeness,
+)
 
 
 def texts(count: int, seed: int) -> list[str]:
@@ -65,9 +77,13 @@ def test_texts_in_the_same_template_are_compared_whole(share: float) -> None:
 
 
 def test_texts_that_share_a_template_are_no_candidates_of_each_other() -> None:
-    """Through the template alone no two texts meet: what is compared grows with the number of texts, not with its square."""
+    """Through the template alone no two texts meet.
+
+    What is compared grows with the number of texts, not with its square.
+    """
     template = (
-        "<html><head><style>p{color:red}</style></head><body><div class='msg' style='font-family:Arial'><p>%s</p></div></body></html>"
+        "<html><head><style>p{color:red}</style></head><body><div class='msg' "
+        "style='font-family:Arial'><p>%s</p></div></body></html>"
     )
     draw = random.Random(6)
     words = ["".join(draw.choices("abcdefghijklmnop", k=draw.randint(2, 8))) for _ in range(2000)]
@@ -78,7 +94,10 @@ def test_texts_that_share_a_template_are_no_candidates_of_each_other() -> None:
 
 def test_texts_that_are_nearly_all_template_are_one_group_from_bounded_comparisons_and_counted() -> None:
     count, draw = 2 * CROWDED, random.Random(7)
-    template = "Thank you for your message. We will answer it within two working days. Your support team in Lisbon. Code "
+    template = (
+        "Thank you for your message. We will answer it within two working days. Your support team in "
+        "Lisbon. Code "
+    )
     data = [template + "".join(draw.choices("abcdefghijklmnop", k=6)) for _ in range(count)]
     found = likeness(data, 0.8)
     pairs = list(found.pairs)

@@ -25,7 +25,12 @@ def task(*results: list[Any], **more: Any) -> dict[str, Any]:
 
 
 def labelled(start: int, end: int, *labels: str) -> dict[str, Any]:
-    return {"value": {"start": start, "end": end, "text": "", "labels": [*labels]}, "from_name": "ner", "to_name": "text", "type": "labels"}
+    return {
+        "value": {"start": start, "end": end, "text": "", "labels": [*labels]},
+        "from_name": "ner",
+        "to_name": "text",
+        "type": "labels",
+    }
 
 
 def chosen(*choices: str) -> dict[str, Any]:
@@ -35,16 +40,35 @@ def chosen(*choices: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("tool", "one", "column"),
     [
-        ("doccano", {"text": "Ada sleeps", "entities": [{"id": 7, "label": "person", "start_offset": 0, "end_offset": 3}]}, "entities"),
+        (
+            "doccano",
+            {
+                "text": "Ada sleeps",
+                "entities": [{"id": 7, "label": "person", "start_offset": 0, "end_offset": 3}],
+            },
+            "entities",
+        ),
         ("Label Studio (JSON)", task([labelled(0, 3, "person")]), "ner"),
-        ("Label Studio (JSON-MIN)", {"text": "Ada sleeps", "who": [{"start": 0, "end": 3, "text": "Ada", "labels": ["person"]}]}, "who"),
-        ("Prodigy", {"text": "Ada sleeps", "spans": [{**SPAN, "token_start": 0, "token_end": 0}], "answer": "accept"}, "spans"),
+        (
+            "Label Studio (JSON-MIN)",
+            {"text": "Ada sleeps", "who": [{"start": 0, "end": 3, "text": "Ada", "labels": ["person"]}]},
+            "who",
+        ),
+        (
+            "Prodigy",
+            {"text": "Ada sleeps", "spans": [{**SPAN, "token_start": 0, "token_end": 0}], "answer": "accept"},
+            "spans",
+        ),
     ],
 )
-def test_spans_of_every_tool_have_one_form(tmp_path: Path, tool: str, one: dict[str, Any], column: str) -> None:
+def test_spans_of_every_tool_have_one_form(
+    tmp_path: Path, tool: str, one: dict[str, Any], column: str
+) -> None:
     raw = read(tmp_path, [one, one])
     assert [row.values["text"] for row in raw.rows] == ["Ada sleeps"] * 2
-    assert {json.dumps(json.loads(str(row.values[name]))) for row in raw.rows for name in (column, "spans")} == {json.dumps([SPAN])}
+    assert {
+        json.dumps(json.loads(str(row.values[name]))) for row in raw.rows for name in (column, "spans")
+    } == {json.dumps([SPAN])}
     assert raw.notes[0].remarks == {f"read as an export of {tool}": 2}
 
 
@@ -57,11 +81,20 @@ def test_spacy_pairs_and_categories_are_rows(tmp_path: Path) -> None:
 
 def test_prodigy_rows_that_were_not_accepted_are_counted_and_no_rows(tmp_path: Path) -> None:
     rows = [{"text": "a", "label": "x", "answer": answer} for answer in ("accept", "reject", "ignore")]
-    choice = {"text": "b", "options": [{"id": "y", "text": "Y"}], "accept": ["y"], "answer": "accept", "tokens": [{"text": "b", "id": 0}]}
+    choice = {
+        "text": "b",
+        "options": [{"id": "y", "text": "Y"}],
+        "accept": ["y"],
+        "answer": "accept",
+        "tokens": [{"text": "b", "id": 0}],
+    }
     raw = read(tmp_path, [*rows, choice])
     assert [(row.line, row.values["label"]) for row in raw.rows] == [(1, "x"), (4, '["y"]')]
     assert raw.rows[1].values["tokens"] == '["b"]'
-    assert [(one.line, one.reason.partition(":")[0]) for one in raw.rejected] == [(2, "answer not accepted"), (3, "answer not accepted")]
+    assert [(one.line, one.reason.partition(":")[0]) for one in raw.rejected] == [
+        (2, "answer not accepted"),
+        (3, "answer not accepted"),
+    ]
 
 
 def test_a_column_called_answer_with_other_values_is_data(tmp_path: Path) -> None:
@@ -103,7 +136,13 @@ def test_label_studio_pictures_keep_the_name_that_was_uploaded(tmp_path: Path) -
 
 def test_relations_are_left_out_and_told(tmp_path: Path) -> None:
     entity = {"id": 7, "label": "person", "start_offset": 0, "end_offset": 3}
-    raw = read(tmp_path, [{"text": "Ada", "entities": [entity], "relations": [{"from_id": 7}]}, {"text": "Bo", "entities": []}])
+    raw = read(
+        tmp_path,
+        [
+            {"text": "Ada", "entities": [entity], "relations": [{"from_id": 7}]},
+            {"text": "Bo", "entities": []},
+        ],
+    )
     assert raw.notes[0].remarks == {"read as an export of doccano": 1, "relations left out": 1}
     assert len(raw.rows) == 2
 

@@ -43,7 +43,16 @@ def put(raw: Path, *names: str) -> None:
 
 
 def test_class_folders_of_images_give_names_and_labels(tmp_path: Path) -> None:
-    put(tmp_path, "train/Bag/1.png", "train/Bag/2.JPG", "train/Bag/3.png", "test/Coat/1.webp", "top.png", "train/LICENSE.txt", "a.xyz")
+    put(
+        tmp_path,
+        "train/Bag/1.png",
+        "train/Bag/2.JPG",
+        "train/Bag/3.png",
+        "test/Coat/1.webp",
+        "top.png",
+        "train/LICENSE.txt",
+        "a.xyz",
+    )
     raw = read(tmp_path, True)
     assert [(row.file, row.line, row.values) for row in raw.rows] == [
         (name, 1, {"image": name, "label": name.split("/")[1]})
@@ -53,7 +62,9 @@ def test_class_folders_of_images_give_names_and_labels(tmp_path: Path) -> None:
         ("test/Coat/", "webp (1)", 1),
         ("train/Bag/", "png (2), jpg (1)", 3),
     ]
-    assert [(one.file, one.reason.split(":")[0]) for one in raw.rejected] == [("top.png", "image without a label")]
+    assert [(one.file, one.reason.split(":")[0]) for one in raw.rejected] == [
+        ("top.png", "image without a label")
+    ]
     assert raw.ignored == ["a.xyz", "train/LICENSE.txt"]
 
 
@@ -80,7 +91,9 @@ def test_images_without_any_label_are_no_data(tmp_path: Path) -> None:
 
 def test_text_in_the_folder_unlabelled_is_no_row(tmp_path: Path) -> None:
     (tmp_path / "unlabelled").mkdir()
-    (tmp_path / "unlabelled" / "news.txt").write_bytes("First line.\n\nZweite Zeile, schön.\n".encode("iso-8859-1"))
+    (tmp_path / "unlabelled" / "news.txt").write_bytes(
+        "First line.\n\nZweite Zeile, schön.\n".encode("iso-8859-1")
+    )
     (tmp_path / "a.csv").write_text("text,label\nx,1\n")
     raw = read(tmp_path, header=True)
     assert [row.values for row in raw.rows] == [{"text": "x", "label": "1"}]
@@ -105,25 +118,47 @@ def test_text_in_the_folder_unlabelled_is_no_row(tmp_path: Path) -> None:
         (["disc/monday/1.png", "disc/2.png"], ["disc", "disc"]),
     ],
 )
-def test_label_is_the_first_folder_below_the_root(tmp_path: Path, names: list[str], labels: list[str]) -> None:
+def test_label_is_the_first_folder_below_the_root(
+    tmp_path: Path, names: list[str], labels: list[str]
+) -> None:
     put(tmp_path, *names)
-    assert {row.file: row.values["label"] for row in read(tmp_path, True).rows} == dict(zip(names, labels, strict=True))
+    assert {row.file: row.values["label"] for row in read(tmp_path, True).rows} == dict(
+        zip(names, labels, strict=True)
+    )
 
 
 def test_labels_of_what_arrived_are_found_as_those_of_the_start(tmp_path: Path) -> None:
-    put(tmp_path, "pics/disc/1.png", "pics/box/2.png", "arrived/disc/monday/3.png", "arrived/pics/box/4.png", "arrived/train/box/new/5.png")
-    found = {row.file: row.values["label"] for row in read(tmp_path, True).rows if row.file.startswith("arrived/")}
+    put(
+        tmp_path,
+        "pics/disc/1.png",
+        "pics/box/2.png",
+        "arrived/disc/monday/3.png",
+        "arrived/pics/box/4.png",
+        "arrived/train/box/new/5.png",
+    )
+    found = {
+        row.file: row.values["label"] for row in read(tmp_path, True).rows if row.file.startswith("arrived/")
+    }
     assert list(found.values()) == ["disc", "box", "box"]
 
 
 def test_nothing_that_was_not_read_stays_unsaid(tmp_path: Path) -> None:
     put(
-        tmp_path, "disc/mon/1.PNG", "disc/2.jfif", "box/3.avif", "box/4.HEIC", "box/5.heic", "box/Makefile", ".cache/6.png", "box/.DS_Store"
+        tmp_path,
+        "disc/mon/1.PNG",
+        "disc/2.jfif",
+        "box/3.avif",
+        "box/4.HEIC",
+        "box/5.heic",
+        "box/Makefile",
+        ".cache/6.png",
+        "box/.DS_Store",
     )
     raw = read(tmp_path, True)
     assert len(raw.rows) == 3
     assert unread.told(tmp_path, raw.rows, raw.ignored, (), ["image"]) == [
-        "5 files not read: 2 .heic (box/4.HEIC, box/5.heic), 2 hidden (.cache/6.png, box/.DS_Store), 1 without ending (box/Makefile)",
+        "5 files not read: 2 .heic (box/4.HEIC, box/5.heic), 2 hidden (.cache/6.png, box/.DS_Store), 1 "
+        "without ending (box/Makefile)",
         "folders below class folders are no labels (disc/mon); the labels are box, disc",
     ]
 
@@ -132,12 +167,16 @@ def test_pictures_that_no_table_names_are_told(tmp_path: Path) -> None:
     put(tmp_path, "t/a/1.png", "t/a/2.png", "b.png")
     (tmp_path / "t" / "a.csv").write_text("path,label\na\\1.png,x\n")
     raw = read(tmp_path, True)
-    assert unread.told(tmp_path, raw.rows, raw.ignored, (), ["path"]) == ["2 files not read: 2 .png (b.png, t/a/2.png)"]
+    assert unread.told(tmp_path, raw.rows, raw.ignored, (), ["path"]) == [
+        "2 files not read: 2 .png (b.png, t/a/2.png)"
+    ]
 
 
 def test_endings_are_all_those_of_the_formats_that_are_decoded() -> None:
     Image.init()
-    assert {ending for ending, name in Image.registered_extensions().items() if name in {*images.FORMATS, "MPO"}} == class_folders.IMAGES
+    assert {
+        ending for ending, name in Image.registered_extensions().items() if name in {*images.FORMATS, "MPO"}
+    } == class_folders.IMAGES
     assert set(images.FORMATS) <= set(Image.OPEN)
     assert features.check("avif")
     assert features.check("webp")

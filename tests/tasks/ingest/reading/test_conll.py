@@ -58,8 +58,16 @@ UNIVERSAL = """\
 def test_universal_dependencies_are_read_by_the_names_of_their_columns(tmp_path: Path, name: str) -> None:
     raw = read(tmp_path, UNIVERSAL, name)
     row = raw.rows[0].values
-    assert (row["form"], row["2"], row["misc"], row["10"]) == ("de le Rhin", "de le Rhin", "O O B-river", "O O B-river")
-    assert raw.notes[0].remarks == {"comment lines left out": 2, "lines of multiword tokens and empty nodes left out": 2}
+    assert (row["form"], row["2"], row["misc"], row["10"]) == (
+        "de le Rhin",
+        "de le Rhin",
+        "O O B-river",
+        "O O B-river",
+    )
+    assert raw.notes[0].remarks == {
+        "comment lines left out": 2,
+        "lines of multiword tokens and empty nodes left out": 2,
+    }
 
 
 def test_named_columns_of_universal_dependencies(tmp_path: Path) -> None:
@@ -77,7 +85,9 @@ def test_named_columns_of_universal_dependencies(tmp_path: Path) -> None:
         ("# text = the Rhine flows\nflows\tO\n", "flows", 1),
     ],
 )
-def test_a_word_that_begins_like_a_comment_is_none(tmp_path: Path, text: str, words: str, comments: int) -> None:
+def test_a_word_that_begins_like_a_comment_is_none(
+    tmp_path: Path, text: str, words: str, comments: int
+) -> None:
     raw = read(tmp_path, text)
     assert ([row.values["1"] for row in raw.rows], raw.rejected) == ([words], [])
     assert raw.notes[0].remarks.get("comment lines left out", 0) == comments
@@ -93,7 +103,9 @@ def test_words_may_hold_spaces_that_part_nothing(tmp_path: Path, tab: str) -> No
 def test_a_damaged_line_changes_nothing_in_how_the_others_are_read(tmp_path: Path) -> None:
     good = "".join(UNIVERSAL.replace("Rhin", f"Rhin{number}") for number in range(5))
     universal = read(tmp_path, good + "torn\n\n", "a.conllu")
-    assert [row.values.get("form") for row in universal.rows] == [f"de le Rhin{number}" for number in range(5)]
+    assert [row.values.get("form") for row in universal.rows] == [
+        f"de le Rhin{number}" for number in range(5)
+    ]
     (tmp_path / "a.conllu").unlink()
     plain = read(tmp_path, "1\u00a0000\tB-sum\nok\tO\n\ntorn\nword\tO\n")
     assert [row.values["1"] for row in plain.rows] == ["1_000 ok"]

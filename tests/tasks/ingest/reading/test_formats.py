@@ -67,7 +67,10 @@ def zstd(content: bytes) -> bytes:
         ("a.json", b"\xef\xbb\xbf" * 2 + json.dumps(ROWS).encode()),
         ("a.json", json.dumps({"text": {"0": "foo", "1": "bar"}, "label": {"0": "x", "1": "y"}})),
         ("a.json", json.dumps({"7": ROWS[0], "9": ROWS[1]})),
-        ("a.json", json.dumps({"columns": ["text", "label"], "index": [0, 1], "data": [["foo", "x"], ["bar", "y"]]})),
+        (
+            "a.json",
+            json.dumps({"columns": ["text", "label"], "index": [0, 1], "data": [["foo", "x"], ["bar", "y"]]}),
+        ),
         ("a.json", json.dumps({"schema": {"fields": [{"name": "text"}]}, "data": ROWS})),
         ("a.json", json.dumps({"version": "1.0", "data": ROWS})),
         ("a.json", json.dumps([ROWS[0]]) + json.dumps([ROWS[1]])),
@@ -100,7 +103,9 @@ def test_what_is_not_read_is_named_with_what_to_do(tmp_path: Path) -> None:
     raw = read(tmp_path, "a.csv", CSV)
     assert raw.ignored == ["b.xlsx", "c.txt", "d.zip", "e.parquet.gz"]
     (tmp_path / "a.csv").unlink()
-    with pytest.raises(DataError, match=r"holds only b\.xlsx \(save it as CSV\), c\.txt, d\.zip \(unpack it\)"):
+    with pytest.raises(
+        DataError, match=r"holds only b\.xlsx \(save it as CSV\), c\.txt, d\.zip \(unpack it\)"
+    ):
         raw_folder.read(tmp_path, header=True)
 
 
@@ -116,11 +121,17 @@ def test_what_is_not_read_is_named_with_what_to_do(tmp_path: Path) -> None:
             json.dumps({"train": ROWS, "test": ROWS}),
             "holds rows below `train`, `test`; put those of each key into a file of its own",
         ),
-        ("a.json", json.dumps({"columns": ["a", "b"], "data": [[1]]}), "has a row of 1 values where there are 2 columns"),
+        (
+            "a.json",
+            json.dumps({"columns": ["a", "b"], "data": [[1]]}),
+            "has a row of 1 values where there are 2 columns",
+        ),
         ("a.json", json.dumps({"columns": ["a", "a"], "data": [[1, 2]]}), "names a column twice"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_one_fault(tmp_path: Path, name: str, content: bytes | str, said: str) -> None:
+def test_a_file_that_cannot_be_read_is_one_fault(
+    tmp_path: Path, name: str, content: bytes | str, said: str
+) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, name, content)
     assert said in str(caught.value)
@@ -134,7 +145,10 @@ def test_a_column_named_twice_is_refused_in_parquet_and_arrow(tmp_path: Path) ->
         writer.write_table(table)
     with pytest.raises(DataError) as caught:
         raw_folder.read(tmp_path, header=True)
-    assert [fault.partition(";")[0] for fault in caught.value.faults] == ["a.parquet: names `label` twice", "b.arrow: names `label` twice"]
+    assert [fault.partition(";")[0] for fault in caught.value.faults] == [
+        "a.parquet: names `label` twice",
+        "b.arrow: names `label` twice",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +162,10 @@ def test_a_column_named_twice_is_refused_in_parquet_and_arrow(tmp_path: Path) ->
         ("7", ["is no JSON object"]),
         (
             '[{"a": b}, {"a": 2}]',
-            ["is no JSON (Expecting value, sign 8); all 19 signs up to the next line that begins an object are left out"],
+            [
+                "is no JSON (Expecting value, sign 8); all 19 signs up to the next line that begins an "
+                "object are left out"
+            ],
         ),
     ],
 )
@@ -183,12 +200,17 @@ ARRAYS: list[tuple[pa.Array, list[str | bytes]]] = [
     (pa.array([{"a": 1}, None]), ['{"a": 1}', ""]),
     (pa.array([[("k", 1)], None], pa.map_(pa.string(), pa.int64())), ['[["k", 1]]', ""]),
     (pa.nulls(2), ["", ""]),
-    (pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16, None], pa.binary(16))), ["30303030-3030-3030-3030-303030303030", ""]),
+    (
+        pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"0" * 16, None], pa.binary(16))),
+        ["30303030-3030-3030-3030-303030303030", ""],
+    ),
 ]
 
 
 @pytest.mark.parametrize(("column", "expected"), ARRAYS, ids=[str(column.type) for column, _ in ARRAYS])
-def test_every_type_of_a_column_is_text_and_nothing_missing_is(tmp_path: Path, column: pa.Array, expected: list[str | bytes]) -> None:
+def test_every_type_of_a_column_is_text_and_nothing_missing_is(
+    tmp_path: Path, column: pa.Array, expected: list[str | bytes]
+) -> None:
     pq.write_table(pa.table({"v": column}), tmp_path / "a.parquet")
     feather.write_feather(pa.table({"v": column}), tmp_path / "b.feather")
     assert [row.values["v"] for row in raw_folder.read(tmp_path, header=True).rows] == expected * 2
@@ -240,7 +262,9 @@ def test_numbers_of_classes_are_named_in_a_column_of_floats(tmp_path: Path) -> N
     """Which pandas makes of whole numbers where some are missing."""
     features = {"info": {"features": {"label": {"names": ["b", "a"], "_type": "ClassLabel"}}}}
     table = pa.table({"label": pa.array([0.0, 1.0, -1.0, None, float("nan")])})
-    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps(features)}), tmp_path / "a.parquet")
+    pq.write_table(
+        table.replace_schema_metadata({"huggingface": json.dumps(features)}), tmp_path / "a.parquet"
+    )
     assert [row["label"] for row in values(raw_folder.read(tmp_path, header=True))] == ["b", "a", "", "", ""]
 
 
@@ -253,7 +277,9 @@ def test_the_number_of_no_class_is_not_a_label(tmp_path: Path) -> None:
             }
         }
     }
-    table = pa.table({"label": [1, 2], "old": [[0], [5]]}).replace_schema_metadata({"huggingface": json.dumps(names)})
+    table = pa.table({"label": [1, 2], "old": [[0], [5]]}).replace_schema_metadata(
+        {"huggingface": json.dumps(names)}
+    )
     pq.write_table(table, tmp_path / "a.parquet")
     first, second = values(raw_folder.read(tmp_path, header=True))
     assert first == {"label": "y", "old": '["z"]'}
@@ -308,7 +334,9 @@ except DataError as error:
 @pytest.mark.parametrize("make", [_headline, _often, _rows, _short_lines, _objects, _long_list])
 def test_a_small_file_that_unpacks_to_much_costs_little(tmp_path: Path, make: Callable[[Path], Any]) -> None:
     make(tmp_path)
-    done = subprocess.run([sys.executable, "-c", CHILD, str(tmp_path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path)], capture_output=True, text=True, check=True
+    )
     cost, _, said = done.stdout.partition(" ")
     assert "unpacks to more than 67,108,864 bytes, over 100 times its size" in said
     assert float(cost) < 150
@@ -340,6 +368,10 @@ print(outcomes == {True, "fault"})
 def test_no_damaged_byte_ends_the_process(tmp_path: Path, name: str) -> None:
     """pyarrow aborts on some, where it trusts what the file says of itself."""
     table = pa.Table.from_pylist([{"text": f"text {n}", "label": ["x"], "n": n / 3} for n in range(20)])
-    pq.write_table(table, tmp_path / name) if name.endswith("parquet") else feather.write_feather(table, tmp_path / name)
-    done = subprocess.run([sys.executable, "-c", DAMAGE, str(tmp_path / name)], capture_output=True, text=True, check=False)
+    pq.write_table(table, tmp_path / name) if name.endswith("parquet") else feather.write_feather(
+        table, tmp_path / name
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", DAMAGE, str(tmp_path / name)], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stdout.strip()) == (0, "True")

@@ -69,8 +69,16 @@ ONES = header(2) + b"\1\1"
     [
         (GOOD, None, "has no labels beside it"),
         (GOOD, header(3) + b"\1\1\1", "has 2 images and train-labels-idx1-ubyte has 3 labels"),
-        (header(2, 2, 3, kind=13) + PIXELS, ONES, "begins with 0, 13, 3; 0, 8 (unsigned bytes), 3 (dimensions) is allowed"),
-        (GOOD, header(2, 1) + b"\1\1", "its labels, train-labels-idx1-ubyte: is no idx file that can be read: begins with 0, 8, 2"),
+        (
+            header(2, 2, 3, kind=13) + PIXELS,
+            ONES,
+            "begins with 0, 13, 3; 0, 8 (unsigned bytes), 3 (dimensions) is allowed",
+        ),
+        (
+            GOOD,
+            header(2, 1) + b"\1\1",
+            "its labels, train-labels-idx1-ubyte: is no idx file that can be read: begins with 0, 8, 2",
+        ),
         (GOOD[:-1], ONES, "is truncated"),
         (GOOD[:10], ONES, "is truncated"),
         (GOOD, ONES[:-1], "its labels, train-labels-idx1-ubyte: is truncated"),
@@ -128,4 +136,7 @@ def test_more_images_than_the_file_can_be_worth_are_refused_by_the_header(tmp_pa
     count = 3_000_000
     put(tmp_path, header(count, 1, 1) + bytes(count), header(count) + bytes(count), ".gz")
     (told,) = faults(tmp_path)
-    assert "promises 3,000,000 × 1 × 1 bytes; sides of 1 to 10,000 and 67,108,864 bytes in all are allowed" in told
+    assert (
+        "promises 3,000,000 × 1 × 1 bytes; sides of 1 to 10,000 and 67,108,864 bytes in all are allowed"
+        in told
+    )

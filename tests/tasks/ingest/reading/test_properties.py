@@ -1,4 +1,5 @@
-"""What holds for any rows in any format, and for any bytes: no row is lost uncounted, values come back, faults are ours.
+"""What holds for any rows in any format, and for any bytes: no row is lost uncounted, values come back,
+faults are ours.
 
 `SLIPWAY_EXAMPLES=5000` runs a longer campaign, with other examples each time.
 """
@@ -39,13 +40,20 @@ QUICK = settings(
 )
 Rows = list[dict[str, Any]]
 
-# A byte order mark at the begin of a line is no part of a text; lone halves of characters cannot be written in UTF-8.
+# A byte order mark at the begin of a line is no part of a text; lone halves of characters cannot be written
+# in UTF-8.
 SIGNS = st.characters(exclude_categories=["Cs"], exclude_characters="\0\r\ufeff")
 TEXTS = st.text(SIGNS, max_size=20)
 WORDS = st.text(
-    st.characters(exclude_categories=["Cs", "Cc", "Cf", "Cn", "Zs", "Zl", "Zp"], exclude_characters="#\ufeff"), min_size=1, max_size=8
+    st.characters(
+        exclude_categories=["Cs", "Cc", "Cf", "Cn", "Zs", "Zl", "Zp"], exclude_characters="#\ufeff"
+    ),
+    min_size=1,
+    max_size=8,
 )
-TABLES: st.SearchStrategy[Rows] = st.lists(st.fixed_dictionaries({"text": TEXTS, "label": TEXTS}), min_size=1, max_size=8)
+TABLES: st.SearchStrategy[Rows] = st.lists(
+    st.fixed_dictionaries({"text": TEXTS, "label": TEXTS}), min_size=1, max_size=8
+)
 
 
 def read(name: str, content: bytes, header: bool = True) -> raw_folder.Raw:
@@ -77,7 +85,11 @@ def _pandas(orient: str) -> Callable[[Rows], bytes]:
     def write(rows: Rows) -> bytes:
         numbered = {str(at): row for at, row in enumerate(rows)}
         columns = {name: {at: row[name] for at, row in numbered.items()} for name in rows[0]}
-        split = {"columns": [*rows[0]], "index": [*numbered], "data": [[row[name] for name in rows[0]] for row in rows]}
+        split = {
+            "columns": [*rows[0]],
+            "index": [*numbered],
+            "data": [[row[name] for name in rows[0]] for row in rows],
+        }
         return json.dumps({"columns": columns, "index": numbered, "split": split}[orient]).encode()
 
     return write
@@ -123,13 +135,16 @@ def test_every_format_gives_the_rows_back(way: str, rows: Rows) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "delimiter", "pack"), [("a.csv", ",", bytes), ("a.tsv.gz", "\t", gzip.compress), ("a.csv.bz2", ";", bz2.compress)]
+    ("name", "delimiter", "pack"),
+    [("a.csv", ",", bytes), ("a.tsv.gz", "\t", gzip.compress), ("a.csv.bz2", ";", bz2.compress)],
 )
 @QUICK
 @given(rows=st.lists(st.fixed_dictionaries({"text": WORDS, "label": WORDS}), min_size=1, max_size=8))
 @example(rows=[{"text": "sep=;", "label": "b"}])
 @example(rows=[{"text": "a,b;c|d", "label": "'"}])
-def test_quoted_tables_give_the_rows_back(name: str, delimiter: str, pack: Callable[[bytes], bytes], rows: Rows) -> None:
+def test_quoted_tables_give_the_rows_back(
+    name: str, delimiter: str, pack: Callable[[bytes], bytes], rows: Rows
+) -> None:
     file = io.StringIO()
     table = csv.DictWriter(file, ["text", "label"], delimiter=delimiter, quoting=csv.QUOTE_ALL)
     table.writeheader()
@@ -156,7 +171,10 @@ def test_tables_lose_no_line_uncounted(rows: Rows) -> None:
 def test_sentences_come_back(separator: str, sentences: list[list[tuple[str, str]]]) -> None:
     text = "\n\n".join("\n".join(separator.join(columns) for columns in sentence) for sentence in sentences)
     raw = read("a.conll", text.encode())
-    held = [[*zip(str(row.values["1"]).split(" "), str(row.values["2"]).split(" "), strict=True)] for row in raw.rows]
+    held = [
+        [*zip(str(row.values["1"]).split(" "), str(row.values["2"]).split(" "), strict=True)]
+        for row in raw.rows
+    ]
     assert (held, raw.rejected) == (sentences, [])
 
 
@@ -171,16 +189,28 @@ JSONS = st.recursive(
 @QUICK
 @given(found=st.lists(JSONS, min_size=2, max_size=6))
 def test_every_value_of_json_is_a_row_or_set_aside(name: str, found: list[Any]) -> None:
-    raw = read(name, "".join(json.dumps(one) + "\n" for one in found if not isinstance(one, list) or name == "a.jsonl").encode() or b"{}{}")
+    raw = read(
+        name,
+        "".join(
+            json.dumps(one) + "\n" for one in found if not isinstance(one, list) or name == "a.jsonl"
+        ).encode()
+        or b"{}{}",
+    )
     count = sum(not isinstance(one, list) or name == "a.jsonl" for one in found)
     if count > 1:
         assert len(raw.rows) + len(raw.rejected) == count
-    assert all("NaN" not in row.values.values() and "nan" not in row.values.values() for row in raw.rows if "nan" not in str(found))
+    assert all(
+        "NaN" not in row.values.values() and "nan" not in row.values.values()
+        for row in raw.rows
+        if "nan" not in str(found)
+    )
 
 
 # -- any bytes --
 
-NAMES = [f"a{suffix}" for suffix in raw_folder.SUFFIXES] + [f"a{suffix}{end}" for suffix in (".csv", ".json") for end in packed.OPENERS]
+NAMES = [f"a{suffix}" for suffix in raw_folder.SUFFIXES] + [
+    f"a{suffix}{end}" for suffix in (".csv", ".json") for end in packed.OPENERS
+]
 BEGINS = [
     b"",
     b"PAR1",
@@ -209,7 +239,9 @@ def test_any_bytes_are_rows_or_a_fault_of_ours(name: str, begin: bytes, rest: by
 @pytest.mark.parametrize(("name", "write"), [("a.parquet", _parquet), ("a.feather", _feather)])
 @QUICK
 @given(at=st.floats(0, 0.999), byte=st.integers(0, 255), cut=st.booleans())
-def test_damaged_columns_are_rows_or_a_fault_of_ours(name: str, write: Callable[[Rows], bytes], at: float, byte: int, cut: bool) -> None:
+def test_damaged_columns_are_rows_or_a_fault_of_ours(
+    name: str, write: Callable[[Rows], bytes], at: float, byte: int, cut: bool
+) -> None:
     content = bytearray(write([{"text": f"text {n}", "label": ["x"], "n": n / 3} for n in range(20)]))
     place = int(at * len(content))
     content[place] = byte

@@ -44,7 +44,10 @@ def test_formats_give_the_same_rows(tmp_path: Path, name: str, content: str) -> 
 
 
 def test_parquet_gives_text_for_every_type(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"text": ["foo", None], "n": [1, 2], "ok": [True, False], "bytes": [b"a", b"b"]}), tmp_path / "a.parquet")
+    pq.write_table(
+        pa.table({"text": ["foo", None], "n": [1, 2], "ok": [True, False], "bytes": [b"a", b"b"]}),
+        tmp_path / "a.parquet",
+    )
     assert values(tmp_path) == [
         {"text": "foo", "n": "1", "ok": "true", "bytes": b"a"},
         {"text": "", "n": "2", "ok": "false", "bytes": b"b"},
@@ -55,7 +58,11 @@ def test_parquet_gives_text_for_every_type(tmp_path: Path) -> None:
 def test_parquet_gives_the_bytes_of_images_as_the_hub_stores_them(tmp_path: Path) -> None:
     images = [{"bytes": b"\x89PNG", "path": None}, {"bytes": None, "path": "a/b.png"}, None]
     pq.write_table(pa.table({"image": images, "box": [{"x": 1}, {"x": 2}, None]}), tmp_path / "a.parquet")
-    assert values(tmp_path) == [{"image": b"\x89PNG", "box": '{"x": 1}'}, {"image": "a/b.png", "box": '{"x": 2}'}, {"image": "", "box": ""}]
+    assert values(tmp_path) == [
+        {"image": b"\x89PNG", "box": '{"x": 1}'},
+        {"image": "a/b.png", "box": '{"x": 2}'},
+        {"image": "", "box": ""},
+    ]
 
 
 def test_what_the_hub_library_writes_is_read(tmp_path: Path) -> None:
@@ -67,7 +74,10 @@ def test_what_the_hub_library_writes_is_read(tmp_path: Path) -> None:
 
 def test_lines_are_numbered_as_an_editor_does(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text,label\n\n"two\nlines",x\nlast,y\n')
-    assert [(row.line, row.values["text"]) for row in read(tmp_path, True).rows] == [(3, "two\nlines"), (5, "last")]
+    assert [(row.line, row.values["text"]) for row in read(tmp_path, True).rows] == [
+        (3, "two\nlines"),
+        (5, "last"),
+    ]
 
 
 # -- quotes --
@@ -79,7 +89,12 @@ WELL_QUOTED = "".join(f'"well, {n}",ham\n' for n in range(5))
     ("name", "content", "texts", "rescued"),
     [
         ("line break in a field", 'text,label\n"one\ntwo",ham\nthree,spam\n', ["one\ntwo", "three"], 0),
-        ("break, commas, quotes", 'text,label\n"a, ""b""\n\nc, d, e",ham\nf,spam\n', ['a, "b"\nc, d, e', "f"], 0),
+        (
+            "break, commas, quotes",
+            'text,label\n"a, ""b""\n\nc, d, e",ham\nf,spam\n',
+            ['a, "b"\nc, d, e', "f"],
+            0,
+        ),
         (
             "comma in each line, quotes used well",
             f'text,label\n{WELL_QUOTED}"Dear all, hi\nthanks",ham\n',
@@ -92,10 +107,30 @@ WELL_QUOTED = "".join(f'"well, {n}",ham\n' for n in range(5))
             ["one\ntwo", "three\nfour", "Dear all, hi\nthanks"],
             0,
         ),
-        ("swallowed to a second stray one", 'text,label\n"one,ham\ntwo,ham\nthree",spam\nfour,ham\n', ['"one', "two", 'three"', "four"], 3),
-        ("swallowed to the end", 'text,label\nzero,ham\n"one,ham\ntwo,ham\nthree,spam\n', ["zero", '"one', "two", "three"], 3),
-        ("swallowed beside good quotes", f'text,label\n"one,ham\n{WELL_QUOTED}', ['"one', *(f"well, {n}" for n in range(5))], 2),
-        ("quotes inside a field", 'text,label\nsay "hi" now,ham\n5" disk,spam\n', ['say "hi" now', '5" disk'], 0),
+        (
+            "swallowed to a second stray one",
+            'text,label\n"one,ham\ntwo,ham\nthree",spam\nfour,ham\n',
+            ['"one', "two", 'three"', "four"],
+            3,
+        ),
+        (
+            "swallowed to the end",
+            'text,label\nzero,ham\n"one,ham\ntwo,ham\nthree,spam\n',
+            ["zero", '"one', "two", "three"],
+            3,
+        ),
+        (
+            "swallowed beside good quotes",
+            f'text,label\n"one,ham\n{WELL_QUOTED}',
+            ['"one', *(f"well, {n}" for n in range(5))],
+            2,
+        ),
+        (
+            "quotes inside a field",
+            'text,label\nsay "hi" now,ham\n5" disk,spam\n',
+            ['say "hi" now', '5" disk'],
+            0,
+        ),
     ],
 )
 def test_csv_quotes(tmp_path: Path, name: str, content: str, texts: list[str], rescued: int) -> None:
@@ -114,7 +149,9 @@ def test_csv_rescues_thousands_of_rows_from_one_quote(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("label,text\n" + "\n".join(lines) + "\n")
     raw = read(tmp_path, True)
     assert len(raw.rows) == 5_571
-    assert [(one.line, one.reason) for one in raw.rejected] == [(4_002, "ragged: 3 fields where the table has 2")]
+    assert [(one.line, one.reason) for one in raw.rejected] == [
+        (4_002, "ragged: 3 fields where the table has 2")
+    ]
     assert raw.notes[0].rescued == 3_000
 
 
@@ -139,7 +176,12 @@ def test_tsv_quotes_are_signs_like_others_unless_the_file_quotes(tmp_path: Path)
     [
         ("a.jsonl", '{"text": "a"}\n{"text": \n', 2, "is no JSON (Expecting value, sign 10)"),
         ("a.jsonl", '{"text": "a"}\n["a"]\n', 2, "is no JSON object"),
-        ("a.jsonl", '{"text": "a"}\n' + "[" * 100_000 + "\n", 2, "is no JSON (nested too deeply or a number too long)"),
+        (
+            "a.jsonl",
+            '{"text": "a"}\n' + "[" * 100_000 + "\n",
+            2,
+            "is no JSON (nested too deeply or a number too long)",
+        ),
         (
             "a.json",
             '{"text": "a"}\n{"text": \n{"text": "b"}\n',
@@ -175,7 +217,13 @@ def test_faults_of_all_files_are_told_together(tmp_path: Path) -> None:
     (tmp_path / "f.csv").symlink_to("gone.csv")
     with pytest.raises(DataError) as caught:
         read(tmp_path, True)
-    assert [fault.split(maxsplit=1)[0].rstrip(":") for fault in caught.value.faults] == ["e", "f.csv", "a.csv", "b.json", "c.parquet"]
+    assert [fault.split(maxsplit=1)[0].rstrip(":") for fault in caught.value.faults] == [
+        "e",
+        "f.csv",
+        "a.csv",
+        "b.json",
+        "c.parquet",
+    ]
 
 
 def test_links_inside_the_folder_are_followed(tmp_path: Path) -> None:

@@ -35,14 +35,39 @@ def test_architecture_goes_from_checkpoint_to_int8(tmp_path: Path, architecture:
     ingested = tiny.ingest_out(tmp_path / "ingest", train=80, kind="image/classification")
     pretrained = tiny.image_checkpoint_in(tmp_path / "pretrained", architecture)
     quick = {**QUICK, "epochs": 1, "batch_size": 16}
-    stage.run("finetune", finetune.Inputs(ingested, pretrained), tmp_path / "finetune", **GIVEN, **quick, freeze="none", pool_outputs=20)
-    sizes = {**dict.fromkeys(("layers", "hidden", "ffn", "vocabulary", "depths", "widths")), **CUTS[architecture]}
+    stage.run(
+        "finetune",
+        finetune.Inputs(ingested, pretrained),
+        tmp_path / "finetune",
+        **GIVEN,
+        **quick,
+        freeze="none",
+        pool_outputs=20,
+    )
+    sizes = {
+        **dict.fromkeys(("layers", "hidden", "ffn", "vocabulary", "depths", "widths")),
+        **CUTS[architecture],
+    }
     cut = prune.Inputs(ingested, tmp_path / "finetune" / "out")
     figures = stage.run("prune", cut, tmp_path / "prune", **GIVEN, **sizes, batches=2, batch_size=8).figures
-    inputs = distill.Inputs(ingested, tmp_path / "prune" / "out", tmp_path / "finetune" / "outputs", tmp_path / "finetune" / "out")
+    inputs = distill.Inputs(
+        ingested, tmp_path / "prune" / "out", tmp_path / "finetune" / "outputs", tmp_path / "finetune" / "out"
+    )
     stage.run("distill", inputs, tmp_path / "distill", **GIVEN, **quick, pool=20, repeats=1)
-    limits = {"graph": "exported", "format": "int8-static", "calibration_rows": 20, "max_difference": 1e-3, "min_agreement": 0.3}
-    stage.run("quantize", quantize.Inputs(ingested, tmp_path / "distill" / "out"), tmp_path / "quantize", **GIVEN, **limits)
+    limits = {
+        "graph": "exported",
+        "format": "int8-static",
+        "calibration_rows": 20,
+        "max_difference": 1e-3,
+        "min_agreement": 0.3,
+    }
+    stage.run(
+        "quantize",
+        quantize.Inputs(ingested, tmp_path / "distill" / "out"),
+        tmp_path / "quantize",
+        **GIVEN,
+        **limits,
+    )
     with pytest.raises(DataError, match=r"gone.png': no such file: "):
         package.load(tmp_path / "quantize" / "out", GIVEN["kind"])(str(tmp_path / "gone.png"))
     answers = inference.read_outputs(tmp_path / "finetune" / "outputs" / "validation.safetensors")
@@ -56,7 +81,15 @@ def test_architecture_goes_from_checkpoint_to_int8(tmp_path: Path, architecture:
 def test_architecture_that_no_config_can_describe_is_not_cut(tmp_path: Path) -> None:
     ingested = tiny.ingest_out(tmp_path / "ingest", kind="image/classification")
     pretrained = tiny.image_checkpoint_in(tmp_path / "pretrained", "mobilenet_v2")
-    stage.run("finetune", finetune.Inputs(ingested, pretrained), tmp_path, **GIVEN, **QUICK, freeze="none", pool_outputs=0)
+    stage.run(
+        "finetune",
+        finetune.Inputs(ingested, pretrained),
+        tmp_path,
+        **GIVEN,
+        **QUICK,
+        freeze="none",
+        pool_outputs=0,
+    )
     sizes = {**dict.fromkeys(("layers", "hidden", "ffn", "vocabulary")), "depths": [1], "widths": [8]}
     with pytest.raises(ModelError, match="mobilenet_v2"):
         stage.run("prune", prune.Inputs(ingested, tmp_path / "out"), tmp_path / "prune", **GIVEN, **sizes)
@@ -68,11 +101,19 @@ def test_size_that_a_vit_cannot_read_is_refused(tmp_path: Path) -> None:
     folder = tiny.image_checkpoint_in(tmp_path, "vit")
     _, faults = kind.fit(AutoModel.from_pretrained(folder), kind.load_processor(folder), 64)
     assert len(faults) == 1
-    assert faults[0].startswith("input_size = 64: it cannot read pictures of this size (Input image size (64*64)")
+    assert faults[0].startswith(
+        "input_size = 64: it cannot read pictures of this size (Input image size (64*64)"
+    )
     assert kind.fit(AutoModel.from_pretrained(folder), kind.load_processor(folder), 32)[1] == []
 
 
 def test_static_int8_needs_calibration_rows(tmp_path: Path) -> None:
-    limits = {"graph": "exported", "format": "int8-static", "calibration_rows": 0, "max_difference": 1e-4, "min_agreement": 0.0}
+    limits = {
+        "graph": "exported",
+        "format": "int8-static",
+        "calibration_rows": 0,
+        "max_difference": 1e-4,
+        "min_agreement": 0.0,
+    }
     with pytest.raises(ParamsError, match=r"quantize.calibration_rows = 0"):
         stage.run("quantize", quantize.Inputs(tmp_path, tmp_path), tmp_path, **GIVEN, **limits)

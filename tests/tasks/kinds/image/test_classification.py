@@ -29,7 +29,9 @@ FEW = {
     "near_duplicates": 1.0,
     "validation": 0.25,
 }
-NONE = Augment(mirror=False, flip=False, quarter_turns=False, shift=0.0, brightness=0.0, contrast=0.0, erase=0.0)
+NONE = Augment(
+    mirror=False, flip=False, quarter_turns=False, shift=0.0, brightness=0.0, contrast=0.0, erase=0.0
+)
 
 
 def class_folders(raw: Path, count: int = 300) -> Path:
@@ -41,7 +43,9 @@ def class_folders(raw: Path, count: int = 300) -> Path:
 
 def encoded(form: str = "PNG", size: tuple[int, int] = (20, 20), **extra: Any) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(np.random.default_rng(3).integers(0, 255, (*size, 3), dtype=np.uint8)).save(file, form, **extra)
+    Image.fromarray(np.random.default_rng(3).integers(0, 255, (*size, 3), dtype=np.uint8)).save(
+        file, form, **extra
+    )
     return file.getvalue()
 
 
@@ -94,7 +98,10 @@ def _turned() -> Image.Exif:
 
 def test_table_names_files_and_bad_names_are_set_aside(tmp_path: Path) -> None:
     raw = class_folders(tmp_path / "digits")
-    lines = [{"image": path.relative_to(raw).as_posix(), "label": path.parent.name} for path in sorted(raw.rglob("*.png"))]
+    lines = [
+        {"image": path.relative_to(raw).as_posix(), "label": path.parent.name}
+        for path in sorted(raw.rglob("*.png"))
+    ]
     lines += [{"image": name, "label": "0"} for name in ("../../secret.png", "/etc/passwd", "gone.png", "")]
     lines += [{"image": lines[0]["image"], "label": ""}]
     (tmp_path / "secret.png").write_bytes(encoded())
@@ -135,7 +142,10 @@ def test_near_duplicates_of_rows_that_measure_are_set_aside(tmp_path: Path) -> N
         picture.save(raw / str(number % 2) / f"{number}.png")
         picture.save(raw / str(number % 2) / f"{number}-again.jpg", quality=90)
     report = take_in(raw, tmp_path / "ingest", near_duplicates=0.98)
-    tables = [pq.read_table(tmp_path / "ingest" / "out" / f"{side}.parquet").to_pylist() for side in ("train", "validation", "test")]
+    tables = [
+        pq.read_table(tmp_path / "ingest" / "out" / f"{side}.parquet").to_pylist()
+        for side in ("train", "validation", "test")
+    ]
     sides = [{row["file"].split("/")[1].split("-")[0].split(".")[0] for row in rows} for rows in tables]
     assert report["rejected"]["near duplicate"] > 10
     assert not (sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2])
@@ -155,7 +165,15 @@ def test_nothing_asked_for_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"mirror": True}, {"flip": True}, {"quarter_turns": True}, {"shift": 0.3}, {"brightness": 0.2}, {"contrast": 0.5}, {"erase": 0.5}],
+    [
+        {"mirror": True},
+        {"flip": True},
+        {"quarter_turns": True},
+        {"shift": 0.3},
+        {"brightness": 0.2},
+        {"contrast": 0.5},
+        {"erase": 0.5},
+    ],
 )
 def test_each_variation_changes_some_pictures_and_follows_from_its_seed(change: dict[str, Any]) -> None:
     augment = NONE.model_copy(update=change)
@@ -181,20 +199,37 @@ def test_transfer_set_begins_alike_whatever_its_size(tmp_path: Path) -> None:
 
 
 def test_pixels_are_those_of_the_image_processor(tmp_path: Path) -> None:
-    """Ours go the same way in training and where the model is served; transformers' own processor says what the way is."""
+    """Ours go the same way in training and where the model is served.
+
+    Transformers' own processor says what the way is.
+    """
     processor = kind.load_processor(tiny.image_checkpoint_in(tmp_path))
     data = encoded(size=(50, 37))
     ours = kind.collate(processor, kind.encode(processor, [{"image": data}], [], 32))["pixel_values"].numpy()
     theirs = processor(images.opened(data), return_tensors="np")["pixel_values"]
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    assert pixels.normalized(np.zeros((1, 4, 4, 3), np.uint8), 1.0, [0.5] * 3, [0.5] * 3).shape == (1, 3, 4, 4)
+    assert pixels.normalized(np.zeros((1, 4, 4, 3), np.uint8), 1.0, [0.5] * 3, [0.5] * 3).shape == (
+        1,
+        3,
+        4,
+        4,
+    )
 
 
 @pytest.mark.parametrize(
-    "given", [{}, {"include_top": False}, {"rescale_offset": True, "rescale_factor": 1 / 127.5}, {"do_normalize": False}]
+    "given",
+    [
+        {},
+        {"include_top": False},
+        {"rescale_offset": True, "rescale_factor": 1 / 127.5},
+        {"do_normalize": False},
+    ],
 )
 def test_colours_of_another_processor_are_taken_over(tmp_path: Path, given: dict[str, Any]) -> None:
-    """transformers' EfficientNet normalizes twice, or takes 1 off: ours gives the same numbers in one step."""
+    """transformers' EfficientNet normalizes twice, or takes 1 off.
+
+    Ours gives the same numbers in one step.
+    """
     from transformers import AutoModel, EfficientNetImageProcessorPil
 
     theirs = EfficientNetImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=False, **given)
@@ -203,7 +238,9 @@ def test_colours_of_another_processor_are_taken_over(tmp_path: Path, given: dict
     data = encoded(size=(32, 32))
     ours = kind.collate(processor, kind.encode(processor, [{"image": data}], [], 32))["pixel_values"].numpy()
     assert faults == []
-    np.testing.assert_allclose(ours, theirs(images.opened(data), return_tensors="np")["pixel_values"], atol=1e-5)
+    np.testing.assert_allclose(
+        ours, theirs(images.opened(data), return_tensors="np")["pixel_values"], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"image_processor_type": 5}'])

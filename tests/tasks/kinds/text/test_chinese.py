@@ -1,4 +1,7 @@
-"""Chinese goes all the way: titles without spaces, a tokenizer of characters, labels that the font of a plot may not have."""
+"""Chinese goes all the way.
+
+Titles without spaces, a tokenizer of characters, labels that the font of a plot may not have.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "raw").mkdir()
     lines = [f"to category\t{title}\t{label}" for title, label in titles()]
     (home / "raw" / "titles.tsv").write_text("\n".join(lines), encoding="utf-8")
-    given = {"columns": {"text": "2", "label": "3"}, "header": False, "min_rows_per_class": 5, "min_test_rows": 20, "near_duplicates": 1.0}
+    given = {
+        "columns": {"text": "2", "label": "3"},
+        "header": False,
+        "min_rows_per_class": 5,
+        "min_test_rows": 20,
+        "near_duplicates": 1.0,
+    }
     stage.run("ingest", ingest.Inputs(home / "raw"), home / "ingest", **given)
     characters = sorted({sign for title, _ in titles() for sign in title})
     rows = home / "ingest" / "out"
@@ -52,11 +61,22 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stage.run("finetune", finetune.Inputs(rows, pretrained), home / "finetune", **long, pool_outputs=0)
     cut = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": None, "batches": 2, "batch_size": 4}
     stage.run("prune", prune.Inputs(rows, home / "finetune" / "out"), home / "prune", **cut)
-    inputs = distill.Inputs(rows, home / "prune" / "out", home / "finetune" / "outputs", home / "finetune" / "out")
+    inputs = distill.Inputs(
+        rows, home / "prune" / "out", home / "finetune" / "outputs", home / "finetune" / "out"
+    )
     stage.run("distill", inputs, home / "distill", **{**long, "epochs": 5}, pool=0)
-    stage.run("quantize", quantize.Inputs(rows, home / "distill" / "out"), home / "quantize", min_agreement=0.5)
+    stage.run(
+        "quantize", quantize.Inputs(rows, home / "distill" / "out"), home / "quantize", min_agreement=0.5
+    )
     outs = [home / name / "out" for name in ("finetune", "prune", "distill", "quantize")]
-    stage.run("benchmark", benchmark.Inputs(rows, *outs), home / "benchmark", resamples=100, rounds=3, latency_inputs=3)
+    stage.run(
+        "benchmark",
+        benchmark.Inputs(rows, *outs),
+        home / "benchmark",
+        resamples=100,
+        rounds=3,
+        latency_inputs=3,
+    )
     return home
 
 
@@ -70,7 +90,9 @@ def test_titles_are_learned_character_by_character(home: Path) -> None:
 def test_labels_stand_in_reports_and_tables_as_they_are(home: Path) -> None:
     report = (home / "benchmark" / "report" / "report.md").read_text(encoding="utf-8")
     plot = (home / "benchmark" / "plots" / "confusion.csv").read_text(encoding="utf-8")
-    assert json.loads((home / "quantize" / "out" / "labels.json").read_text(encoding="utf-8")) == sorted(FIELDS)
+    assert json.loads((home / "quantize" / "out" / "labels.json").read_text(encoding="utf-8")) == sorted(
+        FIELDS
+    )
     assert all(label in report and label in plot for label in FIELDS)
 
 

@@ -74,7 +74,10 @@ def test_schemes_become_bio(scheme: str, tags: str, bio: str, broken: int) -> No
         ({"text": "Ada wrote", "spans": '[[0, 3, "a\u00a0b"]]'}, "a type of one word"),
         ({"text": "Ada wrote", "spans": '[[true, 3, "a"]]'}, "with whole numbers"),
         ({"text": "Ada wrote", "spans": "[" * 100_000}, "spans are no list"),
-        ({"text": "Ada wrote", "spans": '[[0, 99, "per"]]'}, "span 0-99 holds no word of the text, which has 9 signs"),
+        (
+            {"text": "Ada wrote", "spans": '[[0, 99, "per"]]'},
+            "span 0-99 holds no word of the text, which has 9 signs",
+        ),
         ({"text": "Ada wrote", "spans": '[[-1, 3, "per"]]'}, "span -1-3 holds no word"),
         ({"text": "Ada wrote", "spans": '[[3, 3, "per"]]'}, "span 3-3 holds no word"),
         ({"text": "Ada  wrote", "spans": '[[3, 5, "per"]]'}, "span 3-5 holds no word"),
@@ -101,10 +104,28 @@ def test_json_lists_are_words_and_tags() -> None:
 @pytest.mark.parametrize(
     ("tokens", "tags", "words", "found", "counted"),
     [
-        ('["@ada", "x"]', "B-per O", "unicode", ("@ ada x", "B-per I-per O"), {"words cut further, as running text is (options.words)": 1}),
+        (
+            '["@ada", "x"]',
+            "B-per O",
+            "unicode",
+            ("@ ada x", "B-per I-per O"),
+            {"words cut further, as running text is (options.words)": 1},
+        ),
         ('["@ada", "x"]', "B-per O", "white_space", ("@ada x", "B-per O"), {}),
-        ('["\u200b", "Ada"]', "B-per I-per", "unicode", ("Ada", "B-per"), {"words without any visible sign left out": 1}),
-        ('["\u200b", "Ada"]', "B-per B-loc", "unicode", ("Ada", "B-loc"), {"words without any visible sign left out": 1}),
+        (
+            '["\u200b", "Ada"]',
+            "B-per I-per",
+            "unicode",
+            ("Ada", "B-per"),
+            {"words without any visible sign left out": 1},
+        ),
+        (
+            '["\u200b", "Ada"]',
+            "B-per B-loc",
+            "unicode",
+            ("Ada", "B-loc"),
+            {"words without any visible sign left out": 1},
+        ),
     ],
 )
 def test_tokens_are_cut_as_running_text_will_be_where_it_is_served(
@@ -148,11 +169,15 @@ SIZES: dict[str, Callable[[str], int]] = {
     "utf16": lambda part: len(part.encode("utf-16-le")) // 2,
     "bytes": lambda part: len(part.encode()),
 }
-SENTENCES = [f"😀 Visitor {n} Orla Finch travels to Dunmore on day {n}.\r\nThe café is shut." for n in range(12)]
+SENTENCES = [
+    f"😀 Visitor {n} Orla Finch travels to Dunmore on day {n}.\r\nThe café is shut." for n in range(12)
+]
 NAMES = ("Orla Finch", "Dunmore", "café")
 
 
-def annotated(change: Callable[[str], str], units: str, first: int = 0, inclusive: int = 0, sign: str = "😀") -> list[dict[str, str]]:
+def annotated(
+    change: Callable[[str], str], units: str, first: int = 0, inclusive: int = 0, sign: str = "😀"
+) -> list[dict[str, str]]:
     """Rows whose spans were counted in `change(text)`, in `units`, from `first` on."""
     rows = []
     for sentence in SENTENCES:
@@ -160,7 +185,10 @@ def annotated(change: Callable[[str], str], units: str, first: int = 0, inclusiv
         seen = change(text)
         size = SIZES[units]
         places = [(seen.index(change(name)), change(name)) for name in NAMES]
-        found = [[size(seen[:at]) + first, size(seen[: at + len(name)]) + first - inclusive, "x"] for at, name in places]
+        found = [
+            [size(seen[:at]) + first, size(seen[: at + len(name)]) + first - inclusive, "x"]
+            for at, name in places
+        ]
         rows.append({"text": text, "spans": json.dumps(found)})
     return rows
 
@@ -174,14 +202,28 @@ def same(text: str) -> str:
     [
         (annotated(same, "utf16"), "set options.offsets to utf16 and options.span_end to exclusive"),
         (annotated(same, "bytes"), "set options.offsets to bytes and options.span_end to exclusive"),
-        (annotated(same, "code_points", inclusive=1), "set options.offsets to code_points and options.span_end to inclusive"),
-        (annotated(same, "utf16", inclusive=1), "set options.offsets to utf16 and options.span_end to inclusive"),
+        (
+            annotated(same, "code_points", inclusive=1),
+            "set options.offsets to code_points and options.span_end to inclusive",
+        ),
+        (
+            annotated(same, "utf16", inclusive=1),
+            "set options.offsets to utf16 and options.span_end to inclusive",
+        ),
         (annotated(same, "code_points", first=1, sign="-"), "subtract 1 from every start and end"),
-        (annotated(lambda text: text.replace("\r\n", "\n"), "code_points"), "a line end of two signs (CRLF) counted as one"),
-        (annotated(lambda text: unicodedata.normalize("NFD", text), "code_points"), "counted in the decomposed text (NFD)"),
+        (
+            annotated(lambda text: text.replace("\r\n", "\n"), "code_points"),
+            "a line end of two signs (CRLF) counted as one",
+        ),
+        (
+            annotated(lambda text: unicodedata.normalize("NFD", text), "code_points"),
+            "counted in the decomposed text (NFD)",
+        ),
     ],
 )
-def test_offsets_that_fit_better_when_read_otherwise_are_refused_with_the_advice(rows: list[dict[str, str]], advice: str) -> None:
+def test_offsets_that_fit_better_when_read_otherwise_are_refused_with_the_advice(
+    rows: list[dict[str, str]], advice: str
+) -> None:
     with pytest.raises(DataError) as caught:
         kind.check_rows(rows, options())
     assert advice in str(caught.value)
@@ -198,26 +240,35 @@ def test_offsets_are_compared_where_no_name_ends_with_a_word() -> None:
         kind.check_rows(rows, options())
     assert "counted in the composed text (NFC)" in str(caught.value)
     composed = [{**row, "text": unicodedata.normalize("NFC", row["text"])} for row in rows]
-    assert [said.split(" are ")[0] for said in kind.check_rows(composed, options())] == ["90 of 180 starts and ends of spans"]
+    assert [said.split(" are ")[0] for said in kind.check_rows(composed, options())] == [
+        "90 of 180 starts and ends of spans"
+    ]
 
 
 @pytest.mark.parametrize(
-    ("units", "inclusive"), [("code_points", 0), ("code_points", 1), ("utf16", 0), ("utf16", 1), ("bytes", 0), ("bytes", 1)]
+    ("units", "inclusive"),
+    [("code_points", 0), ("code_points", 1), ("utf16", 0), ("utf16", 1), ("bytes", 0), ("bytes", 1)],
 )
 def test_offsets_are_read_in_the_unit_that_options_say(units: str, inclusive: int) -> None:
     own = {"offsets": units, "span_end": "inclusive" if inclusive else "exclusive"}
     rows = annotated(same, units, inclusive=inclusive)
-    if (units, inclusive) != ("bytes", 1):  # the last byte of é is no place where a sign begins, the next one is
+    if (units, inclusive) != (
+        "bytes",
+        1,
+    ):  # the last byte of é is no place where a sign begins, the next one is
         assert kind.check_rows(rows, options(**own)) == []
     for row in rows:
         ((words, label),), _ = read(row, **own)
-        assert [" ".join(words.split()[first:end]) for _, first, end in tag_scheme.entities(label.split())] == list(NAMES)
+        assert [
+            " ".join(words.split()[first:end]) for _, first, end in tag_scheme.entities(label.split())
+        ] == list(NAMES)
 
 
 def test_spans_that_cut_into_words_are_widened_counted_and_told() -> None:
     row = {"text": "In Helsingissä asuu Ada.", "spans": '[[3, 11, "loc"], [19, 23, "per"]]'}
     assert kind.check_rows([row], options()) == [
-        "2 of 4 starts and ends of spans are not at the edge of a word; such a span covers every word that it touches"
+        "2 of 4 starts and ends of spans are not at the edge of a word; such a span covers every word that "
+        "it touches"
     ]
     found, mended = read(row)
     assert found == [("In Helsingissä asuu Ada .", "O B-loc O B-per O")]
@@ -237,7 +288,11 @@ def test_half_a_character_is_no_text() -> None:
 def test_rows_without_any_entity_are_no_data_to_learn_from(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "a.conll").write_text("\n\n".join(f"word{n} O\nrest O" for n in range(60)))
-    given = {"kind": "text/tagging", "options": tiny.OPTIONS["text/tagging"], "columns": {"tokens": "1", "tags": "2"}}
+    given = {
+        "kind": "text/tagging",
+        "options": tiny.OPTIONS["text/tagging"],
+        "columns": {"tokens": "1", "tags": "2"},
+    }
     with pytest.raises(DataError, match=r"none of the \d+ rows holds a class; at least 1 must be there"):
         stage.run("ingest", ingest.Inputs(tmp_path / "raw"), tmp_path, **given, min_test_rows=2)
 
@@ -256,7 +311,9 @@ def test_teacher_may_be_trained_on_all_pieces_of_a_word() -> None:
     assert first == features
     tags = [LABELS[number] for number in every["labels"]]
     assert tags[:4] == row["label"].split()
-    assert tags[4:] == [tag for tag, word in zip(["I-per", "I-per", "I-loc", "O"], pieces, strict=True) for _ in word[1:]]
+    assert tags[4:] == [
+        tag for tag, word in zip(["I-per", "I-per", "I-loc", "O"], pieces, strict=True) for _ in word[1:]
+    ]
     assert sorted(every["where"]) == list(range(1, sum(map(len, pieces)) + 1))
     batch = kind.collate(tokenizer, [every, features])
     assert batch["where"].shape[1] == len(batch["labels"]) == len(every["labels"]) + 4
@@ -288,7 +345,10 @@ def test_figures_are_those_of_seqeval_in_strict_mode() -> None:
     sums = kind.count(guess, truth, decisions.tolist(), LABELS)
     assert sums.shape == (60, 6)
     found = kind.figures(sums.sum(0))
-    sentences = [[[LABELS[tag] for tag in part] for part in np.split(each, np.cumsum(decisions)[:-1])] for each in (truth, guess)]
+    sentences = [
+        [[LABELS[tag] for tag in part] for part in np.split(each, np.cumsum(decisions)[:-1])]
+        for each in (truth, guess)
+    ]
     strict = {"mode": "strict", "scheme": IOB2}
     assert found["entity_f1"] == pytest.approx(metrics.f1_score(*sentences, **strict))
     assert found["precision"] == pytest.approx(metrics.precision_score(*sentences, **strict))
@@ -302,6 +362,14 @@ def test_words_that_do_not_fit_are_decided_at_position_0() -> None:
 
 def test_entities_are_marked_in_the_text() -> None:
     probabilities = np.eye(5)[[3, 4, 0, 1]] * 0.9 + 0.02
-    assert kind.told("Ada Lovelace visited Turin", probabilities, LABELS, {}) == "[Ada Lovelace](per 0.92) visited [Turin](loc 0.92)"
-    wrong = kind.mistake({"text": "Ada Lovelace visited Turin"}, probabilities, np.array([3, 4, 0, 0]), LABELS)
-    assert wrong == {"right": "[Ada Lovelace per] visited Turin", "answer": "[Ada Lovelace per 0.92] visited [Turin loc 0.92]"}
+    assert (
+        kind.told("Ada Lovelace visited Turin", probabilities, LABELS, {})
+        == "[Ada Lovelace](per 0.92) visited [Turin](loc 0.92)"
+    )
+    wrong = kind.mistake(
+        {"text": "Ada Lovelace visited Turin"}, probabilities, np.array([3, 4, 0, 0]), LABELS
+    )
+    assert wrong == {
+        "right": "[Ada Lovelace per] visited Turin",
+        "answer": "[Ada Lovelace per 0.92] visited [Turin loc 0.92]",
+    }

@@ -1,4 +1,6 @@
-"""EfficientNet-Lite answers as its first implementation does, loads like any checkpoint, and pads inside convolutions in ONNX."""
+"""EfficientNet-Lite answers as its first implementation does, loads like any checkpoint, and pads inside
+convolutions in ONNX.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,23 @@ def pictures(side: int, count: int = 2) -> torch.Tensor:
 
 def small() -> Any:
     torch.manual_seed(0)
-    shape: dict[str, Any] = {"stem_width": 8, "widths": (8, 8, 16, 16, 24, 24, 32), "head_width": 64, "depths": (1, 1, 2, 1, 1, 1, 1)}
+    shape: dict[str, Any] = {
+        "stem_width": 8,
+        "widths": (8, 8, 16, 16, 24, 24, 32),
+        "head_width": 64,
+        "depths": (1, 1, 2, 1, 1, 1, 1),
+    }
     config = efficientnet_lite.EfficientNetLiteConfig(**shape, num_labels=3)
     return AutoModelForImageClassification.from_config(config).eval()
 
 
 @pytest.mark.parametrize("side", [224, 160, 97])
 def test_it_sees_what_the_first_implementation_sees(weights: Path, checkpoint: Path, side: int) -> None:
-    theirs = pytest.importorskip("efficientnet_lite_pytorch").EfficientNet.from_name("efficientnet-lite0", image_size=side).eval()
+    theirs = (
+        pytest.importorskip("efficientnet_lite_pytorch")
+        .EfficientNet.from_name("efficientnet-lite0", image_size=side)
+        .eval()
+    )
     theirs.load_state_dict(torch.load(weights, weights_only=True))
     ours = AutoModel.from_pretrained(checkpoint).eval()
     with torch.inference_mode():
@@ -58,7 +69,11 @@ def test_conversion_writes_the_same_bytes_each_time(weights: Path, checkpoint: P
     efficientnet_lite.convert(weights, tmp_path / "again")
     assert torch.equal(torch.random.get_rng_state(), chance)
     assert stage.contents(tmp_path / "again") == stage.contents(checkpoint)
-    assert {file.name for file in checkpoint.iterdir()} == {"config.json", "model.safetensors", "preprocessor_config.json"}
+    assert {file.name for file in checkpoint.iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "preprocessor_config.json",
+    }
 
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
@@ -68,7 +83,9 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_without_head_gets_a_new_one(checkpoint: Path) -> None:
-    model, info = AutoModelForImageClassification.from_pretrained(checkpoint, num_labels=5, output_loading_info=True)
+    model, info = AutoModelForImageClassification.from_pretrained(
+        checkpoint, num_labels=5, output_loading_info=True
+    )
     assert sorted(info["missing_keys"]) == ["classifier.bias", "classifier.weight"]
     assert not info["unexpected_keys"]
     assert model.classifier.weight.shape == (5, 1280)
@@ -97,7 +114,11 @@ def test_the_graph_answers_the_same_and_pads_inside_convolutions(tmp_path: Path,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         axes = {"pixel_values": {0: "batch"}, "logits": {0: "batch"}}
-        inputs: dict[str, Any] = {"input_names": ["pixel_values"], "output_names": ["logits"], "dynamic_axes": axes}
+        inputs: dict[str, Any] = {
+            "input_names": ["pixel_values"],
+            "output_names": ["logits"],
+            "dynamic_axes": axes,
+        }
         torch.onnx.export(model, (pictures(side),), file, opset_version=17, dynamo=False, **inputs)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(merged)

@@ -89,10 +89,25 @@ WHITE = np.full((40, 60, 3), 255)
 @pytest.mark.parametrize(
     ("data", "told", "mode", "expected"),
     [
-        (encoded(RGB, exif=exif(EXIF_TURNED)), "images turned upright (EXIF)", "RGB", pixels(RGB.rotate(-90, expand=True))),
+        (
+            encoded(RGB, exif=exif(EXIF_TURNED)),
+            "images turned upright (EXIF)",
+            "RGB",
+            pixels(RGB.rotate(-90, expand=True)),
+        ),
         (encoded(RGB, exif=exif(2)), "images turned upright (EXIF)", "RGB", pixels(RGB)[:, ::-1]),
-        (encoded(deep(RAMP)), "16-bit images to 8 bit", "L", np.repeat(np.round(RAMP.astype(np.uint16) / 257)[..., None], 3, 2)),
-        (encoded(deep(RAMP), "TIFF"), "16-bit images to 8 bit", "L", np.repeat(np.round(RAMP.astype(np.uint16) / 257)[..., None], 3, 2)),
+        (
+            encoded(deep(RAMP)),
+            "16-bit images to 8 bit",
+            "L",
+            np.repeat(np.round(RAMP.astype(np.uint16) / 257)[..., None], 3, 2),
+        ),
+        (
+            encoded(deep(RAMP), "TIFF"),
+            "16-bit images to 8 bit",
+            "L",
+            np.repeat(np.round(RAMP.astype(np.uint16) / 257)[..., None], 3, 2),
+        ),
         (encoded(rgba()), "transparency laid on white", "RGB", WHITE),
         (encoded(rgba().convert("LA")), "transparency laid on white", "L", WHITE),
         (encoded(clear_palette()), "transparency laid on white", "RGB", WHITE),
@@ -109,7 +124,9 @@ WHITE = np.full((40, 60, 3), 255)
         ),
     ],
 )
-def test_what_is_not_plain_is_mended_and_counted(data: bytes, told: str, mode: str, expected: np.ndarray) -> None:
+def test_what_is_not_plain_is_mended_and_counted(
+    data: bytes, told: str, mode: str, expected: np.ndarray
+) -> None:
     made, counts = mend(data)
     assert counts == {told: 1}
     again = Image.open(io.BytesIO(made))
@@ -166,10 +183,22 @@ def flipped(data: bytes, at: int) -> bytes:
         (promising(12_000, 8_000), "too many pixels: 12,000 × 8,000; at most 64,000,000 are allowed"),
         (promising(60_000, 60_000), "too many pixels: at most 64,000,000 are allowed"),
         (promising(100, 100), "damaged image: "),
-        (encoded(picture(width=60, height=7)), "image too small: 60 × 7 pixels; at least 8 on each side are needed"),
-        (encoded(picture(width=210, height=10)), "image drawn out: 210 × 10 pixels; sides of at most 20 to 1 are allowed"),
-        (encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"), "too many bits: the pixels are numbers with a fraction"),
-        (encoded(Image.fromarray(RAMP.astype(np.int32) * 2), "TIFF"), "too many bits: values from 0 to 131070"),
+        (
+            encoded(picture(width=60, height=7)),
+            "image too small: 60 × 7 pixels; at least 8 on each side are needed",
+        ),
+        (
+            encoded(picture(width=210, height=10)),
+            "image drawn out: 210 × 10 pixels; sides of at most 20 to 1 are allowed",
+        ),
+        (
+            encoded(Image.fromarray(RAMP.astype(np.float32)), "TIFF"),
+            "too many bits: the pixels are numbers with a fraction",
+        ),
+        (
+            encoded(Image.fromarray(RAMP.astype(np.int32) * 2), "TIFF"),
+            "too many bits: values from 0 to 131070",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(data: bytes, reason: str) -> None:
@@ -204,9 +233,18 @@ def outcome(data: bytes) -> str:
 
 
 def test_fingerprints_are_of_what_is_seen() -> None:
-    same = [encoded(RGB), encoded(RGB, "BMP"), encoded(RGB, "WEBP", lossless=True), encoded(RGB.convert("RGBA"))]
+    same = [
+        encoded(RGB),
+        encoded(RGB, "BMP"),
+        encoded(RGB, "WEBP", lossless=True),
+        encoded(RGB.convert("RGBA")),
+    ]
     assert len(set(map(images.fingerprint, same))) == 1
-    other = [encoded(RGB, "JPEG"), encoded(RGB.resize((40, 60))), encoded(Image.fromarray(np.asarray(RGB).reshape(60, 40, 3)))]
+    other = [
+        encoded(RGB, "JPEG"),
+        encoded(RGB.resize((40, 60))),
+        encoded(Image.fromarray(np.asarray(RGB).reshape(60, 40, 3))),
+    ]
     assert len(set(map(images.fingerprint, [*same, *other]))) == 4
 
 
@@ -224,7 +262,10 @@ def test_first_frame_of_a_moving_avif_is_taken_and_counted() -> None:
     assert np.abs(pixels(images.opened(made)) - pixels(RGB)).mean() < 8
 
 
-@pytest.mark.parametrize("data", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 40\n", b"%PDF-1.7\n", b"\xd7\xcd\xc6\x9a" + bytes(60)])
+@pytest.mark.parametrize(
+    "data",
+    [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 60 40\n", b"%PDF-1.7\n", b"\xd7\xcd\xc6\x9a" + bytes(60)],
+)
 def test_format_that_runs_another_program_is_not_decoded(data: bytes) -> None:
     with pytest.raises(UnusableRowError, match="unreadable image"):
         mend(data)

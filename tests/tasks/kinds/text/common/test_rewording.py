@@ -1,4 +1,7 @@
-"""Variations of texts: what each share does, that shares are kept, and that chance comes from the seed alone."""
+"""Variations of texts.
+
+What each share does, that shares are kept, and that chance comes from the seed alone.
+"""
 
 from __future__ import annotations
 
@@ -82,5 +85,7 @@ def test_same_seed_same_texts_and_further_copies_leave_the_first_ones_alone() ->
 
 
 def test_tokenizer_without_a_mask_piece_cannot_mask() -> None:
-    with pytest.raises(ModelError, match=r"distill\.augment\.mask = 0\.1: the tokenizer has no mask piece; set it to 0\.0"):
+    with pytest.raises(
+        ModelError, match=r"distill\.augment\.mask = 0\.1: the tokenizer has no mask piece; set it to 0\.0"
+    ):
         reworded(ROWS, Rewording(copies=1, **{**NONE, "mask": 0.1}), 0, SimpleNamespace(mask_token=None))

@@ -20,10 +20,40 @@ from tests import tiny
 SIGNS = st.one_of(
     st.characters(codec="utf-8"),
     st.sampled_from(
-        [*"aZ9 _-'.,\n\t\r", "\u0301", "\u093f", "\u094d", "\u200c", "\u200d", "\ufe0f", "\u20e3", "\u0e33", "\u17d2", "\u00ad", "\u200b"]
+        [
+            *"aZ9 _-'.,\n\t\r",
+            "\u0301",
+            "\u093f",
+            "\u094d",
+            "\u200c",
+            "\u200d",
+            "\ufe0f",
+            "\u20e3",
+            "\u0e33",
+            "\u17d2",
+            "\u00ad",
+            "\u200b",
+        ]
     ),
     st.sampled_from(
-        ["👍🏽", "👩\u200d❤️\u200d👨", "🇩🇪", "😀", "क्ष", "न्दी", "가", "ㄱ", "\u1100\u1161", "が", "の", "中", "ที่", "ﬁ", "İ", "ß"]
+        [
+            "👍🏽",
+            "👩\u200d❤️\u200d👨",
+            "🇩🇪",
+            "😀",
+            "क्ष",
+            "न्दी",
+            "가",
+            "ㄱ",
+            "\u1100\u1161",
+            "が",
+            "の",
+            "中",
+            "ที่",
+            "ﬁ",
+            "İ",
+            "ß",
+        ]
     ),
 )
 TEXTS = st.lists(SIGNS, max_size=40).map("".join)
@@ -58,7 +88,9 @@ def test_no_word_begins_with_what_belongs_to_the_one_before(text: str, how: str)
 @QUICK
 @given(TEXTS, PATTERNS)
 def test_rows_are_served_in_the_words_that_they_were_trained_in(text: str, how: str) -> None:
-    """What ingest writes (words in NFC, a space between them) is cut into the same words again, and so is the text itself."""
+    """What ingest writes (words in NFC, a space between them) is cut into the same words again, and so is the
+    text itself.
+    """
     rows = kind.examine({"text": text, "spans": "[]"}, options(words=how, longest=4096), Counter())
     trained = rows[0]["text"].split()
     assert [word for word, *_ in words.cut(rows[0]["text"], words.PATTERNS[how])] == trained
@@ -75,15 +107,23 @@ def test_span_on_the_edges_of_words_holds_exactly_these(text: str, data: st.Data
     last = data.draw(st.integers(first, len(found) - 1))
     span = [found[first][1], found[last][2], "x"]
     mended: Counter[str] = Counter()
-    rows = kind.examine({"text": text, "spans": json.dumps([span])}, options(words="unicode", longest=4096), mended)
+    rows = kind.examine(
+        {"text": text, "spans": json.dumps([span])}, options(words="unicode", longest=4096), mended
+    )
     ((_, begin, end),) = tag_scheme.entities(rows[0]["label"].split())
-    assert rows[0]["text"].split()[begin:end] == [words.composed(word) for word, *_ in found[first : last + 1]]
+    assert rows[0]["text"].split()[begin:end] == [
+        words.composed(word) for word, *_ in found[first : last + 1]
+    ]
     assert not any(mended.values())
     assert kind.check_rows([{"text": text, "spans": json.dumps([span])}], options(words="unicode")) == []
 
 
 @QUICK
-@given(st.text(), st.text() | st.lists(st.tuples(st.integers(), st.integers(), st.text())).map(json.dumps), PATTERNS)
+@given(
+    st.text(),
+    st.text() | st.lists(st.tuples(st.integers(), st.integers(), st.text())).map(json.dumps),
+    PATTERNS,
+)
 def test_any_text_and_spans_give_rows_or_a_reason(text: str, spans: str, how: str) -> None:
     try:
         rows = kind.examine({"text": text, "spans": spans}, options(words=how), Counter())
@@ -95,9 +135,15 @@ def test_any_text_and_spans_give_rows_or_a_reason(text: str, spans: str, how: st
 
 
 @QUICK
-@given(st.lists(st.tuples(st.text(min_size=1), st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"])), min_size=1), PATTERNS)
+@given(
+    st.lists(st.tuples(st.text(min_size=1), st.sampled_from(["O", "B-x", "I-x", "B-y", "I-y"])), min_size=1),
+    PATTERNS,
+)
 def test_tokens_keep_their_tags_however_they_are_cut(pairs: list[tuple[str, str]], how: str) -> None:
-    values = {name: json.dumps(list(column)) for name, column in zip(("tokens", "tags"), zip(*pairs, strict=True), strict=True)}
+    values = {
+        name: json.dumps(list(column))
+        for name, column in zip(("tokens", "tags"), zip(*pairs, strict=True), strict=True)
+    }
     try:
         rows = kind.examine(values, options(words=how, longest=8), Counter())
     except UnusableRowError:
@@ -116,7 +162,9 @@ def test_cleaning_is_done_once_and_loses_no_letter(text: str, keep_lines: bool) 
     assert cleaning.clean(once, Counter(), keep_lines) == once
 
     def letters(text: str) -> list[str]:
-        return [sign for sign in unicodedata.normalize("NFD", text) if unicodedata.category(sign)[0] in "LMNPS"]
+        return [
+            sign for sign in unicodedata.normalize("NFD", text) if unicodedata.category(sign)[0] in "LMNPS"
+        ]
 
     assert letters(once) == letters(text)
 
@@ -137,6 +185,16 @@ def test_pool_and_baseline_keep_marks_with_their_word(text: str, found: list[str
 
 
 def test_html_is_told_and_what_only_looks_like_it_is_not() -> None:
-    rows = [{"text": text} for text in ("<p>fell</p>", "a &nbsp; b", "I <3 you", "<user> at <john@x.org>", "a<b and b>c", "AT&T; x")]
+    rows = [
+        {"text": text}
+        for text in (
+            "<p>fell</p>",
+            "a &nbsp; b",
+            "I <3 you",
+            "<user> at <john@x.org>",
+            "a<b and b>c",
+            "AT&T; x",
+        )
+    ]
     (said,) = texts.markup(rows, None)
     assert said.startswith("2 of 6 texts hold HTML (`<p>`, `</p>`, `&nbsp;`)")

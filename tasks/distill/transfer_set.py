@@ -1,0 +1,77 @@
+"""What the student reads in an epoch, and what the teacher answered to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from tasks.core import tables
+from tasks.core.errors import ParamsError
+from tasks.kinds.base.kind import Features, Processor, Row, decisions, load_kind
+from tasks.models import checkpoint, inference
+from tasks.training import distributed
+
+if TYPE_CHECKING:
+    from tasks.distill.stage import Inputs, Params
+
+
+def load(
+    inputs: Inputs, params: Params, processor: Processor, device: torch.device, scratch: Path
+) -> tuple[list[Features], torch.Tensor]:
+    """What the student reads in an epoch, and the teacher's logits (m, c) for it."""
+    kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
+    rows: dict[str, Sequence[Row]] = {
+        split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")
+    }
+    rows["pool"] = kind.transfer(
+        rows["train"], rows["pool"], params.pool, kind.options.model_validate(params.options)
+    )
+    outputs = {split: inference.read_outputs(inputs.outputs / f"{split}.safetensors") for split in rows}
+    rows["varied"] = _varied(rows["train"], params, processor)
+    train, pool, varied = (
+        kind.encode(processor, listed, labels, params.input_size) for listed in rows.values()
+    )
+    labelled, decided = len(outputs["pool"]), sum(decisions(one) for one in pool)
+    if decided > labelled:
+        raise ParamsError(
+            "params.yaml",
+            f"distill.pool = {params.pool}: the teacher labelled {labelled}; raise finetune.pool_outputs",
+        )
+    answers = [*[outputs["train"]] * params.repeats, outputs["pool"][:decided]]
+    if varied:
+        answers.append(_answers(inputs, params, rows["varied"], device, scratch))
+    return train * params.repeats + pool + varied, torch.from_numpy(np.concatenate(answers))
+
+
+def _varied(rows: Sequence[Row], params: Params, processor: Processor) -> list[Row]:
+    """Variations of labelled rows."""
+    if not params.augment.copies:
+        return []
+    reword = load_kind(params.kind).reword
+    return reword.vary(rows, params.augment, params.seed, processor) if reword else []
+
+
+def _answers(
+    inputs: Inputs, params: Params, rows: Sequence[Row], device: torch.device, scratch: Path
+) -> np.ndarray:
+    """The teacher's logits (m, c) for rows of which nothing was kept.
+
+    Asked once: a training that goes on finds them in scratch.
+    """
+    kind, file = load_kind(params.kind), scratch / "varied" / "outputs.safetensors"
+    with distributed.leader_first(params.processes):
+        if not file.exists():
+            processor, labels = kind.load_processor(inputs.teacher), checkpoint.label_names(inputs.ingest)
+            model = checkpoint.load_model(inputs.teacher, kind, device, attn_implementation="eager")
+            features = kind.encode(processor, rows, labels, params.input_size)
+            label = "teacher on variations"
+            answers = inference.logits(
+                model, kind, processor, features, inference.BATCH, params.precision, label=label
+            )
+            inference.write_outputs(answers, file.with_suffix(".part"))
+            file.with_suffix(".part").replace(file)
+    return inference.read_outputs(file)

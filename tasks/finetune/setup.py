@@ -1,0 +1,44 @@
+"""What all teachers of a run have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tasks.core import tables
+from tasks.kinds.base.kind import Features, Kind, Processor, Row, load_kind
+from tasks.models import checkpoint
+
+if TYPE_CHECKING:
+    from tasks.finetune.stage import Inputs, Params
+
+SPLITS = ("train", "validation", "pool")
+
+
+@dataclass(frozen=True)
+class TeacherSetup:
+    """What all teachers of a run have in common."""
+
+    inputs: Inputs
+    params: Params
+    kind: Kind
+    labels: list[str]
+    processor: Processor
+    features: Mapping[str, list[Features]]
+    """Of each split, and of the transfer set: `pool`."""
+
+    @classmethod
+    def of(cls, inputs: Inputs, params: Params) -> TeacherSetup:
+        kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
+        processor = kind.load_processor(inputs.pretrained)
+        rows: dict[str, Sequence[Row]] = {
+            split: tables.read(inputs.ingest / f"{split}.parquet") for split in SPLITS
+        }
+        rows["pool"] = kind.transfer(
+            rows["train"], rows["pool"], params.pool_outputs, kind.options.model_validate(params.options)
+        )
+        features = {
+            split: kind.encode(processor, listed, labels, params.input_size) for split, listed in rows.items()
+        }
+        return cls(inputs, params, kind, labels, processor, features)
