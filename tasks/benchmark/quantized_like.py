@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from tasks.export import int4_table, onnx_graph, package
+from tasks.export import draft
 from tasks.kinds.base.kind import Kind, Row
-from tasks.models import checkpoint
 
 FACTS = ("kind", "input_size", "words")
 """What stands between an input and the graph, whatever its form."""
@@ -31,19 +28,15 @@ def ship(
         rows: labelled rows, the first of which are what int8-static takes its ranges from.
         told: what preprocessing.json of the other folder says.
     """
-    processor = kind.load_processor(student)
-    package.write_preprocessing(
-        folder, kind, processor, labels, {name: told[name] for name in FACTS if name in told}
+    form = draft.Form(
+        told["input_size"],
+        told.get("graph", "exported"),
+        told["format"],
+        told.get("embeddings", "as_format"),
+        told["calibration_rows"],
     )
-    model = checkpoint.load_model(student, kind, torch.device("cpu"), attn_implementation="eager")
-    features = kind.encode(processor, rows[: max(2, told["calibration_rows"])], labels, told["input_size"])
-    form = told.get("graph", "exported")
-    graph = onnx_graph.float_graph(
-        model, kind, processor, features[:2], folder.with_suffix(".onnx"), form, told["input_size"]
+    facts = {name: told[name] for name in FACTS if name in told}
+    begun = draft.begin(
+        student, folder, kind, labels, form, facts, rows[:2], rows, folder.with_suffix(".onnx")
     )
-    if told.get("embeddings") == "int4":
-        graph = int4_table.pack_words(graph)
-    onnx_graph.convert(
-        graph, folder / package.GRAPH, told["format"], onnx_graph.calibration(kind, processor, features)
-    )
-    return folder
+    return begun.finish()

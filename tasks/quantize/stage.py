@@ -16,7 +16,8 @@ stay in float; see tasks/quantize/mixed_precision.py.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +32,7 @@ from tasks.core.stages import Metrics, artifact
 from tasks.kinds.base.kind import Kind, Row, load_kind
 
 if TYPE_CHECKING:
+    from tasks.export.draft import Form
     from tasks.quantize.mixed_precision import Shipped
 
 
@@ -100,39 +102,26 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ParamsError: int8-static without calibration rows, of a fused graph, or with words in four bits.
     ModelError: a graph does not do what the student does.
     """
-    from tasks.export import int4_table, onnx_graph, package
+    from tasks.export import draft, package
     from tasks.models import checkpoint, compute, inference
     from tasks.quantize.mixed_precision import Trial, ship
 
     if faults := params.faults({}):
         raise ParamsError("params.yaml", *faults)
-    device = compute.prepare(params.seed, params.threads, "cpu")
+    compute.prepare(params.seed, params.threads, "cpu")
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
-    processor = kind.load_processor(inputs.student)
-    student = checkpoint.load_model(inputs.student, kind, device, attn_implementation="eager")
-    rows = tables.read(inputs.ingest / "validation.parquet")
-    features = kind.encode(processor, rows, labels, params.input_size)
-    wanted = inference.logits(student, kind, processor, features, inference.BATCH)
-
-    folder = out / "out"
-    package.write_preprocessing(folder, kind, processor, labels, _facts(params, kind))
-    float_file = onnx_graph.float_graph(
-        student, kind, processor, features[:2], scratch / "float.onnx", params.graph, params.input_size
+    rows, seen = (tables.read(inputs.ingest / f"{split}.parquet") for split in ("validation", "train"))
+    folder, facts, float_file = out / "out", _facts(params, kind), scratch / "float.onnx"
+    begun = draft.begin(
+        inputs.student, folder, kind, labels, _form(params), facts, rows[:2], seen, float_file
     )
-    difference = float(np.abs(_answers(float_file, folder, kind, rows, params) - wanted).max())
+    features = kind.encode(begun.processor, rows, labels, params.input_size)
+    wanted = inference.logits(begun.model, kind, begun.processor, features, inference.BATCH)
+    difference = float(np.abs(_answers(begun.float_graph, folder, kind, rows, params) - wanted).max())
     _check_parity(difference, params)
-    if params.embeddings == "int4":
-        float_file = int4_table.pack_words(float_file)
-    seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows]
-    calibration = onnx_graph.calibration(
-        kind, processor, kind.encode(processor, seen, labels, params.input_size)
-    )
-    operators = onnx_graph.operators(float_file, params.format)
 
-    def write(file: Path, spared: Collection[str], only: Collection[str]) -> None:
-        onnx_graph.convert(float_file, file, params.format, calibration, spared, only)
-
-    trial = Trial(write, lambda file: _answers(file, folder, kind, rows, params), wanted)
+    trial = Trial(begun.write, lambda file: _answers(file, folder, kind, rows, params), wanted)
+    operators = begun.operators()
     shipped = ship(folder / package.GRAPH, trial, operators, params.max_float_operators, params.min_agreement)
     _accept(shipped, len(wanted), params)
     size = sum(file.stat().st_size for file in folder.iterdir())
@@ -142,6 +131,12 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         "agreement": round(shipped.agreement, 6),
     }
     return Metrics({**told, **({"float_operators": shipped.spared} if shipped.spared else {})})
+
+
+def _form(params: Params) -> Form:
+    from tasks.export.draft import Form
+
+    return Form(**{field.name: getattr(params, field.name) for field in dataclasses.fields(Form)})
 
 
 def _check_parity(difference: float, params: Params) -> None:
