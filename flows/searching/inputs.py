@@ -1,5 +1,5 @@
-"""What a trial reads: the training and validation rows, the pool, the teacher and its kept outputs. Of the
-test split it gets nothing.
+"""What a trial reads: the training and validation rows, the pool, the teacher and its kept outputs, and
+whatever else its stages read of the stages before. Of the test split it gets nothing.
 
 A trial works in a folder of its own with links to these files alone, so that no stage, however it is written,
 can open the test rows.
@@ -11,10 +11,13 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from flows.searching import chain
 from tasks.core.errors import DataError
 
 ROWS = ("train.parquet", "validation.parquet", "pool.parquet", "labels.json")
 TEACHER, OUTPUTS, INGEST = "finetune/out", "finetune/outputs", "ingest/out"
+RAW = "raw"
+"""It holds the test rows too: no trial may read it."""
 
 
 def hashes(root: Path, run: str) -> dict[str, str]:
@@ -25,9 +28,8 @@ def hashes(root: Path, run: str) -> dict[str, str]:
     """
     home = root / "data" / run
     files = [home / INGEST / name for name in ROWS if (home / INGEST / name).is_file()]
-    files += [
-        file for folder in (TEACHER, OUTPUTS) for file in sorted((home / folder).rglob("*")) if file.is_file()
-    ]
+    read = sorted({TEACHER, OUTPUTS, *chain.of_trial().given} - {INGEST, RAW})
+    files += [file for folder in read for file in sorted((home / folder).rglob("*")) if file.is_file()]
     if not files:
         raise DataError(f"data/{run}", f"has no teacher; make it with `dvc repro finetune@{run}`")
     return {file.relative_to(home).as_posix(): _hash(file) for file in files}

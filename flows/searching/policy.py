@@ -13,13 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from flows.searching import budget
+from flows.searching.chain import searched
 from tasks.core import params, stages
 from tasks.core.errors import ParamsError, did_you_mean
 from tasks.core.params import Section
 from tasks.kinds.base.kind import known_kinds
 
-SEARCHED = ("prune", "distill", "quantize")
-"""The stages after the teacher, whose outputs are kept; a trial runs these."""
 Choices = Annotated[list[Any], Field(min_length=1, max_length=100)]
 Values = Mapping[str, Any]
 """What a trial sets: `prune.ffn` -> 512."""
@@ -104,9 +103,9 @@ def _faults(policy: Policy, run: Any) -> list[str]:
 
 def _faults_of_choices(key: str, choices: list[Any], run: Any) -> list[str]:
     stage, _, name = key.partition(".")
-    section = run.get(stage) if isinstance(run, dict) else None
-    if stage not in SEARCHED:
-        return [f": only values of {', '.join(SEARCHED)} can be searched, as prune.ffn"]
+    section, names = run.get(stage) if isinstance(run, dict) else None, searched()
+    if stage not in names:
+        return [f": only values of {', '.join(names)} can be searched, as prune.ffn"]
     if not isinstance(section, dict) or name not in section:
         return [f": the run has no such value{did_you_mean(name, section or {})}"]
     faults = (
@@ -116,7 +115,7 @@ def _faults_of_choices(key: str, choices: list[Any], run: Any) -> list[str]:
     )
     if any(choices.count(choice) > 1 for choice in choices):
         faults.append(f" = {choices}: says a value twice")
-    models = {stage: stages.load(stage).Params for stage in SEARCHED}
+    models = {stage: stages.load(stage).Params for stage in names}
     for choice in choices:
         tried = {
             **{one: run[one] for one in params.RunFields.model_fields if one in run},

@@ -1,25 +1,30 @@
 """One trial, in a process of its own:  python -m flows.searching.trial FOLDER
 
-Reads FOLDER/job.json, writes FOLDER/result.json. Runs prune, distill and quantize by their own `run`, in
-FOLDER; what one that was killed left there is gone on with. A hopeless trial ends early: before any recovery,
-if what prune leaves is too large or too slow already (in int8 before recovery it is as fast as after it); and
-at each rung, a share of the recovery, if it is further from the teacher than an earlier trial was there that
-costs no more. That is successive halving's idea (Jamieson and Talwalkar, Non-stochastic Best Arm
-Identification, 2016) for several objectives, which Optuna's pruners do not know.
+Reads FOLDER/job.json, writes FOLDER/result.json. Runs the stages between the teacher and the folder that
+ships, in the graph's order (flows/searching/chain.py), by their own `run`, in FOLDER; what one that was
+killed left there is gone on with. A hopeless trial ends early: before any recovery, if what prune leaves is
+too large or too slow already (in int8 before recovery it is as fast as after it); and at each rung, a share
+of the recovery, if it is further from the teacher than an earlier trial was there that costs no more. That is
+successive halving's idea (Jamieson and Talwalkar, Non-stochastic Best Arm Identification, 2016) for several
+objectives, which Optuna's pruners do not know.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from flows.searching import budget, inputs, job
+from flows.searching.chain import RECOVERY, SHIPPED, Chain, maker, of_trial
 from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Job, Result
 from tasks.__main__ import ENVIRONMENT
 from tasks.core import params, stages, tables
@@ -29,6 +34,9 @@ from tasks.kinds.base.kind import known_kinds, load_kind
 
 NOTHING_ASKED = {"min_agreement": 0.0}
 """Before recovery a student agrees with nobody; only its size and speed are of interest."""
+
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class GivenUpError(Exception):
@@ -57,24 +65,34 @@ class Trial:
         ingest, teacher, outputs = (
             self._home / name for name in (inputs.INGEST, inputs.TEACHER, inputs.OUTPUTS)
         )
-        bench = Bench(ingest, teacher, outputs, self._params["benchmark"])
-        pruned = self._made("prune", "prune", {"ingest": ingest, "teacher": teacher})
-        folder = (
-            self._made("before", "quantize", {"ingest": ingest, "student": pruned / "out"}, **NOTHING_ASKED)
-            / "out"
-        )
-        self.figures["cost"] = bench.cost(pruned / "out", folder)
+        bench, chain = Bench(ingest, teacher, outputs, self._params["benchmark"]), of_trial()
+        for stage in chain.before:
+            self._made(stage, stage)
+        folder = self._unrecovered(chain)
+        self.figures["cost"] = bench.cost(self._home / chain.start, folder)
         self._weigh(bench, folder)
-        lesson = {"ingest": ingest, "student": pruned / "out", "outputs": outputs, "teacher": teacher}
         for rung in self._job.rungs:
-            self._climb(rung, self._made(f"rung-{rung}", "distill", lesson, **self._share(rung)))
-        learned = self._made("distill", "distill", lesson)
-        folder = self._made("quantize", "quantize", {"ingest": ingest, "student": learned / "out"}) / "out"
+            self._climb(rung, self._made(f"rung-{rung}", RECOVERY, **self._share(rung)))
+        for stage in (RECOVERY, *chain.after):
+            self._made(stage, stage)
+        folder = self._home / SHIPPED / "out"
         self.figures |= bench.quality(folder)
         self._weigh(bench, folder)
 
-    def _made(self, name: str, stage: str, reads: dict[str, Path], **changed: Any) -> Path:
-        """What a stage leaves, in a folder of that name; all of it, or nothing."""
+    def _unrecovered(self, chain: Chain) -> Path:
+        """The folder that ships, made of what the recovery begins from in place of what it leaves."""
+        instead = {f"{RECOVERY}/out": chain.start}
+        for stage in chain.after:
+            place = f"before-{stage}"
+            self._made(place, stage, instead, **(NOTHING_ASKED if stage == SHIPPED else {}))
+            instead |= {name: f"before-{name}" for name in chain.made if maker(name) == stage}
+        return self._home / f"before-{SHIPPED}" / "out"
+
+    def _made(self, name: str, stage: str, instead: Mapping[str, str] = NOTHING, **changed: Any) -> Path:
+        """What a stage leaves, in a folder of that name; all of it, or nothing.
+
+        `instead`: artifact -> where one lies that the stage reads in its place.
+        """
         place, scratch = self._home / name, self._home / f"{name}.part"
         if place.is_dir():
             return place
@@ -83,12 +101,18 @@ class Trial:
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
         made = module.run(
-            module.Inputs(**reads), self._params[stage].model_copy(update=changed), staged, scratch
+            self._inputs(module, instead), self._params[stage].model_copy(update=changed), staged, scratch
         )
         (staged / "metrics.json").write_text(json.dumps(made.figures), encoding="utf-8")
         staged.replace(place)
         shutil.rmtree(scratch)
         return place
+
+    def _inputs(self, module: stages.Stage, instead: Mapping[str, str]) -> Any:
+        named = stages.artifacts(module)
+        places = {field: self._home / instead.get(name, name) for field, name in named.items()}
+        rest = {field.name: self._root for field in dataclasses.fields(module.Inputs)}
+        return module.Inputs(**{**rest, **places})
 
     def _weigh(self, bench: Any, folder: Path) -> None:
         """Bytes and speed of a shippable folder; a shape that was timed before is not timed again."""
@@ -113,7 +137,7 @@ class Trial:
 
     def _share(self, rung: float) -> dict[str, Any]:
         """A share of the transfer set; where there is none, of the epochs."""
-        recovery: Any = self._params["distill"]
+        recovery: Any = self._params[RECOVERY]
         if not recovery.pool:
             return {"epochs": math.ceil(recovery.epochs * rung)}
         kind = load_kind(recovery.kind)
