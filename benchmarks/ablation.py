@@ -33,9 +33,10 @@ from ruamel.yaml import YAML
 from benchmarks.distillations import variants
 from tasks.__main__ import ENVIRONMENT
 from tasks.core import params, stages
-from tasks.core.errors import DataError, ModelError, ParamsError, SlipwayError, did_you_mean
+from tasks.core.errors import DataError, ModelError, ParamsError, did_you_mean
 from tasks.distill import stage as distill
 from tasks.kinds.base.kind import known_kinds, load_kind
+from tasks.launch.command import Command
 from tasks.pretrain.locate import content_hash
 from tasks.prune import stage as prune
 
@@ -267,22 +268,21 @@ def ablate(root: Path, run: str, names: Sequence[str] | None, seeds: Sequence[in
     )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", default="bbc", help="a run of params.yaml")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", help="by their names in the table; all if none is given")
     parser.add_argument("--out", type=Path, required=True, help="the JSON that keeps what is done")
-    given = parser.parse_args()
+
+
+def _run(given: argparse.Namespace) -> int:
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
-    try:
-        print(ablate(Path.cwd(), given.run, given.variants, given.seeds, given.out))
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    print(ablate(Path.cwd(), given.run, given.variants, given.seeds, given.out))
     return 0
+
+
+COMMAND = Command("python -m benchmarks.ablation", __doc__, _run, _arguments)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tasks.launch.command import Command
 from tests import smoke
 from tests.flows.retraining.conftest import POLICY
 from tests.flows.station import Station
@@ -139,12 +140,11 @@ def with_own_server(root: Path, env: dict[str, str], count: int) -> None:
     )
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.doors", description=__doc__.partition("\n")[0] if __doc__ else None
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=5)
-    given = parser.parse_args()
+
+
+def _run(given: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="slipway-doors-") as folder:
         root = project(Path(folder).resolve())
         env = smoke.environment(root) | {"PYTHONPATH": str(smoke.REPOSITORY)}
@@ -156,6 +156,10 @@ def main() -> int:
         with_own_server(root, env, given.rounds)
         print(f"\nload at the end {os.getloadavg()[0]:.1f}")
     return 0
+
+
+COMMAND = Command("python -m benchmarks.doors", __doc__, _run, _arguments)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

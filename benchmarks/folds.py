@@ -32,9 +32,10 @@ from benchmarks.seeds import ROOT, command
 from tasks.benchmark import metrics
 from tasks.benchmark.ground_truth import Truth
 from tasks.core import stages, tables
-from tasks.core.errors import DataError, ParamsError, SlipwayError
+from tasks.core.errors import DataError, ParamsError
 from tasks.ingest.reading import raw_folder
 from tasks.kinds.base.kind import Kind, load_kind
+from tasks.launch.command import Command
 
 SIDE = "side_of_the_fold"
 OUT_OF_FOLD, OTHERS = "test", "train"
@@ -220,10 +221,7 @@ def change(text: str) -> tuple[str, Any]:
     return name, YAML(typ="safe").load(value)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", default="bbc", help="a run of params.yaml whose rows have one label each")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument(
@@ -235,14 +233,16 @@ def main() -> int:
         help="values in place of those in params.yaml",
     )
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
-    given = parser.parse_args()
+
+
+def _run(given: argparse.Namespace) -> int:
     os.environ.setdefault("DVC_NO_ANALYTICS", "1")
-    try:
-        print(measure(given.run, given.folds, dict(given.set), given.out))
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    print(measure(given.run, given.folds, dict(given.set), given.out))
     return 0
+
+
+COMMAND = Command("python -m benchmarks.folds", __doc__, _run, _arguments)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

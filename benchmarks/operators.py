@@ -24,9 +24,10 @@ from typing import Any
 import onnxruntime
 
 from tasks.core import tables
-from tasks.core.errors import DataError, SlipwayError
+from tasks.core.errors import DataError
 from tasks.export import package
 from tasks.kinds.base.kind import load_kind
+from tasks.launch.command import Command
 
 ROOT = Path(__file__).resolve().parents[1]
 OPERATOR = "_kernel_time"
@@ -97,28 +98,27 @@ def page(around: dict[str, float], inside: dict[str, tuple[int, float]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.operators", description=(__doc__ or "").partition("\n")[0]
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, help="of params.yaml, quantized")
     parser.add_argument("--rows", type=int, default=40, help="validation rows to ask with")
     parser.add_argument("--rounds", type=int, default=50, help="how often each is asked")
-    given = parser.parse_args()
+
+
+def _run(given: argparse.Namespace) -> int:
     folder = ROOT / "data" / given.run / "quantize" / "out"
-    try:
-        if not (folder / package.GRAPH).is_file():
-            raise DataError(
-                folder.relative_to(ROOT).as_posix(), f"is not made yet; `dvc repro quantize@{given.run}`"
-            )
-        kind = package.preprocessing(folder)["kind"]
-        rows = tables.read(ROOT / "data" / given.run / "ingest" / "out" / "validation.parquet")[: given.rows]
-        values = [load_kind(kind).raw_input(row) for row in rows]
-        print(page(parts(folder, kind, values, given.rounds), operators(folder, kind, values, given.rounds)))
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    if not (folder / package.GRAPH).is_file():
+        raise DataError(
+            folder.relative_to(ROOT).as_posix(), f"is not made yet; `dvc repro quantize@{given.run}`"
+        )
+    kind = package.preprocessing(folder)["kind"]
+    rows = tables.read(ROOT / "data" / given.run / "ingest" / "out" / "validation.parquet")[: given.rows]
+    values = [load_kind(kind).raw_input(row) for row in rows]
+    print(page(parts(folder, kind, values, given.rounds), operators(folder, kind, values, given.rounds)))
     return 0
+
+
+COMMAND = Command("python -m benchmarks.operators", __doc__, _run, _arguments)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

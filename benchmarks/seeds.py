@@ -22,6 +22,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tasks.launch.command import Command
+
 ROOT = Path(__file__).resolve().parents[1]
 HEADLINE = "headline"
 """Stands for the name of the run's headline figure."""
@@ -91,14 +93,13 @@ def table(measured: Mapping[int, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", default="bbc", help="a run of params.yaml or a recipe")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, help="where to write each seed's figures as JSON")
-    given = parser.parse_args()
+
+
+def _run(given: argparse.Namespace) -> int:
     measured = {}
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
@@ -111,7 +112,12 @@ def main() -> None:
             if given.out:
                 given.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     print(table(measured))
+    return 0
+
+
+COMMAND = Command("python -m benchmarks.seeds", __doc__, _run, _arguments)
+main = COMMAND.main
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

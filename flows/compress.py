@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from pydantic import TypeAdapter, ValidationError
 
+from flows import cli
 from flows.checkout import git, params_file, workspace, worktree
 from flows.pipeline import pages
 from flows.pipeline import share as sharing
@@ -35,9 +35,9 @@ from flows.pipeline.task_runs import Outcome, Work, run_graph
 from flows.process import child, secrets
 from flows.process.secrets import Mask
 from flows.raw_data import data
-from flows.server import server
 from tasks.core import escape
 from tasks.core.errors import DataError, ParamsError, SlipwayError
+from tasks.launch.command import Command
 
 NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 WORST_FIRST = (USERS_FAULT, BUG, PASSING)
@@ -210,10 +210,7 @@ def _table(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.compress", description="Bring runs up to date, as a Prefect flow."
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="*", metavar="RUN", help="runs of params.yaml (default: all)")
     force = "run these although they are up to date: prune@bbc, or prune for every run"
     parser.add_argument("--force", nargs="+", action="extend", default=[], metavar="STAGE", help=force)
@@ -230,14 +227,12 @@ def _arguments() -> argparse.Namespace:
         metavar="COMMIT",
         help="run this commit, in a worktree (default: the checkout as it is)",
     )
-    wait = "how long to wait for a workspace that another flow holds (default: 0)"
-    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=wait)
+    cli.add_wait(parser)
     parser.add_argument(
         "--share",
         action="store_true",
         help="fetch from and push to the DVC remote around each stage that runs",
     )
-    return parser.parse_args()
 
 
 def _check(asked: dict[str, Any]) -> None:
@@ -256,42 +251,33 @@ def _check(asked: dict[str, Any]) -> None:
         raise ParamsError("python -m flows.compress", *faults)
 
 
-def main() -> int:
-    given = _arguments()
-    asked = {
-        **vars(given),
-        "runs": tuple(given.runs),
-        "force": tuple(given.force),
-        "overrides": tuple(given.overrides),
-    }
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    root = Path.cwd()
-    try:
-        _check(asked)
-        params_file.check(root)
-        with workspace.hold(root, given.wait):
-            if not given.revision:
-                expand(given.force, select(Graph().stages, given.runs))
-            server.ensure()
-            state = compress(**asked, return_state=True)
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        if error.errno not in NOT_WRITABLE:
-            raise
-        advice = "the checkout must be writable, with room on its disk"
-        fault = DataError(str(error.filename or root), f"{(error.strerror or str(error)).lower()}; {advice}")
-        print(fault, file=sys.stderr)
-        return fault.exit_code
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+def _run(given: argparse.Namespace) -> int:
+    asked = {name: getattr(given, name) for name in ("revision", "wait", "share")}
+    asked |= {name: tuple(getattr(given, name)) for name in ("runs", "force", "overrides")}
+    _check(asked)
+
+    def check(_root: Path) -> None:
+        if not given.revision:
+            expand(given.force, select(Graph().stages, given.runs))
+
+    state = cli.run_flow(given.wait, lambda: compress(**asked, return_state=True), held=check)
     ended: Any = state.result(raise_on_failure=False)
     if not isinstance(ended, Ended):
         print(escape.visible(state.message, keep="\n"))
         return BUG
     print(escape.visible(_table(ended.outcomes) if ended.outcomes else state.message, keep="\n"))
     return ended.code
+
+
+def _translate(error: Exception) -> SlipwayError | None:
+    if not isinstance(error, OSError) or error.errno not in NOT_WRITABLE:
+        return None
+    advice = "the checkout must be writable, with room on its disk"
+    return DataError(str(error.filename or Path.cwd()), f"{(error.strerror or str(error)).lower()}; {advice}")
+
+
+COMMAND = Command("python -m flows.compress", __doc__, _run, _arguments, _translate)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ How a run is retrained stands in params.yaml under `retrain`. docs/retraining.md
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from prefect import State, flow, get_run_logger
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows import cli
 from flows.checkout import git, params_file, workspace, worktree
 from flows.compress import Lent, bring_up_to_date
 from flows.pipeline.flow_run import workspace_for_run
@@ -39,9 +39,8 @@ from flows.retraining.policy import Policy
 from flows.retraining.publishing import publish, repair
 from flows.retraining.record import history, registry
 from flows.retraining.record.history import Entry
-from flows.server import server
-from tasks.core import escape
 from tasks.core.errors import ParamsError, SlipwayError, did_you_mean
+from tasks.launch.command import Command, Group
 
 TRIES = 3
 """How often a night is begun again because somebody committed to its branch while it was at work."""
@@ -204,43 +203,6 @@ def _say(lent: Lent) -> Callable[[str], None]:
     return lambda line: get_run_logger().info(lent.mask(line))
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m flows.retrain", description="Retraining on new data.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    night = commands.add_parser(
-        "night", help="take in what arrived; train, judge and promote if enough has come together"
-    )
-    night.add_argument(
-        "runs", nargs="*", metavar="RUN", help="with a section under `retrain` in params.yaml (default: all)"
-    )
-    back = commands.add_parser("rollback", help="bring a former champion back, bit for bit")
-    back.add_argument(
-        "--to", type=int, default=0, metavar="N", help="its number (default: the one before this one)"
-    )
-    back.add_argument(
-        "--keep-rows", action="store_true", help="collect again what the champions since had learned from"
-    )
-    back.add_argument(
-        "--why",
-        default="",
-        metavar="TEXT",
-        help="the reason; it stands in the registry, in the history and in the commit",
-    )
-    enrolling = commands.add_parser("enroll", help="make what dvc.lock holds the champion, unjudged")
-    told = commands.add_parser("history", help="print the page of the last night")
-    for one in (back, enrolling, told):
-        one.add_argument("run", metavar="RUN")
-    for one in (night, back, enrolling):
-        one.add_argument(
-            "--wait",
-            type=float,
-            default=0,
-            metavar="SECONDS",
-            help="for a workspace that another holds (default: 0)",
-        )
-    return parser.parse_args()
-
-
 def _check_runs(root: Path, runs: Sequence[str]) -> None:
     """All at once."""
     known = policy.read_all(root)
@@ -252,35 +214,86 @@ def _check_runs(root: Path, runs: Sequence[str]) -> None:
         raise ParamsError("params.yaml", *faults)
 
 
-def _asked(given: argparse.Namespace) -> State[Any]:
-    if given.command == "night":
-        return retrain(tuple(given.runs), given.wait, return_state=True)
-    if given.command == "rollback":
-        return roll_back(given.run, given.to, given.keep_rows, given.why, given.wait, return_state=True)
-    return enroll(given.run, given.wait, return_state=True)
+def _as_flow(given: argparse.Namespace, runs: Sequence[str], flow: Callable[[], State[Any]]) -> int:
+    return cli.exit_status(cli.run_flow(given.wait, flow, before=lambda root: _check_runs(root, runs)))
 
 
-def main() -> int:
-    given, root = _arguments(), Path.cwd()
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    try:
-        if given.command == "history":
-            entries = history.read(root, given.run)
-            print(history.page(entries[-1], entries) if entries else f"{given.run}: no night yet")
-            return 0
-        params_file.check(root)
-        _check_runs(root, given.runs if given.command == "night" else [given.run])
-        with workspace.hold(root, given.wait):
-            server.ensure()
-            state = _asked(given)
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    code: Any = state.result(raise_on_failure=False)
-    print(escape.visible(state.message, keep="\n"), file=sys.stdout if state.is_completed() else sys.stderr)
-    return code if isinstance(code, int) else BUG
+def _run_night(given: argparse.Namespace) -> int:
+    return _as_flow(given, given.runs, lambda: retrain(tuple(given.runs), given.wait, return_state=True))
+
+
+def _run_rollback(given: argparse.Namespace) -> int:
+    asked = (given.run, given.to, given.keep_rows, given.why, given.wait)
+    return _as_flow(given, [given.run], lambda: roll_back(*asked, return_state=True))
+
+
+def _run_enroll(given: argparse.Namespace) -> int:
+    return _as_flow(given, [given.run], lambda: enroll(given.run, given.wait, return_state=True))
+
+
+def _show_history(given: argparse.Namespace) -> int:
+    entries = history.read(Path.cwd(), given.run)
+    print(history.page(entries[-1], entries) if entries else f"{given.run}: no night yet")
+    return 0
+
+
+def _night_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs", nargs="*", metavar="RUN", help="with a section under `retrain` in params.yaml (default: all)"
+    )
+    cli.add_wait(parser)
+
+
+def _rollback_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", type=int, default=0, metavar="N", help="its number (default: the one before)")
+    parser.add_argument(
+        "--keep-rows", action="store_true", help="collect again what the champions since had learned from"
+    )
+    parser.add_argument("--why", default="", metavar="TEXT", help="stands in registry, history and commit")
+    _run_and_wait(parser)
+
+
+def _run_and_wait(parser: argparse.ArgumentParser) -> None:
+    _run_name(parser)
+    cli.add_wait(parser)
+
+
+def _run_name(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN")
+
+
+PROGRAM = "python -m flows.retrain"
+COMMAND = Group(
+    PROGRAM,
+    __doc__,
+    {
+        "night": Command(
+            f"{PROGRAM} night",
+            "Takes in what arrived; trains, judges and promotes if enough has come together.",
+            _run_night,
+            _night_arguments,
+        ),
+        "rollback": Command(
+            f"{PROGRAM} rollback",
+            "Brings a former champion back, bit for bit.",
+            _run_rollback,
+            _rollback_arguments,
+        ),
+        "enroll": Command(
+            f"{PROGRAM} enroll",
+            "Makes what dvc.lock holds the champion, unjudged.",
+            _run_enroll,
+            _run_and_wait,
+        ),
+        "history": Command(
+            f"{PROGRAM} history",
+            "Prints the page of the last night.",
+            _show_history,
+            _run_name,
+        ),
+    },
+)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from dvc.exceptions import DvcException, NotDvcRepoError
 
 from tasks.core import escape
 from tasks.core.errors import ParamsError, SlipwayError, did_you_mean
+from tasks.launch.command import Command
 
 FORMATS = {"markdown": ".md", "html": ".html", "json": ".json"}
 BY_DEFAULT = ("worse", "gates", "stale", "unjudged")
@@ -44,45 +45,31 @@ NEVER = "never"
 FOLDER = Path("review")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    given = _parser().parse_args(arguments)
-    try:
-        form, out, asked = _terms(given)
-        from flows.reviewing.pages import content
-        from flows.reviewing.review import review
+def _run(given: argparse.Namespace) -> int:
+    form, out, asked = _terms(given)
+    from flows.reviewing.pages import content
+    from flows.reviewing.review import review
 
-        found = review(Path.cwd(), given.a, given.b, given.run)
-        page = content.page(found)
-        said = _write(found, page, form, out, _place(given.pictures, out))
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except NotDvcRepoError:
-        print(f"{Path.cwd()}: is no DVC project; go to the project's top folder", file=sys.stderr)
-        return ParamsError.exit_code
-    except DvcException as error:
-        print(f"diff: {escape.line(error)}", file=sys.stderr)
-        return ParamsError.exit_code
-    except OSError as error:
-        print(
-            f"{error.filename or 'diff'}: {(error.strerror or str(error)).lower()}; the pages were not "
-            "written",
-            file=sys.stderr,
-        )
-        return ParamsError.exit_code
-    print(said)
+    found = review(Path.cwd(), given.a, given.b, given.run)
+    print(_write(found, content.page(found), form, out, _place(given.pictures, out)))
     marks = found.found(asked)
     for run, mark in marks:
         print(f"{run}: {mark}", file=sys.stderr)
     return min((STATUS.get(mark, FOUND) for _, mark in marks), default=0)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.review",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _translate(error: Exception) -> SlipwayError | None:
+    if isinstance(error, NotDvcRepoError):
+        return ParamsError(str(Path.cwd()), "is no DVC project; go to the project's top folder")
+    if isinstance(error, DvcException):
+        return ParamsError("diff", escape.line(error))
+    if isinstance(error, OSError):
+        why = (error.strerror or str(error)).lower()
+        return ParamsError(str(error.filename or "diff"), f"{why}; the pages were not written")
+    return None
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--a", metavar="REV", help="the older side")
     parser.add_argument("--b", metavar="REV", help="the newer side")
     parser.add_argument(
@@ -108,7 +95,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MARK",
         help="what does not end with status 0; `never`: nothing",
     )
-    return parser
 
 
 def _terms(given: argparse.Namespace) -> tuple[str | None, Path | None, list[str]]:
@@ -189,6 +175,10 @@ def _pictures(blocks: Sequence[Any]) -> Iterator[Any]:
             yield block
         elif isinstance(block, Section):
             yield from _pictures(block.blocks)
+
+
+COMMAND = Command("python -m flows.review", __doc__, _run, _arguments, _translate)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

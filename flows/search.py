@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -24,12 +23,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.checkout import overrides, params_file, workspace
+from flows import cli
+from flows.checkout import overrides, params_file
 from flows.pipeline import pages
 from flows.pipeline.flow_run import workspace_for_run
 from flows.pipeline.form import SearchedRun, Seconds
 from flows.pipeline.graph import Graph, Stage
-from flows.pipeline.reproduce import BUG
 from flows.pipeline.task_runs import Work, run_graph
 from flows.process import secrets
 from flows.process.secrets import Mask
@@ -37,9 +36,9 @@ from flows.raw_data import data
 from flows.searching import front, picture, plan, policy, trials
 from flows.searching.front import Outcome
 from flows.searching.plan import Plan
-from flows.server import server
 from tasks.core import escape
 from tasks.core.errors import ModelError, SlipwayError
+from tasks.launch.command import Command
 
 TEACHER = "finetune"
 MISSED = 1
@@ -176,36 +175,25 @@ def write_winner(root: Path, run: str, values: policy.Values, write: bool) -> li
     return [*(f"params.yaml: {line}" for line in changed), f"params.yaml: {done}"]
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.search", description="Look for the student that keeps a budget."
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="with a section under `search` in params.yaml")
     parser.add_argument(
         "--dry-run", action="store_true", help="leave params.yaml as it is; only show what would be written"
     )
-    wait = "how long to wait for a workspace that another flow holds (default: 0)"
-    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help=wait)
-    return parser.parse_args()
+    cli.add_wait(parser)
 
 
-def main() -> int:
-    given, root = _arguments(), Path.cwd()
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    try:
-        params_file.check(root)
-        policy.read(root, given.run)
-        with workspace.hold(root, given.wait):
-            server.ensure()
-            state = search(given.run, not given.dry_run, given.wait, return_state=True)
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    code: Any = state.result(raise_on_failure=False)
-    print(escape.visible(state.message, keep="\n"), file=sys.stdout if state.is_completed() else sys.stderr)
-    return code if isinstance(code, int) else BUG
+def _run(given: argparse.Namespace) -> int:
+    state = cli.run_flow(
+        given.wait,
+        lambda: search(given.run, not given.dry_run, given.wait, return_state=True),
+        before=lambda root: policy.read(root, given.run),
+    )
+    return cli.exit_status(state)
+
+
+COMMAND = Command("python -m flows.search", __doc__, _run, _arguments)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from typing import Any
 
 from tasks.core import documents, escape, params, stages
 from tasks.core.errors import DataError, ParamsError, PassingError, SlipwayError
+from tasks.launch.command import Command
 from tasks.training import distributed
 
 ENVIRONMENT = {
@@ -50,23 +51,10 @@ LIST = "--list"
 def main(arguments: list[str]) -> int:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    try:
-        return _run(_parser().parse_args(arguments), Path.cwd())
-    except SlipwayError as error:
-        return _fault(error.exit_code, str(error))
-    except OSError as error:
-        return _fault(*_operating_system(error))
-    except Exception as error:
-        code, message = _unexpected(error)
-        if code == SlipwayError.exit_code:
-            traceback.print_exc()
-        return _fault(code, message)
+    return COMMAND.main(arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "python -m tasks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(LIST, action="store_true", help="print the graph and stop")
     parser.add_argument(
         "command",
@@ -78,10 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "inputs", nargs="*", metavar="INPUT", help="what to predict; without any, lines of the standard input"
     )
-    return parser
 
 
-def _run(asked: argparse.Namespace, root: Path) -> int:
+def _run(asked: argparse.Namespace) -> int:
+    root = Path.cwd()
     graph = stages.load_all()
     if asked.command == "check":
         documents.check_files(root)
@@ -176,39 +164,43 @@ def _print_graph(graph: dict[str, stages.Stage]) -> None:
         print(f"{name:<10} reads {reads:<70} {summary}")
 
 
-def _operating_system(error: OSError) -> tuple[int, str]:
+def _translate(error: Exception) -> SlipwayError:
+    """What is no fault of ours or the user's keeps its traceback, above the message."""
+    fault = _fault_of(error)
+    if type(fault) is SlipwayError:
+        traceback.print_exc()
+    return fault
+
+
+def _fault_of(error: Exception) -> SlipwayError:
+    """safetensors and tokenizers hide the number of an operating system's error in their text."""
     advice = {
         errno.ENOSPC: "the disk is full; free some space and run again, finished work is kept",
         errno.EDQUOT: "the disk quota is used up; free some space and run again, finished work is kept",
         errno.EROFS: "the file system is read-only; it must be writable",
         errno.EACCES: "no permission; the folder must be readable and writable",
     }
-    if error.errno in advice:
-        return DataError.exit_code, f"{error.filename or 'data'}: {advice[error.errno]}"
-    traceback.print_exc()
-    return SlipwayError.exit_code, f"{type(error).__name__}: {error}"
-
-
-def _unexpected(error: Exception) -> tuple[int, str]:
-    """safetensors and tokenizers hide the number of an operating system's error in their text."""
-    if found := re.search(r"\(os error (\d+)\)", str(error)):
-        return _operating_system(OSError(int(found[1]), str(error)))
+    hidden = re.search(r"\(os error (\d+)\)", str(error))
+    number = error.errno if isinstance(error, OSError) else int(hidden[1]) if hidden else None
+    if number in advice:
+        return DataError(str(getattr(error, "filename", None) or "data"), advice[number])
     if type(error).__name__ in {"OutOfMemoryError", "MemoryError"}:
-        return (
-            PassingError.exit_code,
-            f"out of memory: {str(error).splitlines()[0] if str(error) else 'no more to be had'}; try a "
-            "smaller batch_size",
-        )
-    return SlipwayError.exit_code, f"{type(error).__name__}: {error}"
+        first = str(error).splitlines()[0] if str(error) else "no more to be had"
+        return PassingError("out of memory", f"{first}; try a smaller batch_size")
+    return SlipwayError(type(error).__name__, str(error))
 
 
-def _fault(code: int, message: str) -> int:
-    message = escape.visible(message, keep="\n")
+def _tell(fault: SlipwayError) -> None:
+    """Says a fault on the standard error (of one process, where several train) and in SLIPWAY_FAULT_FILE."""
+    message = str(fault)
     if not distributed.is_worker():
         print(message, file=sys.stderr, flush=True)
     if file := os.environ.get("SLIPWAY_FAULT_FILE"):
-        Path(file).write_text(json.dumps({"code": code, "message": message}), encoding="utf-8")
-    return code
+        told = {"code": fault.exit_code, "message": message}
+        Path(file).write_text(json.dumps(told), encoding="utf-8")
+
+
+COMMAND = Command("python -m tasks", __doc__, _run, _arguments, _translate, _tell)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import hashlib
 import json
 import os
 import re
-import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -30,7 +29,8 @@ from benchmarks.ablation import Bench
 from benchmarks.costs.sizes import Grid, Point
 from tasks.__main__ import ENVIRONMENT
 from tasks.core import params
-from tasks.core.errors import DataError, SlipwayError
+from tasks.core.errors import DataError
+from tasks.launch.command import Command
 from tasks.pretrain.locate import content_hash
 
 HERE = Path(__file__).resolve().parent
@@ -38,12 +38,7 @@ MEASURED_BY = ("sizes.py", "workshop.py", "jobs.py")
 SECTIONS = ("finetune", "prune", "distill", "quantize", "benchmark")
 
 
-def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.costs",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", default="bbc", help="a run of params.yaml: texts with one label each, its teacher made"
     )
@@ -51,14 +46,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--out", type=_name, default="costs", help="name of the page, the JSON and the picture below docs/"
     )
-    given = parser.parse_args(arguments)
+
+
+def _run(given: argparse.Namespace) -> int:
     os.environ.update({name: value for name, value in ENVIRONMENT.items() if name not in os.environ})
-    command = shlex.join(["python", "-m", "benchmarks.costs", *arguments])
-    try:
-        measured(Path.cwd(), given.run, Grid(), given.rounds, given.out, command)
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    measured(Path.cwd(), given.run, Grid(), given.rounds, given.out, given.call)
     return 0
 
 
@@ -202,5 +194,9 @@ def _write(file: Path, kept: dict[str, Any]) -> None:
     part.replace(file)
 
 
+COMMAND = Command("python -m benchmarks.costs", __doc__, _run, _arguments)
+main = COMMAND.main
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,9 +28,10 @@ from benchmarks.peers.compression import Outcome
 from benchmarks.peers.field import MEASURING, ROOT
 from tasks.__main__ import ENVIRONMENT
 from tasks.core import params, stages, tables
-from tasks.core.errors import DataError, ModelError, SlipwayError
+from tasks.core.errors import DataError, ModelError
 from tasks.export import package
 from tasks.kinds.base.kind import known_kinds
+from tasks.launch.command import Command
 from tasks.models import checkpoint
 
 CALIBRATION = 300
@@ -51,12 +51,7 @@ TOLD = (
 INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd")
 
 
-def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.peers",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", required=True, help="a run of params.yaml whose teacher is made")
     parser.add_argument(
         "--students", nargs="*", help="runs, or NAME=FOLDER; without it the run's own final model"
@@ -69,15 +64,10 @@ def main(arguments: Sequence[str]) -> int:
         help="only these",
     )
     parser.add_argument("--out", default="peers", help="name of the page, the JSON and the picture")
-    given = parser.parse_args(arguments)
-    try:
-        _write(
-            _compare(given) | {"command": shlex.join(["python", "-m", "benchmarks.peers", *arguments])},
-            given.out,
-        )
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+
+
+def _run(given: argparse.Namespace) -> int:
+    _write(_compare(given) | {"command": given.call}, given.out)
     return 0
 
 
@@ -260,5 +250,9 @@ def _write(result: Mapping[str, Any], name: str) -> None:
     print(f"docs/results/{name}.md, docs/results/{name}.json, docs/pictures/{name}.png")
 
 
+COMMAND = Command("python -m benchmarks.peers", __doc__, _run, _arguments)
+main = COMMAND.main
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

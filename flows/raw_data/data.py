@@ -16,7 +16,7 @@ import filecmp
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from flows.raw_data import sources
 from flows.raw_data.pointer import Pointer, files
 from tasks.core import escape, params
 from tasks.core.errors import DataError, ParamsError, PassingError, SlipwayError
+from tasks.launch.command import Command, Group
 
 ADD = "python -m flows.raw_data.data add"
 
@@ -196,49 +197,58 @@ def _take_back(folder: Path, paths: Sequence[Path]) -> None:
         folder.rmdir()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.raw_data.data",
-        description="Raw data: bring it in and version it, or restore it.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    adding = commands.add_parser("add", help="bring data into data/raw/RUN and version it")
-    adding.add_argument("run", metavar="RUN", help="a run's name")
-    adding.add_argument(
-        "source", metavar="SOURCE", help="bbc-news, a file, a folder, or hub:OWNER/NAME@REVISION"
-    )
-    adding.add_argument("--replace", action="store_true", help="overwrite files of the same name")
-    restoring = commands.add_parser("restore", help="complete the folders that data/raw/*.dvc stand for")
-    restoring.add_argument("runs", nargs="*", metavar="RUN", help="of these runs alone (default: all)")
-    given, root = parser.parse_args(arguments), Path.cwd()
-    return ended(
-        lambda: (
-            [add(root, given.run, given.source, given.replace)]
-            if given.command == "add"
-            else restore(root, given.runs)
-        )
-    )
-
-
-def ended(work: Callable[[], list[str]]) -> int:
-    """Does a command's work and prints what it says, or its fault in one message. Returns the exit status."""
-    try:
-        said = work()
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        fault = DataError(
-            str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; not completed"
-        )
-        print(fault, file=sys.stderr)
-        return fault.exit_code
-    except DvcException as error:
-        print(f"data/raw: DVC says: {escape.line(error)}", file=sys.stderr)
-        return PassingError.exit_code if isinstance(error, LockError) else DataError.exit_code
-    for line in said:
+def printed(lines: Sequence[str]) -> int:
+    """Prints what was done, and returns the exit status of a command that did it."""
+    for line in lines:
         print(escape.visible(line))
     return 0
+
+
+def translate(error: Exception) -> SlipwayError | None:
+    """What an error of the operating system or of DVC means to the user."""
+    if isinstance(error, OSError):
+        return DataError(
+            str(error.filename or "data/raw"), f"{(error.strerror or str(error)).lower()}; not completed"
+        )
+    if isinstance(error, DvcException):
+        fault = PassingError if isinstance(error, LockError) else DataError
+        return fault("data/raw", f"DVC says: {escape.line(error)}")
+    return None
+
+
+def _adding(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run's name")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="bbc-news, a file, a folder, or hub:OWNER/NAME@REVISION"
+    )
+    parser.add_argument("--replace", action="store_true", help="overwrite files of the same name")
+
+
+def _restoring(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="of these runs alone (default: all)")
+
+
+COMMAND = Group(
+    "python -m flows.raw_data.data",
+    __doc__,
+    {
+        "add": Command(
+            ADD,
+            "Brings data into data/raw/RUN and versions it.",
+            lambda given: printed([add(Path.cwd(), given.run, given.source, given.replace)]),
+            _adding,
+            translate,
+        ),
+        "restore": Command(
+            "python -m flows.raw_data.data restore",
+            "Completes the folders that data/raw/*.dvc stand for.",
+            lambda given: printed(restore(Path.cwd(), given.runs)),
+            _restoring,
+            translate,
+        ),
+    },
+)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from flows.raw_data import data
 from tasks.core import documents, params, stages
 from tasks.core.errors import ParamsError, did_you_mean
 from tasks.kinds.base.kind import known_kinds
+from tasks.launch.command import Command, Group
 from tasks.pretrain import locate
 
 CHECKPOINT = "CHECKPOINT"
@@ -196,23 +196,47 @@ def _check(file: Path, wanted: dict[str, Any]) -> None:
     params.check(params.read(file), models, known_kinds())
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m flows.raw_data.recipes", description="Ready runs.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="name the recipes")
-    adding = commands.add_parser("add", help="add a recipe to params.yaml as a run, with its data")
-    adding.add_argument("--source", help="where the data come from, for recipes that bring none")
-    adding.add_argument(
+def _adding(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--source", help="where the data come from, for recipes that bring none")
+    parser.add_argument(
         "--checkpoint",
         help="folder of the workspace or hub:OWNER/NAME@COMMIT, for recipes that name no model",
     )
-    ensuring = commands.add_parser("ensure", help="add the recipe, unless params.yaml has a run of that name")
-    for one in (adding, ensuring):
-        one.add_argument("name", metavar="NAME")
-    given, root = parser.parse_args(arguments), Path.cwd()
-    if given.command == "add":
-        return data.ended(lambda: add(root, given.name, given.source, given.checkpoint))
-    return data.ended(lambda: listed(root) if given.command == "list" else ensure(root, given.name))
+    _named(parser)
+
+
+def _named(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+PROGRAM = "python -m flows.raw_data.recipes"
+COMMAND = Group(
+    PROGRAM,
+    __doc__,
+    {
+        "list": Command(
+            f"{PROGRAM} list",
+            "Names the recipes.",
+            lambda _given: data.printed(listed(Path.cwd())),
+            translate=data.translate,
+        ),
+        "add": Command(
+            f"{PROGRAM} add",
+            "Adds a recipe to params.yaml as a run, with its data.",
+            lambda given: data.printed(add(Path.cwd(), given.name, given.source, given.checkpoint)),
+            _adding,
+            data.translate,
+        ),
+        "ensure": Command(
+            f"{PROGRAM} ensure",
+            "Adds the recipe, unless params.yaml has a run of that name.",
+            lambda given: data.printed(ensure(Path.cwd(), given.name)),
+            _named,
+            data.translate,
+        ),
+    },
+)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

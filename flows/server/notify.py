@@ -28,7 +28,8 @@ from pydantic import SecretStr
 
 from flows.pipeline.events import TOLD
 from flows.server import server
-from tasks.core.errors import ParamsError, SlipwayError
+from tasks.core.errors import ParamsError
+from tasks.launch.command import Command
 
 NAME = "slipway-webhook"
 VARIABLE = "SLIPWAY_WEBHOOK"
@@ -86,27 +87,24 @@ def remove() -> bool:
     return bool(found)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.server.notify", description=__doc__.partition("\n")[0] if __doc__ else None
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--remove", action="store_true", help="tell it no more")
-    given = parser.parse_args()
-    try:
-        server.ensure()
-        if given.remove:
-            print("the webhook is told no more" if remove() else "no webhook was told")
-            return 0
-        if not (url := os.environ.get(VARIABLE)):
-            raise ParamsError(
-                VARIABLE, "names the webhook and is not set: SLIPWAY_WEBHOOK=https://… make notify"
-            )
-        subscribe(url)
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+
+
+def _run(given: argparse.Namespace) -> int:
+    server.ensure()
+    if given.remove:
+        print("the webhook is told no more" if remove() else "no webhook was told")
+        return 0
+    if not (url := os.environ.get(VARIABLE)):
+        raise ParamsError(VARIABLE, "names the webhook and is not set: SLIPWAY_WEBHOOK=https://… make notify")
+    subscribe(url)
     print(f"the webhook is told when {WHAT} (automation {NAME})")
     return 0
+
+
+COMMAND = Command("python -m flows.server.notify", __doc__, _run, _arguments)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ from flows.pipeline.graph import GPU
 from flows.process import child, private
 from flows.server import deploying, missed, password, server, watch, worker
 from tasks.core.errors import PassingError, SlipwayError
+from tasks.launch import command
+from tasks.launch.command import Command
 
 LIMITS = {"gpu": 1, "cpu": 1, "control": 10}
 """Pool -> how many runs its worker takes at once. Those of `control` only start and watch others."""
@@ -247,29 +249,26 @@ def _stop(services: list[Service]) -> None:
         server.stop(process, STOP_SECONDS)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.server.ui", description=__doc__.partition("\n")[0] if __doc__ else None
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=int, default=4200, help="of the UI and its server, on 127.0.0.1 (default: 4200)"
     )
     parser.add_argument(
         "--gpus", type=int, default=1, help="slots of the limit `gpu`, if there is none yet (default: 1)"
     )
-    given = parser.parse_args()
+
+
+def _run(given: argparse.Namespace) -> int:
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # a script's background has it ignored, and so would the workers have
-    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    try:
-        serve(given.port, given.gpus)
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 0
+    command.end_on_termination()
+    serve(given.port, given.gpus)
     return 0
+
+
+COMMAND = Command("python -m flows.server.ui", __doc__, _run, _arguments, interrupted=0)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

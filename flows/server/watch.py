@@ -22,7 +22,7 @@ from flows.retraining import policy
 from flows.retraining.arrivals import inbox
 from flows.retraining.arrivals.inbox import Drop
 from flows.server import missed, server
-from tasks.core.errors import SlipwayError
+from tasks.launch.command import Command
 
 ARRIVED = "slipway.inbox.arrived"
 SECONDS = 30
@@ -48,10 +48,7 @@ class Watch:
         return told
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.server.watch", description=__doc__.partition("\n")[0] if __doc__ else None
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--every",
         type=float,
@@ -59,21 +56,21 @@ def main() -> int:
         metavar="SECONDS",
         help=f"how often to look (default: {SECONDS})",
     )
-    given = parser.parse_args()
-    try:
-        server.ensure()
-        watch = Watch(Path.cwd())
-        while True:
-            for run in watch.look():
-                print(f"{run}: something new; told the server", flush=True)
-            for line in missed.tell():
-                print(line, flush=True)
-            time.sleep(given.every)
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 0
+
+
+def _run(given: argparse.Namespace) -> int:
+    server.ensure()
+    watch = Watch(Path.cwd())
+    while True:
+        for run in watch.look():
+            print(f"{run}: something new; told the server", flush=True)
+        for line in missed.tell():
+            print(line, flush=True)
+        time.sleep(given.every)
+
+
+COMMAND = Command("python -m flows.server.watch", __doc__, _run, _arguments, interrupted=0)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from prefect.settings import get_current_settings
 
 from flows.pipeline import crashed
 from flows.server import server
-from tasks.core.errors import ParamsError, SlipwayError
+from tasks.core.errors import ParamsError
+from tasks.launch.command import Command
 
 
 def command(pool: str, limit: int = 1) -> list[str]:
@@ -31,10 +32,7 @@ def command(pool: str, limit: int = 1) -> list[str]:
     return ["worker", "start", "--pool", pool, "--type", "process", "--limit", str(limit), "--name", name]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.server.worker", description=__doc__.partition("\n")[0] if __doc__ else None
-    )
+def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pool", metavar="POOL", help="gpu, cpu or control, as in prefect.yaml")
     parser.add_argument(
         "--limit",
@@ -42,22 +40,24 @@ def main() -> int:
         default=1,
         help="runs at once; more than 1 only for `control`, whose runs compute nothing",
     )
-    given = parser.parse_args()
-    try:
-        if not get_current_settings().api.url:
-            raise ParamsError(
-                "PREFECT_API_URL",
-                "says where the server is, and is not set; `make ui` starts a server with its workers",
-            )
-        if not Path("dvc.yaml").is_file():
-            raise ParamsError(str(Path.cwd()), "has no dvc.yaml; run this in the top folder of a checkout")
-        server.ensure()
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+
+
+def _run(given: argparse.Namespace) -> int:
+    if not get_current_settings().api.url:
+        raise ParamsError(
+            "PREFECT_API_URL",
+            "says where the server is, and is not set; `make ui` starts a server with its workers",
+        )
+    if not Path("dvc.yaml").is_file():
+        raise ParamsError(str(Path.cwd()), "has no dvc.yaml; run this in the top folder of a checkout")
+    server.ensure()
     for line in crashed.sweep():
         print(f"mended: {line}")
     return os.execv(sys.executable, [sys.executable, "-m", "prefect", *command(given.pool, given.limit)])  # noqa: S606
+
+
+COMMAND = Command("python -m flows.server.worker", __doc__, _run, _arguments)
+main = COMMAND.main
 
 
 if __name__ == "__main__":

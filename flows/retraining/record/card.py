@@ -10,6 +10,7 @@ Cards for Model Reporting (2019).
 
 from __future__ import annotations
 
+import argparse
 import re
 import sys
 from pathlib import Path
@@ -17,8 +18,8 @@ from pathlib import Path
 from flows.retraining.record import card_figures
 from flows.retraining.record.card_facts import Facts, gather
 from flows.retraining.record.card_text import NOT_KNOWN, code, literal, megabytes, named, paragraphs, table
-from tasks.core.errors import SlipwayError
 from tasks.kinds.base.kind import known_kinds, load_kind
+from tasks.launch.command import Command
 
 NOT_STATED = "Not stated."
 FILES_SHOWN = 20
@@ -228,17 +229,18 @@ def _repeat(facts: Facts) -> list[str]:
     return ["## How to repeat it", "```sh\n" + "\n".join(lines) + "\n```", told]
 
 
-def main(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print("usage: python -m flows.retraining.record.card RUN", file=sys.stderr)
-        return 2
-    try:
-        print(markdown(Path.cwd(), arguments[0]), end="")
-    except SlipwayError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run of params.yaml")
+
+
+def _run(given: argparse.Namespace) -> int:
+    print(markdown(Path.cwd(), given.run), end="")
     return 0
 
 
+COMMAND = Command("python -m flows.retraining.record.card", __doc__, _run, _arguments)
+main = COMMAND.main
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
