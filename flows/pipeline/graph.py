@@ -7,7 +7,6 @@ current directory, which must be the project's top folder.
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,19 +24,10 @@ from dvc_data.hashfile.hash_info import HashInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flows.checkout import workspace
+from flows.pipeline import reasons
 from flows.process import child
 from tasks.core.errors import ParamsError, did_you_mean
 
-SAID_OF = {
-    "changed deps": {"modified": "{} changed", "deleted": "{} is missing", "new": "{} is new"},
-    "changed outs": {
-        "modified": "{} is not what was made",
-        "deleted": "{} is missing",
-        "new": "{} is new",
-        "not in cache": "{} is not in the cache",
-    },
-}
-GONE = object()
 BUSY = "is busy, it is being blocked by"
 BUSY_SECONDS = 2
 logging.getLogger("dvc.stage.cache").setLevel(
@@ -96,19 +86,20 @@ class Graph:
             if status and not any(entry.hash_info for entry in [*stage.deps, *stage.outs]):
                 return "never ran before"
             entries = [entry for found in status.values() for entry in found]
-            said = [sentence for entry in entries for sentence in _say(entry)]
+            files = reasons.changed_files(Path.cwd(), stage) if status else {}
+            said = [sentence for entry in entries for sentence in reasons.say(entry, files)]
             lost = [
                 sentence
                 for entry in entries
                 if isinstance(entry, dict) and "changed outs" in entry
-                for sentence in _say(entry)
+                for sentence in reasons.say(entry, {})
             ]
             lost = [sentence for sentence in lost if sentence.endswith(" is missing")]
             params = [
                 sentence
                 for entry in stage.deps
                 if isinstance(entry, ParamsDependency)
-                for sentence in _changed_params(entry)
+                for sentence in reasons.changed_params(entry)
             ]
         causes = [
             one for one in (*said, *params) if one not in lost
@@ -252,43 +243,3 @@ def _hints(name: str, found: Any) -> Hints:
             for at, detail in zip(where, error.errors(), strict=True)
         ]
         raise ParamsError("dvc.yaml", *faults) from None
-
-
-def _say(entry: str | dict[str, dict[str, Any]]) -> Iterator[str]:
-    """One entry of DVC's status in words. A params file is left out: `_changed_params` knows more of it."""
-    if isinstance(entry, str):
-        yield {"changed command": "its command changed", "always changed": "it always runs"}.get(entry, entry)
-        return
-    for kind, paths in entry.items():
-        for path, change in paths.items():
-            if isinstance(change, str):
-                yield SAID_OF[kind].get(change, f"{{}} is {change}").format(path)
-
-
-def _changed_params(dependency: ParamsDependency) -> Iterator[str]:
-    """`runs.bbc.prune.ffn 512 → 256`.
-
-    DVC tells only that a section changed; its values of last time stand in dvc.lock.
-    """
-    old = dict(_leaves("", dependency.hash_info.value or {}))
-    new = dict(_leaves("", dependency.read_params()))
-    for key in [*new, *(key for key in old if key not in new)]:
-        before, after = old.get(key, GONE), new.get(key, GONE)
-        if before is GONE:
-            yield f"{key} is new: {_show(after)}"
-        elif after is GONE:
-            yield f"{key} is gone, was {_show(before)}"
-        elif before != after:
-            yield f"{key} {_show(before)} → {_show(after)}"
-
-
-def _leaves(at: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, child in value.items():
-            yield from _leaves(f"{at}.{key}" if at else str(key), child)
-    else:
-        yield at, value
-
-
-def _show(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)

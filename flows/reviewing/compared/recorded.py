@@ -6,13 +6,15 @@ Params, code and data that stages depend on, and whether stages are behind any o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from dvc.dependency import ParamsDependency
 
+from flows.checkout import folder_changes
+from flows.checkout.git import GitError
 from flows.reviewing.inputs.sides import Side
 
 ABSENT = "–"
@@ -30,7 +32,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Source:
-    """A file that stages depend on, changed between the sides."""
+    """A file that stages depend on, changed between the sides; a folder where its files are not known."""
 
     path: str
     stages: list[str]
@@ -64,13 +66,55 @@ def leaves(at: str, value: Any) -> Iterator[tuple[str, str]]:
 
 def code(a: Side, b: Side, run: str) -> list[Source]:
     """Files outside data/ that stages of the run were made with, where they are not the same bytes."""
+    common = [name for name in b.lock if name.endswith(f"@{run}") and name in a.lock]
+    deps = {name: (_hashes(a.lock[name], "deps"), _hashes(b.lock[name], "deps")) for name in common}
+    files = _differing(a, b)
     stages: dict[str, list[str]] = {}
-    for stage in [name for name in b.lock if name.endswith(f"@{run}") and name in a.lock]:
-        old, new = (_hashes(side.lock[stage], "deps") for side in (a, b))
+    for stage, (old, new) in deps.items():
         for path in old | new:
             if old.get(path) != new.get(path) and not path.startswith(DATA):
-                stages.setdefault(path, []).append(stage.partition("@")[0])
+                for name in _files(path, old, new, files):
+                    stages.setdefault(name, []).append(stage.partition("@")[0])
     return [Source(path, named) for path, named in sorted(stages.items())]
+
+
+def _differing(a: Side, b: Side) -> list[str] | None:
+    """Files that are not the same in both revisions; None where git cannot say."""
+    try:
+        return folder_changes.between(b.root, a.revision.commit, b.revision.commit)
+    except GitError:
+        return None
+
+
+def _files(
+    path: str, old: Mapping[str, str], new: Mapping[str, str], files: list[str] | None
+) -> Iterable[str]:
+    """The files that a dependency, different on the two sides, stands for.
+
+    dvc.lock of before the folders lists files one by one. Beside one of them, a folder counts for its files
+    wherever they lay; what differs is named by the folder, unless files were listed in it before.
+    """
+    mixed = _folders(old) != _folders(new)
+    if not _is_folder(old.get(path) or new[path]) and not _is_folder(new.get(path) or old[path]):
+        return [] if mixed and (path in old) != (path in new) else [path]
+    if files is None:
+        return [path]
+    inside = folder_changes.within(path, files)
+    if path in old and path in new:
+        return inside or [path]
+    if not mixed:
+        return [path]
+    other = old if path in new else new
+    return inside if any(name.startswith(f"{path}/") for name in other) else [path] if inside else []
+
+
+def _folders(deps: Mapping[str, str]) -> bool:
+    """Whether a stage lists its code as folders."""
+    return any(_is_folder(md5) for path, md5 in deps.items() if not path.startswith(DATA))
+
+
+def _is_folder(md5: str) -> bool:
+    return md5.endswith(".dir")
 
 
 def raw_changed(a: Side, b: Side, run: str) -> bool:
@@ -124,12 +168,12 @@ def stale(side: Side, run: str) -> dict[str, list[str]]:
         ]  # what it is addressed by depends on the folder one stands in
         if not any(out.hash_info for out in stage.outs):
             found[name] = []
-        elif changed := [*(["its command"] if stage.cmd_changed else []), *_changed_deps(stage, outs)]:
+        elif changed := [*(["its command"] if stage.cmd_changed else []), *_changed_deps(side, stage, outs)]:
             found[name] = changed
     return found
 
 
-def _changed_deps(stage: Any, outs: Mapping[str, Any]) -> Iterator[str]:
+def _changed_deps(side: Side, stage: Any, outs: Mapping[str, Any]) -> Iterator[str]:
     for dep in stage.deps:
         if isinstance(dep, ParamsDependency):
             continue
@@ -144,7 +188,16 @@ def _changed_deps(stage: Any, outs: Mapping[str, Any]) -> Iterator[str]:
         ):
             differs = True  # raw data that were changed, and not even added
         if differs:
-            yield str(dep)
+            yield from _since_run(side, stage, dep) or [str(dep)]
+
+
+def _since_run(side: Side, stage: Any, dep: Any) -> list[str]:
+    """The files of a folder of code that are not what the stage was run with; [] where that is not known."""
+    folder = folder_changes.normal(dep.def_path)
+    if not dep.hash_info.isdir or folder.startswith(DATA):
+        return []
+    found = side.root, str(stage.name), folder, str(dep.hash_info.value), side.revision.commit
+    return folder_changes.since_run(*found)
 
 
 def same(a: Side, b: Side, run: str) -> bool:
@@ -160,7 +213,7 @@ def same(a: Side, b: Side, run: str) -> bool:
 
 def _hashes(stage: Mapping[str, Any], kind: str) -> dict[str, str]:
     return {
-        one["path"]: str(one.get("md5"))
+        folder_changes.normal(str(one["path"])): str(one.get("md5"))
         for one in stage.get(kind, [])
         if isinstance(one, dict) and "path" in one
     }

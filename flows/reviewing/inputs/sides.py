@@ -34,6 +34,8 @@ class Side:
     def __init__(self, repo: Repo, revision: Revision) -> None:
         _check_files(repo, revision)
         self.revision = revision
+        self.root = Path(repo.root_dir)
+        """The checkout in which git is asked, whatever the revision."""
         self.lacking: dict[str, str] = {}
         self._files = (
             DVCFileSystem(repo=repo) if revision.commit is None else committed.files(repo, revision.commit)
