@@ -90,7 +90,7 @@ def _locked(root: Path, commit: str, stage: str) -> dict[str, str]:
 
 
 def normal(path: str) -> str:
-    """The path without `..`, as git names it; dvc.yaml may say tasks/kinds/text/classification/../common."""
+    """The path without `..`, as git names it; dvc.yaml may say `${item.kind}/../common`."""
     steps: list[str] = []
     for step in path.split("/"):
         if step == ".." and steps:
