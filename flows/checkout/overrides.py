@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import Comment, CommentedMap, CommentedSeq, merge_attrib
 from ruamel.yaml.representer import RoundTripRepresenter
 
-from tasks.core import documents
+from tasks.core import documents, former_keys
 from tasks.core.errors import ParamsError, did_you_mean
 
 PATTERN = r"^runs\.[a-z][a-z0-9-]{0,39}(\.[A-Za-z_][A-Za-z0-9_-]*)+=\S.*$"
@@ -123,6 +123,9 @@ def _below(place: Any, name: str, path: Sequence[str]) -> Any:
         )
     known = list(place) if isinstance(place, dict) else []
     if name not in known:
+        at = ".".join(path[: path.index(name)])
+        if now := former_keys.place_now(path[-2], name) if path[-1] == name else "":
+            raise ParamsError("overrides", f"{'.'.join(path)}: is {at}.{now} now")
         raise ParamsError(
             "overrides",
             f"{'.'.join(path)}: params.yaml has no such "

@@ -145,10 +145,8 @@ def _faults_of_choices(key: str, choices: list[Any], run: Any) -> list[str]:
 def _no_such_value(run: Any, key: str) -> str:
     above, _, name = key.rpartition(".")
     stage, beside = key.partition(".")[0], _at(run, above)
-    former = former_keys.replaced(stage, {name: None}).get(name) if above == stage else None
-    if former:
-        inside = former.keys[name]
-        return f": write space.{stage}.{former.into}{f'.{inside}' if inside else ''} instead"
+    if above == stage and (now := former_keys.place_now(stage, name)):
+        return f": write space.{stage}.{now} instead"
     if beside is None:
         return f": the run has {above}: null; give it its values in the run first"
     return f": the run has no such value{did_you_mean(name, beside if isinstance(beside, dict) else {})}"

@@ -103,6 +103,12 @@ def replaced(stage: str, section: Values) -> dict[str, Former]:
     }
 
 
+def place_now(stage: str, key: str) -> str:
+    """Where the value of a former key stands now, below its stage: `lora.rank`; empty for other keys."""
+    former = replaced(stage, {key: None}).get(key)
+    return ".".join(filter(None, [former.into, former.keys[key]])) if former else ""
+
+
 def faults(at: str, section: Values, old: Mapping[str, Former]) -> Iterator[str]:
     """What to write in place of each key that is from before; `at`: where the section stands."""
     told = set()
