@@ -7,6 +7,10 @@ from typing import Any
 
 PLAIN = "logits only"
 
+SHARES = {"drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1}
+"""How rows are reworded where params do not reword them."""
+RELATIONS = {"layer": 1, "heads": 16}
+"""Which relations are imitated where params imitate none."""
 Section = Mapping[str, Any]
 
 
@@ -21,12 +25,10 @@ def variants(section: Section, rows: int, words: bool) -> dict[str, dict[str, An
     """
     plain = {
         **section,
-        "hidden_weight": 0.0,
-        "relation_weight": 0.0,
-        "augment": {**section["augment"], "copies": 0},
+        **{"hidden": None, "relations": None, "rewording": None},
     }
-    hidden, relations = {"hidden_weight": 1.0}, {"relation_weight": 30.0}
-    reworded = {"augment": {**section["augment"], "copies": 2}}
+    hidden, relations = {"hidden": {"weight": 1.0}}, _relations(section)
+    reworded = {"rewording": {**(section["rewording"] or SHARES), "copies": 2}}
     once = rows * section["repeats"] + section["pool"]
 
     def passes(seen: int) -> dict[str, int]:
@@ -37,11 +39,11 @@ def variants(section: Section, rows: int, words: bool) -> dict[str, dict[str, An
         "as in params.yaml": {**section},
         PLAIN: {},
         "+ hidden states": hidden,
-        "+ hidden states, weight 10": {"hidden_weight": 10.0},
+        "+ hidden states, weight 10": {"hidden": {"weight": 10.0}},
         "+ relations": relations,
-        "+ relations, weight 10": {"relation_weight": 10.0},
-        "+ relations, weight 100": {"relation_weight": 100.0},
-        "+ relations of the teacher's last layer but one": {**relations, "relation_layer": 2},
+        "+ relations, weight 10": _relations(section, weight=10.0),
+        "+ relations, weight 100": _relations(section, weight=100.0),
+        "+ relations of the teacher's last layer but one": _relations(section, layer=2),
         "+ hidden states + relations": {**hidden, **relations},
     }
     if words:
@@ -54,3 +56,8 @@ def variants(section: Section, rows: int, words: bool) -> dict[str, dict[str, An
     changes.update({f"label weight {weight:g}": {"label_weight": weight} for weight in (0.0, 0.1, 0.5)})
     changes.update({f"temperature {degree:g}": {"temperature": degree} for degree in (1.0, 2.0, 4.0)})
     return {name: {**plain, **change} for name, change in changes.items()}
+
+
+def _relations(section: Section, **changed: Any) -> dict[str, Any]:
+    """Those of params, of weight 30, changed."""
+    return {"relations": {**RELATIONS, **(section["relations"] or {}), "weight": 30.0, **changed}}

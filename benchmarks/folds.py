@@ -95,6 +95,7 @@ def with_folds(params: dict[str, Any], run: str, folds: int, changes: Mapping[st
     values["ingest"]["split_seed"] += 1
     values["ingest"] |= {
         "split": "given",
+        "test": None,
         "min_test_rows": 2,
         "columns": {**values["ingest"]["columns"], "split": SIDE},
     }

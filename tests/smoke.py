@@ -49,10 +49,7 @@ runs:
       min_test_rows: 40
     pretrain:
       source: {folder: models/tiny, sha256: SHA256}
-      steps: 8
-      batch_size: 8
-      learning_rate: 0.001
-      masked: 0.15
+      further: {steps: 8, batch_size: 8, learning_rate: 0.001, masked: 0.15}
     finetune:
       epochs: 4
       patience: 4
@@ -62,8 +59,7 @@ runs:
       weight_decay: 0.01
       dropout: 0.0
       head_epochs: 0
-      lora_rank: 0
-      lora_alpha: 16.0
+      lora: null
       teachers: 1
       label_smoothing: 0.0
       clip: 1.0
@@ -77,11 +73,8 @@ runs:
       vocabulary: 800
       layers_by: spread
       importance: taylor
-      batches: 4
-      batch_size: 8
-      steps: 1
-      recovery_epochs: 1
-      recovery_learning_rate: 0.0005
+      measured: {batches: 4, batch_size: 8}
+      recovery: null
     distill:
       epochs: 3
       patience: 3
@@ -98,16 +91,14 @@ runs:
       soup: 1
       repeats: 2
       pool: 100
-      augment: {copies: 0, drop: 0.1, mask: 0.1, replace: 0.1, swap: 0.1}
-      hidden_weight: 0.0
-      relation_weight: 0.0
-      relation_layer: 1
-      relation_heads: 16
+      rewording: null
+      hidden: null
+      relations: null
     quantize:
       graph: exported
       format: int8-dynamic
       embeddings: as_format
-      calibration_rows: 0
+      calibration_rows: null
       max_difference: 0.0001
       min_agreement: 0.5
       max_float_operators: 0

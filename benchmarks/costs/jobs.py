@@ -18,8 +18,8 @@ from benchmarks.costs.workshop import Place, Workshop
 from tasks.core import tables
 from tasks.kinds.base.kind import Row
 
-RELATION_WEIGHT = 30.0
-LOGITS_ONLY = {"epochs": 1, "patience": 1, "soup": 1, "repeats": 1, "pool": 0, "hidden_weight": 0.0}
+RELATIONS = {"weight": 30.0, "layer": 1, "heads": 16}
+LOGITS_ONLY = {"epochs": 1, "patience": 1, "soup": 1, "repeats": 1, "pool": 0, "hidden": None}
 QUICK = {"split": "validation", "rounds": 3, "latency_inputs": 3}
 """Of a benchmark: as latency does not grow with the rows, the fewest rounds and a few inputs of it will do.
 """
@@ -35,22 +35,21 @@ def label(shop: Workshop, place: Place) -> dict[str, float]:
 
 
 def distil(shop: Workshop, place: Place) -> dict[str, float]:
-    return {"distilling": _distilled(shop, place, 0.0)}
+    return {"distilling": _distilled(shop, place, None)}
 
 
 def distil_with_relations(shop: Workshop, place: Place) -> dict[str, float]:
-    return {"distilling with relations": _distilled(shop, place, RELATION_WEIGHT)}
+    return {"distilling with relations": _distilled(shop, place, RELATIONS)}
 
 
-def _distilled(shop: Workshop, place: Place, relation_weight: float) -> float:
+def _distilled(shop: Workshop, place: Place, relations: dict[str, Any] | None) -> float:
     """Of the steps of an epoch, from the first batch to the last change of the weights."""
     from tasks.distill import stage as distill
 
-    augment = {**shop.bench.values["distill"]["augment"], "copies": 0}
     changed = {
         **LOGITS_ONLY,
-        "relation_weight": relation_weight,
-        "augment": augment,
+        "relations": relations,
+        "rewording": None,
         "input_size": place.point.tokens,
     }
     replaced = {"ingest/out": place.learnt, "prune/out": place.model, "finetune/outputs": place.outputs}

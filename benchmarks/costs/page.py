@@ -7,14 +7,14 @@ from statistics import median
 from typing import Any
 
 from benchmarks.costs.growth import Curve
-from benchmarks.costs.jobs import QUICK, RELATION_WEIGHT
+from benchmarks.costs.jobs import QUICK, RELATIONS
 from benchmarks.costs.sizes import Grid, Point
 
 Result = Mapping[str, Any]
 SERIES = {
     "labelling": "from texts to logits, tokenizer and model, in batches of 64",
     "distilling": "the steps of one epoch, on logits alone",
-    "distilling with relations": f"the same with `relation_weight: {RELATION_WEIGHT:g}`, for which the "
+    "distilling with relations": f"the same with `relations.weight: {RELATIONS['weight']:g}`, for which the "
     "run's teacher reads every batch",
     "benchmarking": "the whole stage: models opened, the teacher's int8 graph made, latency and memory "
     "measured, all written",

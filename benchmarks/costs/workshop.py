@@ -33,8 +33,8 @@ PLAINLY = {
     "widths": None,
     "layers_by": "spread",
     "importance": "magnitude",
-    "batches": 1,
-    "steps": 1,
+    "measured": None,
+    "recovery": None,
 }
 """How models are cut when only their size counts."""
 WHATEVER_IT_ANSWERS = {"min_agreement": 0.0, "max_difference": 1.0, "max_float_operators": 0}

@@ -16,8 +16,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import Comment, CommentedMap, CommentedSeq, merge_attrib
+from ruamel.yaml.representer import RoundTripRepresenter
 
-from tasks.core import documents
+from tasks.core import documents, former_keys
 from tasks.core.errors import ParamsError, did_you_mean
 
 PATTERN = r"^runs\.[a-z][a-z0-9-]{0,39}(\.[A-Za-z_][A-Za-z0-9_-]*)+=\S.*$"
@@ -26,6 +27,16 @@ KEY_BELOW_KEY = re.compile(r"^[^\s#].*:[^\S\n]*(?:[&#].*)?\n(?:[^\S\n]*(?:#.*)?\
 ITEM_BELOW_KEY = re.compile(
     r"^( *)[^\s#-].*:[^\S\n]*(?:[&#].*)?\n(?:[^\S\n]*(?:#.*)?\n)*( *)- ", re.MULTILINE
 )
+
+
+class _Representer(RoundTripRepresenter):
+    """Writes a value that is off as `null`, where ruamel would write nothing."""
+
+    def represent_none(self, _data: Any) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
+
+
+_Representer.add_representer(type(None), _Representer.represent_none)
 
 
 def apply(file: Path, overrides: Sequence[str]) -> list[str]:
@@ -65,6 +76,7 @@ def apply(file: Path, overrides: Sequence[str]) -> list[str]:
 def _as_written(text: str) -> YAML:
     """A writer that indents as the file does."""
     yaml = YAML()
+    yaml.Representer = _Representer
     yaml.preserve_quotes, yaml.width = True, 1000
     mapping = len(found[1]) if (found := KEY_BELOW_KEY.search(text)) else 2
     offset = max(len(found[2]) - len(found[1]), 0) if (found := ITEM_BELOW_KEY.search(text)) else 0
@@ -103,8 +115,17 @@ def _replace(place: Any, path: Sequence[str], value: Any) -> Any:
 
 
 def _below(place: Any, name: str, path: Sequence[str]) -> Any:
+    if place is None:
+        above = ".".join(path[: path.index(name)])
+        raise ParamsError(
+            "overrides",
+            f"{'.'.join(path)}: {above} is null in params.yaml; set all of it: {above}={{{name}: ...}}",
+        )
     known = list(place) if isinstance(place, dict) else []
     if name not in known:
+        at = ".".join(path[: path.index(name)])
+        if now := former_keys.place_now(path[-2], name) if path[-1] == name else "":
+            raise ParamsError("overrides", f"{'.'.join(path)}: is {at}.{now} now")
         raise ParamsError(
             "overrides",
             f"{'.'.join(path)}: params.yaml has no such "

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from flows.searching import budget
-from tasks.core import params, stages
+from tasks.core import former_keys, params, stages
 from tasks.core.errors import ParamsError, did_you_mean
 from tasks.core.params import Section
 from tasks.kinds.base.kind import known_kinds
@@ -21,6 +21,7 @@ from tasks.kinds.base.kind import known_kinds
 SEARCHED = ("prune", "distill", "quantize")
 """The stages after the teacher, whose outputs are kept; a trial runs these."""
 Choices = Annotated[list[Any], Field(min_length=1, max_length=100)]
+MISSING = object()
 Values = Mapping[str, Any]
 """What a trial sets: `prune.ffn` -> 512."""
 
@@ -30,7 +31,8 @@ class Policy(Section):
         description="what a student must keep, then what is wanted most; docs/search.md has the grammar"
     )
     space: dict[str, Choices] = Field(
-        min_length=1, description="value of the run, as prune.ffn -> what it may be"
+        min_length=1,
+        description="value of the run, as prune.ffn or distill.relations.weight -> what it may be",
     )
     trials: int = Field(
         ge=1, le=10_000, description="students that are tried, at most; the committed one is the first"
@@ -77,16 +79,26 @@ def read(root: Path, run: str) -> Policy:
 
 def default(policy: Policy, run: Values) -> dict[str, Any]:
     """The values of the space as the run has them."""
-    return {key: run[key.split(".")[0]][key.split(".")[1]] for key in policy.space}
+    return {key: _at(run, key) for key in policy.space}
 
 
 def with_values(run: Values, values: Values) -> dict[str, Any]:
     """The run's whole section with these values in it."""
     section: dict[str, Any] = copy.deepcopy(dict(run))
     for key, value in values.items():
-        stage, name = key.split(".")
-        section[stage][name] = value
+        *parents, name = key.split(".")
+        place = section
+        for parent in parents:
+            place = place[parent]
+        place[name] = value
     return section
+
+
+def _at(run: Any, key: str) -> Any:
+    """The value at `distill.relations.weight`; `MISSING` where there is none."""
+    for name in key.split("."):
+        run = run.get(name, MISSING) if isinstance(run, dict) else MISSING
+    return run
 
 
 def _faults(policy: Policy, run: Any) -> list[str]:
@@ -98,35 +110,46 @@ def _faults(policy: Policy, run: Any) -> list[str]:
     if sorted(set(policy.rungs)) != policy.rungs:
         faults.append(f"rungs = {policy.rungs}: must ascend")
     for key, choices in policy.space.items():
+        parts = [other for other in policy.space if other.startswith(f"{key}.")]
+        faults += [
+            f"space.{other}: is part of {key}, which is searched as a whole; take one" for other in parts
+        ]
         faults += [f"space.{key}{fault}" for fault in _faults_of_choices(key, choices, run)]
     return faults
 
 
 def _faults_of_choices(key: str, choices: list[Any], run: Any) -> list[str]:
-    stage, _, name = key.partition(".")
-    section = run.get(stage) if isinstance(run, dict) else None
+    stage, own = key.partition(".")[0], _at(run, key)
     if stage not in SEARCHED:
         return [f": only values of {', '.join(SEARCHED)} can be searched, as prune.ffn"]
-    if not isinstance(section, dict) or name not in section:
-        return [f": the run has no such value{did_you_mean(name, section or {})}"]
+    if own is MISSING:
+        return [_no_such_value(run, key)]
     faults = (
         []
-        if section[name] in choices
-        else [f" = {choices}: lacks the run's own value, {section[name]!r}: the search begins there"]
+        if own in choices
+        else [f" = {choices}: lacks the run's own value, {own!r}: the search begins there"]
     )
     if any(choices.count(choice) > 1 for choice in choices):
         faults.append(f" = {choices}: says a value twice")
     models = {stage: stages.load(stage).Params for stage in SEARCHED}
     for choice in choices:
-        tried = {
-            **{one: run[one] for one in params.RunFields.model_fields if one in run},
-            stage: {**section, name: choice},
-        }
+        shared = {one: run[one] for one in params.RunFields.model_fields if one in run}
+        tried = {**shared, stage: with_values(run, {key: choice})[stage]}
         try:
-            params.check({"run": tried}, {stage: models[stage]}, known_kinds())
+            params.check({"run": tried}, {stage: models[stage]}, known_kinds(), strict=False)
         except ParamsError as error:
-            faults += [f": {fault.partition(f'{name} = ')[2] or fault}" for fault in error.faults]
+            faults += [f": {fault.partition(f'runs.run.{key} = ')[2] or fault}" for fault in error.faults]
     return faults
+
+
+def _no_such_value(run: Any, key: str) -> str:
+    above, _, name = key.rpartition(".")
+    stage, beside = key.partition(".")[0], _at(run, above)
+    if above == stage and (now := former_keys.place_now(stage, name)):
+        return f": write space.{stage}.{now} instead"
+    if beside is None:
+        return f": the run has {above}: null; give it its values in the run first"
+    return f": the run has no such value{did_you_mean(name, beside if isinstance(beside, dict) else {})}"
 
 
 def _told(run: str, detail: Any) -> str:

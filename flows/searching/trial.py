@@ -44,7 +44,9 @@ class Trial:
         self._budget = budget.parse(asked.budget)
         single = {**asked.params, "processes": 1}
         models = {name: stage.Params for name, stage in stages.load_all().items()}
-        self._params: dict[str, Section] = params.check({asked.run: single}, models, known_kinds())[asked.run]
+        self._params: dict[str, Section] = params.check(
+            {asked.run: single}, models, known_kinds(), strict=False
+        )[asked.run]
 
     def run(self) -> None:
         """Raises:

@@ -46,11 +46,9 @@ def say(at: str, model: type[BaseModel], detail: ErrorDetails, allowed: Sequence
         return f"{at}: unknown key{did_you_mean(str(detail['loc'][-1]), siblings)}"
     about = f" ({field.description})" if field and field.description else ""
     if detail["type"] == "missing":
-        return f"{at}: is missing{about}"
-    return (
-        f"{at} = {short(detail['input'])}: "
-        f"{_allowed(field) or detail['msg'].removeprefix('Value error, ')}{about}"
-    )
+        return f"{at}: is missing{_optional(field)}{about}"
+    own = detail["msg"].removeprefix("Value error, ") if detail["type"] == "value_error" else ""
+    return f"{at} = {short(detail['input'])}: {'' if own else _allowed(field) or detail['msg']}{own}{about}"
 
 
 def shown(key: Any) -> str:
@@ -61,6 +59,17 @@ def shown(key: Any) -> str:
 def short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def flow(value: Any) -> str:
+    """A value as it stands in params.yaml, on one line: `{rank: 8, alpha: 16.0}`."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{shown(key)}: {flow(below)}" for key, below in value.items()) + "}"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return shown(value)
 
 
 def _field(
@@ -76,7 +85,7 @@ def _field(
         elif step in fields:
             field, siblings = fields[step], list(fields)
         else:
-            return None, siblings
+            return None, siblings if current is model else list(fields) or siblings
         current = _without_none(field)
     return field, siblings
 
@@ -87,9 +96,38 @@ def _without_none(field: FieldInfo) -> Any:
     return given[0] if get_origin(field.annotation) is UnionType and len(given) == 1 else field.annotation
 
 
-def _allowed(field: FieldInfo | None) -> str:
-    """What a number or a choice may be; empty for other types, whose own message is good enough."""
+def _optional(field: FieldInfo | None) -> str:
+    """What to write for a key that must be there and may be null; empty for other fields."""
+    if not _may_be_null(field):
+        return ""
+    keys = _keys(field)
+    return f"; write null, or {{{', '.join(keys)}}}" if keys else "; write null, or a value"
+
+
+def _may_be_null(field: FieldInfo | None) -> bool:
+    """Whether a key must be there and may be null."""
+    return field is not None and field.is_required() and _without_none(field) != field.annotation
+
+
+def _keys(field: FieldInfo | None) -> list[str]:
+    """Of a field that is a section its keys."""
     kind = _without_none(field) if field is not None else None
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+
+
+def _allowed(field: FieldInfo | None) -> str:
+    """What a number, a choice or a section may be.
+
+    Empty for other types, whose own message is good enough.
+    """
+    allowed = _values(field)
+    return f"{allowed}, or null" if allowed and _may_be_null(field) else allowed
+
+
+def _values(field: FieldInfo | None) -> str:
+    kind = _without_none(field) if field is not None else None
+    if keys := _keys(field):
+        return f"must be a mapping of {', '.join(keys)}"
     if get_origin(kind) is Literal:
         *most, last = (repr(choice) for choice in get_args(kind))
         return f"must be {', '.join(most)} or {last}" if most else f"must be {last}"

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from tasks.core import documents
+from tasks.core import documents, former_keys, needs
 from tasks.core.errors import ParamsError, did_you_mean
+from tasks.core.needs import Need
 from tasks.core.param_faults import say, section_faults, short, shown
 
 RUN_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
@@ -44,6 +45,10 @@ class Section(BaseModel):
 
         It gets the run's sections, as far as there are.
         """
+        return []
+
+    def needs(self) -> list[Need]:
+        """The values that must be there, or be null, as others say."""
         return []
 
 
@@ -170,8 +175,13 @@ def check(
     models: Mapping[str, type[Section]],
     kinds: Mapping[str, type[Section]],
     only: str | None = None,
+    strict: bool = True,
 ) -> dict[str, dict[str, Section]]:
-    """Run -> stage -> its checked params. `kinds`: the options each kind asks for.
+    """Run -> stage -> its checked params.
+
+    Args:
+        kinds: the options each kind asks for.
+        strict: whether a value without effect is a fault. A search tries values under which others have none.
 
     Raises:
         ParamsError: with every fault of the file, or of the run `only`.
@@ -181,12 +191,15 @@ def check(
     chosen = {only: runs[only]} if only is not None else dict(runs)
     faults: list[str] = []
     checked = {name: _check_run(str(name), run, models, kinds, faults) for name, run in chosen.items()}
-    if faults:
-        raise ParamsError("params.yaml", *faults)
+    judge = needs.faults if strict else needs.lacking
     for name, sections in checked.items():
-        faults += [
-            f"runs.{name}.{fault}" for section in sections.values() for fault in section.faults(sections)
-        ]
+        if sections and str(chosen[name].get("kind")) in kinds:
+            found = (
+                fault
+                for section in sections.values()
+                for fault in [*judge(section.needs()), *section.faults(sections)]
+            )
+            faults += [f"runs.{shown(name)}.{fault}" for fault in found]
     if faults:
         raise ParamsError("params.yaml", *faults)
     return checked
@@ -221,25 +234,43 @@ def _check_run(
         faults.extend(section_faults(f"{at}.options", kinds[run["kind"]], run["options"]))
     checked = {}
     for stage, model in models.items():
-        taken = {key: value for key, value in shared.items() if key in model.model_fields}
         section = run.get(stage, {})
         if not isinstance(section, dict):
             faults.append(
                 f"{at}.{stage} = {short(section)}: must be a mapping of {', '.join(own_fields(model))}"
             )
             continue
-        clash = RunFields.model_fields.keys() & section.keys()
-        faults.extend(
-            f"{at}.{stage}.{key}: unknown key; `{key}` stands once, at {at}.{key}" for key in sorted(clash)
-        )
-        try:
-            checked[stage] = model.model_validate(
-                {**{k: v for k, v in section.items() if k not in clash}, **taken}
-            )
-        except ValidationError as error:
-            own = (detail for detail in error.errors() if detail["loc"][0] not in RunFields.model_fields)
-            faults.extend(say(f"{at}.{stage}", model, detail, own_fields(model)) for detail in own)
+        taken = {key: value for key, value in shared.items() if key in model.model_fields}
+        if values := _check_section(f"{at}.{stage}", stage, model, section, taken, faults):
+            checked[stage] = values
     return checked
+
+
+def _check_section(
+    at: str,
+    stage: str,
+    model: type[Section],
+    section: Mapping[str, Any],
+    taken: Mapping[str, Any],
+    faults: list[str],
+) -> Section | None:
+    """The section of a stage with the values it takes from the run; None if there are faults in it."""
+    clash = RunFields.model_fields.keys() & section.keys()
+    faults.extend(
+        f"{at}.{key}: unknown key; `{key}` stands once, at {at.rpartition('.')[0]}.{key}"
+        for key in sorted(clash)
+    )
+    old = former_keys.replaced(stage, section)
+    faults.extend(former_keys.faults(at, section, old))
+    said, begun = {*RunFields.model_fields, *old}, {former.into for former in old.values()}
+    try:
+        return model.model_validate({**{k: v for k, v in section.items() if k not in clash}, **taken})
+    except ValidationError as error:
+        for detail in error.errors():
+            key = detail["loc"][0]
+            if key not in said and not (detail["type"] == "missing" and key in begun):
+                faults.append(say(at, model, detail, own_fields(model)))
+        return None
 
 
 def own_fields(model: type[Section]) -> list[str]:

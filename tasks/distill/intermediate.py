@@ -10,8 +10,8 @@ are a thousand times larger than answers, too large to be kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import PreTrainedModel
@@ -22,6 +22,9 @@ from tasks.distill.state_losses import hidden_distance, layer_map, relation_dive
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
 
+if TYPE_CHECKING:
+    from tasks.distill.stage import Hidden, Params, Relations
+
 PROJECTIONS = "projections_to_teacher"
 """The name of a part of the student while it is trained: so it is optimised, clipped and kept in scratch as
 the rest is."""
@@ -31,16 +34,13 @@ the rest is."""
 class Aims:
     """What is imitated, and how much it weighs."""
 
-    hidden_weight: float
-    relation_weight: float
-    relation_layer: int
-    """Of the teacher, counted from its last one, 1."""
-    relation_heads: int
+    hidden: Hidden | None
+    relations: Relations | None
 
     @classmethod
-    def of(cls, params: Any) -> Aims:
+    def of(cls, params: Params) -> Aims:
         """Those in a stage's params."""
-        return cls(**{one.name: getattr(params, one.name) for one in fields(cls)})
+        return cls(params.hidden, params.relations)
 
 
 class Imitation:
@@ -59,12 +59,12 @@ class Imitation:
         ModelError: with everything that stands against it.
         """
         if faults := _faults(student, processor, teacher, teachers, aims):
-            raise ModelError("distill.hidden_weight, distill.relation_weight", *faults)
+            raise ModelError("distill.hidden, distill.relations", *faults)
         self._kind, self._student, self._processor, self._aims = kind, student, processor, aims
         self._teacher = teacher.eval().requires_grad_(False)
         self._numbers = _numbers(processor, teachers, student.device)
         self._map = layer_map(hidden_states.depth(student), hidden_states.depth(teacher))
-        if aims.hidden_weight:
+        if aims.hidden:
             own, wanted = student.config.hidden_size, teacher.config.hidden_size
             layers = torch.nn.ModuleList(torch.nn.Linear(own, wanted, bias=False) for _ in self._map)
             student.add_module(PROJECTIONS, layers.to(student.device))
@@ -79,20 +79,22 @@ class Imitation:
             answer, truth = inference.answer(self._student, batch)
         with (
             torch.no_grad(),
-            hidden_states.caught(
-                self._teacher, self._layer(self._teacher, self._aims.relation_layer)
-            ) as wanted,
+            hidden_states.caught(self._teacher, self._layer(self._teacher, self._from_last())) as wanted,
         ):
             inference.answer(self._teacher, self._in_its_numbers(batch))
         return answer, truth, self._distance(own, wanted, batch.get("attention_mask"))
 
     def end(self) -> None:
         """Leaves the student as plain as it was."""
-        if self._aims.hidden_weight:
+        if self._aims.hidden:
             delattr(self._student, PROJECTIONS)
 
+    def _from_last(self) -> int:
+        """The teacher's layer whose relations are imitated, counted from its last one, 1."""
+        return self._aims.relations.layer if self._aims.relations else 1
+
     def _layer(self, model: PreTrainedModel, from_last: int) -> int | None:
-        return hidden_states.depth(model) - from_last if self._aims.relation_weight else None
+        return hidden_states.depth(model) - from_last if self._aims.relations else None
 
     def _in_its_numbers(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if self._numbers is None:
@@ -111,34 +113,29 @@ class Imitation:
         mask = torch.ones(pieces) if attended is None else attended
         mask = mask.to(self._student.device, torch.bool)
         total = torch.zeros(len(mask), device=mask.device)
-        if self._aims.hidden_weight:
+        if hidden := self._aims.hidden:
             projections: Any = getattr(self._student, PROJECTIONS)
             for at, (project, of) in enumerate(zip(projections, self._map, strict=True)):
-                weight = self._aims.hidden_weight / len(self._map)
+                weight = hidden.weight / len(self._map)
                 total = total + weight * hidden_distance(project(own.hidden[at]), wanted.hidden[of], mask)
-        if self._aims.relation_weight:
+        if relations := self._aims.relations:
             for pair in zip(own.attention, wanted.attention, strict=True):
-                total = total + self._aims.relation_weight * relation_divergence(
-                    *pair, self._aims.relation_heads, mask
-                )
+                total = total + relations.weight * relation_divergence(*pair, relations.heads, mask)
         return total
 
 
 def faults(teacher: PreTrainedModel, aims: Aims, students_width: int) -> list[str]:
     """Why these aims cannot be had of a teacher, by a student of its architecture."""
     if unseen := hidden_states.faults(teacher):
-        return [f"distill.hidden_weight, distill.relation_weight: {fault}" for fault in unseen]
-    faults, layers = [], hidden_states.depth(teacher)
-    if aims.relation_weight and aims.relation_layer > layers:
+        return [f"distill.hidden, distill.relations: {fault}" for fault in unseen]
+    faults, layers, asked = [], hidden_states.depth(teacher), aims.relations
+    if asked and asked.layer > layers:
         faults.append(
-            f"distill.relation_layer = {aims.relation_layer}: the teacher has {layers} layers, 1 is the "
-            "last of them"
+            f"distill.relations.layer = {asked.layer}: the teacher has {layers} layers, 1 is the last of them"
         )
     for name, width in (("student", students_width), ("teacher", teacher.config.hidden_size)):
-        if aims.relation_weight and width % aims.relation_heads:
-            faults.append(
-                f"distill.relation_heads = {aims.relation_heads}: must divide {width}, the {name}'s width"
-            )
+        if asked and width % asked.heads:
+            faults.append(f"distill.relations.heads = {asked.heads}: must divide {width}, the {name}'s width")
     return faults
 
 

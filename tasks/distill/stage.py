@@ -51,6 +51,22 @@ if TYPE_CHECKING:
     from tasks.launch.foresight import Teacher
 
 
+class Hidden(Section):
+    weight: float = Field(gt=0, le=1000, description="of the distance between hidden states in the loss")
+
+
+class Relations(Section):
+    weight: float = Field(gt=0, le=1000, description="of the distance between relations in the loss")
+    layer: int = Field(
+        ge=1,
+        le=512,
+        description="of the teacher, compared with the student's last; counted from its end, 1 is the last",
+    )
+    heads: int = Field(
+        ge=1, le=1024, description="that queries, keys and values are split into; divides both widths"
+    )
+
+
 class Params(TrainingFields):
     kind: KindName
     options: Options
@@ -78,21 +94,11 @@ class Params(TrainingFields):
         le=10_000_000,
         description="rows of the transfer set to learn from, at most finetune.pool_outputs",
     )
-    augment: Rewording = Field(description="variations of the labelled rows to learn from; of texts only")
-    hidden_weight: float = Field(
-        ge=0, le=1000, description="of the distance between hidden states, layer by layer; 0: not looked at"
+    rewording: Rewording | None = Field(
+        description="variations of the labelled rows to learn from; of texts only"
     )
-    relation_weight: float = Field(
-        ge=0, le=1000, description="of the distance between attention relations; 0: not looked at"
-    )
-    relation_layer: int = Field(
-        ge=1,
-        le=512,
-        description="of the teacher, compared with the student's last; counted from its end, 1 is the last",
-    )
-    relation_heads: int = Field(
-        ge=1, le=1024, description="that queries, keys and values are split into for it; divides both widths"
-    )
+    hidden: Hidden | None = Field(description="the teacher's hidden states, layer by layer")
+    relations: Relations | None = Field(description="the teacher's attention relations in one layer")
 
     def faults(self, run: Mapping[str, Section]) -> list[str]:
         faults, labelled = [], getattr(run.get("finetune"), "pool_outputs", self.pool)
@@ -101,12 +107,11 @@ class Params(TrainingFields):
                 f"distill.pool = {self.pool}: the teacher labels {labelled} at most; raise "
                 "finetune.pool_outputs"
             )
-        if self.augment.copies and load_kind(self.kind).reword is None:
+        if self.rewording and load_kind(self.kind).reword is None:
             advice = (
-                "its rows have no words to vary; set it to 0, what else varies them is in options, and "
-                "distill.pool says how often"
+                "write rewording: null; what else varies them is in options, and distill.pool says how often"
             )
-            faults.append(f"distill.augment.copies = {self.augment.copies}: {advice}")
+            faults.append(f"distill.rewording: rows of this kind have no words to vary; {advice}")
         return faults
 
 
@@ -123,9 +128,9 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
 
     faults = soup.faults(teacher.model, params.soup)
     reword = load_kind(params.kind).reword
-    if params.augment.copies and reword:
-        faults += reword.faults(params.augment, teacher.processor)
-    if params.hidden_weight or params.relation_weight:
+    if params.rewording and reword:
+        faults += reword.faults(params.rewording, teacher.processor)
+    if params.hidden or params.relations:
         widths: list[int | None] = [
             getattr(run.get("prune"), "hidden", None),
             getattr(teacher.model.config, "hidden_size", None),
@@ -257,7 +262,7 @@ def _imitation(
     inputs: Inputs, params: Params, student: PreTrainedModel, processor: Processor
 ) -> Imitation | None:
     """None if nothing of it is asked for: then the teacher need not be there."""
-    if not (params.hidden_weight or params.relation_weight):
+    if not (params.hidden or params.relations):
         return None
     from tasks.distill.intermediate import Aims, Imitation
     from tasks.models import checkpoint

@@ -49,10 +49,10 @@ def load(
 
 def _varied(rows: Sequence[Row], params: Params, processor: Processor) -> list[Row]:
     """Variations of labelled rows."""
-    if not params.augment.copies:
+    if not params.rewording:
         return []
     reword = load_kind(params.kind).reword
-    return reword.vary(rows, params.augment, params.seed, processor) if reword else []
+    return reword.vary(rows, params.rewording, params.seed, processor) if reword else []
 
 
 def _answers(

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 NOT_CHANGED = ("mobilenet_v2",)
 
 
-def faults(model: PreTrainedModel, rank: int) -> list[str]:
-    """Why the architecture does not bear changes of this rank."""
+def faults(model: PreTrainedModel) -> list[str]:
+    """Why the architecture does not bear such changes."""
     name = str(model.config.model_type)
-    why = f"{name} cannot be trained with LoRA, its layers ask each other for what LoRA hides; set it to 0"
-    return [f"finetune.lora_rank = {rank}: {why}"] if rank and name in NOT_CHANGED else []
+    why = f"{name} cannot be trained with LoRA, its layers ask each other for what LoRA hides"
+    return [f"finetune.lora: {why}; write lora: null"] if name in NOT_CHANGED else []
 
 
 def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
@@ -38,7 +38,7 @@ def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
     """
     from peft import LoraConfig, get_peft_model
 
-    if unable := faults(model, rank):
+    if unable := faults(model):
         raise ModelError("params.yaml", *unable)
     names = [
         f"{model.base_model_prefix}.{name}"

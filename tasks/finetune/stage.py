@@ -11,7 +11,7 @@ Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015). On t
 the first one's: that is the teacher which is kept, which students are measured against, and which tells what
 goes on inside it.
 
-With `lora_rank` only low-rank changes of the layers and the head are trained (Hu et al., LoRA, 2021) and then
+With `lora` only low-rank changes of the layers and the head are trained (Hu et al., LoRA, 2021) and then
 added to the weights, so that the teacher is a plain checkpoint all the same.
 """
 
@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     from tasks.launch.foresight import Teacher
 
 
+class Lora(Section):
+    rank: int = Field(ge=1, le=1024, description="of the changes")
+    alpha: float = Field(gt=0, le=4096, description="the changes count alpha / rank times")
+
+
 class Params(TrainingFields):
     kind: KindName
     options: Options
@@ -63,13 +68,8 @@ class Params(TrainingFields):
         description="what keeps its pretrained weights; embeddings: those of words, or of patches"
     )
     head_epochs: int = Field(ge=0, le=1000, description="first epochs, in which only the head is trained")
-    lora_rank: int = Field(
-        ge=0,
-        le=1024,
-        description="of the changes that LoRA trains in place of the layers' weights; 0: the weights",
-    )
-    lora_alpha: float = Field(
-        gt=0, le=4096, description="the changes count alpha / rank times; unused with rank 0"
+    lora: Lora | None = Field(
+        description="low-rank changes that are trained in place of the layers' weights; null: the weights"
     )
     teachers: int = Field(
         ge=1,
@@ -85,10 +85,8 @@ class Params(TrainingFields):
     )
 
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
-        if self.lora_rank and self.freeze == "encoder":
-            return [
-                "finetune.lora_rank changes the encoder, which finetune.freeze = 'encoder' forbids; take one"
-            ]
+        if self.lora and self.freeze == "encoder":
+            return ["finetune.lora changes the encoder, which finetune.freeze = 'encoder' forbids; take one"]
         return []
 
 
@@ -101,7 +99,7 @@ class Inputs:
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
     from tasks.finetune import lora
 
-    faults = lora.faults(teacher.model, params.lora_rank)
+    faults = lora.faults(teacher.model) if params.lora else []
     try:
         _frozen(teacher.model, params.freeze)
     except ModelError as error:
@@ -179,7 +177,7 @@ def _teach(
     )
     options = kind.options.model_validate(params.options)
     model = _model(setup.inputs, params, setup.labels)
-    merge = lora.into(model, params.lora_rank, params.lora_alpha) if params.lora_rank else None
+    merge = lora.into(model, params.lora.rank, params.lora.alpha) if params.lora else None
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         return inference.forward(

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from tasks.core import escape
+from tasks.core import escape, needs
 from tasks.core.attachments import attached
-from tasks.core.errors import UnusableRowError
+from tasks.core.errors import ParamsError, UnusableRowError
+from tasks.core.needs import Need
 from tasks.core.params import KindName, Options, Section
 from tasks.core.stages import Metrics, artifact
 from tasks.ingest import arrivals
 from tasks.ingest.cleaning import Intake, check_columns, check_enough, check_roles, clean
+from tasks.ingest.pool import pool_of
 from tasks.ingest.raw import values
 from tasks.ingest.raw.rows import RawRow, Rejected, rejected
 from tasks.ingest.reading.class_folders import is_arrived
@@ -33,9 +35,8 @@ from tasks.ingest.split import (
     assign_arrived,
     assign_given,
     assign_sticky,
-    share,
 )
-from tasks.kinds.base.kind import Kind, Row, load_kind
+from tasks.kinds.base.kind import Kind, load_kind
 
 if TYPE_CHECKING:
     from tasks.ingest.near_duplicates.union import Likeness
@@ -65,22 +66,31 @@ class Params(Section):
     validation: float = Field(
         gt=0, le=0.4, description="share of rows; of the training rows where a given split lacks it"
     )
-    test: float = Field(gt=0, le=0.5, description="share of rows; unused where the split is given")
+    test: float | None = Field(gt=0, le=0.5, description="share of rows; null where the split is given")
     fresh: float = Field(
         ge=0,
         le=0.5,
         description="share of the rows below arrived/, which came after the test split was frozen, that "
         "become the fresh test set",
     )
-    pool_words: int = Field(
+    pool_words: int | None = Field(
         ge=4,
         le=10_000,
-        description="words a text of the pool has at most; about as long as what the model will see",
+        description="words a text of the pool has at most, about as many as the model will see; null where "
+        "inputs are no texts",
     )
     min_rows_per_class: int = Field(
         ge=3, le=1_000_000, description="rows a class needs in all splits together"
     )
     min_test_rows: int = Field(ge=2, le=10_000_000, description="rows the test split needs")
+
+    def needs(self) -> list[Need]:
+        sticky, texts = self.split == "sticky", load_kind(self.kind).lengths
+        inputs = "inputs are texts" if texts else "inputs of this kind are no texts"
+        return [
+            Need("ingest.test", self.test, sticky, f"the split is {self.split}", "0.3"),
+            Need("ingest.pool_words", self.pool_words, texts, inputs, "30"),
+        ]
 
 
 @dataclass(frozen=True)
@@ -90,12 +100,15 @@ class Inputs:
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Raises:
-    ParamsError: the columns name a role that the kind does not have, or lack one that it needs.
+    ParamsError: the columns name a role that the kind does not have, or lack one that it needs; or a value
+        that the split or the kind needs is null.
     DataError: the data cannot be read, lack a column, or are too few.
     """
     from tasks.ingest import lookalikes, report, unread
     from tasks.ingest.reading import raw_folder
 
+    if lacking := needs.lacking(params.needs()):
+        raise ParamsError("params.yaml", *lacking)
     kind = load_kind(params.kind)
     columns = check_roles(kind.roles, params.columns, split_given=params.split == "given")
     raw = raw_folder.read(inputs.raw, params.header)
@@ -123,7 +136,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         side: sorted((r for r in intake.records if r.side == side), key=lambda r: r.id) for side in sides
     }
     further = [{"pool": clean(line, intake.cleaned, keep_lines=False)} for line in raw.unlabelled]
-    pool = pool_of(kind, splits, further, params)
+    pool = pool_of(kind, splits, further, params.pool_words or 0, params.split_seed)
     for warning in intake.warnings:
         print(f"ingest: look at this: {escape.line(warning)}", flush=True)
     return Metrics(
@@ -195,7 +208,7 @@ def assign_sides(intake: Intake, kind: Kind, params: Params) -> None:
     intake.arrived = [record for record in intake.records if is_arrived(record.file)]
     intake.records = [record for record in intake.records if not is_arrived(record.file)]
     assign_arrived(intake.arrived, params.split_seed, params.validation, params.fresh)
-    if params.split == "sticky":
+    if params.split == "sticky" and params.test is not None:
         assign_sticky(intake.records, params.split_seed, params.validation, params.test)
     else:
         intake.rejected += assign_given(intake.records, params.split_seed, params.validation)
@@ -271,25 +284,3 @@ def likeness(found: Sequence[Any], threshold: float) -> Likeness:
         if all(isinstance(one, str) for one in found)
         else picture_pairs.likeness(found, threshold)
     )
-
-
-def pool_of(
-    kind: Kind, splits: Mapping[str, Sequence[Record]], further: Sequence[Row], params: Params
-) -> list[str]:
-    """Unlabelled texts of training rows and further ones, none of which measures.
-
-    In an order that makes every beginning a fair sample.
-    """
-    measure = [record for side, records in splits.items() if side != "train" for record in records]
-    measuring = {record.content for record in measure}
-    if further:  # it may hold them whole, of which pieces would be left
-        pieces = (
-            piece
-            for record in measure
-            for piece in kind.pool({"pool": record.values.get("text", "")}, params.pool_words)
-        )
-        measuring |= {kind.content({"text": piece}) for piece in pieces}
-    rows = [*(record.values for record in splits["train"]), *further]
-    texts = {text for row in rows for text in kind.pool(row, params.pool_words)}
-    fresh = [text for text in texts if kind.content({"text": text}) not in measuring]
-    return sorted(fresh, key=lambda text: (share(params.split_seed, text), text))

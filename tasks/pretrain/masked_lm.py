@@ -21,7 +21,7 @@ from tasks.models import checkpoint
 from tasks.training import loop
 
 if TYPE_CHECKING:
-    from tasks.pretrain.stage import Params
+    from tasks.pretrain.stage import Further, Params
 
 FIXED = {"warmup": 0.1, "weight_decay": 0.01, "clip": 1.0}
 HELD_OUT = 20
@@ -33,14 +33,15 @@ def pretrain(
     tokenizer: PreTrainedTokenizerBase,
     ingest: Path,
     params: Params,
+    further: Further,
     scratch: Path,
 ) -> dict[str, float]:
     """Changes the encoder; returns the loss on held-out texts."""
     from transformers import AutoModelForMaskedLM, DataCollatorForLanguageModeling
 
-    held_out, texts = _texts(tokenizer, ingest, params)
+    held_out, texts = _texts(tokenizer, ingest, params, further)
     model, fit = checkpoint.loaded(AutoModelForMaskedLM, folder, encoder.device)
-    mask = DataCollatorForLanguageModeling(tokenizer, mlm_probability=params.masked)
+    mask = DataCollatorForLanguageModeling(tokenizer, mlm_probability=further.masked)
     sizes = [len(one["input_ids"]) for one in texts]
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,14 +52,14 @@ def pretrain(
         return total / max(1, guessed)
 
     def evaluate() -> dict[str, float]:
-        return {"held_out_loss": _held_out_loss(model, mask, held_out, params)}
+        return {"held_out_loss": _held_out_loss(model, mask, held_out, further.batch_size, params.seed)}
 
     # One process: the scores of a whole vocabulary, for each piece of a batch, are too much to bring together
     # at every step.
     plan = loop.Plan(
         epochs=1,
-        batch_size=params.batch_size,
-        learning_rate=params.learning_rate,
+        batch_size=further.batch_size,
+        learning_rate=further.learning_rate,
         patience=1,
         precision="fp32",
         seed=params.seed,
@@ -73,18 +74,20 @@ def pretrain(
     return {**new_head, **loop.kept_epoch(history)}
 
 
-def _texts(tokenizer: PreTrainedTokenizerBase, ingest: Path, params: Params) -> tuple[list[Any], list[Any]]:
+def _texts(
+    tokenizer: PreTrainedTokenizerBase, ingest: Path, params: Params, further: Further
+) -> tuple[list[Any], list[Any]]:
     """A part of the pool held out, and the rest as often as the steps need it."""
     pool = load_kind(params.kind).encode(
         tokenizer, tables.read(ingest / "pool.parquet"), [], params.input_size
     )
     held_out, train = pool[: len(pool) // HELD_OUT], pool[len(pool) // HELD_OUT :]
     if not held_out:
-        advice = "add texts, or set pretrain.steps = 0"
+        advice = "add texts, or write pretrain.further: null"
         raise DataError(
             "pool.parquet", f"has {len(pool)} texts; further pretraining needs at least {HELD_OUT}: {advice}"
         )
-    return held_out, [train[at % len(train)] for at in range(params.steps * params.batch_size)]
+    return held_out, [train[at % len(train)] for at in range(further.steps * further.batch_size)]
 
 
 def _guess(model: PreTrainedModel, mask: Any, texts: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -102,11 +105,13 @@ def _loss(scores: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, int
     return cross_entropy(scores, wanted, reduction="sum"), int((wanted != IGNORED).sum())
 
 
-def _held_out_loss(model: PreTrainedModel, mask: Any, held_out: list[Any], params: Params) -> float:
+def _held_out_loss(
+    model: PreTrainedModel, mask: Any, held_out: list[Any], batch_size: int, seed: int
+) -> float:
     """Mean loss per guessed piece, masked alike each time."""
     model.eval()
-    batches = [held_out[at : at + params.batch_size] for at in range(0, len(held_out), params.batch_size)]
+    batches = [held_out[at : at + batch_size] for at in range(0, len(held_out), batch_size)]
     with torch.inference_mode(), torch.random.fork_rng():
-        torch.manual_seed(params.seed)
+        torch.manual_seed(seed)
         losses = [_loss(*_guess(model, mask, batch)) for batch in batches]
     return float(sum(total.item() for total, _ in losses) / max(1, sum(guessed for _, guessed in losses)))

@@ -20,6 +20,13 @@ from tasks.kinds.base.kind import load_kind
 from tasks.pretrain.source import Source
 
 
+class Further(Section):
+    steps: int = Field(ge=1, le=10_000_000, description="steps of further pretraining")
+    batch_size: int = Field(ge=1, le=4096, description="texts per step")
+    learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate")
+    masked: float = Field(gt=0, lt=1, description="share of the pieces to be guessed")
+
+
 class Params(Section):
     kind: KindName
     seed: Seed
@@ -27,15 +34,13 @@ class Params(Section):
     device: Device
     input_size: InputSize
     source: Source = Field(description="the pretrained model")
-    steps: int = Field(ge=0, le=10_000_000, description="steps of further pretraining on the pool; 0 = none")
-    batch_size: int = Field(ge=1, le=4096, description="texts per step of further pretraining")
-    learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate of further pretraining")
-    masked: float = Field(gt=0, lt=1, description="share of the pieces to be guessed")
+    further: Further | None = Field(description="further pretraining on the pool")
 
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
-        if self.steps and not load_kind(self.kind).lengths:
+        if self.further and not load_kind(self.kind).lengths:
             return [
-                f"pretrain.steps = {self.steps}: further pretraining guesses pieces of texts; must be 0 here"
+                "pretrain.further: further pretraining guesses pieces of texts, and inputs of this kind are "
+                "none; write further: null"
             ]
         return []
 
@@ -58,7 +63,9 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     rows = tables.read(inputs.ingest / "train.parquet")[: loading.SAMPLE]
     encoder, processor, told = loading.load(folder, kind, device, params.input_size, rows, scratch)
     loss = (
-        masked_lm.pretrain(folder, encoder, processor, inputs.ingest, params, scratch) if params.steps else {}
+        masked_lm.pretrain(folder, encoder, processor, inputs.ingest, params, params.further, scratch)
+        if params.further
+        else {}
     )
     checkpoint.save(encoder, processor, out / "out")
     return Metrics({"parameters": checkpoint.parameters(encoder), **told, **loss})

@@ -26,11 +26,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from tasks.core import tables
-from tasks.core.errors import ModelError
+from tasks.core import needs, tables
+from tasks.core.errors import ModelError, ParamsError
+from tasks.core.needs import Need
 from tasks.core.params import Device, InputSize, KindName, Options, Section, Seed, Threads
 from tasks.core.stages import Metrics, artifact
 from tasks.kinds.base.kind import Features, Kind, Processor, load_kind
+from tasks.prune import choices
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +45,22 @@ Encode = Callable[[Processor, str], list[Features]]
 Depth = Annotated[int, Field(ge=1, le=512)]
 Width = Annotated[int, Field(ge=8, le=65536, multiple_of=8)]
 LEARNT_FROM = ("train", "validation")
+NO_WIDTH: Literal["magnitude"] = "magnitude"
+"""What a cut is given that narrows nothing."""
+
+
+class Measured(Section):
+    batches: int = Field(ge=1, le=100_000, description="batches of training rows")
+    batch_size: int = Field(ge=1, le=4096, description="rows per batch")
+
+
+class Recovery(Section):
+    steps: int = Field(
+        ge=2, le=100, description="steps in which the sizes approach those asked for, a recovery between two"
+    )
+    epochs: int = Field(ge=1, le=1000, description="passes over the training rows between two steps")
+    batch_size: int = Field(ge=1, le=4096, description="rows per step of the training")
+    learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate")
 
 
 class Params(Section):
@@ -79,28 +97,20 @@ class Params(Section):
     )
     depths: list[Depth] | None = Field(None, description="blocks kept in each stage, the first among them")
     widths: list[Width] | None = Field(None, description="channels kept in each stage")
-    layers_by: Literal["spread", "importance"] = Field(
+    layers_by: Literal["spread", "importance"] | None = Field(
         description="which layers stay: evenly spread ones, the first and the last among them, or those "
-        "that the answers need most"
+        "that the answers need most; null where neither layers nor depths is given"
     )
-    importance: Literal["taylor", "magnitude", "activation"] = Field(
-        description="what decides which channels and heads go"
+    importance: Literal["taylor", "magnitude", "activation"] | None = Field(
+        description="what decides which channels and heads go; null where no width is given"
     )
-    batches: int = Field(
-        ge=1, le=100_000, description="batches of training rows the importance is measured on"
+    measured: Measured | None = Field(
+        description="rows that importance is measured on; null where nothing is measured"
     )
-    batch_size: int = Field(ge=1, le=4096, description="rows of such a batch, and of one of a recovery")
-    steps: int = Field(
-        ge=1,
-        le=100,
-        description="steps in which the sizes approach those asked for, with a recovery between; 1: at once",
-    )
-    recovery_epochs: int = Field(
-        ge=1, le=1000, description="passes over the training rows between two steps; unused with 1 step"
-    )
-    recovery_learning_rate: float = Field(
-        gt=0, le=0.1, description="greatest learning rate of a recovery; unused with 1 step"
-    )
+    recovery: Recovery | None = Field(description="training between several steps; null: cut at once")
+
+    def needs(self) -> list[Need]:
+        return choices.needs(self)
 
 
 @dataclass(frozen=True)
@@ -135,10 +145,13 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Raises:
+    ParamsError: what decides which parts go is not given.
     ModelError: the teacher has not these sizes, or its architecture cannot be cut.
     """
     from tasks.models import checkpoint, compute, inference, low_rank
 
+    if lacking := needs.lacking(params.needs()):
+        raise ParamsError("params.yaml", *lacking)
     device = compute.prepare(params.seed, params.threads, params.device)
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
     processor = kind.load_processor(inputs.teacher)
@@ -174,13 +187,14 @@ def _cut(
     from tasks.prune import layer_choice, recovery, registry
 
     kind, architecture = load_kind(params.kind), registry.architecture(model.config)
+    options = kind.options.model_validate(params.options)
     if faults := architecture.faults(model.config, sizes):
         raise ModelError("params.yaml", *faults)
-    answers = _answers(model, kind, processor, encode) if params.steps > 1 else {}
+    answers = _answers(model, kind, processor, encode) if params.recovery else {}
     processor = _trim_vocabulary(model, processor, sizes, encode, params, scratch)
     features = {split: encode(processor, split) for split in LEARNT_FROM}
-    batches, kept = _batches(features["train"], params), None
-    plan = registry.steps(architecture, model.config, sizes, params.steps)
+    batches, kept = _batches(features["train"], params.measured, params.seed), None
+    plan = registry.steps(architecture, model.config, sizes, params.recovery.steps if params.recovery else 1)
     for step, step_sizes in enumerate(plan, 1):
         by_importance = params.layers_by == "importance"
         choose = (
@@ -189,12 +203,12 @@ def _cut(
             else layer_choice.evenly
         )
         kept = layer_choice.of_those(kept, architecture.keep_layers(model, step_sizes, choose))
-        registry.measure(
-            model, kind, processor, batches, params.importance, kind.options.model_validate(params.options)
-        )
-        model = architecture.narrow(model, step_sizes, params.importance)
-        if step < len(plan):
-            lesson = recovery.Recovery(kind, processor, features, answers, _recovery_plan(params))
+        if params.importance:
+            registry.measure(model, kind, processor, batches, params.importance, options)
+        model = architecture.narrow(model, step_sizes, params.importance or NO_WIDTH)
+        if params.recovery and step < len(plan):
+            how = _recovery_plan(params.recovery, params.seed)
+            lesson = recovery.Recovery(kind, processor, features, answers, how)
             lesson.learn(model, scratch / f"recovery-{step}", f"recovery {step} of {len(plan) - 1}")
     return model, processor, {"layers_kept": kept}
 
@@ -232,16 +246,16 @@ def _answers(
     }
 
 
-def _recovery_plan(params: Params) -> loop.Plan:
+def _recovery_plan(how: Recovery, seed: int) -> loop.Plan:
     from tasks.prune import recovery
     from tasks.training import loop
 
     return loop.Plan(
-        epochs=params.recovery_epochs,
-        patience=params.recovery_epochs,
-        batch_size=params.batch_size,
-        learning_rate=params.recovery_learning_rate,
-        seed=params.seed,
+        epochs=how.epochs,
+        patience=how.epochs,
+        batch_size=how.batch_size,
+        learning_rate=how.learning_rate,
+        seed=seed,
         **recovery.FIXED,
     )
 
@@ -254,9 +268,12 @@ def _sizes(params: Params) -> dict[str, Any]:
     return {name: size for name, size in given.items() if size is not None}
 
 
-def _batches(features: list[Features], params: Params) -> list[list[Features]]:
+def _batches(features: list[Features], measured: Measured | None, seed: int) -> list[list[Features]]:
     """Real rows in random order, as many batches as asked for."""
     import random
 
-    order = random.Random(params.seed).choices(features, k=params.batches * params.batch_size)
-    return [order[at : at + params.batch_size] for at in range(0, len(order), params.batch_size)]
+    if measured is None:
+        return []
+    rows = measured.batch_size
+    order = random.Random(seed).choices(features, k=measured.batches * rows)
+    return [order[at : at + rows] for at in range(0, len(order), rows)]

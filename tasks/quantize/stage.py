@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.core import tables
+from tasks.core import needs, tables
 from tasks.core.errors import ModelError, ParamsError
+from tasks.core.needs import Need
 from tasks.core.params import InputSize, KindName, Options, Section, Seed, Threads
 from tasks.core.stages import Metrics, artifact
 from tasks.kinds.base.kind import Kind, Row, load_kind
@@ -49,8 +50,8 @@ class Params(Section):
     embeddings: Literal["as_format", "int4"] = Field(
         description="of the table of words: as the format has it, or in four bits"
     )
-    calibration_rows: int = Field(
-        ge=0, le=100_000, description="training rows that int8-static takes its ranges from; else unused"
+    calibration_rows: int | None = Field(
+        ge=1, le=100_000, description="training rows that int8-static takes its ranges from; else null"
     )
     max_difference: float = Field(
         gt=0, le=1, description="greatest difference of a logit between the float graph and torch"
@@ -68,18 +69,13 @@ class Params(Section):
     )
 
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
-        faults = []
-        if self.format == "int8-static" and not self.calibration_rows:
-            faults.append(
-                "quantize.calibration_rows = 0: int8-static needs some rows to take its ranges from, such "
-                "as 100"
-            )
-        if self.format == "int8-static" and self.graph == "fused":
+        faults, static = [], self.format == "int8-static"
+        if static and self.graph == "fused":
             advice = "take graph exported, or format int8-dynamic"
             faults.append(
                 f"quantize.graph = fused: int8-static would leave fused attention in float; {advice}"
             )
-        if self.format == "int8-static" and self.embeddings == "int4":
+        if static and self.embeddings == "int4":
             faults.append(
                 "quantize.embeddings = int4: int8-static does not know such look-ups; take as_format, or "
                 "format int8-dynamic"
@@ -87,6 +83,13 @@ class Params(Section):
         if self.embeddings == "int4" and not load_kind(self.kind).lengths:
             faults.append("quantize.embeddings = int4: inputs of this kind are no words; take as_format")
         return faults
+
+    def needs(self) -> list[Need]:
+        static = self.format == "int8-static"
+        why = "takes its ranges from training rows" if static else "takes no ranges from training rows"
+        return [
+            Need("quantize.calibration_rows", self.calibration_rows, static, f"{self.format} {why}", "100")
+        ]
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.models import checkpoint, compute, inference
     from tasks.quantize.mixed_precision import Trial, ship
 
-    if faults := params.faults({}):
+    if faults := [*needs.lacking(params.needs()), *params.faults({})]:
         raise ParamsError("params.yaml", *faults)
     device = compute.prepare(params.seed, params.threads, "cpu")
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
@@ -123,7 +126,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     _check_parity(difference, params)
     if params.embeddings == "int4":
         float_file = int4_table.pack_words(float_file)
-    seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows]
+    seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows or 0]
     calibration = onnx_graph.calibration(
         kind, processor, kind.encode(processor, seen, labels, params.input_size)
     )
@@ -156,7 +159,9 @@ def _facts(params: Params, kind: Kind) -> Mapping[str, Any]:
     """What preprocessing.json tells of the graph, and of the options."""
     facts = {
         "kind": kind.task,
-        **{name: getattr(params, name) for name in ("input_size", "format", "calibration_rows")},
+        "input_size": params.input_size,
+        "format": params.format,
+        "calibration_rows": params.calibration_rows or 0,
     }
     usual = {"graph": "exported", "embeddings": "as_format"}
     unusual = {name: getattr(params, name) for name, value in usual.items() if getattr(params, name) != value}

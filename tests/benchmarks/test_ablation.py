@@ -43,11 +43,11 @@ def bench(tiny_run: Run, tmp_path: Path) -> ablation.Bench:
 def test_variants_are_one_change_each_and_in_order() -> None:
     found = variants({**COMMITTED, "repeats": 4, "pool": 50_000}, 1440, words=True)
     plain = found[PLAIN]
-    assert (plain["hidden_weight"], plain["relation_weight"], plain["augment"]["copies"]) == (0, 0, 0)
+    assert (plain["hidden"], plain["relations"], plain["rewording"]) == (None, None, None)
     for name, values in found.items():
         stage.checked("distill", **values)
         changed = {key for key, value in values.items() if value != plain[key]}
-        assert len(changed - {"epochs", "patience", "relation_layer"}) <= max(1, name.count("+")), name
+        assert len(changed - {"epochs", "patience"}) <= max(1, name.count("+")), name
     assert found["pool of 0, as many steps"]["epochs"] == round((1440 * 4 + 50_000) / (1440 * 4))
     assert not any("variations" in name for name in variants(COMMITTED, 1440, words=False))
 
@@ -59,7 +59,7 @@ def test_results_are_kept_as_they_come_and_not_made_again(
     run = distill.run
 
     def counted(inputs: distill.Inputs, given: distill.Params, out: Path, scratch: Path) -> Any:
-        made.append((given.seed, given.relation_weight))
+        made.append((given.seed, given.relations.weight if given.relations else 0.0))
         if len(made) == 3:
             raise KeyboardInterrupt
         return run(inputs, given, out, scratch)
@@ -94,14 +94,16 @@ def test_variant_that_cannot_be_is_told_of_and_the_others_go_on(
 ) -> None:
     text = (bench.root / "params.yaml").read_text()
     (bench.root / "params.yaml").write_text(
-        text.replace("relation_heads: 16", "relation_heads: 24").replace("epochs: 3", "epochs: 1")
+        text.replace("relations: null", "relations: {weight: 1.0, layer: 1, heads: 24}").replace(
+            "epochs: 3", "epochs: 1"
+        )
     )
     other = ablation.Bench(bench.root, bench.run)
     trials = other.trials(["+ relations", PLAIN], [0])
     *_, relations, plain = ablation.table(
         trials, ablation.measure(other, trials, tmp_path / "kept.json"), "macro_f1"
     ).splitlines()
-    assert "distill.relation_heads = 24: must divide 32" in relations
+    assert "distill.relations.heads = 24: must divide 32" in relations
     assert f"| {PLAIN} | 1 | 150 |" in plain
 
 

@@ -51,8 +51,7 @@ STUDENT: dict[str, Any] = {
     "hidden": 128,
     "ffn": 256,
     "vocabulary": 4000,
-    "batches": 20,
-    "batch_size": 32,
+    "measured": {"batches": 20, "batch_size": 32},
     **COMMON,
 }
 STARTS_SEED = 10**6
@@ -99,7 +98,7 @@ def _make_start(folder: Path) -> None:
     _write_rows(folder)
     shutil.rmtree(folder / "making", ignore_errors=True)
     old, made = folder / "old", folder / "making"
-    stage.run("pretrain", pretrain.Inputs(old, stage.ROOT), made / "pretrain", **COMMON | {"steps": 0})
+    stage.run("pretrain", pretrain.Inputs(old, stage.ROOT), made / "pretrain", **COMMON | {"further": None})
     changed = {**COMMON, "epochs": 1, "batch_size": 32, "pool_outputs": 0}
     stage.run("finetune", finetune.Inputs(old, made / "pretrain" / "out"), made / "teacher", **changed)
     stage.run("prune", prune.Inputs(old, made / "teacher" / "out"), made / "student", **STUDENT)

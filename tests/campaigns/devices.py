@@ -29,16 +29,19 @@ from tests.tasks.stage import contents
 
 CHANGES: dict[str, dict[str, Any]] = {
     "finetune": {"teachers": 2, "dropout": 0.1, "epochs": 40, "patience": 40},
-    "prune": {"steps": 2, "layers_by": "importance", "word_rank": 16},
+    "prune": {
+        "recovery": {"steps": 2, "epochs": 1, "batch_size": 8, "learning_rate": 0.0005},
+        "layers_by": "importance",
+        "word_rank": 16,
+    },
     "distill": {
         "epochs": 30,
         "patience": 30,
         "soup": 2,
         "dropout": 0.1,
-        "augment": {"copies": 1, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1},
-        "hidden_weight": 1.0,
-        "relation_weight": 10.0,
-        "relation_heads": 4,
+        "rewording": {"copies": 1, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1},
+        "hidden": {"weight": 1.0},
+        "relations": {"weight": 10.0, "layer": 1, "heads": 4},
     },
     "quantize": {"min_agreement": 0.0},
     "benchmark": {"gates": {"min_quality_ratio": 0.0, "min_speedup": 0.0, "max_bytes": 10_000_000}},

@@ -21,7 +21,7 @@ POOL = 1000
 LIGHT: dict[str, dict[str, Any]] = {
     "ingest": {"test": 0.5},
     "finetune": {"epochs": 3, "patience": 3, "pool_outputs": POOL},
-    "prune": {"batches": 10},
+    "prune": {"measured": {"batches": 10, "batch_size": 32}},
     "distill": {"pool": POOL},
     "quantize": {"min_agreement": 0.9},
     "benchmark": {

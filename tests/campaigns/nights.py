@@ -91,7 +91,7 @@ SMOKE: dict[str, Any] = {
     **{"margin": 0.01, "promote_if": "better", "max_class_fall": 0.1, "max_slowdown": 1.25},
 }
 LAX: dict[str, dict[str, Any]] = {
-    "pretrain": {"steps": 0},
+    "pretrain": {"further": None},
     "finetune": {"epochs": 1, "patience": 1},
     "distill": {"epochs": 1, "patience": 1},
     "benchmark": {"gates": {"min_quality_ratio": 0.01, "min_speedup": 0.01, "max_bytes": 10_000_000}},

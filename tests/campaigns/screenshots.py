@@ -26,7 +26,7 @@ from tests.browser import Operator
 from tests.flows.station import kept_password
 
 STAGES = 7
-OVERRIDES = f"runs.{smoke.RUN}.prune.ffn=48", f"runs.{smoke.RUN}.pretrain.steps=1500"
+OVERRIDES = f"runs.{smoke.RUN}.prune.ffn=48", f"runs.{smoke.RUN}.pretrain.further.steps=1500"
 """The second makes pretraining long enough to be watched."""
 MOST_BYTES = 120_000
 COLOURS = 128

@@ -33,7 +33,13 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     ingest, pretrained = tiny.ingest_out(home / "ingest"), tiny.checkpoint_in(home / "pretrained")
     run = Run(ingest, pretrained, home / "finetune", home / "prune", home / "distill")
     stage.run("finetune", finetune.Inputs(ingest, pretrained), run.finetune, **QUICK, pool_outputs=30)
-    sizes = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
+    sizes = {
+        "layers": 2,
+        "hidden": 32,
+        "ffn": 64,
+        "vocabulary": 800,
+        "measured": {"batches": 2, "batch_size": 4},
+    }
     stage.run("prune", prune.Inputs(ingest, run.finetune / "out"), run.prune, **sizes)
     inputs = distill.Inputs(ingest, run.prune / "out", run.finetune / "outputs", run.finetune / "out")
     stage.run("distill", inputs, run.distill, **QUICK, pool=20, repeats=2)

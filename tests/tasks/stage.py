@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def checked(name: str, **changed: Any) -> Any:
     """The stage's params; `changed` overrides fields of its section or of the run."""
     committed = params.read(ROOT / "params.yaml")["bbc"]
-    usual = {"threads": 1, "input_size": 32, "relation_weight": 0.0, "embeddings": "as_format"}
+    usual = {"threads": 1, "input_size": 32, "relations": None, "embeddings": "as_format"}
     values = {
         **committed[name],
         **{key: committed[key] for key in RunFields.model_fields},

@@ -44,7 +44,7 @@ class Rewording(Section):
     """What happens to a word, each by chance of its own."""
 
     copies: int = Field(
-        ge=0, le=1000, description="variations of each labelled row, which the teacher labels; 0: none"
+        ge=1, le=1000, description="variations of each labelled row, which the teacher labels"
     )
     drop: float = Field(ge=0, le=0.3, description="share of words left out")
     mask: float = Field(ge=0, le=0.3, description="share of words that become the mask piece")

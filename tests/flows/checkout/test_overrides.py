@@ -240,3 +240,38 @@ def at(runs: Any, key: str) -> Any:
     for name in key.split("."):
         runs = runs[name]
     return runs
+
+
+def test_a_section_is_switched_on_and_off_as_a_whole(file: Path) -> None:
+    before = file.read_text(encoding="utf-8")
+    assert "lora: null" in before
+    assert overrides.apply(file, ["runs.smoke.finetune.lora={rank: 8, alpha: 16.0}"]) == [
+        'runs.smoke.finetune.lora null → {"rank": 8, "alpha": 16.0}'
+    ]
+    overrides.apply(file, ["runs.smoke.finetune.lora.rank=4"])
+    assert params.read(file)["smoke"]["finetune"]["lora"] == {
+        "rank": 4,
+        "alpha": 16.0,
+    }
+    overrides.apply(file, ["runs.smoke.finetune.lora=null"])
+    assert file.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "runs.smoke.finetune.lora.rank=8",
+            "runs.smoke.finetune.lora is null in params.yaml; set all of it: runs.smoke.finetune.lora={",
+        ),
+        (
+            "runs.smoke.finetune.lora_rank=8",
+            "runs.smoke.finetune.lora_rank: is runs.smoke.finetune.lora.rank now",
+        ),
+        ("runs.smoke.distill.augment={}", "runs.smoke.distill.augment: is runs.smoke.distill.rewording now"),
+    ],
+)
+def test_what_cannot_be_set_says_what_can(file: Path, override: str, said: str) -> None:
+    with pytest.raises(ParamsError) as caught:
+        overrides.apply(file, [override])
+    assert said in str(caught.value)

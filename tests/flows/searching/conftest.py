@@ -13,7 +13,7 @@ from tests import tiny
 from tests.tasks import stage
 
 RUN = "tiny"
-SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
+SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "measured": {"batches": 2, "batch_size": 4}}
 RECOVERY = {
     "epochs": 1,
     "patience": 1,
@@ -21,7 +21,7 @@ RECOVERY = {
     "learning_rate": 0.001,
     "pool": 20,
     "repeats": 1,
-    "relation_weight": 0.0,
+    "relations": None,
 }
 MEASURED = {"resamples": 200, "latency_inputs": 4, "rounds": 3}
 

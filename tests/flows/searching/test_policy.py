@@ -51,6 +51,44 @@ def test_values_are_set_in_a_copy_of_the_run() -> None:
     assert run["prune"]["ffn"] == 512
 
 
+def test_values_inside_a_section_are_searched_by_their_dotted_keys(tmp_path: Path) -> None:
+    run = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["runs"]["bbc"]
+    whole = {"weight": 30.0, "layer": 1, "heads": 16}
+    inside = policy.read(write(tmp_path, space={"distill.relations.weight": [10.0, 30.0]}), "bbc")
+    assert policy.default(inside, run) == {"distill.relations.weight": 30.0}
+    made = policy.with_values(run, {"distill.relations.weight": 10.0})
+    assert made["distill"]["relations"] == {**whole, "weight": 10.0}
+    assert run["distill"]["relations"] == whole
+    either = policy.read(write(tmp_path, space={"distill.relations": [None, whole]}), "bbc")
+    assert policy.with_values(run, {"distill.relations": None})["distill"]["relations"] is None
+    assert policy.default(either, run) == {"distill.relations": whole}
+
+
+def test_values_under_which_others_have_no_effect_can_be_searched(tmp_path: Path) -> None:
+    policy.read(write(tmp_path, space={"prune.importance": ["taylor", "magnitude"]}), "bbc")
+
+
+def test_faults_of_values_inside_a_section_are_told(tmp_path: Path) -> None:
+    whole = {"weight": 30.0, "layer": 1, "heads": 16}
+    space = {
+        "distill.relations.weight": [0.0, 30.0],
+        "distill.relations": [whole, None],
+        "distill.relations.wieght": [1.0],
+        "distill.hidden.weight": [1.0],
+        "distill.relation_weight": [10.0],
+        "distill.augment": [1],
+    }
+    said = faults(write(tmp_path, space=space))
+    assert "space.distill.relations.weight: 0.0: must be a number, above 0" in said
+    assert (
+        "space.distill.relations.weight: is part of distill.relations, which is searched as a whole" in said
+    )
+    assert "space.distill.relations.wieght: the run has no such value; did you mean `weight`?" in said
+    assert "space.distill.hidden.weight: the run has distill.hidden: null; give it its values" in said
+    assert "space.distill.relation_weight: write space.distill.relations.weight instead" in said
+    assert "space.distill.augment: write space.distill.rewording instead" in said
+
+
 def test_all_faults_of_the_space_are_told_at_once(tmp_path: Path) -> None:
     space = {
         "prune.ffn": [256, 300, 512],

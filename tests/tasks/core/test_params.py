@@ -98,6 +98,50 @@ def test_committed_params_are_in_order() -> None:
         ),
         ({"prune": GONE}, "runs.bbc.prune.importance: is missing"),
         (
+            {"finetune__lora": GONE},
+            "runs.bbc.finetune.lora: is missing; write null, or {rank, alpha} (low-rank changes",
+        ),
+        ({"finetune__lora": 8}, "runs.bbc.finetune.lora = 8: must be a mapping of rank, alpha, or null (low"),
+        ({"finetune__lora": {"rank": 8}}, "runs.bbc.finetune.lora.alpha: is missing (the changes count"),
+        (
+            {"distill__relations__weight": 0.0},
+            "runs.bbc.distill.relations.weight = 0.0: must be a number, above 0, at most 1000",
+        ),
+        (
+            {"distill__relations__wieght": 1.0},
+            "runs.bbc.distill.relations.wieght: unknown key; did you mean `weight`?",
+        ),
+        (
+            {"ingest__test": "0.3"},
+            "runs.bbc.ingest.test = '0.3': must be a number, above 0, at most 0.5, or null",
+        ),
+        ({"ingest__test": None}, "runs.bbc.ingest.test = null: the split is sticky; write test: 0.3"),
+        (
+            {"ingest__split": "given"},
+            "runs.bbc.ingest.test = 0.3: has no effect, as the split is given; write test: null",
+        ),
+        (
+            {"prune__importance": "magnitude"},
+            "runs.bbc.prune.measured = {batches: 20, batch_size: 32}: has no effect, as nothing is measured; "
+            "write measured: null",
+        ),
+        (
+            {"prune__measured": None},
+            "runs.bbc.prune.measured = null: importance taylor measures on training rows; write measured: {",
+        ),
+        (
+            {"prune__layers_by": None},
+            "runs.bbc.prune.layers_by = null: layers go; write layers_by: spread, or",
+        ),
+        (
+            {"prune__layers": GONE},
+            "runs.bbc.prune.layers_by = spread: has no effect, as neither layers nor depths is given",
+        ),
+        (
+            {"quantize__calibration_rows": 9},
+            "runs.bbc.quantize.calibration_rows = 9: has no effect, as int8-dynamic takes no ranges",
+        ),
+        (
             {"quantize": 3},
             "runs.bbc.quantize = 3: must be a mapping of graph, format, embeddings, calibration_rows, "
             "max_difference",

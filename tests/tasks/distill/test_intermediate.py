@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import ModelError
+from tasks.distill.stage import Hidden, Relations
 from tasks.kinds.base.kind import IGNORED, load_kind
 from tests import tiny
 
@@ -48,11 +49,14 @@ def trimmed(folder: Path) -> tuple[Any, Any]:
     return model, smaller
 
 
-def aims(**changed: Any) -> Any:
+def aims(hidden: float = 0.0, relations: dict[str, Any] | None = None) -> Any:
     from tasks.distill.intermediate import Aims
 
     return Aims(
-        **{"hidden_weight": 0.0, "relation_weight": 0.0, "relation_layer": 1, "relation_heads": 4, **changed}
+        hidden=Hidden(weight=hidden) if hidden else None,
+        relations=Relations(**{"weight": 1.0, "layer": 1, "heads": 4, **relations})
+        if relations is not None
+        else None,
     )
 
 
@@ -66,15 +70,13 @@ def test_teacher_reads_the_students_pieces_in_its_own_numbers(tmp_path: Path) ->
     assert [one["input_ids"] for one in seen] != [
         one["input_ids"] for one in KIND.encode(whole, TEXTS, [], 32)
     ]
-    imitation = Imitation(KIND, student, own, teacher, whole, aims(hidden_weight=1.0, relation_weight=1.0))
+    imitation = Imitation(KIND, student, own, teacher, whole, aims(hidden=1.0, relations={}))
     for projection in getattr(student, PROJECTIONS):
         torch.nn.init.eye_(projection.weight)
     _, _, distances = imitation.forward(seen)
     assert distances.shape == (6,)
     assert distances.abs().max() < 1e-5
-    *_, elsewhere = Imitation(
-        KIND, student, own, teacher, whole, aims(relation_weight=1.0, relation_layer=2)
-    ).forward(seen)
+    *_, elsewhere = Imitation(KIND, student, own, teacher, whole, aims(relations={"layer": 2})).forward(seen)
     assert elsewhere.min() > 1e-3
 
 
@@ -92,7 +94,7 @@ def test_states_are_learnt_and_the_student_is_plain_in_the_end(tmp_path: Path) -
         {name: tensor.clone() for name, tensor in teacher.state_dict().items()},
     )
     imitation, seen = (
-        Imitation(KIND, student, own, teacher, whole, aims(hidden_weight=1.0, relation_weight=1.0)),
+        Imitation(KIND, student, own, teacher, whole, aims(hidden=1.0, relations={})),
         KIND.encode(own, TEXTS, [], 32),
     )
     optimizer = torch.optim.AdamW(student.parameters(), lr=3e-3)
@@ -121,12 +123,12 @@ def test_all_that_stands_against_it_is_told_at_once(tmp_path: Path) -> None:
             own,
             teacher,
             strange,
-            aims(relation_weight=1.0, relation_layer=9, relation_heads=24),
+            aims(relations={"layer": 9, "heads": 24}),
         )
     layer, students, teachers, pieces = caught.value.faults
-    assert layer == "distill.relation_layer = 9: the teacher has 4 layers, 1 is the last of them"
-    assert students == "distill.relation_heads = 24: must divide 32, the student's width"
-    assert teachers == "distill.relation_heads = 24: must divide 64, the teacher's width"
+    assert layer == "distill.relations.layer = 9: the teacher has 4 layers, 1 is the last of them"
+    assert students == "distill.relations.heads = 24: must divide 32, the student's width"
+    assert teachers == "distill.relations.heads = 24: must divide 64, the teacher's width"
     assert "of the student's pieces" in pieces
 
 
@@ -153,10 +155,8 @@ def test_pictures_cut_into_other_pieces_cannot_be_compared(tmp_path: Path) -> No
     seen = pictures.encode(
         own, tiny.rows(3, kind="image/classification"), tiny.NAMES["image/classification"], 32
     )
-    *_, distances = Imitation(
-        pictures, student, own, *teacher, aims(hidden_weight=1.0, relation_weight=1.0)
-    ).forward(seen)
+    *_, distances = Imitation(pictures, student, own, *teacher, aims(hidden=1.0, relations={})).forward(seen)
     assert distances.shape == (3,)
     assert distances.min() > 0
     with pytest.raises(ModelError, match="the student divides an input into 17 pieces, the teacher into 65"):
-        Imitation(pictures, student, own, finer, processor, aims(relation_weight=1.0)).forward(seen)
+        Imitation(pictures, student, own, finer, processor, aims(relations={})).forward(seen)

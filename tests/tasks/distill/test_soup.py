@@ -19,7 +19,7 @@ from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
 from tests.tasks.distill.test_stage import divergence, inputs_of, killed_after
 
-GIVEN = {**QUICK, "relation_weight": 1000.0, "pool": 20, "repeats": 2}
+GIVEN = {**QUICK, "relations": {"weight": 1000.0, "layer": 1, "heads": 16}, "pool": 20, "repeats": 2}
 
 
 def weights(home: Path) -> dict[str, torch.Tensor]:

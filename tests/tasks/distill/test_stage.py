@@ -24,8 +24,8 @@ from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
 
 DEEP = {
-    "hidden_weight": 1.0,
-    "relation_weight": 1000.0,
+    "hidden": {"weight": 1.0},
+    "relations": {"weight": 1000.0, "layer": 1, "heads": 16},
 }  # random heads relate all pieces nearly alike: little to learn, so it weighs much
 VARIED = {"copies": 2, "drop": 0.2, "mask": 0.1, "replace": 0.1, "swap": 0.1}
 
@@ -129,7 +129,7 @@ def apart(run: Run, student: Path) -> float:
         (checkpoint.load_model(folder, kind, torch.device("cpu")), fast_tokenizer.load(folder))
         for folder in (student, run.finetune / "out")
     )
-    aims = Aims(hidden_weight=0.0, relation_weight=1.0, relation_layer=1, relation_heads=16)
+    aims = Aims(None, distill.Relations(weight=1.0, layer=1, heads=16))
     features = kind.encode(processor, tables.read(run.ingest / "validation.parquet"), tiny.LABELS, 32)
     *_, distances = Imitation(kind, own, processor, teacher, teachers, aims).forward(features)
     return float(distances.detach().mean())
@@ -158,7 +158,7 @@ def test_killed_imitation_goes_on_and_ends_with_the_same_bytes(
     from tasks.models import inference
     from tasks.training import loop
 
-    given = {**QUICK, **DEEP, "augment": VARIED, "pool": 20, "repeats": 2}
+    given = {**QUICK, **DEEP, "rewording": VARIED, "pool": 20, "repeats": 2}
     stage.run("distill", inputs_of(tiny_run), tmp_path / "unbroken", **given)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "STEPS_BETWEEN_SAVES", 5)
@@ -190,14 +190,20 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
     from tasks.models import checkpoint, inference
 
     metrics = stage.run(
-        "distill", inputs_of(tiny_run), tmp_path, **{**QUICK, "epochs": 1}, pool=20, repeats=1, augment=VARIED
+        "distill",
+        inputs_of(tiny_run),
+        tmp_path,
+        **{**QUICK, "epochs": 1},
+        pool=20,
+        repeats=1,
+        rewording=VARIED,
     )
     assert metrics.figures["transfer_set"] == 60 + 20 + 2 * 60
     kept = inference.read_outputs(tmp_path / "scratch" / "varied" / "outputs.safetensors")
     kind, teacher = load_kind("text/classification"), tiny_run.finetune / "out"
     rows = rewording.reworded(
         tables.read(tiny_run.ingest / "train.parquet"),
-        stage.checked("distill", augment=VARIED).augment,
+        stage.checked("distill", rewording=VARIED).rewording,
         0,
         fast_tokenizer.load(teacher),
     )
@@ -214,7 +220,9 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
 
 def test_rows_without_words_are_not_reworded() -> None:
     params = stage.checked(
-        "distill", kind="image/classification", options=tiny.OPTIONS["image/classification"], augment=VARIED
+        "distill", kind="image/classification", options=tiny.OPTIONS["image/classification"], rewording=VARIED
     )
     (fault,) = params.faults({})
-    assert fault.startswith("distill.augment.copies = 2: its rows have no words to vary; set it to 0")
+    assert fault.startswith(
+        "distill.rewording: rows of this kind have no words to vary; write rewording: null"
+    )

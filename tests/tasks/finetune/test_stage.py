@@ -68,8 +68,7 @@ def test_lora_trains_the_head_and_little_else_and_leaves_a_plain_checkpoint(
         tmp_path,
         **{**QUICK, "epochs": 1},
         freeze="none",
-        lora_rank=2,
-        lora_alpha=8.0,
+        lora={"rank": 2, "alpha": 8.0},
         pool_outputs=0,
     )
     before, after = (
@@ -90,10 +89,16 @@ def test_lora_trains_the_head_and_little_else_and_leaves_a_plain_checkpoint(
 
 def test_lora_and_a_frozen_encoder_contradict_each_other(tiny_run: Run, tmp_path: Path) -> None:
     inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
-    with pytest.raises(
-        ParamsError, match=r"finetune.lora_rank .* finetune.freeze = 'encoder' forbids; take one"
-    ):
-        stage.run("finetune", inputs, tmp_path, **QUICK, lora_rank=2, freeze="encoder", pool_outputs=0)
+    with pytest.raises(ParamsError, match=r"finetune.lora .* finetune.freeze = 'encoder' forbids; take one"):
+        stage.run(
+            "finetune",
+            inputs,
+            tmp_path,
+            **QUICK,
+            lora={"rank": 2, "alpha": 16.0},
+            freeze="encoder",
+            pool_outputs=0,
+        )
 
 
 @pytest.mark.parametrize(("epochs", "moved"), [(2, False), (3, True)])
@@ -135,7 +140,7 @@ def test_lora_is_merged_into_nets_of_pictures(tmp_path: Path, architecture: str)
         "freeze": "none",
         "pool_outputs": 0,
     }
-    stage.run("finetune", inputs, tmp_path / "lora", **QUICK, **given, lora_rank=2)
+    stage.run("finetune", inputs, tmp_path / "lora", **QUICK, **given, lora={"rank": 2, "alpha": 16.0})
     stage.run("finetune", inputs, tmp_path / "plain", **QUICK, **given)
     lora, plain = (load_file(tmp_path / way / "out" / "model.safetensors") for way in ("lora", "plain"))
     assert {name: tensor.shape for name, tensor in lora.items()} == {
@@ -162,8 +167,8 @@ def test_lora_on_a_net_that_does_not_bear_it_is_refused(tmp_path: Path) -> None:
         "freeze": "none",
         "pool_outputs": 0,
     }
-    with pytest.raises(ModelError, match=r"finetune.lora_rank = 2: mobilenet_v2 cannot be trained with LoRA"):
-        stage.run("finetune", inputs, tmp_path, **QUICK, **given, lora_rank=2)
+    with pytest.raises(ModelError, match=r"finetune.lora: mobilenet_v2 cannot be trained with LoRA"):
+        stage.run("finetune", inputs, tmp_path, **QUICK, **given, lora={"rank": 2, "alpha": 16.0})
 
 
 def test_nets_without_embeddings_have_none_to_freeze(tmp_path: Path) -> None:
@@ -294,7 +299,7 @@ PICTURES = {
 
 @pytest.mark.parametrize(
     "way",
-    [{}, {"lora_rank": 2, "head_epochs": 2}, PICTURES, {"teachers": 2, "epochs": 15}],
+    [{}, {"lora": {"rank": 2, "alpha": 16.0}, "head_epochs": 2}, PICTURES, {"teachers": 2, "epochs": 15}],
     ids=["texts", "lora", "pictures", "teachers"],
 )
 def test_killed_training_goes_on_and_ends_with_the_same_bytes(

@@ -48,7 +48,7 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
         freeze="none",
         pool_outputs=10,
     )
-    sizes = {**NO_SIZES, **tiny.CUT[name], "batches": 2, "batch_size": 4}
+    sizes = {**NO_SIZES, **tiny.CUT[name], "measured": {"batches": 2, "batch_size": 4}}
     stage.run(
         "prune", prune.Inputs(ingest, tmp_path / "finetune" / "out"), tmp_path / "prune", **given, **sizes
     )

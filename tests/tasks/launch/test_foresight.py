@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tests import tiny
 from tests.tasks.stage import ROOT
 
 CUT = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800}
+LORA = {"rank": 4, "alpha": 16.0}
+FURTHER = {"steps": 5, "batch_size": 8, "learning_rate": 0.001, "masked": 0.15}
 Change = dict[str, Any]
 
 
@@ -26,9 +29,14 @@ def run_of(change: Change) -> dict[str, Any]:
     run["prune"].update(CUT)
     run["input_size"] = 32
     for key, value in change.items():
-        *stage, name = key.split(".")
-        (run[stage[0]] if stage else run)[name] = value
-    run["prune"] = {name: value for name, value in run["prune"].items() if value is not None}
+        *sections, name = key.split(".")
+        place = run
+        for section in sections:
+            place = place[section]
+        place[name] = value
+    run["prune"] = {
+        name: value for name, value in run["prune"].items() if not (name in CUT and value is None)
+    }
     return run
 
 
@@ -41,15 +49,15 @@ def checked(run: dict[str, Any]) -> dict[str, Any]:
     ("change", "said"),
     [
         (
-            {"quantize.format": "int8-static", "quantize.calibration_rows": 0},
-            "quantize.calibration_rows = 0: int8-static needs",
+            {"quantize.format": "int8-static"},
+            "quantize.calibration_rows = null: int8-static takes its ranges",
         ),
         ({"quantize.format": "int8-static", "quantize.calibration_rows": 9}, "quantize.graph = fused"),
         (
             {"distill.pool": 30_000},
             "distill.pool = 30000: the teacher labels 20000 at most; raise finetune.pool_outputs",
         ),
-        ({"finetune.lora_rank": 4, "finetune.freeze": "encoder"}, "finetune.lora_rank changes the encoder"),
+        ({"finetune.lora": LORA, "finetune.freeze": "encoder"}, "finetune.lora changes the encoder"),
     ],
 )
 def test_values_that_cannot_be_together_are_told_by_check(change: Change, said: str) -> None:
@@ -59,17 +67,17 @@ def test_values_that_cannot_be_together_are_told_by_check(change: Change, said: 
 
 def test_values_that_a_kind_cannot_have_are_told_together() -> None:
     picture = {"kind": "image/classification", "options": tiny.OPTIONS["image/classification"]}
-    augment = {"copies": 1, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1}
+    rewording = {"copies": 1, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1}
     with pytest.raises(ParamsError) as error:
-        checked(run_of({**picture, "pretrain.steps": 5, "distill.augment": augment}))
-    keys = [fault.partition(" =")[0].removeprefix("runs.bbc.") for fault in error.value.faults]
-    assert keys == ["pretrain.steps", "distill.augment.copies", "quantize.embeddings"]
+        checked(run_of({**picture, "pretrain.further": FURTHER, "distill.rewording": rewording}))
+    keys = [re.split(r" =|:", fault)[0].removeprefix("runs.bbc.") for fault in error.value.faults]
+    assert keys == ["ingest.pool_words", "pretrain.further", "distill.rewording", "quantize.embeddings"]
 
 
 def foreseen(root: Path, change: Change, **source: Any) -> str:
     """What is said before `pretrain` begins."""
     pinned = {"folder": "models/tiny", "sha256": content_hash(root / "models" / "tiny")}
-    sections = checked(run_of({"distill.relation_heads": 4, "pretrain.source": pinned, **change, **source}))
+    sections = checked(run_of({"distill.relations.heads": 4, "pretrain.source": pinned, **change, **source}))
     try:
         foresight.check("pretrain", "bbc", sections, root)
     except SlipwayError as error:
@@ -87,8 +95,8 @@ def foreseen(root: Path, change: Change, **source: Any) -> str:
             "prune.hidden = 40: must be a multiple of 16, the width of the teacher's heads",
         ),
         ({"prune.depths": [1, 2]}, "prune.depths: the teacher has no such size"),
-        ({"distill.relation_heads": 5}, "distill.relation_heads = 5: must divide 32, the student's width"),
-        ({"distill.relation_layer": 5}, "distill.relation_layer = 5: the teacher has 4 layers"),
+        ({"distill.relations.heads": 5}, "distill.relations.heads = 5: must divide 32, the student's width"),
+        ({"distill.relations.layer": 5}, "distill.relations.layer = 5: the teacher has 4 layers"),
     ],
 )
 def test_sizes_that_the_checkpoint_does_not_have_are_told_before_it_is_trained(
@@ -111,17 +119,19 @@ def test_pictures_are_looked_at_too(tmp_path: Path) -> None:
         "kind": "image/classification",
         "options": tiny.OPTIONS["image/classification"],
         "quantize.embeddings": "as_format",
+        "ingest.pool_words": None,
+        "prune.layers_by": None,
         "distill.soup": 2,
-        "finetune.lora_rank": 4,
+        "finetune.lora": LORA,
         **{f"prune.{name}": value for name, value in {**bare, "widths": [8, 8]}.items()},
     }
     told = foreseen(tmp_path, change)
     for part in (
-        "finetune.lora_rank = 4: mobilenet_v2 cannot be trained with LoRA",
+        "finetune.lora: mobilenet_v2 cannot be trained with LoRA",
         "finetune.freeze = 'embeddings'",
         "prune: the teacher is of the architecture 'mobilenet_v2'",
         "distill.soup = 2: weights with batch normalization cannot be averaged",
-        "distill.hidden_weight, distill.relation_weight: the architecture 'mobilenet_v2' has no such states",
+        "distill.hidden, distill.relations: the architecture 'mobilenet_v2' has no such states",
     ):
         assert f"runs.bbc.{part}" in told
 
@@ -154,5 +164,5 @@ def test_finetune_looks_at_what_pretrain_has_left(tmp_path: Path) -> None:
     tiny.checkpoint_in(tmp_path / "data" / "bbc" / "pretrain" / "out")
     with pytest.raises(ModelError, match=r"runs\.bbc\.prune\.ffn = 256: the teacher has 128"):
         foresight.check(
-            "finetune", "bbc", checked(run_of({"prune.ffn": 256, "distill.relation_heads": 4})), tmp_path
+            "finetune", "bbc", checked(run_of({"prune.ffn": 256, "distill.relations.heads": 4})), tmp_path
         )

@@ -65,7 +65,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def bring_in(workspace: Path, ingest: Path) -> Metrics:
     source = Source(folder="models/tiny", sha256=content_hash(workspace / "models" / "tiny"))  # type: ignore[call-arg]
     return stage.run(
-        "pretrain", pretrain.Inputs(ingest, workspace), workspace / "stage", source=source, steps=0
+        "pretrain", pretrain.Inputs(ingest, workspace), workspace / "stage", source=source, further=None
     )
 
 

@@ -119,7 +119,9 @@ def test_checkpoint_whose_parts_do_not_belong_together_is_refused(
     spoil(workspace / "models" / "tiny")
     inputs = pretrain.Inputs(tiny_run.ingest, workspace)
     with pytest.raises(ModelError, match=said):
-        stage.run("pretrain", inputs, workspace / "out", source=source(workspace), steps=0, input_size=128)
+        stage.run(
+            "pretrain", inputs, workspace / "out", source=source(workspace), further=None, input_size=128
+        )
 
 
 def test_folder_with_another_hash_is_refused_and_the_new_hash_told(workspace: Path) -> None:
@@ -167,7 +169,7 @@ def test_checkpoint_comes_in_unchanged(tiny_run: Run, workspace: Path) -> None:
     from safetensors.torch import load_file
 
     inputs = pretrain.Inputs(tiny_run.ingest, workspace)
-    stage.run("pretrain", inputs, workspace / "stage", source=source(workspace), steps=0)
+    stage.run("pretrain", inputs, workspace / "stage", source=source(workspace), further=None)
     before = load_file(workspace / "models" / "tiny" / "model.safetensors")
     after = load_file(workspace / "stage" / "out" / "model.safetensors")
     assert before.keys() == after.keys()
@@ -177,14 +179,15 @@ def test_checkpoint_comes_in_unchanged(tiny_run: Run, workspace: Path) -> None:
 def test_further_pretraining_lowers_the_held_out_loss_and_is_the_same_twice(workspace: Path) -> None:
     ingest = tiny.ingest_out(workspace / "ingest", unlabelled=400)
     inputs = pretrain.Inputs(ingest, workspace)
-    values: dict[str, Any] = {"source": source(workspace), "batch_size": 16, "learning_rate": 0.003}
-    few = stage.run("pretrain", inputs, workspace / "few", **values, steps=1)
-    many = stage.run("pretrain", inputs, workspace / "many", **values, steps=60)
-    again = stage.run("pretrain", inputs, workspace / "again", **values, steps=60)
+    further = {"batch_size": 16, "learning_rate": 0.003, "masked": 0.15}
+    short, long = ({"source": source(workspace), "further": {**further, "steps": steps}} for steps in (1, 60))
+    few = stage.run("pretrain", inputs, workspace / "few", **short)
+    many = stage.run("pretrain", inputs, workspace / "many", **long)
+    again = stage.run("pretrain", inputs, workspace / "again", **long)
     assert many.figures["held_out_loss"] < 0.95 * few.figures["held_out_loss"]
     assert many.figures == again.figures
     assert many.figures["language_head_made_new"] == 6
-    none = stage.run("pretrain", inputs, workspace / "none", **values, steps=0)
+    none = stage.run("pretrain", inputs, workspace / "none", source=source(workspace), further=None)
     assert none.figures["parameters"] == many.figures["parameters"]
     assert stage.contents(workspace / "many" / "out") == stage.contents(workspace / "again" / "out")
 
@@ -197,5 +200,5 @@ def test_further_pretraining_needs_a_pool(workspace: Path) -> None:
             pretrain.Inputs(ingest, workspace),
             workspace / "out",
             source=source(workspace),
-            steps=5,
+            further={"steps": 5, "batch_size": 8, "learning_rate": 0.001, "masked": 0.15},
         )

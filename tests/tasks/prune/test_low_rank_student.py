@@ -21,8 +21,14 @@ from tests.tasks.conftest import QUICK, Run
 from tests.tasks.distill.test_stage import killed_after
 
 RANK = 8
-SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
-LEARNS = {**QUICK, "pool": 20, "repeats": 2, "relation_weight": 10.0, "hidden_weight": 1.0}
+SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "measured": {"batches": 2, "batch_size": 4}}
+LEARNS = {
+    **QUICK,
+    "pool": 20,
+    "repeats": 2,
+    "relations": {"weight": 10.0, "layer": 1, "heads": 16},
+    "hidden": {"weight": 1.0},
+}
 LIMITS = {"max_difference": 1e-4, "min_agreement": 0.9}
 KIND = load_kind("text/classification")
 

@@ -29,7 +29,7 @@ with torch.inference_mode():
     logits = model(**tokenizer(json.loads(sys.argv[2]), padding=True, return_tensors="pt", return_token_type_ids=False)).logits
 print(json.dumps({"logits": logits.tolist(), "slipway": [name for name in sys.modules if name.split(".")[0] in ("tasks", "flows")]}))
 """  # noqa: E501
-SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "batches": 2, "batch_size": 4}
+SIZES = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": 800, "measured": {"batches": 2, "batch_size": 4}}
 
 
 def bare_logits(folder: Path, texts: list[str]) -> np.ndarray:
@@ -144,9 +144,7 @@ def test_same_seed_same_bytes(tiny_run: Run, tmp_path: Path) -> None:
 IN_STEPS = {
     **SIZES,
     "layers_by": "importance",
-    "steps": 3,
-    "recovery_epochs": 2,
-    "recovery_learning_rate": 0.002,
+    "recovery": {"steps": 3, "epochs": 2, "batch_size": 4, "learning_rate": 0.002},
 }
 
 

@@ -68,7 +68,7 @@ class Workspace:
             **{key: value for key, value in values["prune"].items() if key not in SIZES},
             **tiny.CUT[kind],
         }
-        values["distill"].update(relation_weight=0.0, pool=0)
+        values["distill"].update(relations=None, pool=0)
         values["quantize"].update(embeddings="as_format")
         for name in ("finetune", "distill"):
             values[name].update(
@@ -168,9 +168,9 @@ def read_by_distill(run: Run) -> dict[str, Path]:
 
 
 DEEP: dict[str, Any] = {
-    "augment": {"copies": 1, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1},
-    "hidden_weight": 1.0,
-    "relation_weight": 1.0,
+    "rewording": {"copies": 1, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1},
+    "hidden": {"weight": 1.0},
+    "relations": {"weight": 1.0, "layer": 1, "heads": 16},
 }
 SIZES = ("layers", "hidden", "ffn", "vocabulary")
 LONG: dict[str, Any] = {

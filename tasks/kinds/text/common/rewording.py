@@ -22,7 +22,7 @@ def faults(how: Rewording, tokenizer: Any) -> list[str]:
     """What of it the tokenizer has no piece for."""
     if not how.mask or tokenizer.mask_token is not None:
         return []
-    return [f"distill.augment.mask = {how.mask}: the tokenizer has no mask piece; set it to 0.0"]
+    return [f"distill.rewording.mask = {how.mask}: the tokenizer has no mask piece; write 0.0"]
 
 
 def reworded(rows: Sequence[Any], how: Rewording, seed: int, tokenizer: Any) -> list[Any]:

@@ -150,7 +150,7 @@ def test_chart_is_drawn_once_there_is_a_judgement(tmp_path: Path) -> None:
 def test_spread_is_kept_for_the_recipe_it_was_measured_of(tmp_path: Path) -> None:
     recipe: dict[str, Any] = {
         "seed": 0,
-        "pretrain": {"source": {"package": "x"}, "steps": 0},
+        "pretrain": {"source": {"package": "x"}, "further": None},
         "prune": {"ffn": 512},
         "benchmark": {"rounds": 3},
     }
@@ -161,7 +161,7 @@ def test_spread_is_kept_for_the_recipe_it_was_measured_of(tmp_path: Path) -> Non
         **recipe,
         "seed": 3,
         "benchmark": {"rounds": 9},
-        "pretrain": {"source": {"folder": "models/champion-a"}, "steps": 0},
+        "pretrain": {"source": {"folder": "models/champion-a"}, "further": None},
     }
     assert seed_spread.read(tmp_path, "a", same) is not None
     assert seed_spread.read(tmp_path, "a", {**recipe, "prune": {"ffn": 256}}) is None

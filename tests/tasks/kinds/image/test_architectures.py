@@ -49,7 +49,9 @@ def test_architecture_goes_from_checkpoint_to_int8(tmp_path: Path, architecture:
         **CUTS[architecture],
     }
     cut = prune.Inputs(ingested, tmp_path / "finetune" / "out")
-    figures = stage.run("prune", cut, tmp_path / "prune", **GIVEN, **sizes, batches=2, batch_size=8).figures
+    figures = stage.run(
+        "prune", cut, tmp_path / "prune", **GIVEN, **sizes, measured={"batches": 2, "batch_size": 8}
+    ).figures
     inputs = distill.Inputs(
         ingested, tmp_path / "prune" / "out", tmp_path / "finetune" / "outputs", tmp_path / "finetune" / "out"
     )
@@ -111,9 +113,9 @@ def test_static_int8_needs_calibration_rows(tmp_path: Path) -> None:
     limits = {
         "graph": "exported",
         "format": "int8-static",
-        "calibration_rows": 0,
+        "calibration_rows": None,
         "max_difference": 1e-4,
         "min_agreement": 0.0,
     }
-    with pytest.raises(ParamsError, match=r"quantize.calibration_rows = 0"):
+    with pytest.raises(ParamsError, match=r"quantize.calibration_rows = null"):
         stage.run("quantize", quantize.Inputs(tmp_path, tmp_path), tmp_path, **GIVEN, **limits)

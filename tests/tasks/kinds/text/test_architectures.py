@@ -35,8 +35,7 @@ SIZES = {
     "ffn": 64,
     "vocabulary": 800,
     "word_rank": 8,
-    "batches": 2,
-    "batch_size": 8,
+    "measured": {"batches": 2, "batch_size": 8},
 }
 # Each way of choosing what goes meets some architecture.
 WAYS = (

@@ -59,7 +59,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pretrained = tiny.checkpoint_in(home / "pretrained", tokenizer=tiny.wordpiece(characters))
     long = {"epochs": 30, "patience": 30, "learning_rate": 0.003, "batch_size": 16}
     stage.run("finetune", finetune.Inputs(rows, pretrained), home / "finetune", **long, pool_outputs=0)
-    cut = {"layers": 2, "hidden": 32, "ffn": 64, "vocabulary": None, "batches": 2, "batch_size": 4}
+    cut = {
+        "layers": 2,
+        "hidden": 32,
+        "ffn": 64,
+        "vocabulary": None,
+        "measured": {"batches": 2, "batch_size": 4},
+    }
     stage.run("prune", prune.Inputs(rows, home / "finetune" / "out"), home / "prune", **cut)
     inputs = distill.Inputs(
         rows, home / "prune" / "out", home / "finetune" / "outputs", home / "finetune" / "out"

@@ -86,6 +86,6 @@ def test_same_seed_same_texts_and_further_copies_leave_the_first_ones_alone() ->
 
 def test_tokenizer_without_a_mask_piece_cannot_mask() -> None:
     with pytest.raises(
-        ModelError, match=r"distill\.augment\.mask = 0\.1: the tokenizer has no mask piece; set it to 0\.0"
+        ModelError, match=r"distill\.rewording\.mask = 0\.1: the tokenizer has no mask piece; write 0\.0"
     ):
         reworded(ROWS, Rewording(copies=1, **{**NONE, "mask": 0.1}), 0, SimpleNamespace(mask_token=None))
