@@ -41,62 +41,62 @@ export DVC_SITE_CACHE_DIR ?= $(CURDIR)/.dvc/tmp/site-cache
 
 .PHONY: help repro search add flow ui worker notify retrain rollback gate diff peers test browser check plots lock clean
 
-help: ## list these commands
+help: ## list these commands; each installs what it needs first
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-repro: $(NEEDS) ## install, then run the whole pipeline of RUN (bbc, or a recipe's name, or all) and print its figures
+repro: $(NEEDS) ## run the whole pipeline of RUN (bbc, a recipe's name, or all) and print its figures
 	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
 	@python -m tasks check
 	@python -m flows.raw_data.data restore $(RUNS)
 	dvc repro $(WHAT); status=$$?; python -m tasks summary $(RUNS); exit $$status
 
-search: $(NEEDS) .venv/ready-dask ## install, then look for the student that keeps the budget of RUN; its values go into params.yaml (DRY=1: only shown)
+search: $(NEEDS) .venv/ready-dask ## search the best student under the budget of RUN; write its values into params.yaml (DRY=1: only show them)
 	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
 	@python -m flows.raw_data.data restore $(RUNS)
 	@python -m flows.search $(call quoted,$(RUN)) $(if $(DRY),--dry-run)
 
-add: .venv/ready .venv/ready-extras ## install, then put recipes/RUN.yaml into params.yaml and bring its data in (SOURCE=, CHECKPOINT=)
+add: .venv/ready .venv/ready-extras ## add recipes/RUN.yaml to params.yaml and bring its data in (SOURCE=, CHECKPOINT=)
 	@python -m flows.raw_data.recipes add $(call quoted,$(RUN)) \
 		$(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(CHECKPOINT),--checkpoint $(call quoted,$(CHECKPOINT)))
 
-flow: $(NEEDS) ## install, then run the same pipeline through Prefect
+flow: $(NEEDS) ## run the same pipeline as a Prefect flow
 	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
 	@python -m flows.raw_data.data restore $(RUNS)
 	@python -m flows.compress $(RUNS)
 	@python -m tasks summary $(RUNS)
 
-ui: .venv/ready ## install, then run a Prefect server with its UI, workers and deployments on this machine (PORT=4200, GPUS=1)
+ui: .venv/ready ## run a Prefect server with UI, workers and deployments on this machine (PORT=4200, GPUS=1)
 	@python -m flows.server.ui $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(GPUS),--gpus $(call quoted,$(GPUS)))
 
-worker: .venv/ready ## install, then take runs of POOL (gpu, cpu) from the server at PREFECT_API_URL into this checkout
+worker: .venv/ready ## run a worker of POOL (gpu, cpu) in this checkout, for the server at PREFECT_API_URL
 	@python -m flows.server.worker $(call quoted,$(or $(POOL),gpu))
 
-notify: .venv/ready ## have the server tell the webhook SLIPWAY_WEBHOOK when a run fails or a model misses its gates
+notify: .venv/ready ## make the server call the webhook SLIPWAY_WEBHOOK when a run fails or a model misses its gates
 	@python -m flows.server.notify
 
-retrain: .venv/ready ## take in what lies in data/inbox/RUN; train, judge and promote if enough has come together
+retrain: .venv/ready ## take in data/inbox/RUN; with enough new rows train a challenger and promote it if it is better
 	@python -m flows.retrain night $(call quoted,$(RUN))
 
-rollback: .venv/ready ## bring the former champion of RUN back, bit for bit (WHY=the reason, TO=its number)
+rollback: .venv/ready ## restore the former champion of RUN, bit for bit (WHY=reason, TO=version)
 	@python -m flows.retrain rollback $(call quoted,$(RUN)) $(if $(TO),--to $(call quoted,$(TO))) $(if $(WHY),--why $(call quoted,$(WHY)))
 
 gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if not
 	@python -m tasks gate $(call quoted,$(RUN))
 
-diff: .venv/ready ## install, then review revision B (the workspace) beside A (where the branch left main): page in OUT (review/); RUN= for one run
+diff: .venv/ready ## review revision B (default: workspace) against A (default: where the branch left main); pages in OUT (review/); RUN= for one run
 	@python -m flows.review --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
 		$(if $(NAMED),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES))) \
 		$(if $(FAIL_ON),--fail-on $(foreach one,$(FAIL_ON),$(call quoted,$(one))))
 
-peers: .venv/ready ## install, then measure RUN's student beside Olive, optimum, NNCF and OpenVINO on RUN's teacher (STUDENTS=, SPLIT=validation, OUT=)
+peers: .venv/ready ## compare RUN's student with Olive, optimum, NNCF and OpenVINO on RUN's teacher (STUDENTS=, SPLIT=validation, OUT=)
 	@python -m benchmarks.peers --run $(call quoted,$(RUN)) $(if $(STUDENTS),--students $(foreach one,$(STUDENTS),$(call quoted,$(one)))) \
 		$(if $(SPLIT),--split $(call quoted,$(SPLIT))) $(if $(OUT),--out $(call quoted,$(OUT)))
 
-plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index.html, without the network
+plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index.html, without network
 	@python -m flows.process.environment
 	dvc plots show
 
-test: .venv/ready-dev browser ## install, then run the tests
+test: .venv/ready-dev browser ## run the tests
 	python -m pytest --numprocesses 2 --dist loadfile
 
 # For the tests of the UI: the system's, else Debian's package where we may install it, else they are skipped and say so.
@@ -106,15 +106,15 @@ browser:
 		{ command -v apt-get && $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends chromium; } > /dev/null 2>&1 \
 		|| echo "no Chromium here, and none could be installed: the tests of the UI are skipped"
 
-check: .venv/ready-dev ## install, then ruff and mypy --strict
+check: .venv/ready-dev ## run ruff and mypy --strict
 	ruff check .
 	ruff format --check .
 	mypy
 
-lock: .venv/ready-dev ## write requirements/*.lock from what is installed
+lock: .venv/ready-dev ## write requirements/*.lock from the installed packages
 	python requirements/lock.py
 
-clean: ## remove the environments and what killed runs left; data and figures stay
+clean: ## remove environments and leftovers of killed runs; data and figures stay
 	rm -rf .venv .peers .prefect data/.scratch dvc_plots
 
 .venv/bin/python:

@@ -95,7 +95,7 @@ def prepare(gpus: int) -> None:
                 told = "lets whoever starts a run change its command or environment, as you have set it"
                 print(
                     f"the pool {pool} {told}; ours: prefect work-pool update {pool} --base-job-template "
-                    "flows/pool.json",
+                    "flows/server/pool.json",
                     flush=True,
                 )
         _unless_there(

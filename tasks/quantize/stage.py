@@ -139,7 +139,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 def _form(params: Params) -> Form:
     from tasks.export.draft import Form
 
-    return Form(**{field.name: getattr(params, field.name) for field in dataclasses.fields(Form)})
+    values = {field.name: getattr(params, field.name) for field in dataclasses.fields(Form)}
+    return Form(**{**values, "calibration_rows": params.calibration_rows or 0})
 
 
 def _check_parity(difference: float, params: Params) -> None:

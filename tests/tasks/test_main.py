@@ -93,9 +93,9 @@ def test_fault_of_the_user_ends_with_one_message(
     assert sorted(path.name for path in workspace.iterdir()) == ["fault.json", "params.yaml"]
 
 
-def test_example_in_the_readme_is_in_order(workspace: Path) -> None:
-    readme = (stage.ROOT / "README.md").read_text(encoding="utf-8")
-    example = re.search(r"<!-- support -->\n```yaml\n(.*?)```", readme, re.DOTALL)
+def test_example_of_own_data_is_in_order(workspace: Path) -> None:
+    page = (stage.ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+    example = re.search(r"<!-- support -->\n```yaml\n(.*?)```", page, re.DOTALL)
     assert example is not None
     (workspace / "params.yaml").write_text(example[1])
     done = tasks(workspace, "check")
