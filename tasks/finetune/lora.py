@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tasks.architectures import catalog
 from tasks.core.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-NOT_CHANGED = ("mobilenet_v2",)
-
 
 def faults(model: PreTrainedModel, rank: int) -> list[str]:
     """Why the architecture does not bear changes of this rank."""
-    name = str(model.config.model_type)
-    why = f"{name} cannot be trained with LoRA, its layers ask each other for what LoRA hides; set it to 0"
-    return [f"finetune.lora_rank = {rank}: {why}"] if rank and name in NOT_CHANGED else []
+    record = catalog.of(model.config)
+    if not rank or record.takes_lora:
+        return []
+    why = "cannot be trained with LoRA, its layers ask each other for what LoRA hides; set it to 0"
+    return [f"finetune.lora_rank = {rank}: {record.model_type} {why}"]
 
 
 def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
