@@ -26,13 +26,14 @@ class States:
 
     hidden: dict[int, torch.Tensor] = field(default_factory=dict)
     """(n, l, h) by depth: 0 goes into the first layer, i comes out of the i-th."""
-    projected: list[torch.Tensor] = field(default_factory=list)
+    projected: dict[str, torch.Tensor] = field(default_factory=dict)
+    """By the path of the module that gives it, in their order."""
 
     @property
     def attention(self) -> tuple[torch.Tensor, ...]:
         """Queries, keys and values (n, l, h) of the layer that was asked for, all heads side by side."""
         # e.g. three of (16, 32, 384), or one of (16, 32, 1152) -> three of (16, 32, 384)
-        return torch.cat(self.projected, dim=-1).chunk(3, dim=-1)
+        return torch.cat([*self.projected.values()], dim=-1).chunk(3, dim=-1)
 
 
 def faults(model: PreTrainedModel) -> list[str]:
@@ -59,18 +60,20 @@ def caught(model: PreTrainedModel, layer: int | None) -> Iterator[States]:
 
     def comes_in(_: Any, given: tuple[Any, ...]) -> None:
         states.hidden[0] = given[0]
+        states.projected.clear()
 
     def comes_out(at: int, _: Any, __: Any, given: Any) -> None:
         states.hidden[at] = given[0] if isinstance(given, tuple) else given
 
-    def is_projected(_: Any, __: Any, given: torch.Tensor) -> None:
-        states.projected.append(given)
+    def is_projected(path: str, _: Any, __: Any, given: torch.Tensor) -> None:
+        # DeBERTa with shared keys projects its relative positions by the same modules, after the pieces.
+        states.projected.setdefault(path, given)
 
     hooks = [layers[0].register_forward_pre_hook(comes_in)]
     hooks += [one.register_forward_hook(partial(comes_out, at)) for at, one in enumerate(layers, 1)]
     if layer is not None:
-        parts = [layers[layer].get_submodule(path) for path in _encoder(model).attention]
-        hooks += [part.register_forward_hook(is_projected) for part in parts]
+        parts = {path: layers[layer].get_submodule(path) for path in _encoder(model).attention}
+        hooks += [part.register_forward_hook(partial(is_projected, path)) for path, part in parts.items()]
     try:
         yield states
     finally:
