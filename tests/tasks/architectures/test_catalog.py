@@ -23,7 +23,7 @@ NOT_SET = {
     "efficientnet": {"drop_connect_rate"},
 }
 """Rates that stay what the checkpoint says: those of other heads, and two that were never set."""
-TOY = '''"""ERNIE (Sun et al., 2020): BERT, with a task beside each piece that nothing here uses."""
+TOY = '''"""A toy that is built like BERT."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from dataclasses import replace
 
 from tasks.architectures.text import bert
 
-ARCHITECTURE = replace(bert.ARCHITECTURE, model_type="ernie", name="ERNIE")
+ARCHITECTURE = replace(bert.ARCHITECTURE, model_type="toy", name="Toy")
 '''
 SMALL = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 3, "intermediate_size": 128}
 
@@ -103,29 +103,52 @@ def test_messages_list_names() -> None:
 
 
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def toy_checkpoint(tmp_path: Path) -> Path:
+    """Of an architecture that transformers has been told of, and we have not."""
+    from transformers import (
+        AutoConfig,
+        AutoModel,
+        AutoModelForSequenceClassification,
+        BertConfig,
+        BertForSequenceClassification,
+        BertModel,
+    )
+
+    config = type("ToyConfig", (BertConfig,), {"model_type": "toy"})
+    encoder = type("ToyModel", (BertModel,), {"config_class": config})
+    classifier = type(
+        "ToyForSequenceClassification", (BertForSequenceClassification,), {"config_class": config}
+    )
+    AutoConfig.register("toy", config, exist_ok=True)
+    AutoModel.register(config, encoder, exist_ok=True)
+    AutoModelForSequenceClassification.register(config, classifier, exist_ok=True)
+    return tiny.checkpoint_in(tmp_path / "toy", "toy", **SMALL)
+
+
+@pytest.fixture
+def toy_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A file beside the records of texts, for the time of a test."""
-    (tmp_path / "ernie.py").write_text(TOY)
+    (tmp_path / "toy.py").write_text(TOY)
     monkeypatch.setattr(text, "__path__", [*text.__path__, str(tmp_path)])
     catalog.folders.cache_clear()
-    yield "ernie"
+    yield
     catalog.folders.cache_clear()
 
 
-def test_without_its_file_an_architecture_is_refused(tmp_path: Path) -> None:
+def test_without_its_file_an_architecture_is_refused(toy_checkpoint: Path) -> None:
     from tasks.kinds.base.kind import load_kind
     from tasks.pretrain import config
     from tasks.prune import registry
 
-    folder = tiny.checkpoint_in(tmp_path / "ernie", "ernie")
-    (fault,) = config.faults(folder, load_kind("text/classification"))
-    assert "'ernie'" in fault
-    with pytest.raises(ModelError, match="architecture 'ernie'"):
-        registry.pruner(config_of("ernie"))
+    (fault,) = config.faults(toy_checkpoint, load_kind("text/classification"))
+    assert "'toy'" in fault
+    with pytest.raises(ModelError, match="architecture 'toy'"):
+        registry.pruner(config_of("toy"))
 
 
-def test_one_file_more_is_an_architecture_more(tmp_path: Path, toy: str) -> None:
-    """It is taken at pretrain, cut, imitated and fused, and messages name it."""
+@pytest.mark.usefixtures("toy_record")
+def test_one_file_more_is_an_architecture_more(toy_checkpoint: Path) -> None:
+    """It is taken at pretrain, cut and imitated, and messages name it."""
     import torch
     from transformers import AutoModelForSequenceClassification
 
@@ -135,12 +158,12 @@ def test_one_file_more_is_an_architecture_more(tmp_path: Path, toy: str) -> None
     from tasks.pretrain import config
     from tasks.prune import layer_choice, registry
 
-    folder = tiny.checkpoint_in(tmp_path / toy, toy, **SMALL)
-    assert config.faults(folder, load_kind("text/classification")) == []
-    assert checkpoint.dropout_config(folder, 0.3) == dict.fromkeys(
+    assert config.faults(toy_checkpoint, load_kind("text/classification")) == []
+    assert checkpoint.dropout_config(toy_checkpoint, 0.3) == dict.fromkeys(
         ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"), 0.3
     )
-    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager").eval()
+    model = AutoModelForSequenceClassification.from_pretrained(toy_checkpoint, attn_implementation="eager")
+    model.eval()
     pruner, sizes = registry.pruner(model.config), {"layers": 2, "hidden": 32, "ffn": 64}
     assert pruner.faults(model.config, sizes) == []
     assert pruner.keep_layers(model, sizes, layer_choice.evenly) == [0, 2]
@@ -150,5 +173,5 @@ def test_one_file_more_is_an_architecture_more(tmp_path: Path, toy: str) -> None
         student(input_ids=torch.arange(10, 28).view(2, 9))
     assert [one.shape for one in states.hidden.values()] == [(2, 9, 32)] * 3
     assert [one.shape for one in states.attention] == [(2, 9, 32)] * 3
-    with pytest.raises(ModelError, match=r"architecture 'gpt2'.*; what can be: .*, ERNIE, "):
+    with pytest.raises(ModelError, match=r"architecture 'gpt2'.*; what can be: .*, Toy, "):
         registry.pruner(config_of("gpt2"))
