@@ -223,7 +223,7 @@ TOKENIZERS: dict[str, Callable[[Sequence[str]], Any]] = {
     "xlm-roberta": unigram,
     "deberta-v2": unigram_with_mask_last,
 }
-"""What the checkpoints of an architecture usually come with."""
+"""What the checkpoints of an architecture usually come with; of others WordPiece."""
 SHAPES: dict[str, dict[str, Any]] = {
     "distilbert": {"hidden_dim": 128},
     "electra": {"embedding_size": 24},

@@ -59,7 +59,7 @@ def of_models(config: Any) -> dict[str, dict[str, int]]:
     """
     from tasks.prune import registry
 
-    architecture = registry.architecture(config)
+    architecture = registry.pruner(config)
     whole = architecture.sizes(config)
     if not whole.keys() >= NEEDED:
         raise ModelError(

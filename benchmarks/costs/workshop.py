@@ -142,7 +142,7 @@ class Workshop:
         return {
             "parameters": parameters,
             "without_words": parameters - words,
-            **registry.architecture(loaded.config).sizes(loaded.config),
+            **registry.pruner(loaded.config).sizes(loaded.config),
         }
 
     def loaded(self, folder: Path) -> Any:

@@ -1,8 +1,7 @@
 """What goes on inside an encoder, caught while it answers: its hidden states, and one layer's queries, keys
 and values.
 
-Architectures name these modules differently; a table tells where they are. A new architecture is a line in
-it.
+Architectures name these modules differently; their records (tasks/architectures) tell where they are.
 """
 
 from __future__ import annotations
@@ -16,35 +15,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-
-@dataclass(frozen=True)
-class Encoder:
-    """Names of modules."""
-
-    layers: str
-    """Below the base model: the list of its layers, each of which takes hidden states first and gives them
-    first."""
-    attention: tuple[str, ...]
-    """Below a layer: what gives its queries, keys and values, or the one module that gives all three side by
-    side."""
-
-
-def _three(prefix: str, *names: str) -> tuple[str, ...]:
-    return tuple(f"{prefix}.{name}" for name in names)
-
-
-BERT = Encoder("encoder.layer", _three("attention.self", "query", "key", "value"))
-ENCODERS = {
-    "bert": BERT,
-    "roberta": BERT,
-    "xlm-roberta": BERT,
-    "electra": BERT,
-    "deberta-v2": Encoder("encoder.layer", _three("attention.self", "query_proj", "key_proj", "value_proj")),
-    "distilbert": Encoder("transformer.layer", _three("attention", "q_lin", "k_lin", "v_lin")),
-    "modernbert": Encoder("layers", ("attn.Wqkv",)),  # before the rotation that tells positions
-    "vit": Encoder("layers", _three("attention", "q_proj", "k_proj", "v_proj")),
-}
-NAMES = "BERT (and MiniLM), RoBERTa, XLM-RoBERTa, ELECTRA, DeBERTa-v2, DistilBERT, ModernBERT and ViT"
+from tasks.architectures import catalog
+from tasks.architectures.record import Encoder
+from tasks.core.errors import ModelError
 
 
 @dataclass
@@ -53,22 +26,23 @@ class States:
 
     hidden: dict[int, torch.Tensor] = field(default_factory=dict)
     """(n, l, h) by depth: 0 goes into the first layer, i comes out of the i-th."""
-    projected: list[torch.Tensor] = field(default_factory=list)
+    projected: dict[str, torch.Tensor] = field(default_factory=dict)
+    """By the path of the module that gives it, in their order."""
 
     @property
     def attention(self) -> tuple[torch.Tensor, ...]:
         """Queries, keys and values (n, l, h) of the layer that was asked for, all heads side by side."""
-        return torch.cat(self.projected, dim=-1).chunk(3, dim=-1)
+        # e.g. three of (16, 32, 384), or one of (16, 32, 1152) -> three of (16, 32, 384)
+        return torch.cat([*self.projected.values()], dim=-1).chunk(3, dim=-1)
 
 
 def faults(model: PreTrainedModel) -> list[str]:
     """Why the states of a model cannot be caught; empty if they can."""
-    name = model.config.model_type
-    return (
-        []
-        if name in ENCODERS
-        else [f"the architecture {name!r} has no such states; those that have: {NAMES}"]
-    )
+    record = catalog.of(model.config)
+    if isinstance(record.layout, Encoder):
+        return []
+    known = catalog.sentence(each for each in catalog.records() if isinstance(each.layout, Encoder))
+    return [f"the architecture {record.model_type!r} has no such states; those that have: {known}"]
 
 
 def depth(model: PreTrainedModel) -> int:
@@ -86,18 +60,20 @@ def caught(model: PreTrainedModel, layer: int | None) -> Iterator[States]:
 
     def comes_in(_: Any, given: tuple[Any, ...]) -> None:
         states.hidden[0] = given[0]
+        states.projected.clear()
 
     def comes_out(at: int, _: Any, __: Any, given: Any) -> None:
         states.hidden[at] = given[0] if isinstance(given, tuple) else given
 
-    def is_projected(_: Any, __: Any, given: torch.Tensor) -> None:
-        states.projected.append(given)
+    def is_projected(path: str, _: Any, __: Any, given: torch.Tensor) -> None:
+        # DeBERTa with shared keys projects its relative positions by the same modules, after the pieces.
+        states.projected.setdefault(path, given)
 
     hooks = [layers[0].register_forward_pre_hook(comes_in)]
     hooks += [one.register_forward_hook(partial(comes_out, at)) for at, one in enumerate(layers, 1)]
     if layer is not None:
-        parts = [layers[layer].get_submodule(name) for name in ENCODERS[model.config.model_type].attention]
-        hooks += [part.register_forward_hook(is_projected) for part in parts]
+        parts = {path: layers[layer].get_submodule(path) for path in _encoder(model).attention}
+        hooks += [part.register_forward_hook(partial(is_projected, path)) for path, part in parts.items()]
     try:
         yield states
     finally:
@@ -106,5 +82,12 @@ def caught(model: PreTrainedModel, layer: int | None) -> Iterator[States]:
 
 
 def _layers(model: PreTrainedModel) -> list[torch.nn.Module]:
-    holder: Any = model.base_model.get_submodule(ENCODERS[model.config.model_type].layers)
+    holder: Any = model.base_model.get_submodule(_encoder(model).layers)
     return list(holder)
+
+
+def _encoder(model: PreTrainedModel) -> Encoder:
+    layout = catalog.of(model.config).layout
+    if not isinstance(layout, Encoder):
+        raise ModelError("distill", *faults(model))
+    return layout

@@ -44,6 +44,7 @@ class _FirstRow:
 
     def of(self, value: str) -> str:
         """The name of the first row of `value`, (batch, 1, width)."""
+        # e.g. "hidden" (8, 128, 384) -> "hidden_first_row" (8, 1, 384)
         if value not in self._made:
             self._made[value] = f"{value}_{FIRST}"
             self._make(value, self._made[value])
@@ -64,12 +65,14 @@ class _FirstRow:
     def _attend(self, row: str) -> None:
         """Queries of the first row only; keys and values of all."""
         whole, weights, bias, *mask = self._attention.input
+        # e.g. (384, 1152): the weights of queries, keys and values side by side -> three of (384, 384)
         parts = np.split(self._model.get_constant_value(weights), 3, axis=1)
         for name, part in zip("qkv", parts, strict=True):
             self._constant(f"{row}_{name}_weight", part)
             self._add(
                 "MatMul", [self.of(whole) if name == "q" else whole, f"{row}_{name}_weight"], f"{row}_{name}"
             )
+        # e.g. queries (8, 1, 384), keys and values (8, 128, 384) -> (8, 1, 384)
         inputs = [f"{row}_{name}" for name in "qkv"]
         self._add(
             "MultiHeadAttention",
@@ -82,6 +85,7 @@ class _FirstRow:
     def _works_by_row(self, node: NodeProto) -> bool:
         if node.op_type in ALONE:
             return True
+        # e.g. a product's weights (384, 1536), a bias (384,); a table (128, 384) tells rows apart
         widest = 2 if node.op_type == "MatMul" else 1
         constants = [self._model.get_constant_value(name) for name in node.input if self._is_constant(name)]
         products = node.op_type != "MatMul" or self._is_constant(node.input[1])

@@ -22,6 +22,8 @@ import numpy as np
 from onnx import helper, load, numpy_helper
 from transformers import PreTrainedConfig
 
+from tasks.architectures import catalog
+from tasks.architectures.record import Encoder
 from tasks.export.first_token import keep_first_row
 
 
@@ -41,8 +43,9 @@ def fuse(exported: Path, fused: Path, config: PreTrainedConfig, longest: int | N
     options.enable_bias_skip_layer_norm = options.enable_bias_gelu = (
         False  # int8 products add their bias themselves
     )
-    heads, hidden = getattr(config, "num_attention_heads", 0), getattr(config, "hidden_size", 0)
-    known = {"num_heads": heads, "hidden_size": hidden} if heads and hidden % heads == 0 else {}
+    known = {}  # what the library would else have to read off the graph
+    if isinstance(catalog.of(config).layout, Encoder):
+        known = {"num_heads": config.num_attention_heads, "hidden_size": config.hidden_size}
     model = optimizer.optimize_by_fusion(load(exported), "bert", **known, optimization_options=options)
     _plain_embeddings(model, longest)
     _plain_normalization(model)
@@ -64,6 +67,7 @@ def _plain_embeddings(model: Any, longest: int | None) -> None:
         ids, _, words, positions, types, gain, shift, *rest = node.input
         cast = model.output_name_to_node().get(ids)
         ids = cast.input[0] if cast is not None and cast.op_type == "Cast" else ids
+        # e.g. positions (512, 384), of types (2, 384) the first row -> (512, 384), cut to (128, 384)
         table = model.get_constant_value(positions) + (model.get_constant_value(types)[0] if types else 0)
         of = node.name
         if len(rest) > 1 and rest[1]:

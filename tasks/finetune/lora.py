@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from tasks.architectures import catalog
 from tasks.core.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-NOT_CHANGED = ("mobilenet_v2",)
-
 
 def faults(model: PreTrainedModel) -> list[str]:
     """Why the architecture does not bear such changes."""
-    name = str(model.config.model_type)
-    why = f"{name} cannot be trained with LoRA, its layers ask each other for what LoRA hides"
-    return [f"finetune.lora: {why}; write lora: null"] if name in NOT_CHANGED else []
+    record = catalog.of(model.config)
+    if record.takes_lora:
+        return []
+    why = "cannot be trained with LoRA, its layers ask each other for what LoRA hides"
+    return [f"finetune.lora: {record.model_type} {why}; write lora: null"]
 
 
 def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:

@@ -12,24 +12,11 @@ from typing import Any
 import torch
 from transformers import AutoConfig, PreTrainedModel
 
+from tasks.architectures import catalog
 from tasks.core.errors import ModelError
 from tasks.kinds.base.kind import Kind, Processor
 
 ONLY_LOCAL = {"local_files_only": True, "trust_remote_code": False}
-DROPOUTS = (
-    "hidden_dropout_prob",
-    "attention_probs_dropout_prob",
-    "classifier_dropout",
-    "classifier_dropout_prob",
-    "cls_dropout",
-    "seq_classif_dropout",
-    "dropout",
-    "attention_dropout",
-    "embedding_dropout",
-    "mlp_dropout",
-    "dropout_rate",
-    "drop_path_rate",
-)
 SAFELY = {**ONLY_LOCAL, "dtype": torch.float32, "use_safetensors": True}
 
 
@@ -157,6 +144,6 @@ def label_config(names: Sequence[str]) -> dict[str, Any]:
 
 
 def dropout_config(folder: Path, rate: float) -> dict[str, Any]:
-    """`rate` for every dropout that the checkpoint's architecture has by one of these names."""
+    """`rate` for every dropout that the record of the checkpoint's architecture names, and its config has."""
     config = AutoConfig.from_pretrained(folder, **ONLY_LOCAL)
-    return {name: rate for name in DROPOUTS if hasattr(config, name)}
+    return {name: rate for name in catalog.of(config).dropouts if hasattr(config, name)}

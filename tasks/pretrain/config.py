@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.architectures import catalog
 from tasks.core.errors import did_you_mean
 from tasks.pretrain.checkpoint_files import is_pointer, read_json
 
@@ -58,12 +59,11 @@ def faults(folder: Path, kind: Kind) -> list[str]:
     config, unreadable = _object(file)
     if unreadable:
         return [unreadable]
-    name = config.get("model_type")
-    if name not in kind.architectures:
-        taken = f"for this kind it can be {', '.join(kind.architectures)}"
+    name, can_be = config.get("model_type"), [*catalog.folders()[kind.architectures]]
+    if name not in can_be:
+        taken = f"for this kind it can be {', '.join(can_be)}"
         return [
-            "is of the architecture "
-            f"{str(name)[:SHOWN]!r}{did_you_mean(str(name)[:SHOWN], kind.architectures)}; {taken}"
+            f"is of the architecture {str(name)[:SHOWN]!r}{did_you_mean(str(name)[:SHOWN], can_be)}; {taken}"
         ]
     return [*_asks(config), *(fault for each in BESIDE for fault in _beside(folder / each))] or _refused(
         folder, str(name)

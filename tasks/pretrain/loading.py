@@ -81,7 +81,7 @@ def load(
             *_not_finite(model),
         ]
         processor, unfit = kind.fit(model, processor, input_size)
-        unfit += [*tokenizer.unfit(read), *_misplaced(folder, model, processor)]
+        unfit += [*tokenizer.unfit(read), *_misplaced(folder, model, processor, input_size)]
         if faults or unfit:
             raise ModelError(folder.name, *faults, *unfit)
         model = model.to(device).eval()
@@ -189,10 +189,13 @@ def _not_finite(model: PreTrainedModel) -> list[str]:
     )
 
 
-def _misplaced(folder: Path, model: PreTrainedModel, processor: Processor) -> list[str]:
+def _misplaced(folder: Path, model: PreTrainedModel, processor: Processor, input_size: int) -> list[str]:
     if not hasattr(processor, "backend_tokenizer"):
         return []
-    return tokenizer.misplaced(model.config, read_json(folder / "config.json"), processor)
+    return [
+        *tokenizer.too_long(model.config, processor, input_size),
+        *tokenizer.misplaced(model.config, read_json(folder / "config.json"), processor),
+    ]
 
 
 def _try(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.architectures import catalog
 from tasks.core.errors import ModelError
 from tasks.kinds.base import fast_tokenizer
 from tasks.pretrain.checkpoint_files import read_json
@@ -97,7 +98,7 @@ def misplaced(config: Any, stated: Any, tokenizer: PreTrainedTokenizerBase) -> l
             getattr(config, f"{name}_token_id", None),
             getattr(tokenizer, f"{name}_token_id", None),
         )
-        counts = f"{name}_token_id" in stated or config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING
+        counts = f"{name}_token_id" in stated or catalog.of(config).positions_behind_padding
         if counts and isinstance(number, int) and own_number is not None and number != own_number:
             piece = getattr(tokenizer, f"{name}_token")
             faults.append(
@@ -105,6 +106,13 @@ def misplaced(config: Any, stated: Any, tokenizer: PreTrainedTokenizerBase) -> l
                 "correct the wrong one"
             )
     return faults
+
+
+def too_long(config: Any, tokenizer: PreTrainedTokenizerBase, input_size: int) -> list[str]:
+    """Why inputs of so many pieces cannot be read: the model has too few positions."""
+    before = (tokenizer.pad_token_id or 0) + 1 if catalog.of(config).positions_behind_padding else 0
+    longest = config.max_position_embeddings - before  # e.g. RoBERTa's 514 - 2
+    return [f"input_size = {input_size}: it reads at most {longest} pieces"] if input_size > longest else []
 
 
 def _file(folder: Path) -> Tokenizer:

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from tasks.core.progress import track
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
-from tasks.prune.architecture import Blocks, Choose
+from tasks.prune.pruner import Blocks, Choose
 
 
 def spread(count: int, of: int) -> list[int]:

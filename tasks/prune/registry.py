@@ -1,4 +1,4 @@
-"""Which architectures can be cut, and what decides which of their channels and heads go."""
+"""How a model is cut, by the record of its architecture, and what decides which channels and heads go."""
 
 from __future__ import annotations
 
@@ -8,56 +8,52 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
+from tasks.architectures import catalog
+from tasks.architectures.record import ConvNet, Encoder
 from tasks.core.errors import ModelError
 from tasks.core.progress import track
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
 from tasks.prune import activations, cnns, encoders
-from tasks.prune.architecture import Architecture, Sizes
-
-ARCHITECTURES = {**encoders.ARCHITECTURES, **cnns.ARCHITECTURES}
-NAMES = (
-    "BERT (MiniLM is one), RoBERTa, XLM-RoBERTa, DistilBERT, ELECTRA, DeBERTa-v2 and v3, ModernBERT, "
-    "ViT, ConvNeXt, ResNet and EfficientNet-Lite"
-)
-UNSAYABLE = {
-    "mobilenet_v2": "says all its widths by one multiplier",
-    "efficientnet": "says all its widths by one multiplier and a rule of rounding",
-}
+from tasks.prune.pruner import Pruner, Sizes
 
 
-def architecture(config: Any) -> Architecture:
+def pruner(config: Any) -> Pruner:
     """How models of this config are cut.
 
     Raises:
         ModelError: they cannot be.
     """
-    name = config.model_type
-    if name in ARCHITECTURES:
-        return ARCHITECTURES[name]
-    why = f" {UNSAYABLE[name]}, so no plain config could say what is left;" if name in UNSAYABLE else ""
+    record = catalog.of(config)
+    match record.layout:
+        case Encoder():
+            return encoders.pruner(record.layout)
+        case ConvNet():
+            return cnns.pruner(record.layout)
+    why = f" {record.not_pruned}, so no plain config could say what is left;" if record.not_pruned else ""
     able = "it can be fine-tuned, distilled and quantized, but not pruned"
+    known = catalog.sentence(each for each in catalog.records() if each.layout)
     raise ModelError(
         "params.yaml",
-        f"prune: the teacher is of the architecture {name!r}:{why} {able}; what can be: {NAMES}",
+        f"prune: the teacher is of the architecture {record.model_type!r}:{why} {able}; what can be: {known}",
     )
 
 
-def steps(architecture: Architecture, config: Any, wanted: Sizes, count: int) -> list[dict[str, Any]]:
+def steps(pruner: Pruner, config: Any, wanted: Sizes, count: int) -> list[dict[str, Any]]:
     """The sizes after each of `count` steps, which come nearer to the wanted ones evenly; all but the last
     can be rounded up.
 
     A step that changes nothing, or whose sizes the architecture cannot have, is left out.
     """
-    whole = architecture.sizes(config)
+    whole = pruner.sizes(config)
     plan: list[dict[str, Any]] = []
     for step in range(1, count):
         sizes = {
-            name: _between(whole[name], want, step, count, architecture.grain(config, name))
+            name: _between(whole[name], want, step, count, pruner.grain(config, name))
             for name, want in wanted.items()
         }
         before = plan[-1] if plan else {name: whole[name] for name in wanted}
-        if sizes not in (before, dict(wanted)) and not architecture.faults(config, sizes):
+        if sizes not in (before, dict(wanted)) and not pruner.faults(config, sizes):
             plan.append(sizes)
     return [*plan, dict(wanted)]
 

@@ -1,94 +1,46 @@
-"""Narrowing encoders whose modules torch-pruning cannot trace: ModernBERT, which fuses queries, keys and
-values and gates its feed-forward part, and DeBERTa-v2, which reads its relative positions as a bare tensor.
+"""Narrowing encoders whose modules torch-pruning cannot trace, such as those that fuse queries, keys and
+values or read a bare tensor.
 
-A table says which *axis* the outputs and the inputs of each module run along. What lies on one axis is scored
-together, as torch-pruning does it for the others, and cut at the same places: `hidden` and `pooled`
-everywhere alike, `heads` and `ffn` in each layer for itself.
+A table of the architecture's record says which *axis* the outputs and the inputs of each module run along.
+What lies on one axis is scored together, as torch-pruning does it for the others, and cut at the same places:
+`hidden` and `pooled` everywhere alike, `heads` and `ffn` in each layer for itself.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch.nn import Embedding, Module
 from transformers import PreTrainedModel
 
+from tasks.architectures.axes import Axis, Table
 from tasks.prune import activations
-
-LAYER = re.compile(r"\blayers?\.(\d+)\.")
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A width of the model. A module may hold it several times, side by side."""
-
-    name: str
-    times: int = 1
-    in_each_layer: bool = False
-
-    def of(self, module: str) -> str:
-        """Its name in the module of this name; of an axis that each layer has for itself, with the layer."""
-        return f"{self.name} {LAYER.findall(module)[0]}" if self.in_each_layer else self.name
-
-
-HIDDEN, POOLED = Axis("hidden"), Axis("pooled")
-HEADS, FFN = Axis("heads", in_each_layer=True), Axis("ffn", in_each_layer=True)
-Table = Mapping[str, tuple[Axis | None, Axis | None]]
-"""Pattern of the end of a module's name -> the axes of its outputs and of its inputs; None: a width that
-stays."""
-
-
-def modernbert(model: PreTrainedModel) -> Table:
-    return {
-        r"tok_embeddings": (HIDDEN, None),
-        r"head\.norm": (POOLED, None),
-        r"norm": (HIDDEN, None),
-        r"attn\.Wqkv": (Axis("heads", 3, in_each_layer=True), HIDDEN),
-        r"attn\.Wo": (HIDDEN, HEADS),
-        r"mlp\.Wi": (Axis("ffn", 2, in_each_layer=True), HIDDEN),
-        r"mlp\.Wo": (HIDDEN, FFN),
-        r"head\.dense": (POOLED, HIDDEN),
-        r"classifier": (None, POOLED),
-    }
-
-
-def deberta_v2(model: PreTrainedModel) -> Table:
-    """Embeddings that are projected keep their width.
-
-    Only a classifier of whole texts has a pooler before it.
-    """
-    projected, pooled = hasattr(model.base_model.embeddings.embed_proj, "weight"), hasattr(model, "pooler")
-    return {
-        r"(word|position|token_type)_embeddings": (None if projected else HIDDEN, None),
-        r"embed_proj": (HIDDEN, None),
-        r"rel_embeddings|LayerNorm": (HIDDEN, None),
-        r"(query|key|value)_proj": (HEADS, HIDDEN),
-        r"attention\.output\.dense": (HIDDEN, HEADS),
-        r"intermediate\.dense": (FFN, HIDDEN),
-        r"output\.dense": (HIDDEN, FFN),
-        r"conv\.conv": (HIDDEN, HIDDEN),
-        r"pooler\.dense": (POOLED, HIDDEN),
-        r"classifier": (None, POOLED if pooled else HIDDEN),
-    }
 
 
 def cut(
-    table: Callable[[PreTrainedModel], Table], model: PreTrainedModel, hidden: int, ffn: int, importance: str
+    table: Callable[[Any], Table], model: PreTrainedModel, hidden: int, ffn: int, importance: str
 ) -> dict[str, torch.Tensor]:
     """The weights of a model of these widths.
 
     The most important channels and heads of `model`, in their old order.
+
+    Args:
+        table: model -> the axes of its modules.
+        hidden: channels of the stream, a multiple of the width of a head.
+        ffn: feed-forward channels of each layer.
+        importance: a key of `SCORES`.
     """
     config: Any = model.config
+    # e.g. 64: a head of BERT base, 768 // 12
     width, laid = config.hidden_size // config.num_attention_heads, list(_laid(model, table(model)))
     scores: dict[str, torch.Tensor] = {}
     for name, module, tensor, axes in laid:
         for dim, axis in enumerate(axes):
             if axis is not None and (score := SCORES[importance](module, tensor, dim)) is not None:
+                # e.g. Wqkv's rows (2304,) -> (3, 768) -> (768,), added to "heads 3"
                 scores[axis.of(name)] = scores.get(axis.of(name), 0) + score.view(axis.times, -1).sum(0)
     counts = {
         "hidden": (hidden, 1),
@@ -96,12 +48,14 @@ def cut(
         "heads": (hidden // width, width),
         "ffn": (ffn, 1),
     }
+    # e.g. {"hidden": (384,), "heads 0": (384,), "ffn 0": (1024,), ...}, places in the axis before
     kept = {axis: _best(score, *counts[axis.split()[0]]) for axis, score in scores.items()}
     weights: dict[str, torch.Tensor] = {}
     for name, _, tensor, axes in laid:
         weights[name] = tensor.detach()
         for dim, axis in enumerate(axes):
             if axis is not None:
+                # e.g. Wqkv (2304, 768) -> (1152, 768) -> (1152, 384)
                 weights[name] = weights[name].index_select(
                     dim, _several(kept[axis.of(name)], axis.times, tensor.shape[dim])
                 )
@@ -117,6 +71,8 @@ def _laid(
             outputs, inputs = next(
                 axes for pattern, axes in table.items() if re.search(rf"({pattern})$", path)
             )
+            # e.g. a linear layer (outputs, inputs), a convolution (outputs, inputs, 3), a norm (outputs,); an
+            # embedding (pieces, outputs)
             axes = (
                 [None, outputs] if isinstance(module, Embedding) else [outputs, inputs, None][: tensor.ndim]
             )
@@ -125,12 +81,15 @@ def _laid(
 
 def _best(scores: torch.Tensor, count: int, width: int) -> torch.Tensor:
     """The channels of the `count` units of this width that score best, ascending."""
+    # e.g. scores (768,) of 12 heads of 64 -> (12, 64) -> (12,) -> the numbers of the best 6, (6,)
     units = torch.argsort(scores.view(-1, width).sum(1), descending=True, stable=True)[:count].sort().values
+    # e.g. (6, 1) * 64 + (64,) -> (6, 64) -> (384,)
     return (units[:, None] * width + torch.arange(width, device=units.device)).flatten()
 
 
 def _several(kept: torch.Tensor, times: int, length: int) -> torch.Tensor:
     """The same places in each of several equal parts of a dimension of this length."""
+    # e.g. kept (384,), 3 times, length 2304 -> (1152,): kept, kept + 768, kept + 1536
     return torch.cat([kept + part * (length // times) for part in range(times)])
 
 
@@ -157,6 +116,7 @@ def _aside(module: Module, tensor: torch.nn.Parameter) -> bool:
 
 
 def _along(values: torch.Tensor, dim: int) -> torch.Tensor:
+    # e.g. (2304, 768) along 1 -> (768, 2304) -> (768,)
     return values.detach().movedim(dim, 0).flatten(1).sum(1) if values.ndim > 1 else values.detach()
 
 

@@ -132,13 +132,13 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
     if not (sizes := _sizes(params)):
         return faults
     try:
-        architecture = registry.architecture(config)
+        pruner = registry.pruner(config)
     except ModelError as error:
         return [*faults, *error.faults]
-    trims = params.vocabulary and params.vocabulary < architecture.sizes(config).get("vocabulary", 0)
+    trims = params.vocabulary and params.vocabulary < pruner.sizes(config).get("vocabulary", 0)
     return [
         *faults,
-        *architecture.faults(config, sizes),
+        *pruner.faults(config, sizes),
         *(vocabulary.faults(teacher.processor, config.vocab_size) if trims else []),
     ]
 
@@ -186,15 +186,15 @@ def _cut(
     """The smaller model, its processor, and which layers it kept."""
     from tasks.prune import layer_choice, recovery, registry
 
-    kind, architecture = load_kind(params.kind), registry.architecture(model.config)
+    kind, pruner = load_kind(params.kind), registry.pruner(model.config)
     options = kind.options.model_validate(params.options)
-    if faults := architecture.faults(model.config, sizes):
+    if faults := pruner.faults(model.config, sizes):
         raise ModelError("params.yaml", *faults)
     answers = _answers(model, kind, processor, encode) if params.recovery else {}
     processor = _trim_vocabulary(model, processor, sizes, encode, params, scratch)
     features = {split: encode(processor, split) for split in LEARNT_FROM}
     batches, kept = _batches(features["train"], params.measured, params.seed), None
-    plan = registry.steps(architecture, model.config, sizes, params.recovery.steps if params.recovery else 1)
+    plan = registry.steps(pruner, model.config, sizes, params.recovery.steps if params.recovery else 1)
     for step, step_sizes in enumerate(plan, 1):
         by_importance = params.layers_by == "importance"
         choose = (
@@ -202,10 +202,10 @@ def _cut(
             if by_importance
             else layer_choice.evenly
         )
-        kept = layer_choice.of_those(kept, architecture.keep_layers(model, step_sizes, choose))
+        kept = layer_choice.of_those(kept, pruner.keep_layers(model, step_sizes, choose))
         if params.importance:
             registry.measure(model, kind, processor, batches, params.importance, options)
-        model = architecture.narrow(model, step_sizes, params.importance or NO_WIDTH)
+        model = pruner.narrow(model, step_sizes, params.importance or NO_WIDTH)
         if params.recovery and step < len(plan):
             how = _recovery_plan(params.recovery, params.seed)
             lesson = recovery.Recovery(kind, processor, features, answers, how)
@@ -224,9 +224,8 @@ def _trim_vocabulary(
     """The processor with the pieces that stay; the others are gone from the model, too."""
     from tasks.prune import registry, vocabulary
 
-    if sizes.get("vocabulary", math.inf) >= registry.architecture(model.config).sizes(model.config).get(
-        "vocabulary", 0
-    ):
+    has = registry.pruner(model.config).sizes(model.config).get("vocabulary", 0)
+    if sizes.get("vocabulary", math.inf) >= has:
         return processor
     seen = [*encode(processor, "train"), *encode(processor, "pool")]
     kept = vocabulary.choose(processor, seen, sizes["vocabulary"], model.config.vocab_size)

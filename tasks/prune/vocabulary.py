@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tasks.architectures import catalog
 from tasks.core.errors import ModelError
 from tasks.kinds.base import fast_tokenizer
 from tasks.kinds.base.kind import Features
@@ -149,10 +150,7 @@ def shrink_embedding(model: PreTrainedModel, kept: Sequence[int], tokenizer: Pre
     """
     old: Any = model.get_input_embeddings()
     padding = tokenizer.pad_token_id
-    if (
-        model.config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING
-        and padding != model.config.pad_token_id
-    ):
+    if catalog.of(model.config).positions_behind_padding and padding != model.config.pad_token_id:
         raise ModelError(
             "prune.vocabulary", "pieces stand before the padding piece that would go; leave the size out"
         )

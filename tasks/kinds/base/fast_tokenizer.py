@@ -16,8 +16,6 @@ NEEDS_FAST = (
     f"is written in Python alone; a fast tokenizer is needed, one that can be kept in {FILE}, "
     "because it ships with the model"
 )
-POSITIONS_BEHIND_PADDING = ("roberta", "xlm-roberta")
-"""They number the positions of a text from the id of the padding piece on."""
 
 
 def load(folder: Path) -> PreTrainedTokenizerBase:

@@ -127,8 +127,8 @@ class Kind:
     fewest_classes: int
 
     # -- the model --
-    architectures: Sequence[str]
-    """`model_type` of the checkpoints it takes."""
+    architectures: str
+    """The folder of tasks/architectures whose checkpoints it takes."""
     auto_model: Callable[[], Any]
     """The transformers auto class that builds the model with its head."""
     load_processor: Callable[[Path], Processor]

@@ -14,10 +14,12 @@ import torch
 import torch_pruning as tp
 from transformers import AutoConfig, AutoModelForImageClassification
 
+from tasks.architectures import catalog
+from tasks.architectures.record import ConvNet
 from tasks.core.errors import ModelError
 from tasks.kinds.image.common import efficientnet_lite
-from tasks.prune import activations, cnns, layer_choice, registry
-from tasks.prune.architecture import IMPORTANCE
+from tasks.prune import activations, layer_choice, registry
+from tasks.prune.pruner import IMPORTANCE
 
 RESNET = {"embedding_size": 16, "hidden_sizes": [16, 24, 32], "depths": [2, 3, 1]}
 LITE = {"stem_width": 16, "widths": [16, 24, 32], "head_width": 64, "depths": [1, 3, 2]}
@@ -61,11 +63,6 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, list[int]], dict[str, Any]
         {"stem_width": 8, "widths": [8, 16, 24], "head_width": 40, "depths": [1, 2, 1]},
     ),
 }
-NETWORKS = {
-    "convnext": cnns.CONVNEXT,
-    "resnet": cnns.RESNET,
-    "efficientnet_lite": cnns.EFFICIENTNET_LITE,
-}
 BATCH_NORM = [name for name in CASES if name != "convnext"]
 PICTURES = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -81,6 +78,12 @@ def teacher(case: str) -> Any:
     ).eval()
 
 
+def layout(model: Any) -> ConvNet:
+    found = catalog.of(model.config).layout
+    assert isinstance(found, ConvNet)
+    return found
+
+
 def logits(model: Any) -> torch.Tensor:
     with torch.inference_mode():
         answer: torch.Tensor = model(PICTURES).logits
@@ -89,7 +92,7 @@ def logits(model: Any) -> torch.Tensor:
 
 def pruned(model: Any, sizes: dict[str, list[int]], importance: str) -> Any:
     model = copy.deepcopy(model)
-    architecture = registry.architecture(model.config)
+    architecture = registry.pruner(model.config)
     assert architecture.faults(model.config, sizes) == []
     architecture.keep_layers(model, sizes, layer_choice.evenly)
     with activations.measured(model):
@@ -100,7 +103,7 @@ def pruned(model: Any, sizes: dict[str, list[int]], importance: str) -> Any:
 
 def kill(model: Any, widths: list[int]) -> None:
     """Sets to zero, at random places, as many channels as these widths cut off."""
-    network = NETWORKS[model.config.model_type]
+    network = layout(model)
     config, chance = copy.deepcopy(model.config), torch.Generator().manual_seed(1)
     network.resize(config, widths)
     graph = tp.DependencyGraph().build_dependency(
@@ -135,7 +138,7 @@ def test_sizes_are_those_asked_for_and_the_checkpoint_is_plain(
 @pytest.mark.parametrize("case", CASES)
 def test_keeping_everything_changes_no_logit(case: str) -> None:
     model = teacher(case)
-    everything = registry.architecture(model.config).sizes(model.config)
+    everything = registry.pruner(model.config).sizes(model.config)
     for sizes in ({}, everything, {"widths": everything["widths"]}):
         assert torch.equal(logits(pruned(model, sizes, "taylor")), logits(model))
 
@@ -182,7 +185,7 @@ def test_in_convnext_the_weakest_channels_go_everywhere(importance: str) -> None
 @pytest.mark.parametrize("case", CASES)
 def test_blocks_are_spread_and_keep_their_weights(case: str) -> None:
     model = teacher(case)
-    architecture, network = registry.architecture(model.config), NETWORKS[model.config.model_type]
+    architecture, network = registry.pruner(model.config), layout(model)
     before = [list(blocks) for blocks in network.stages(model.base_model)]
     kept = architecture.keep_layers(model, {"depths": [1, 2, 1]}, layer_choice.evenly)
     assert kept == [[0], [0, 2], [0]]
@@ -217,7 +220,7 @@ def test_blocks_are_spread_and_keep_their_weights(case: str) -> None:
 )
 def test_impossible_sizes_are_told(case: str, sizes: dict[str, Any], said: list[str]) -> None:
     config = teacher(case).config
-    faults = " ".join(registry.architecture(config).faults(config, sizes))
+    faults = " ".join(registry.pruner(config).faults(config, sizes))
     assert all(part in faults for part in said), faults
 
 
@@ -227,14 +230,14 @@ def test_impossible_sizes_are_told(case: str, sizes: dict[str, Any], said: list[
 )
 def test_what_cannot_be_cut_is_refused(name: str, said: str) -> None:
     with pytest.raises(ModelError) as caught:
-        registry.architecture(AutoConfig.for_model(name))
+        registry.pruner(AutoConfig.for_model(name))
     assert said in str(caught.value)
     assert "EfficientNet-Lite" in str(caught.value)
 
 
 def test_the_embedded_model_can_be_halved() -> None:
     config = efficientnet_lite.EfficientNetLiteConfig(num_labels=2)
-    architecture = registry.architecture(config)
+    architecture = registry.pruner(config)
     assert architecture.sizes(config)["widths"] == [32, 16, 24, 40, 80, 112, 192, 320, 1280]
     model = efficientnet_lite.EfficientNetLiteForImageClassification(config).eval()
     sizes = {"depths": [1, 1, 1, 2, 2, 2, 1], "widths": [16, 8, 16, 24, 40, 56, 96, 160, 320]}

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForImageClassification, AutoModelF
 
 from tasks.core.errors import ModelError
 from tasks.prune import activations, layer_choice, registry
-from tasks.prune.architecture import IMPORTANCE
+from tasks.prune.pruner import IMPORTANCE
 from tests import tiny
 
 SHAPE = {"hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 4, "intermediate_size": 128}
@@ -48,7 +48,7 @@ def logits(model: Any) -> torch.Tensor:
 
 def pruned(model: Any, sizes: dict[str, int], importance: str) -> Any:
     model = copy.deepcopy(model)
-    architecture = registry.architecture(model.config)
+    architecture = registry.pruner(model.config)
     assert architecture.faults(model.config, sizes) == []
     architecture.keep_layers(model, sizes, layer_choice.evenly)
     with activations.measured(model):
@@ -87,7 +87,7 @@ def test_relatives_of_bert_have_the_sizes_asked_for_and_are_plain(
 @pytest.mark.parametrize("name", ["vit", "bert", "distilbert", "electra, embeddings of 24"])
 def test_keeping_everything_changes_no_logit(name: str) -> None:
     model = teacher(name)
-    everything = registry.architecture(model.config).sizes(model.config)
+    everything = registry.pruner(model.config).sizes(model.config)
     for sizes in ({}, everything):
         assert torch.equal(logits(pruned(model, sizes, "taylor")), logits(model))
 
@@ -169,13 +169,13 @@ def test_what_carries_nothing_goes_first(name: str, importance: str) -> None:
 )
 def test_impossible_sizes_are_told(name: str, sizes: dict[str, Any], said: list[str]) -> None:
     config = teacher(name).config
-    faults = " ".join(registry.architecture(config).faults(config, sizes))
+    faults = " ".join(registry.pruner(config).faults(config, sizes))
     assert all(part in faults for part in said), faults
 
 
 def test_an_unknown_architecture_is_told_which_are_known() -> None:
     with pytest.raises(ModelError, match="architecture 'albert'") as caught:
-        registry.architecture(AutoConfig.for_model("albert"))
+        registry.pruner(AutoConfig.for_model("albert"))
     assert all(
         name in str(caught.value)
         for name in ("BERT", "DistilBERT", "ELECTRA", "DeBERTa-v2", "ModernBERT", "MiniLM")
@@ -186,7 +186,7 @@ def test_an_unknown_architecture_is_told_which_are_known() -> None:
 def test_sizes_approach_those_asked_for_evenly(count: int) -> None:
     config = teacher("bert").config
     wanted = {"layers": 2, "hidden": 16, "ffn": 64}
-    plan = registry.steps(registry.architecture(config), config, wanted, count)
+    plan = registry.steps(registry.pruner(config), config, wanted, count)
     assert plan[-1] == wanted
     assert len(plan) <= count
     assert all(
@@ -199,5 +199,5 @@ def test_sizes_approach_those_asked_for_evenly(count: int) -> None:
 
 def test_a_step_that_no_config_can_say_is_left_out() -> None:
     config = teacher("electra, embeddings of 48").config
-    plan = registry.steps(registry.architecture(config), config, {"hidden": 32}, 2)
+    plan = registry.steps(registry.pruner(config), config, {"hidden": 32}, 2)
     assert plan == [{"hidden": 32}]

@@ -58,7 +58,7 @@ def silence(layer: Any, architecture: str) -> None:
 @pytest.mark.parametrize("dead", [{1, 2}, {2, 3}, {1, 3}])
 def test_layers_that_do_nothing_go_first(architecture: str, dead: set[int]) -> None:
     model = text_model(architecture)
-    cut = registry.architecture(model.config)
+    cut = registry.pruner(model.config)
     layers = next(
         module for module in model.modules() if isinstance(module, torch.nn.ModuleList) and len(module) == 4
     )
@@ -116,7 +116,7 @@ def test_the_first_block_of_a_stage_stays() -> None:
     def choose(stages: Any, counts: Any, first_stays: bool) -> list[list[int]]:
         return layer_choice.most_missed(divergences, stages, counts, first_stays)
 
-    kept = registry.architecture(config).keep_layers(model, {"depths": [1, 1]}, choose)
+    kept = registry.pruner(config).keep_layers(model, {"depths": [1, 1]}, choose)
     assert kept == [[0], [0]]
     assert model(pictures).logits.shape == (4, 3)
 

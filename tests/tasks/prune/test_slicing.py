@@ -13,6 +13,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
+from tasks.architectures import catalog
 from tasks.kinds.base.kind import load_kind
 from tasks.prune import layer_choice, registry, slicing
 from tests import tiny
@@ -59,7 +60,7 @@ def logits(model: Any) -> torch.Tensor:
 def pruned(model: Any, sizes: dict[str, int], importance: str) -> Any:
     """`model` stays as it is; gradients and activations are those of three labels of whole texts."""
     model = copy.deepcopy(model)
-    architecture = registry.architecture(model.config)
+    architecture = registry.pruner(model.config)
     assert architecture.faults(model.config, sizes) == []
     architecture.keep_layers(model, sizes, layer_choice.evenly)
     kind = load_kind("text/classification")
@@ -85,11 +86,8 @@ def test_it_is_plain_and_keeping_everything_changes_nothing(
     )
     assert shape == (3, 32, 2, 56)
     assert torch.equal(logits(pruned(model, {"hidden": 64, "ffn": 128}, importance)), logits(model))
-    whole = {
-        **slicing.cut(
-            getattr(slicing, model.config.model_type.replace("-", "_")), model, 64, 128, "magnitude"
-        )
-    }
+    layout: Any = catalog.of(model.config).layout
+    whole = slicing.cut(layout.narrowing.table, model, 64, 128, "magnitude")
     assert all(torch.equal(tensor, whole[name]) for name, tensor in model.state_dict().items())
 
 
@@ -177,9 +175,9 @@ def test_impossible_sizes_are_told(
 ) -> None:
     name, usual = CASES[case]
     config = tiny.config_of(name, vocab_size=100, pad_token_id=0, **{**usual, **changed})
-    assert said in " ".join(registry.architecture(config).faults(config, sizes))
+    assert said in " ".join(registry.pruner(config).faults(config, sizes))
     assert (
-        registry.architecture(config).faults(
+        registry.pruner(config).faults(
             config, {"layers": 2, "hidden": 48, "ffn": 64} if "groups" not in said else {"ffn": 64}
         )
         == []

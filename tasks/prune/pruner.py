@@ -30,7 +30,7 @@ FINEST = 8
 
 
 @dataclass(frozen=True)
-class Architecture:
+class Pruner:
     """How the models of one architecture are cut."""
 
     sizes: Callable[[Any], dict[str, Any]]

@@ -1,0 +1,1 @@
+"""One record per architecture: what stages have to know of its models, and where in them it is."""

@@ -1,0 +1,1 @@
+"""Architectures whose models read pictures, one in each module."""

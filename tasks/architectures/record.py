@@ -1,0 +1,100 @@
+"""What Slipway knows of an architecture. A record holds names and small functions, and imports no library.
+
+Paths are dotted names of modules, as `torch.nn.Module.get_submodule` takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.architectures.axes import Table
+
+Wish = tuple[Any, int]
+"""A module, and how many outputs it shall have."""
+
+
+@dataclass(frozen=True)
+class Traced:
+    """An encoder that torch-pruning traces, and what it has to be given for that."""
+
+    ffn: str
+    """Path below a layer: its first feed-forward product."""
+    loose: tuple[str, ...] = ()
+    """Paths below the base model: parameters (1, l, hidden) that belong to no usual module."""
+    other_widths: Callable[[Any], Sequence[Any]] | None = None
+    """Model -> modules whose width is not the hidden width."""
+
+
+@dataclass(frozen=True)
+class Sliced:
+    """An encoder that torch-pruning cannot trace: its weights are cut along named axes."""
+
+    table: Callable[[Any], Table]
+    """Model -> the axes of its modules."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A stack of equal layers of attention and feed-forward products."""
+
+    layers: str
+    """Path below the base model: the list of its layers, each of which takes hidden states first and gives
+    them first."""
+    attention: tuple[str, ...]
+    """Paths below a layer: what gives its queries, keys and values, or the one module that gives all three
+    side by side."""
+    narrowing: Traced | Sliced
+    """How its widths are cut."""
+    ffn_size: str = "intermediate_size"
+    """What its config calls the feed-forward width."""
+    also_hidden: tuple[str, ...] = ()
+    """What else in its config is the hidden width, if it is as large."""
+    per_layer: tuple[str, ...] = ()
+    """What in its config is a list with an entry for each layer."""
+    first_stays: bool = False
+    """Whether the first layer is built otherwise than the others."""
+    vocabulary: bool = True
+    """Whether it reads numbers of pieces; pixels otherwise."""
+    unsayable: Callable[[Any, int], list[str]] | None = None
+    """(config, hidden width other than its own) -> why the config could not say it."""
+
+
+@dataclass(frozen=True)
+class ConvNet:
+    """A convolutional network built in stages."""
+
+    stages: Callable[[Any], Sequence[Any]]
+    """Base model -> the blocks of each stage."""
+    widths: Callable[[Any], list[int]]
+    """Config -> what `prune.widths` names."""
+    describe: str
+    """Which widths these are."""
+    resize: Callable[[Any, list[int]], None]
+    """(config, widths) -> they are set in the config."""
+    wishes: Callable[[Any, Any], Iterator[Wish]]
+    """(base model, config) -> the outputs of every module that decides a width, if the model had this config;
+    outer widths first."""
+    unsayable: Callable[[Any, list[int]], list[str]] | None = None
+    """(config, widths) -> why the config could not say them."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The record. Its module is called as its model type, with `_` for `-`."""
+
+    model_type: str
+    """What config.json calls it."""
+    name: str
+    """What messages call it."""
+    layout: Encoder | ConvNet | None = None
+    """Where its parts are; None: it is not pruned, and gives no hidden states to learn from."""
+    not_pruned: str = ""
+    """Why, where `layout` is None: a sentence without its subject."""
+    dropouts: tuple[str, ...] = ()
+    """What its config calls the rates that `dropout` in params sets, where it has them."""
+    positions_behind_padding: bool = False
+    """Whether it numbers the positions of a text from the number of the padding piece on."""
+    takes_lora: bool = True
+    """Whether its layers bear being wrapped."""

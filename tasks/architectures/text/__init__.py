@@ -1,0 +1,1 @@
+"""Architectures whose models read texts, one in each module."""
