@@ -31,12 +31,14 @@ def ship(
         rows: labelled rows, the first of which are what int8-static takes its ranges from.
         told: what preprocessing.json of the other folder says.
     """
-    processor = kind.load_processor(student)
+    processor = kind.model.load_processor(student)
     package.write_preprocessing(
         folder, kind, processor, labels, {name: told[name] for name in FACTS if name in told}
     )
     model = checkpoint.load_model(student, kind, torch.device("cpu"), attn_implementation="eager")
-    features = kind.encode(processor, rows[: max(2, told["calibration_rows"])], labels, told["input_size"])
+    features = kind.model.encode(
+        processor, rows[: max(2, told["calibration_rows"])], labels, told["input_size"]
+    )
     form = told.get("graph", "exported")
     graph = onnx_graph.float_graph(
         model, kind, processor, features[:2], folder.with_suffix(".onnx"), form, told["input_size"]

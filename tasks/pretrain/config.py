@@ -59,11 +59,11 @@ def faults(folder: Path, kind: Kind) -> list[str]:
     if unreadable:
         return [unreadable]
     name = config.get("model_type")
-    if name not in kind.architectures:
-        taken = f"for this kind it can be {', '.join(kind.architectures)}"
+    if name not in kind.model.architectures:
+        taken = f"for this kind it can be {', '.join(kind.model.architectures)}"
         return [
             "is of the architecture "
-            f"{str(name)[:SHOWN]!r}{did_you_mean(str(name)[:SHOWN], kind.architectures)}; {taken}"
+            f"{str(name)[:SHOWN]!r}{did_you_mean(str(name)[:SHOWN], kind.model.architectures)}; {taken}"
         ]
     return [*_asks(config), *(fault for each in BESIDE for fault in _beside(folder / each))] or _refused(
         folder, str(name)

@@ -33,7 +33,7 @@ class Params(Section):
     masked: float = Field(gt=0, lt=1, description="share of the pieces to be guessed")
 
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
-        if self.steps and not load_kind(self.kind).lengths:
+        if self.steps and load_kind(self.kind).model.further_pretraining is None:
             return [
                 f"pretrain.steps = {self.steps}: further pretraining guesses pieces of texts; must be 0 here"
             ]

@@ -84,8 +84,10 @@ class Params(Section):
                 "quantize.embeddings = int4: int8-static does not know such look-ups; take as_format, or "
                 "format int8-dynamic"
             )
-        if self.embeddings == "int4" and not load_kind(self.kind).lengths:
-            faults.append("quantize.embeddings = int4: inputs of this kind are no words; take as_format")
+        if self.embeddings not in {"as_format", *load_kind(self.kind).package.embeddings}:
+            faults.append(
+                f"quantize.embeddings = {self.embeddings}: inputs of this kind are no words; take as_format"
+            )
         return faults
 
 
@@ -108,10 +110,10 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         raise ParamsError("params.yaml", *faults)
     device = compute.prepare(params.seed, params.threads, "cpu")
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
-    processor = kind.load_processor(inputs.student)
+    processor = kind.model.load_processor(inputs.student)
     student = checkpoint.load_model(inputs.student, kind, device, attn_implementation="eager")
     rows = tables.read(inputs.ingest / "validation.parquet")
-    features = kind.encode(processor, rows, labels, params.input_size)
+    features = kind.model.encode(processor, rows, labels, params.input_size)
     wanted = inference.logits(student, kind, processor, features, inference.BATCH)
 
     folder = out / "out"
@@ -125,7 +127,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         float_file = int4_table.pack_words(float_file)
     seen = tables.read(inputs.ingest / "train.parquet")[: params.calibration_rows]
     calibration = onnx_graph.calibration(
-        kind, processor, kind.encode(processor, seen, labels, params.input_size)
+        kind, processor, kind.model.encode(processor, seen, labels, params.input_size)
     )
     operators = onnx_graph.operators(float_file, params.format)
 
@@ -163,7 +165,7 @@ def _facts(params: Params, kind: Kind) -> Mapping[str, Any]:
     return {
         **facts,
         **unusual,
-        **(kind.facts(kind.options.model_validate(params.options)) if kind.facts else {}),
+        **kind.package.facts(kind.options.model_validate(params.options)),
     }
 
 
@@ -171,8 +173,8 @@ def _answers(file: Path, folder: Path, kind: Kind, rows: Sequence[Row], params: 
     """Logits (m, c) of a graph, each row asked for as a user would."""
     from tasks.export import package
 
-    session, request = package.session(file, params.threads), kind.request(folder)
-    return np.concatenate([package.logits(session, request, kind.raw_input(row)) for row in rows])
+    session, request = package.session(file, params.threads), kind.package.request(folder)
+    return np.concatenate([package.logits(session, request, kind.package.raw_input(row)) for row in rows])
 
 
 def _accept(shipped: Shipped, decisions: int, params: Params) -> None:

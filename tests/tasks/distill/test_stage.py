@@ -39,14 +39,14 @@ def divergence(run: Run, student: Path) -> float:
     import torch
 
     from tasks.kinds.base.kind import load_kind
-    from tasks.models import checkpoint, inference
+    from tasks.models import checkpoint, inference, outputs
 
     kind, tokenizer = load_kind("text/classification"), fast_tokenizer.load(student)
     model = checkpoint.load_model(student, kind, torch.device("cpu"))
-    features = kind.encode(tokenizer, tables.read(run.ingest / "train.parquet"), tiny.LABELS, 32)
+    features = kind.model.encode(tokenizer, tables.read(run.ingest / "train.parquet"), tiny.LABELS, 32)
     answers = inference.logits(model, kind, tokenizer, features, 64)
-    teacher = inference.read_outputs(run.finetune / "outputs" / "train.safetensors")
-    return float(kind.distillation_loss(torch.from_numpy(answers), torch.from_numpy(teacher), 1.0))
+    teacher = outputs.read(run.finetune / "outputs" / "train.safetensors").logits
+    return float(kind.model.distillation_loss(torch.from_numpy(answers), torch.from_numpy(teacher), 1.0))
 
 
 def test_distilled_student_is_nearer_to_the_teacher(tiny_run: Run) -> None:
@@ -101,7 +101,7 @@ def test_distillation_loss_is_the_divergence_at_a_temperature() -> None:
 
     from tasks.kinds.base.kind import load_kind
 
-    loss = load_kind("text/classification").distillation_loss
+    loss = load_kind("text/classification").model.distillation_loss
     student, teacher = torch.tensor([[1.0, 2.0], [0.0, 0.5]]), torch.tensor([[3.0, -1.0], [0.2, 0.1]])
 
     def softmax(values: np.ndarray) -> np.ndarray:
@@ -130,7 +130,7 @@ def apart(run: Run, student: Path) -> float:
         for folder in (student, run.finetune / "out")
     )
     aims = Aims(hidden_weight=0.0, relation_weight=1.0, relation_layer=1, relation_heads=16)
-    features = kind.encode(processor, tables.read(run.ingest / "validation.parquet"), tiny.LABELS, 32)
+    features = kind.model.encode(processor, tables.read(run.ingest / "validation.parquet"), tiny.LABELS, 32)
     *_, distances = Imitation(kind, own, processor, teacher, teachers, aims).forward(features)
     return float(distances.detach().mean())
 
@@ -187,13 +187,13 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
 
     from tasks.kinds.base.kind import load_kind
     from tasks.kinds.text.common import rewording
-    from tasks.models import checkpoint, inference
+    from tasks.models import checkpoint, inference, outputs
 
     metrics = stage.run(
         "distill", inputs_of(tiny_run), tmp_path, **{**QUICK, "epochs": 1}, pool=20, repeats=1, augment=VARIED
     )
     assert metrics.figures["transfer_set"] == 60 + 20 + 2 * 60
-    kept = inference.read_outputs(tmp_path / "scratch" / "varied" / "outputs.safetensors")
+    kept = outputs.read(tmp_path / "scratch" / "varied" / "outputs.safetensors").logits
     kind, teacher = load_kind("text/classification"), tiny_run.finetune / "out"
     rows = rewording.reworded(
         tables.read(tiny_run.ingest / "train.parquet"),
@@ -206,7 +206,7 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
         model,
         kind,
         fast_tokenizer.load(teacher),
-        kind.encode(fast_tokenizer.load(teacher), rows, tiny.LABELS, 32),
+        kind.model.encode(fast_tokenizer.load(teacher), rows, tiny.LABELS, 32),
         1,
     )
     np.testing.assert_allclose(kept, by_hand, atol=1e-5)
