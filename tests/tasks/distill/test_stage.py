@@ -8,6 +8,7 @@ import csv
 import itertools
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.core import tables
-from tasks.core.errors import ParamsError
+from tasks.core.errors import DataError, ParamsError
 from tasks.distill import stage as distill
 from tasks.kinds.base import fast_tokenizer
 from tests import tiny
@@ -94,6 +95,16 @@ def test_more_of_the_pool_than_the_teacher_labelled_is_refused(tiny_run: Run, tm
         ParamsError, match=r"distill\.pool = 1000: the teacher labelled 30; raise finetune\.pool_outputs"
     ):
         stage.run("distill", inputs_of(tiny_run), tmp_path, **QUICK, pool=1000)
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "pool"])
+def test_answers_to_other_rows_are_refused(tiny_run: Run, tmp_path: Path, split: str) -> None:
+    shutil.copytree(tiny_run.ingest, tmp_path / "ingest")
+    table = pq.read_table(tmp_path / "ingest" / f"{split}.parquet")
+    pq.write_table(table.take(list(range(len(table)))[::-1]), tmp_path / "ingest" / f"{split}.parquet")
+    inputs = replace(inputs_of(tiny_run), ingest=tmp_path / "ingest")
+    with pytest.raises(DataError, match=rf"outputs/{split}.safetensors: row 1 is `.*`, and is paired with `"):
+        stage.run("distill", inputs, tmp_path / "out", **QUICK, pool=20, repeats=1)
 
 
 def test_distillation_loss_is_the_divergence_at_a_temperature() -> None:
