@@ -35,7 +35,7 @@ from tasks.__main__ import ENVIRONMENT
 from tasks.core import params, stages
 from tasks.core.errors import DataError, ModelError, ParamsError, did_you_mean
 from tasks.distill import stage as distill
-from tasks.kinds.base.kind import known_kinds, load_kind
+from tasks.kinds.base.kind import Rewording, known_kinds, load_kind
 from tasks.launch.command import Command
 from tasks.pretrain.locate import content_hash
 from tasks.prune import stage as prune
@@ -79,7 +79,9 @@ class Bench:
     @cached_property
     def variants(self) -> dict[str, dict[str, Any]]:
         rows = pq.read_metadata(self.at("ingest/out") / "train.parquet").num_rows
-        return variants(self.values["distill"], rows, load_kind(self.values["kind"]).reword is not None)
+        one_copy = Rewording(copies=1, drop=0.0, mask=0.0, replace=0.0, swap=0.0)
+        has_words = not load_kind(self.values["kind"]).data.reword.faults(one_copy, None)
+        return variants(self.values["distill"], rows, has_words)
 
     def at(self, artifact: str) -> Path:
         return stages.locate(artifact, self.root, self.run)
@@ -254,7 +256,7 @@ def ablate(root: Path, run: str, names: Sequence[str] | None, seeds: Sequence[in
         ParamsError: its params are not in order, or there is no such variant.
     """
     bench = Bench(root, run)
-    headline = load_kind(bench.values["kind"]).headline
+    headline = load_kind(bench.values["kind"]).quality.headline
     if not is_up_to_date(root, f"finetune@{run}"):
         raise DataError(f"data/{run}/finetune", f"is not up to date; make it with `dvc repro finetune@{run}`")
     trials = bench.trials(names or [*bench.variants], seeds)

@@ -30,11 +30,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks.seeds import ROOT, command
 from tasks.benchmark import metrics
-from tasks.benchmark.ground_truth import Truth
 from tasks.core import stages, tables
 from tasks.core.errors import DataError, ParamsError
 from tasks.ingest.reading import raw_folder
 from tasks.kinds.base.kind import Kind, load_kind
+from tasks.kinds.base.rows import Truth
 from tasks.launch.command import Command
 
 SIDE = "side_of_the_fold"
@@ -144,7 +144,7 @@ def pooled(
     shares = [judged([part])["final"]["quality_ratio"] for part in parts]
     return {
         "rows": sum(len(part["label"]) for part in parts),
-        "headline": kind.headline,
+        "headline": kind.quality.headline,
         "variants": judged(parts),
         "shares": shares,
     }

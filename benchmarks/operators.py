@@ -36,7 +36,10 @@ OPERATOR = "_kernel_time"
 
 def parts(folder: Path, kind: str, values: Sequence[Any], rounds: int) -> dict[str, float]:
     """Microseconds of a typical answer: of each value the median over the rounds, and of these the mean."""
-    graph, request = package.session(folder / package.GRAPH, threads=1), load_kind(kind).request(folder)
+    graph, request = (
+        package.session(folder / package.GRAPH, threads=1),
+        load_kind(kind).package.request(folder),
+    )
     asked = [request(value) for value in values]
     logits = [package.logits(graph, request, value) for value in values]
     return {
@@ -58,7 +61,7 @@ def _each(call: Callable[[Any], Any], values: Sequence[Any], rounds: int) -> flo
 
 def operators(folder: Path, kind: str, values: Sequence[Any], rounds: int) -> dict[str, tuple[int, float]]:
     """Operator -> how many of it a graph's run has, and its share of their time; the longest first."""
-    request = load_kind(kind).request(folder)
+    request = load_kind(kind).package.request(folder)
     with tempfile.TemporaryDirectory() as home:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = 1, 1
@@ -112,7 +115,7 @@ def _run(given: argparse.Namespace) -> int:
         )
     kind = package.preprocessing(folder)["kind"]
     rows = tables.read(ROOT / "data" / given.run / "ingest" / "out" / "validation.parquet")[: given.rows]
-    values = [load_kind(kind).raw_input(row) for row in rows]
+    values = [load_kind(kind).package.raw_input(row) for row in rows]
     print(page(parts(folder, kind, values, given.rounds), operators(folder, kind, values, given.rounds)))
     return 0
 

@@ -28,9 +28,9 @@ QUICK = {"split": "validation", "rounds": 3, "latency_inputs": 3}
 def label(shop: Workshop, place: Place) -> dict[str, float]:
     """Tokenizer and model, from texts to logits."""
     rows = tables.read(place.learnt / "train.parquet")
-    model, processor = shop.loaded(place.model), shop.kind.load_processor(place.model)
+    model, processor = shop.loaded(place.model), shop.kind.model.load_processor(place.model)
     begun = time.perf_counter()
-    shop.answers(model, processor, shop.kind.encode(processor, rows, shop.labels, place.point.tokens))
+    shop.answers(model, processor, shop.kind.model.encode(processor, rows, shop.labels, place.point.tokens))
     return {"labelling": time.perf_counter() - begun}
 
 

@@ -154,7 +154,7 @@ class Workshop:
         return checkpoint.load_model(folder, self.kind, device, attn_implementation="eager")
 
     def encoded(self, model: Path, rows: Sequence[Row], tokens: int) -> list[Features]:
-        return self.kind.encode(self.kind.load_processor(model), rows, self.labels, tokens)
+        return self.kind.model.encode(self.kind.model.load_processor(model), rows, self.labels, tokens)
 
     def answers(self, model: Any, processor: Processor, features: Sequence[Features]) -> Any:
         from tasks.models import inference
@@ -180,7 +180,7 @@ class Workshop:
             {"id": f"{at:06}", "text": text, "label": label}
             for at, (text, label) in enumerate(zip(texts, labels, strict=False))
         ]
-        lengths = {self.kind.size(one) for one in self.encoded(place.model, rows, place.point.tokens)}
+        lengths = {self.kind.model.size(one) for one in self.encoded(place.model, rows, place.point.tokens)}
         if lengths != {place.point.tokens}:
             raise DataError(
                 f"data/{self.bench.run}",
@@ -197,13 +197,15 @@ class Workshop:
             shutil.copy(self.rows / "labels.json", folder)
 
     def _write_outputs(self, place: Place) -> None:
-        from tasks.models import inference
+        from tasks.models import outputs
 
-        model, processor = self.loaded(place.model), self.kind.load_processor(place.model)
-        features = self.encoded(place.model, tables.read(place.learnt / "train.parquet"), place.point.tokens)
+        model, processor = self.loaded(place.model), self.kind.model.load_processor(place.model)
+        rows = tables.read(place.learnt / "train.parquet")
+        features = self.encoded(place.model, rows, place.point.tokens)
         answers = self.answers(model, processor, features)
-        for split, rows in {"train": len(answers), "validation": EVALUATED, "pool": 0}.items():
-            inference.write_outputs(answers[:rows], place.outputs / f"{split}.safetensors")
+        for split, count in {"train": len(answers), "validation": EVALUATED, "pool": 0}.items():
+            kept = outputs.Outputs.to(rows[:count], features[:count], answers[:count])
+            outputs.write(kept, place.outputs / f"{split}.safetensors")
 
     def _write_final(self, place: Place) -> None:
         from tasks.quantize import stage as quantize

@@ -100,4 +100,4 @@ def complete(outcome: Outcome, kind_name: str, teacher: Path, labels: list[str],
     if not outcome.entry.peer.is_ours:
         kind = load_kind(kind_name)
         facts = {"kind": kind_name, "input_size": input_size}
-        package.write_preprocessing(outcome.folder, kind, kind.load_processor(teacher), labels, facts)
+        package.write_preprocessing(outcome.folder, kind, kind.model.load_processor(teacher), labels, facts)

@@ -67,7 +67,7 @@ class Served:
     def __init__(self, runtime: Callable[[Path, int], Graph], source: Source, setting: Setting) -> None:
         kind = setting.load_kind()
         self.name, self.parameters, self.bytes = source.name, None, size_of(source.folder)
-        self._request, self._raw_input = kind.request(source.folder), kind.raw_input
+        self._request, self._raw_input = kind.package.request(source.folder), kind.package.raw_input
         self._opened = functools.cache(functools.partial(runtime, source.folder))
         self.use(1)
 

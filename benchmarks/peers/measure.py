@@ -22,7 +22,6 @@ from benchmarks.peers import forms, ratios
 from benchmarks.peers.environments import tail
 from tasks.benchmark import latency, memory, metrics
 from tasks.benchmark import stage as benchmark
-from tasks.benchmark.ground_truth import Truth
 from tasks.benchmark.variants import Setting, Source, Variant, open_variant
 from tasks.core import tables
 from tasks.core.errors import ModelError
@@ -43,8 +42,8 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
     opened, answers, failed = _opened(sources, setting, rows)
 
     kind = setting.load_kind()
-    features = kind.encode(kind.load_processor(teacher), rows, labels, params.input_size)
-    truth = Truth(inference.truth_of(features), [1] * len(features), labels)
+    features = kind.model.encode(kind.model.load_processor(teacher), rows, labels, params.input_size)
+    truth = inference.truth_of(features, labels)
     figures: dict[str, Any] = dict(metrics.quality(kind, answers, truth, params.resamples, params.seed))
     sizes = {variant.name: variant.bytes for variant in opened}
     for name, size in sizes.items():
@@ -52,7 +51,7 @@ def measure(job: Mapping[str, Any]) -> dict[str, Any]:
     kept = [source for source in sources if source.name in answers]
     timings, against = _timings(kept, opened, setting, rows, params, job)
     measured = {
-        "headline": kind.headline,
+        "headline": kind.quality.headline,
         "rows": len(rows),
         "resamples": params.resamples,
         "rounds": params.rounds,

@@ -12,9 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.benchmark.ground_truth import Truth
 from tasks.export import package
 from tasks.kinds.base.kind import Kind, Row, load_kind
+from tasks.kinds.base.rows import Truth, check_ids, ids_of
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model answered to rows: their ids (n,), and the probabilities (decisions, labels) of each."""
+
+    ids: Sequence[str]
+    probabilities: Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -29,13 +37,13 @@ class Shipped:
     def kind(self) -> Kind:
         return load_kind(self.kind_name)
 
-    def ask(self, rows: Sequence[Row]) -> list[np.ndarray]:
-        """Probabilities (decisions, labels) for each row."""
-        graph, request = (
-            package.session(self.folder / package.GRAPH, threads=1),
-            self.kind.request(self.folder),
-        )
-        return [package.softmax(package.logits(graph, request, self.kind.raw_input(row))) for row in rows]
+    def ask(self, rows: Sequence[Row]) -> Answers:
+        """Its answers to rows, each asked for as a user would."""
+        graph = package.session(self.folder / package.GRAPH, threads=1)
+        own = self.kind.package
+        request = own.request(self.folder)
+        asked = [package.logits(graph, request, own.raw_input(row)) for row in rows]
+        return Answers(ids_of(rows), [package.softmax(one) for one in asked])
 
 
 def shipped(folder: Path, kind: str) -> Shipped:
@@ -49,35 +57,44 @@ def shipped(folder: Path, kind: str) -> Shipped:
 def names_of(models: Sequence[Shipped], rows: Sequence[Row]) -> list[str]:
     """All labels that the models know or the rows have, in the kind's order."""
     kind = models[0].kind
-    return kind.label_names(
+    return kind.data.labels.names(
         [*(row["label"] for row in rows), *(label for model in models for label in model.labels)]
     )
 
 
-def numbered(probabilities: Sequence[np.ndarray], own: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    """The likeliest label of each decision (m,), as its number among `names`."""
-    place = np.array([list(names).index(label) for label in own])
-    chosen: np.ndarray = place[np.concatenate(probabilities).argmax(1)]
-    return chosen
+def numbered(answers: Answers, own: Sequence[str], truth: Truth) -> np.ndarray:
+    """The likeliest label of each decision (m,), as its number among the names of `truth`.
 
+    Args:
+        own: the labels of the model, in the order of its numbers.
+        truth: the right answers that these are paired with.
 
-def likeliest(kept: Sequence[Sequence[float]], labels: int) -> np.ndarray:
-    """The likeliest label of each decision (m,), from each row's probabilities as predictions.parquet keeps
-    them, one after another.
+    Raises:
+        DataError: the answers are to other rows, or in another order.
     """
-    chosen: np.ndarray = np.concatenate([np.asarray(row) for row in kept]).reshape(-1, labels).argmax(1)
+    check_ids("answers", answers.ids, truth.ids)
+    place = np.array([list(truth.names).index(label) for label in own])
+    chosen: np.ndarray = place[np.concatenate(answers.probabilities).argmax(1)]
     return chosen
 
 
-def truth_of(labels: Sequence[str], names: Sequence[str]) -> Truth:
-    """The right answers from the `label` columns of rows.
+def of_predictions(ids: Sequence[str], kept: Sequence[Sequence[float]], labels: int) -> Answers:
+    """The answers of one model as predictions.parquet keeps them: the ids of rows, and the probabilities of
+    each, one decision after another."""
+    return Answers(ids, [np.asarray(row).reshape(-1, labels) for row in kept])
+
+
+def truth_of(rows: Sequence[Row], names: Sequence[str]) -> Truth:
+    """The right answers from the column `label` of rows.
 
     The name of one label, or several with spaces between them.
     """
     number = {name: at for at, name in enumerate(names)}
+    labels = [row["label"] for row in rows]
     decided = [[label] if label in number else label.split() for label in labels]
     return Truth(
         np.array([number[one] for each in decided for one in each]),
         [len(each) for each in decided],
         list(names),
+        ids_of(rows),
     )

@@ -67,10 +67,9 @@ def of_predictions(
 
     `labels` in the order of the models' numbers, `name` of the kind.
     """
-    kind, tables = load_kind(name), [pq.read_table(one, columns=["label", "final"]) for one in files]
-    truth = answers.truth_of(tables[0]["label"].to_pylist(), labels)
-    guesses = [answers.likeliest(table["final"].to_pylist(), len(labels)) for table in tables]
-    sums = [kind.count(guess, truth.labels, truth.decisions, truth.names).sum(0) for guess in guesses]
-    return spread_of(kind, guesses, truth, RESAMPLES, seed), [
-        float(kind.figures(one)[kind.headline]) for one in sums
-    ]
+    kind, tables = load_kind(name), [pq.read_table(one, columns=["id", "label", "final"]) for one in files]
+    truth = answers.truth_of(tables[0].select(["id", "label"]).to_pylist(), labels)
+    kept = [(table["id"].to_pylist(), table["final"].to_pylist()) for table in tables]
+    guesses = [answers.numbered(answers.of_predictions(*one, len(labels)), labels, truth) for one in kept]
+    headlines = [kind.quality.measure(guess, truth)[kind.quality.headline] for guess in guesses]
+    return spread_of(kind, guesses, truth, RESAMPLES, seed), headlines

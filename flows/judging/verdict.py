@@ -28,8 +28,9 @@ from typing import Literal
 import numpy as np
 
 from tasks.benchmark.bootstrap import resampled_sums
-from tasks.benchmark.ground_truth import Truth
+from tasks.kinds.base import counts
 from tasks.kinds.base.kind import Kind
+from tasks.kinds.base.rows import Truth
 
 Verdict = Literal["better", "worse", "no difference", "not enough data"]
 CONFIDENCE = 0.95
@@ -112,15 +113,13 @@ def compare(
             behind them.
         margin: Differences of the headline figure up to this size do not matter.
     """
-    counts = [
-        kind.count(guess, truth.labels, truth.decisions, truth.names) for guess in (champion, challenger)
-    ]
-    sums = resampled_sums(counts, resamples, seed)
-    points = [one.sum(0) for one in counts]
-    headline = [np.asarray(kind.figures(one)[kind.headline]) for one in (*points, *sums)]
+    statistics = [kind.quality.statistics(guess, truth) for guess in (champion, challenger)]
+    sums = resampled_sums(statistics, resamples, seed)
+    points = [one.sum(0) for one in statistics]
+    headline = [np.asarray(kind.quality.headline_of(one)) for one in (*points, *sums)]
     difference = _difference(headline, spread.deviation, spread.seeds, CONFIDENCE)
-    names = kind.categories(truth.names)
-    by_category = [_f1(one) for one in (*points, *sums)]
+    names = kind.quality.category_names(truth.names)
+    by_category = [counts.f1(one) for one in (*points, *sums)] if names else []
     confidence = 1 - (1 - CONFIDENCE) / max(1, len(names))
     categories = {
         name: _difference(
@@ -130,7 +129,7 @@ def compare(
     }
     right = [guess == truth.labels for guess in (champion, challenger)]
     return Comparison(
-        figure=kind.headline,
+        figure=kind.quality.headline,
         verdict=_verdict(difference, margin, len(truth.decisions)),
         difference=difference,
         rows=len(truth.decisions),
@@ -147,15 +146,12 @@ def spread_of(kind: Kind, answers: Sequence[np.ndarray], truth: Truth, resamples
 
     The variance of the figures over seeds holds half the paired variance over rows, which is subtracted.
     """
-    counts = [kind.count(guess, truth.labels, truth.decisions, truth.names) for guess in answers]
-    sums = resampled_sums(counts, resamples, seed)
-    points = [one.sum(0) for one in counts]
-    headline = _deviation(
-        [kind.figures(one)[kind.headline] for one in points],
-        [kind.figures(one)[kind.headline] for one in sums],
-    )
-    names = kind.categories(truth.names)
-    f1, sampled = [_f1(one) for one in points], [_f1(one) for one in sums]
+    statistics = [kind.quality.statistics(guess, truth) for guess in answers]
+    sums = resampled_sums(statistics, resamples, seed)
+    points = [one.sum(0) for one in statistics]
+    headline = _deviation(*([kind.quality.headline_of(one) for one in each] for each in (points, sums)))
+    names = kind.quality.category_names(truth.names)
+    f1, sampled = ([counts.f1(one) for one in each] if names else [] for each in (points, sums))
     by_category = {
         name: _deviation([one[at] for one in f1], [one[:, at] for one in sampled])
         for at, name in enumerate(names)
@@ -192,13 +188,3 @@ def _verdict(difference: Difference, margin: float, rows: int) -> Verdict:
     if difference.low > 0:
         return "better"
     return "worse" if difference.high < 0 else "not enough data"
-
-
-def _f1(sums: np.ndarray) -> np.ndarray:
-    """(..., 3 k) sums of `Kind.count` -> F1 (..., k) of each category.
-
-    0 where it neither occurs nor is answered.
-    """
-    guess, truth, both = np.split(sums, 3, axis=-1)
-    f1: np.ndarray = 2 * both / np.where(guess + truth > 0, guess + truth, 1)
-    return f1

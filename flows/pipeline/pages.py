@@ -133,7 +133,7 @@ def figures(outcomes: Sequence[Outcome]) -> list[str]:
             with suppress(
                 KeyError, TypeError, ValueError, SlipwayError
             ):  # a revision of old may have other figures
-                said.append(f"{run}: {_figure(folder, load_kind(known[run]['kind']).headline)}")
+                said.append(f"{run}: {_figure(folder, load_kind(known[run]['kind']).quality.headline)}")
     return said
 
 

@@ -21,12 +21,14 @@ import onnx
 import torch
 
 from tasks.benchmark import bootstrap, latency
-from tasks.benchmark.ground_truth import Truth
 from tasks.benchmark.variants import Setting, Source, open_variant
 from tasks.core import tables
 from tasks.export import package
-from tasks.kinds.base.kind import decisions, load_kind
+from tasks.kinds.base.kind import load_kind
+from tasks.kinds.base.quality import decided
+from tasks.kinds.base.rows import ids_of
 from tasks.models import checkpoint, inference, low_rank
+from tasks.models.outputs import read as read_outputs
 
 NODE = 40_000
 """int8 multiply-adds that take a core as long as a node takes by itself."""
@@ -44,13 +46,12 @@ class Bench:
         """`params` are those of the run's benchmark, checked."""
         self._kind, self._params, self._teacher = load_kind(params.kind), params, teacher
         self.labels, self._rows = checkpoint.label_names(ingest), tables.read(ingest / "validation.parquet")
-        self._features = self._kind.encode(
-            self._kind.load_processor(teacher), self._rows, self.labels, params.input_size
+        self._features = self._kind.model.encode(
+            self._kind.model.load_processor(teacher), self._rows, self.labels, params.input_size
         )
-        self._truth = Truth(
-            inference.truth_of(self._features), [decisions(one) for one in self._features], self.labels
-        )
-        self._answers = inference.read_outputs(outputs / "validation.safetensors")
+        self._truth = inference.truth_of(self._features, self.labels, ids_of(self._rows))
+        kept = read_outputs(outputs / "validation.safetensors")
+        self._answers = kept.of(self._rows, self._features)
         self._setting = Setting(params.kind, self.labels, params.input_size, params.batch, params.seed, "cpu")
 
     def quality(self, folder: Path) -> dict[str, float]:
@@ -59,14 +60,12 @@ class Bench:
         `quality` is its share of the teacher's headline figure, with the bounds of the paired bootstrap.
         """
         shipped = open_variant(Source("final", "onnx", folder), self._setting).predict(self._rows)
-        guesses = [shipped.argmax(1), self._answers.argmax(1)]
-        counts = [
-            self._kind.count(guess, self._truth.labels, self._truth.decisions, self.labels)
-            for guess in guesses
-        ]
+        guesses = [decided(shipped), decided(self._answers)]
+        figures = self._kind.quality
+        counts = [figures.statistics(guess, self._truth) for guess in guesses]
         sums = bootstrap.resampled_sums(counts, self._params.resamples, self._params.seed)
-        own, theirs = (self._kind.figures(each)[self._kind.headline] for each in sums)
-        headline, best = (float(self._kind.figures(each.sum(0))[self._kind.headline]) for each in counts)
+        own, theirs = (figures.headline_of(each) for each in sums)
+        headline, best = (float(figures.headline_of(each.sum(0))) for each in counts)
         share = headline / best if best > 0 else 0.0
         low, high = bootstrap.interval(own / np.maximum(theirs, 1e-9))
         sure = torch.from_numpy(np.log(np.maximum(shipped, 1e-9))).float()
@@ -74,7 +73,7 @@ class Bench:
             **{"quality": round(share, 6), "quality_low": round(low, 6), "quality_high": round(high, 6)},
             "headline": round(headline, 6),
             "divergence": round(
-                float(self._kind.distillation_loss(sure, torch.from_numpy(self._answers), 1.0)), 6
+                float(self._kind.model.distillation_loss(sure, torch.from_numpy(self._answers), 1.0)), 6
             ),
             "agreement": round(float((guesses[0] == guesses[1]).mean()), 6),
         }
@@ -85,10 +84,10 @@ class Bench:
 
         model = checkpoint.load_model(student, self._kind, torch.device("cpu"), attn_implementation="eager")
         low_rank.take_apart(model)
-        processor = self._kind.load_processor(student)
-        ordered = sorted(self._features, key=self._kind.size)
+        processor = self._kind.model.load_processor(student)
+        ordered = sorted(self._features, key=self._kind.model.size)
         typical = self._rows[self._features.index(ordered[len(ordered) // 2])]
-        features = self._kind.encode(processor, [typical], self.labels, self._params.input_size)
+        features = self._kind.model.encode(processor, [typical], self.labels, self._params.input_size)
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             inference.forward(model, self._kind, processor, features)
         nodes = [node.op_type for node in _graph(folder).node]

@@ -146,7 +146,9 @@ class Trial:
         train, pool = (
             tables.read(self._home / inputs.INGEST / f"{split}.parquet") for split in ("train", "pool")
         )
-        transferred = kind.transfer(train, pool, recovery.pool, kind.options.model_validate(recovery.options))
+        transferred = kind.data.transfer(
+            train, pool, recovery.pool, kind.options.model_validate(recovery.options)
+        )
         return {"pool": math.ceil(len(transferred) * rung)}
 
     def _climb(self, rung: float, made: Path) -> None:

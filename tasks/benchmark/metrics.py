@@ -1,14 +1,14 @@
 """How good a variant is: figures with bounds, calibration, and the tables behind them.
 
-A kind counts, per row and category, how often something was predicted, true, and both; every figure follows
-from sums of these counts, which can be resampled thousands of times. Tests show that the figures are those of
-scikit-learn and seqeval.
+A kind gives statistics per row, such as counts by category; every figure follows from their sums, which can
+be resampled thousands of times. Tests show that the figures are those of scikit-learn and seqeval.
 """
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import datasets
@@ -17,8 +17,10 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 
 from tasks.benchmark.bootstrap import interval, resampled_sums
-from tasks.benchmark.ground_truth import Truth
+from tasks.kinds.base import counts
 from tasks.kinds.base.kind import Kind
+from tasks.kinds.base.quality import Categories, decided
+from tasks.kinds.base.rows import Truth
 
 BINS = 15
 DIGITS = 6
@@ -28,22 +30,19 @@ class Quality(evaluate.Metric):
     """The figures of a kind."""
 
     def __init__(self, kind: Kind, truth: Truth, **given: Any) -> None:
+        self._kind, self._truth = kind, truth  # `_info` is asked for before `super().__init__` returns
         super().__init__(**given)
-        self._kind, self._truth = kind, truth
 
     def _info(self) -> evaluate.MetricInfo:
-        features = datasets.Features(
-            {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
-        )
+        value = datasets.Value("string" if self._truth.labels.dtype.kind == "U" else "int64")
+        features = datasets.Features({"predictions": value, "references": value})
         return evaluate.MetricInfo(
             description=str(self.__doc__), citation="", inputs_description="", features=features
         )
 
-    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
-        counts = self._kind.count(
-            np.asarray(predictions), np.asarray(references), self._truth.decisions, self._truth.names
-        )
-        return {name: float(value) for name, value in self._kind.figures(counts.sum(0)).items()}
+    def _compute(self, predictions: Sequence[Any], references: Sequence[Any]) -> dict[str, float]:
+        truth = replace(self._truth, labels=np.asarray(references))
+        return self._kind.quality.measure(np.asarray(predictions), truth)
 
 
 def quality(
@@ -52,12 +51,12 @@ def quality(
     """Per variant its figures with bounds, beside the teacher's and the baseline's on the same resampled
     rows.
 
-    `answers` are probabilities (m, c) by variant, among them `teacher` and `baseline`.
+    `answers` are probabilities (m, c), or texts (n,), by variant, among them `teacher` and `baseline`.
     """
-    guesses = {name: probabilities.argmax(1) for name, probabilities in answers.items()}
-    counts = [kind.count(guess, truth.labels, truth.decisions, truth.names) for guess in guesses.values()]
-    sums = resampled_sums(counts, resamples, seed)
-    sampled = {name: kind.figures(each) for name, each in zip(guesses, sums, strict=True)}
+    guesses = {name: decided(given) for name, given in answers.items()}
+    statistics = [kind.quality.statistics(guess, truth) for guess in guesses.values()]
+    sums = resampled_sums(statistics, resamples, seed)
+    sampled = {name: kind.quality.figures(each) for name, each in zip(guesses, sums, strict=True)}
     with tempfile.TemporaryDirectory() as folder:  # or else it would write into the user's home
         metric = Quality(kind, truth, cache_dir=folder, keep_in_memory=True)
         points = {
@@ -71,22 +70,26 @@ def quality(
             for figure, point in points[name].items()
             for key, value in bounded(figure, point, sampled[name][figure])
         }
-        result[name] |= _beside_teacher(name, kind.headline, points, sampled)
-        result[name] |= _of_the_answers(answers[name], truth, guess == guesses["teacher"], resamples, seed)
+        result[name] |= _beside_teacher(name, kind.quality.headline, points, sampled)
+        agrees = guess == guesses["teacher"]
+        result[name] |= _of_the_answers(answers[name], truth, agrees, resamples, seed)
     return result
 
 
 def _of_the_answers(
-    probabilities: np.ndarray, truth: Truth, agrees: np.ndarray, resamples: int, seed: int
+    answers: np.ndarray, truth: Truth, agrees: np.ndarray, resamples: int, seed: int
 ) -> dict[str, float]:
-    """Agreement with the teacher and calibration error, of decisions, bounded on the same resampled rows as
-    the other figures.
+    """Agreement with the teacher and, where answers are probabilities, calibration error, of decisions,
+    bounded on the same resampled rows as the other figures.
     """
-    columns = np.column_stack([np.ones(len(agrees)), agrees, _gaps(probabilities, truth.labels)])
+    gaps = _gaps(answers, truth.labels) if answers.ndim == 2 else np.zeros((len(agrees), 0))
+    columns = np.column_stack([np.ones(len(agrees)), agrees, gaps])
     (sums,) = resampled_sums([truth.per_row(columns)], resamples, seed)
-    error = expected_calibration_error(reliability(probabilities, truth.labels))
-    agreement = bounded("agreement", float(agrees.mean()), sums[:, 1] / sums[:, 0])
-    return dict(agreement) | _reflected("ece", error, np.abs(sums[:, 2:]).sum(1) / sums[:, 0])
+    agreement = dict(bounded("agreement", float(agrees.mean()), sums[:, 1] / sums[:, 0]))
+    if answers.ndim == 1:
+        return agreement
+    error = expected_calibration_error(reliability(answers, truth.labels))
+    return agreement | _reflected("ece", error, np.abs(sums[:, 2:]).sum(1) / sums[:, 0])
 
 
 def _reflected(name: str, point: float, samples: np.ndarray) -> dict[str, float]:
@@ -191,9 +194,12 @@ def expected_calibration_error(bins: Sequence[Mapping[str, float]]) -> float:
     return sum(one["rows"] * abs(one["confidence"] - one["accuracy"]) for one in bins) / rows
 
 
-def per_category(kind: Kind, probabilities: np.ndarray, truth: Truth) -> list[dict[str, float]]:
-    """Precision, recall, F1 and support of each category, in the order of `kind.categories`."""
-    sums = kind.count(probabilities.argmax(1), truth.labels, truth.decisions, truth.names).sum(0)
+def per_category(kind: Kind, answers: np.ndarray, truth: Truth) -> list[dict[str, float]]:
+    """Precision, recall, F1 and support of each category, in the order of their names; empty for kinds that
+    count nothing by category."""
+    if kind.quality.categories is None:
+        return []
+    sums = kind.quality.statistics(decided(answers), truth).sum(0)
     return [
         {
             "precision": float(both / guess) if guess else 0.0,
@@ -201,15 +207,15 @@ def per_category(kind: Kind, probabilities: np.ndarray, truth: Truth) -> list[di
             "f1": float(2 * both / (guess + true)) if guess + true else 0.0,
             "support": float(true),
         }
-        for guess, true, both in zip(*np.split(sums, 3), strict=True)
+        for guess, true, both in zip(*counts.split(sums), strict=True)
     ]
 
 
-def confusion(kind: Kind, probabilities: np.ndarray, truth: Truth) -> tuple[list[str], np.ndarray]:
+def confusion(categories: Categories, answers: np.ndarray, truth: Truth) -> tuple[list[str], np.ndarray]:
     """Names, and counts (names, names): rows are what is true, columns the answers."""
-    coarse = np.array(kind.coarse(truth.names))
-    names = list(dict.fromkeys(kind.coarse(truth.names)))
-    return names, confusion_matrix(coarse[truth.labels], coarse[probabilities.argmax(1)], labels=names)
+    coarse = np.array(categories.coarse(truth.names))
+    names = list(dict.fromkeys(categories.coarse(truth.names)))
+    return names, confusion_matrix(coarse[truth.labels], coarse[decided(answers)], labels=names)
 
 
 def worst(probabilities: np.ndarray, truth: Truth, most: int) -> list[int]:

@@ -30,6 +30,8 @@ class Tables:
     """Of the final model, the surest first; a line each by heads that all have."""
     pictured: bool
     """Whether mistakes.png shows them, in the same order."""
+    drawn: Sequence[str]
+    """Pictures of answers that there are, by name."""
 
 
 def variants(figures: Figures) -> list[str]:
@@ -41,7 +43,7 @@ def markdown(figures: Figures, timings: Figures, tables: Tables) -> str:
         "# Benchmark",
         *_in_short(figures, timings),
         *_gates(figures, timings),
-        *_pictures(),
+        *_pictures(tables),
         *_beside_teacher(figures),
         *_classes(tables),
         *_mistakes(tables),
@@ -102,13 +104,10 @@ def verdict(passed: bool, lines: Sequence[str]) -> str:
     return ("All gates passed." if passed else "NOT all gates passed.") + below
 
 
-def _pictures() -> list[str]:
-    names = {
-        "quality_latency": "quality against latency",
-        "confusion": "confusion matrix",
-        "reliability": "reliability diagram",
-    }
-    return ["## Pictures", *(f"![{text}]({name}.png)" for name, text in names.items())]
+def _pictures(tables: Tables) -> list[str]:
+    names = {"confusion": "confusion matrix", "reliability": "reliability diagram"}
+    shown = ["![quality against latency](quality_latency.png)"]
+    return ["## Pictures", *shown, *(f"![{names[name]}]({name}.png)" for name in tables.drawn)]
 
 
 def _beside_teacher(figures: Figures) -> list[str]:
@@ -149,6 +148,8 @@ def _beside_teacher(figures: Figures) -> list[str]:
 
 
 def _classes(tables: Tables) -> list[str]:
+    if not tables.labels:
+        return []
     heads = ["no.", "label", "rows", "precision", "recall", "F1", "teacher: precision", "recall", "F1"]
     rows = []
     for number, (label, own, teacher) in enumerate(

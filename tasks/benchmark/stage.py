@@ -11,16 +11,14 @@ speed.json and report/ are of the day.
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from tasks.core import escape
 from tasks.core.params import Device, InputSize, KindName, Section, Seed, Threads
 from tasks.core.stages import Metrics, artifact
 from tasks.kinds.base.kind import Kind as Seam
@@ -29,8 +27,8 @@ from tasks.kinds.base.kind import Row
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.benchmark.ground_truth import Truth
     from tasks.benchmark.variants import Setting, Source, Variant
+    from tasks.kinds.base.rows import Truth
     from tasks.launch.foresight import Teacher
 
 PARAMETERS_OF = {"teacher_int8": "teacher", "final": "distilled", "openvino": "distilled"}
@@ -117,13 +115,13 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
 
 def _truth(inputs: Inputs, params: Params, rows: Sequence[Row], labels: Sequence[str]) -> Truth:
-    from tasks.benchmark.ground_truth import Truth
-    from tasks.kinds.base.kind import decisions, load_kind
+    from tasks.kinds.base.kind import load_kind
+    from tasks.kinds.base.rows import ids_of
     from tasks.models import inference
 
-    kind = load_kind(params.kind)
-    features = kind.encode(kind.load_processor(inputs.teacher), rows, labels, params.input_size)
-    return Truth(inference.truth_of(features), [decisions(one) for one in features], labels)
+    own = load_kind(params.kind).model
+    features = own.encode(own.load_processor(inputs.teacher), rows, labels, params.input_size)
+    return inference.truth_of(features, labels, ids_of(rows))
 
 
 def _sources(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Path) -> list[Source]:
@@ -174,17 +172,20 @@ def _figures(
             "parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)],
             "bytes": variant.bytes,
         }
-    scores = metrics.per_category(kind, answers["final"], truth)
-    figures["categories"] = key_figures.categories(kind.categories(truth.names), scores)
+    names, scores = (
+        kind.quality.category_names(truth.names),
+        metrics.per_category(kind, answers["final"], truth),
+    )
+    figures["categories"] = key_figures.categories(names, scores)
     figures["final"]["size_ratio"] = round(figures["teacher"]["bytes"] / figures["final"]["bytes"], 6)
     figures["measured"] = {
         "split": params.split,
         "rows": len(truth.decisions),
         "resamples": params.resamples,
-        "headline": kind.headline,
+        "headline": kind.quality.headline,
     }
     figures["gates"] = gates.of_figures(
-        figures["final"], kind.headline, params.gates.min_quality_ratio, params.gates.max_bytes
+        figures["final"], kind.quality.headline, params.gates.min_quality_ratio, params.gates.max_bytes
     )
     return figures
 
@@ -203,7 +204,7 @@ def _timings(
     before, others = latency.load(), latency.others()
     chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs]
     timed = [rows[number] for number in chosen]
-    padded = params.input_size if setting.load_kind().lengths else None
+    padded = params.input_size if setting.load_kind().package.lengths else None
     courses = latency.courses(timed, params.rounds, params.threads, padded, params.batch)
     taken = {course.name: latency.measure(variants, course) for course in courses}
     timings: dict[str, Any] = dict(latency.summarize(taken, courses, reference="teacher"))
@@ -229,68 +230,26 @@ def _write(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from tasks.benchmark import key_figures, metrics, plots, report
+    from tasks.benchmark import exhibits, key_figures, metrics, plots, report
 
     for name in ("out", "plots", "report"):
         (out / name).mkdir()
     ends = np.cumsum(truth.decisions)[:-1]
-    columns = {"id": [row["id"] for row in rows], "label": [row["label"] for row in rows]}
+    columns = {"id": truth.ids, "label": [row["label"] for row in rows]}
     columns |= {name: [part.ravel() for part in np.split(values, ends)] for name, values in answers.items()}
     pq.write_table(pa.table(columns), out / "out" / "predictions.parquet")
-
-    names, counts = metrics.confusion(kind, answers["final"], truth)
-    coarse, guesses = kind.coarse(truth.names), answers["final"].argmax(1)
-    pairs = (
-        {"actual": coarse[true], "predicted": coarse[guess]}
-        for true, guess in zip(truth.labels, guesses, strict=True)
-    )
-    _csv(out / "plots" / "confusion.csv", pairs)
-    bins = {name: metrics.reliability(answers[name], truth.labels) for name in ("teacher", "final")}
-    _csv(
-        out / "plots" / "reliability.csv",
-        ({"variant": name, **_rounded(one)} for name, each in bins.items() for one in each),
-    )
+    drawn = exhibits.write_plots(out, kind, answers, truth)
     _json(out / "quality.json", key_figures.quality(figures))
     _json(out / "speed.json", key_figures.speed(timings))
 
     plots.quality_and_latency(
         timings["points"], figures["measured"]["headline"], out / "report" / "quality_latency.png"
     )
-    plots.confusion(counts, names, out / "report" / "confusion.png")
-    plots.reliability(bins, out / "report" / "reliability.png")
     teacher, final = (metrics.per_category(kind, answers[name], truth) for name in ("teacher", "final"))
-    mistakes = _mistakes(out / "report", kind, answers["final"], truth, rows)
-    tables = report.Tables(kind.categories(truth.names), teacher, final, mistakes, kind.picture is not None)
+    mistakes, pictured = exhibits.mistakes(out / "report", kind, answers["final"], truth, rows)
+    names = kind.quality.category_names(truth.names)
+    tables = report.Tables(names, teacher, final, mistakes, pictured, drawn)
     (out / "report" / "report.md").write_text(report.markdown(figures, timings, tables), encoding="utf-8")
-
-
-def _mistakes(
-    folder: Path, kind: Seam, answers: np.ndarray, truth: Truth, rows: Sequence[Row]
-) -> list[dict[str, str]]:
-    """The worst errors as lines of a table, and as a sheet of pictures where rows are pictures."""
-    from tasks.benchmark import metrics, plots, report
-
-    wrong = metrics.worst(answers, truth, report.MISTAKES)
-    own = {row: truth.of_row(row) for row in wrong}
-    listed = [
-        kind.mistake(rows[row], answers[own[row]], truth.labels[own[row]], truth.names) for row in wrong
-    ]
-    if kind.picture is not None and wrong:
-        captions = ["\n".join(f"{head}: {cell}" for head, cell in one.items()) for one in listed]
-        plots.thumbnails([kind.picture(rows[row]) for row in wrong], captions, folder / "mistakes.png")
-    return listed
-
-
-def _rounded(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: round(value, 6) for name, value in values.items()}
-
-
-def _csv(file: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    listed = [{name: escape.cell(value) for name, value in row.items()} for row in rows]
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(listed[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(listed)
 
 
 def _json(file: Path, figures: Mapping[str, Any]) -> None:

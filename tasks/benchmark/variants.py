@@ -78,7 +78,7 @@ class Linear:
         from tasks.core import tables
 
         with threadpool_limits(1):
-            fitted = setting.load_kind().baseline(
+            fitted = setting.load_kind().quality.baseline(
                 tables.read(source.folder / "train.parquet"), setting.labels, setting.seed
             )
         self.name, self.parameters, self.bytes = source.name, fitted.parameters, fitted.bytes
@@ -108,7 +108,7 @@ class Torch:
         from tasks.models import checkpoint, low_rank
 
         self.name, self._setting, self._kind = source.name, setting, setting.load_kind()
-        self._processor = self._kind.load_processor(source.folder)
+        self._processor = self._kind.model.load_processor(source.folder)
         self._model = checkpoint.load_model(source.folder, self._kind, torch.device(setting.device))
         self.parameters, self.bytes = low_rank.parameters(self._model), size_of(source.folder)
 
@@ -134,7 +134,7 @@ class Torch:
     def prepare(self, rows: Sequence[Row], length: int | None) -> dict[str, Any]:
         import torch
 
-        batch = self._kind.collate(self._processor, self._encode(rows))
+        batch = self._kind.model.collate(self._processor, self._encode(rows))
         batch = {name: tensor for name, tensor in batch.items() if name not in {"labels", "where"}}
         if length is None:
             return batch
@@ -153,7 +153,9 @@ class Torch:
 
     def _encode(self, rows: Sequence[Row]) -> list[Any]:
         unlabelled = [{**row, "label": None} for row in rows]
-        return self._kind.encode(self._processor, unlabelled, self._setting.labels, self._setting.input_size)
+        return self._kind.model.encode(
+            self._processor, unlabelled, self._setting.labels, self._setting.input_size
+        )
 
 
 class Onnx:
@@ -167,7 +169,7 @@ class Onnx:
         kind = setting.load_kind()
         self.name, self.parameters, self.bytes = source.name, None, size_of(source.folder)
         self._file, self._sessions = source.folder / GRAPH, dict[int, Any]()
-        self._request, self._raw_input = kind.request(source.folder), kind.raw_input
+        self._request, self._raw_input = kind.package.request(source.folder), kind.package.raw_input
         self.use(1)
 
     def predict(self, rows: Sequence[Row]) -> np.ndarray:

@@ -74,7 +74,7 @@ class Imitation:
 
         The student's logits (m, c), labels (m,), and how far its states are from the teacher's, weighed (n,).
         """
-        batch = self._kind.collate(self._processor, features)
+        batch = self._kind.model.collate(self._processor, features)
         with hidden_states.caught(self._student, self._layer(self._student, 1)) as own:
             answer, truth = inference.answer(self._student, batch)
         with (

@@ -107,11 +107,8 @@ class Params(TrainingFields):
                 f"distill.pool = {self.pool}: the teacher labels {labelled} at most; raise "
                 "finetune.pool_outputs"
             )
-        if self.rewording and load_kind(self.kind).reword is None:
-            advice = (
-                "write rewording: null; what else varies them is in options, and distill.pool says how often"
-            )
-            faults.append(f"distill.rewording: rows of this kind have no words to vary; {advice}")
+        if self.rewording:
+            faults += load_kind(self.kind).data.reword.faults(self.rewording, None)
         return faults
 
 
@@ -127,9 +124,8 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
     from tasks.distill import intermediate, soup
 
     faults = soup.faults(teacher.model, params.soup)
-    reword = load_kind(params.kind).reword
-    if params.rewording and reword:
-        faults += reword.faults(params.rewording, teacher.processor)
+    if params.rewording:
+        faults += load_kind(params.kind).data.reword.faults(params.rewording, teacher.processor)
     if params.hidden or params.relations:
         widths: list[int | None] = [
             getattr(run.get("prune"), "hidden", None),
@@ -156,7 +152,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         load_kind(params.kind),
         distributed.prepare(params.seed, params.threads, params.device, params.processes),
     )
-    processor = kind.load_processor(inputs.student)
+    processor = kind.model.load_processor(inputs.student)
     model = _student(inputs.student, params, kind, device)
     imitation = _imitation(inputs, params, model, processor)
     features, teacher = transfer_set.load(inputs, params, processor, device, scratch)
@@ -174,14 +170,14 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
             start=_of_answers(answer, truth, wanted, kind, params),
         )
 
-    plan, sizes = loop.Plan.of(params), [kind.size(one) for one in features]
+    plan, sizes = loop.Plan.of(params), [kind.model.size(one) for one in features]
     evaluate = _evaluation(inputs, params, model, processor)
     lesson = loop.Lesson(sizes, forward, loss, evaluate, _score(params.best_by, kind))
     histories = soup.fit(model, plan, lesson, scratch, "distill", params.soup)
     if imitation:
         imitation.end()
     low_rank.join(model)
-    loop.write_history(histories[0], kind.headline, out / "plots" / "learning.csv")
+    loop.write_history(histories[0], kind.quality.headline, out / "plots" / "learning.csv")
     checkpoint.save(model, processor, out / "out")
     return Metrics({"transfer_set": len(features), **_told(histories, evaluate)})
 
@@ -211,12 +207,12 @@ def _of_answers(
 
     How far they are from the teacher's, and from the labels (m,) where there are some.
     """
-    soft = kind.distillation_loss(answer, wanted, params.temperature)
+    soft = kind.model.distillation_loss(answer, wanted, params.temperature)
     labelled = (truth != IGNORED).nonzero().flatten()
     if not len(labelled) or not params.label_weight:
         return (1 - params.label_weight) * soft
     options = kind.options.model_validate(params.options)
-    hard = kind.loss(answer[labelled], truth[labelled], 0.0, options) * len(labelled) / len(truth)
+    hard = kind.model.loss(answer[labelled], truth[labelled], 0.0, options) * len(labelled) / len(truth)
     return (1 - params.label_weight) * soft + params.label_weight * hard
 
 
@@ -226,24 +222,26 @@ def _evaluation(
     """-> the kind's figures on the validation rows, and the divergence from the teacher on them."""
     import torch
 
-    from tasks.models import checkpoint, inference
+    from tasks.models import checkpoint, inference, outputs
 
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
-    features = kind.encode(
-        processor, tables.read(inputs.ingest / "validation.parquet"), labels, params.input_size
-    )
-    teacher = torch.from_numpy(inference.read_outputs(inputs.outputs / "validation.safetensors"))
+    rows = tables.read(inputs.ingest / "validation.parquet")
+    features = kind.model.encode(processor, rows, labels, params.input_size)
+    kept = outputs.read(inputs.outputs / "validation.safetensors")
+    teacher = torch.from_numpy(kept.of(rows, features))
 
     def evaluate() -> dict[str, float]:
         answers = inference.logits(model, kind, processor, features, inference.BATCH, params.precision)
-        divergence = float(kind.distillation_loss(torch.from_numpy(answers), teacher, 1.0))
+        divergence = float(kind.model.distillation_loss(torch.from_numpy(answers), teacher, 1.0))
         return {**inference.figures_of(answers, kind, features, labels), "divergence": divergence}
 
     return evaluate
 
 
 def _score(best_by: str, kind: Kind) -> Callable[[Mapping[str, float]], float]:
-    return lambda figures: -figures["divergence"] if best_by == "divergence" else figures[kind.headline]
+    return lambda figures: (
+        -figures["divergence"] if best_by == "divergence" else figures[kind.quality.headline]
+    )
 
 
 def _student(folder: Path, params: Params, kind: Kind, device: torch.device) -> PreTrainedModel:
@@ -269,4 +267,6 @@ def _imitation(
 
     kind = load_kind(params.kind)
     teacher = checkpoint.load_model(inputs.teacher, kind, student.device, attn_implementation="eager")
-    return Imitation(kind, student, processor, teacher, kind.load_processor(inputs.teacher), Aims.of(params))
+    return Imitation(
+        kind, student, processor, teacher, kind.model.load_processor(inputs.teacher), Aims.of(params)
+    )

@@ -11,8 +11,9 @@ import torch
 
 from tasks.core import tables
 from tasks.core.errors import ParamsError
-from tasks.kinds.base.kind import Features, Processor, Row, decisions, load_kind
-from tasks.models import checkpoint, inference
+from tasks.kinds.base.kind import Features, Processor, Row, load_kind
+from tasks.models import checkpoint, inference, outputs
+from tasks.models.outputs import Outputs
 from tasks.training import distributed
 
 if TYPE_CHECKING:
@@ -27,23 +28,25 @@ def load(
     rows: dict[str, Sequence[Row]] = {
         split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")
     }
-    rows["pool"] = kind.transfer(
+    rows["pool"] = kind.data.transfer(
         rows["train"], rows["pool"], params.pool, kind.options.model_validate(params.options)
     )
-    outputs = {split: inference.read_outputs(inputs.outputs / f"{split}.safetensors") for split in rows}
+    kept = {split: outputs.read(inputs.outputs / f"{split}.safetensors") for split in rows}
     rows["varied"] = _varied(rows["train"], params, processor)
     train, pool, varied = (
-        kind.encode(processor, listed, labels, params.input_size) for listed in rows.values()
+        kind.model.encode(processor, listed, labels, params.input_size) for listed in rows.values()
     )
-    labelled, decided = len(outputs["pool"]), sum(decisions(one) for one in pool)
-    if decided > labelled:
+    if len(pool) > len(kept["pool"].ids):
         raise ParamsError(
             "params.yaml",
-            f"distill.pool = {params.pool}: the teacher labelled {labelled}; raise finetune.pool_outputs",
+            f"distill.pool = {params.pool}: the teacher labelled {len(kept['pool'].ids)}; raise "
+            "finetune.pool_outputs",
         )
-    answers = [*[outputs["train"]] * params.repeats, outputs["pool"][:decided]]
+    answers = [*[kept["train"].of(rows["train"], train)] * params.repeats]
+    answers.append(kept["pool"].first_of(rows["pool"], pool))
     if varied:
-        answers.append(_answers(inputs, params, rows["varied"], device, scratch))
+        asked = _answers(inputs, params, rows["varied"], device, scratch)
+        answers.append(asked.of(rows["varied"], varied))
     return train * params.repeats + pool + varied, torch.from_numpy(np.concatenate(answers))
 
 
@@ -51,27 +54,29 @@ def _varied(rows: Sequence[Row], params: Params, processor: Processor) -> list[R
     """Variations of labelled rows."""
     if not params.rewording:
         return []
-    reword = load_kind(params.kind).reword
-    return reword.vary(rows, params.rewording, params.seed, processor) if reword else []
+    return load_kind(params.kind).data.reword.vary(rows, params.rewording, params.seed, processor)
 
 
 def _answers(
     inputs: Inputs, params: Params, rows: Sequence[Row], device: torch.device, scratch: Path
-) -> np.ndarray:
-    """The teacher's logits (m, c) for rows of which nothing was kept.
+) -> Outputs:
+    """The teacher's answers to rows of which nothing was kept.
 
     Asked once: a training that goes on finds them in scratch.
     """
     kind, file = load_kind(params.kind), scratch / "varied" / "outputs.safetensors"
     with distributed.leader_first(params.processes):
         if not file.exists():
-            processor, labels = kind.load_processor(inputs.teacher), checkpoint.label_names(inputs.ingest)
+            processor, labels = (
+                kind.model.load_processor(inputs.teacher),
+                checkpoint.label_names(inputs.ingest),
+            )
             model = checkpoint.load_model(inputs.teacher, kind, device, attn_implementation="eager")
-            features = kind.encode(processor, rows, labels, params.input_size)
+            features = kind.model.encode(processor, rows, labels, params.input_size)
             label = "teacher on variations"
-            answers = inference.logits(
+            logits = inference.logits(
                 model, kind, processor, features, inference.BATCH, params.precision, label=label
             )
-            inference.write_outputs(answers, file.with_suffix(".part"))
+            outputs.write(Outputs.to(rows, features, logits), file.with_suffix(".part"))
             file.with_suffix(".part").replace(file)
-    return inference.read_outputs(file)
+    return outputs.read(file)

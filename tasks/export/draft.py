@@ -83,11 +83,11 @@ def begin(
         traced: two rows, which are traced.
         seen: training rows; int8-static takes its ranges from the first `form.calibration_rows` of them.
     """
-    processor = kind.load_processor(student)
+    processor = kind.model.load_processor(student)
     model = checkpoint.load_model(student, kind, torch.device("cpu"), attn_implementation="eager")
     package.write_preprocessing(folder, kind, processor, labels, facts)
     encoded = [
-        kind.encode(processor, rows, labels, form.input_size)
+        kind.model.encode(processor, rows, labels, form.input_size)
         for rows in (traced, seen[: form.calibration_rows])
     ]
     made = onnx_graph.float_graph(

@@ -51,14 +51,14 @@ def export(
     `features` are a few real rows of different length; they are traced. The model must have been loaded with
     eager attention on the CPU.
     """
-    batch = kind.collate(processor, features)
+    batch = kind.model.collate(processor, features)
     for name in NOT_FOR_THE_MODEL:
         batch.pop(name, None)
     # In training mode the exporter would leave dropout in the graph, and parity would fail by some
     # hundredths.
     wrapped = _LogitsOnly(model, list(batch)).eval()
     decides_often = "where" in features[0]
-    axes = {name: {0: "batch", **({1: "length"} if kind.lengths else {})} for name in batch}
+    axes = {name: {0: "batch", **({1: "length"} if kind.package.lengths else {})} for name in batch}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -94,7 +94,7 @@ def float_graph(
     graph = exported
     if form == "fused":
         graph = exported.with_suffix(".fused.onnx")
-        fusion.fuse(exported, graph, model.config, input_size if kind.lengths else None)
+        fusion.fuse(exported, graph, model.config, input_size if kind.package.lengths else None)
     rank = getattr(model.config, low_rank.RANK, None)
     return low_rank_table.take_apart(graph, rank) if rank else graph
 
@@ -103,7 +103,7 @@ def calibration(
     kind: Kind, processor: Processor, features: Sequence[Features]
 ) -> list[dict[str, np.ndarray]]:
     """What the graph reads of each row, batch 1."""
-    batches = (kind.collate(processor, [one]) for one in features)
+    batches = (kind.model.collate(processor, [one]) for one in features)
     return [
         {name: tensor.numpy() for name, tensor in batch.items() if name not in NOT_FOR_THE_MODEL}
         for batch in batches

@@ -30,7 +30,7 @@ def write_preprocessing(
     `facts["input_size"]` is how large inputs are.
     """
     folder.mkdir(exist_ok=True)  # a run that was killed may have left it
-    told = {**facts, **kind.ship(folder, processor, facts["input_size"])}
+    told = {**facts, **kind.package.ship(folder, processor, facts["input_size"])}
     (folder / LABELS).write_text(
         json.dumps(list(labels), ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
     )
@@ -71,8 +71,8 @@ def load(folder: Path, kind: str) -> Callable[[Any], str]:
     labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
     graph, told, request = (
         session(folder / GRAPH, threads=1),
-        load_kind(kind).told,
-        load_kind(kind).request(folder),
+        load_kind(kind).package.answer_line,
+        load_kind(kind).package.request(folder),
     )
     facts = preprocessing(folder)
 

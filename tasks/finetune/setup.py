@@ -25,20 +25,23 @@ class TeacherSetup:
     kind: Kind
     labels: list[str]
     processor: Processor
-    features: Mapping[str, list[Features]]
+    rows: Mapping[str, Sequence[Row]]
     """Of each split, and of the transfer set: `pool`."""
+    features: Mapping[str, list[Features]]
+    """Of the same."""
 
     @classmethod
     def of(cls, inputs: Inputs, params: Params) -> TeacherSetup:
         kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
-        processor = kind.load_processor(inputs.pretrained)
+        processor = kind.model.load_processor(inputs.pretrained)
         rows: dict[str, Sequence[Row]] = {
             split: tables.read(inputs.ingest / f"{split}.parquet") for split in SPLITS
         }
-        rows["pool"] = kind.transfer(
+        rows["pool"] = kind.data.transfer(
             rows["train"], rows["pool"], params.pool_outputs, kind.options.model_validate(params.options)
         )
         features = {
-            split: kind.encode(processor, listed, labels, params.input_size) for split, listed in rows.items()
+            split: kind.model.encode(processor, listed, labels, params.input_size)
+            for split, listed in rows.items()
         }
-        return cls(inputs, params, kind, labels, processor, features)
+        return cls(inputs, params, kind, labels, processor, rows, features)

@@ -115,7 +115,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from safetensors.numpy import load_file
 
     from tasks.finetune.setup import SPLITS, TeacherSetup
-    from tasks.models import checkpoint, inference
+    from tasks.models import checkpoint, inference, outputs
     from tasks.training import loop
 
     if faults := params.faults({}):
@@ -125,13 +125,14 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         _further(setup, number, scratch / f"teacher-{number}") for number in range(2, params.teachers + 1)
     ]
     model, history = _teach(setup, params.seed, scratch, "finetune")
-    loop.write_history(history, setup.kind.headline, out / "plots" / "learning.csv")
+    loop.write_history(history, setup.kind.quality.headline, out / "plots" / "learning.csv")
     checkpoint.save(model, setup.processor, out / "out")
     answers = _answers(setup, model, "teacher")
     together = _together(answers, [load_file(file) for file in further])
     for split in SPLITS:
         learnt = answers if split == "validation" else together
-        inference.write_outputs(learnt[split], out / "outputs" / f"{split}.safetensors")
+        kept = outputs.Outputs.to(setup.rows[split], setup.features[split], learnt[split])
+        outputs.write(kept, out / "outputs" / f"{split}.safetensors")
     figures = {"parameters": checkpoint.parameters(model), "validation": loop.kept_epoch(history)}
     if further:
         shown = inference.figures_of(
@@ -181,19 +182,19 @@ def _teach(
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
         return inference.forward(
-            model, kind, processor, kind.augment([features["train"][row] for row in rows], options)
+            model, kind, processor, kind.model.augment([features["train"][row] for row in rows], options)
         )
 
     def loss(answer: torch.Tensor, truth: torch.Tensor, rows: list[int]) -> torch.Tensor:
-        return kind.loss(answer, truth, params.label_smoothing, options)
+        return kind.model.loss(answer, truth, params.label_smoothing, options)
 
     def evaluate() -> dict[str, float]:
         return inference.figures(
             model, kind, processor, features["validation"], setup.labels, params.precision
         )
 
-    plan, sizes = loop.Plan.of(params), [kind.size(one) for one in features["train"]]
-    lesson = loop.Lesson(sizes, forward, loss, evaluate, operator.itemgetter(kind.headline))
+    plan, sizes = loop.Plan.of(params), [kind.model.size(one) for one in features["train"]]
+    lesson = loop.Lesson(sizes, forward, loss, evaluate, operator.itemgetter(kind.quality.headline))
     history = loop.fit(model, plan, lesson, scratch, label, _hold_encoder(model, params), stay)
     if merge is not None:
         merge()

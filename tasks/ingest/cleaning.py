@@ -13,6 +13,7 @@ from tasks.core.errors import DataError, ParamsError, did_you_mean
 from tasks.ingest.raw.rows import RawRow, Rejected
 from tasks.ingest.reading import class_folders
 from tasks.ingest.split import FRESH, SIDES, Record
+from tasks.kinds.base.data import Role
 from tasks.kinds.base.kind import Kind
 
 NO_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -49,23 +50,22 @@ def clean(text: str, counts: Counter[str], keep_lines: bool) -> str:
     return collapsed
 
 
-def check_roles(roles: Mapping[str, str], columns: Mapping[str, str], split_given: bool) -> dict[str, str]:
-    """`roles` as in `Kind`, `columns` as in the params. Returns the columns in the order of the roles,
+def check_roles(roles: Mapping[str, Role], columns: Mapping[str, str], split_given: bool) -> dict[str, str]:
+    """`roles` as in `Data`, `columns` as in the params. Returns the columns in the order of the roles,
     whatever theirs was.
 
     Raises:
         ParamsError: a role that does not exist, or one that is missing.
     """
-    allowed = {role.removesuffix("?") for role in roles} | ({"split"} if split_given else set())
+    allowed = set(roles) | ({"split"} if split_given else set())
     faults = [
         f"unknown role `{role}`{did_you_mean(role, allowed)}" for role in columns if role not in allowed
     ]
-    missing = [role for role in roles if not role.endswith("?") and role not in columns]
-    faults += [f"the role `{role}` is missing ({roles[role]})" for role in missing]
+    missing = [role for role in roles if roles[role].required and role not in columns]
+    faults += [f"the role `{role}` is missing ({roles[role].about})" for role in missing]
     if faults:
         raise ParamsError("ingest.columns", *faults)
-    ordered = [*(role.removesuffix("?") for role in roles), "split"]
-    return {role: columns[role] for role in ordered if role in columns}
+    return {role: columns[role] for role in [*roles, "split"] if role in columns}
 
 
 def check_columns(rows: Sequence[RawRow], columns: Mapping[str, str]) -> None:
@@ -118,14 +118,14 @@ def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_r
     """
     counts: dict[str, Counter[str]] = {}
     for record in intake.records:
-        for name in kind.classes(record.values["label"]):
+        for name in kind.data.labels.classes(record.values["label"]):
             counts.setdefault(name, Counter())[record.side] += 1
     rows = Counter(record.side for record in intake.records)
     faults = []
-    if len(counts) < kind.fewest_classes:
+    if len(counts) < kind.data.labels.fewest:
         none = f"none of the {rows.total()} rows holds a class" if intake.records else "no row is left"
         found = f"one class is left ({next(iter(counts))})" if counts else none
-        faults.append(f"{found}; at least {kind.fewest_classes} must be there")
+        faults.append(f"{found}; at least {kind.data.labels.fewest} must be there")
     absent = [side for side in SIDES if counts and not rows[side]]
     faults += [f"there is no {side} row at all; a split needs train, validation and test" for side in absent]
     classes = [

@@ -23,10 +23,10 @@ def pool_of(
         pieces = (
             piece
             for record in measure
-            for piece in kind.pool({"pool": record.values.get("text", "")}, longest)
+            for piece in kind.data.pool({"pool": record.values.get("text", "")}, longest)
         )
-        measuring |= {kind.content({"text": piece}) for piece in pieces}
+        measuring |= {kind.data.content({"text": piece}) for piece in pieces}
     rows = [*(record.values for record in splits["train"]), *further]
-    texts = {text for row in rows for text in kind.pool(row, longest)}
-    fresh = [text for text in texts if kind.content({"text": text}) not in measuring]
+    texts = {text for row in rows for text in kind.data.pool(row, longest)}
+    fresh = [text for text in texts if kind.data.content({"text": text}) not in measuring]
     return sorted(fresh, key=lambda text: (share(seed, text), text))

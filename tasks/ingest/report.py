@@ -44,13 +44,13 @@ def write(
     out.mkdir(parents=True)
     kept = [record for records in splits.values() for record in records]
     roles = [role for role in kept[0].values if role not in NOT_WRITTEN]
-    labels = kind.label_names([record.values["label"] for record in kept])
+    labels = kind.data.labels.names([record.values["label"] for record in kept])
     for side, records in splits.items():
         _table(
             out / f"{side}.parquet",
             ["id", *roles, "group", "file", "line"],
             (_cells(record, roles) for record in records),
-            kind.files,
+            kind.data.columns_of_files(),
         )
     _table(out / "pool.parquet", ["text"], ([text] for text in pool))
     aside = sorted(intake.rejected, key=lambda one: (one.file, one.line, one.reason))
@@ -92,9 +92,9 @@ def _details(
         "files": [_file(note) for note in raw.notes],
         "ignored": raw.ignored,
         "cleaned": {what: count for what, count in sorted(intake.cleaned.items()) if count},
-        "extent_of": kind.extent_of,
+        "extent_of": kind.data.extent.unit,
         "extent": {
-            side: _quantiles(kind.extent(record.values) for record in records)
+            side: _quantiles(kind.data.extent.of(record.values) for record in records)
             for side, records in splits.items()
             if records
         },
@@ -152,7 +152,7 @@ def _json(path: Path, value: Any) -> None:
 def _classes(kind: Kind, splits: Mapping[str, Sequence[Record]]) -> dict[str, dict[str, int]]:
     """How many rows of each side hold each class."""
     counts = {
-        side: Counter(name for record in records for name in kind.classes(record.values["label"]))
+        side: Counter(name for record in records for name in kind.data.labels.classes(record.values["label"]))
         for side, records in splits.items()
     }
     return {

@@ -36,10 +36,14 @@ from tasks.ingest.split import (
     assign_given,
     assign_sticky,
 )
+from tasks.kinds.base.data import Role
 from tasks.kinds.base.kind import Kind, load_kind
 
 if TYPE_CHECKING:
     from tasks.ingest.near_duplicates.union import Likeness
+
+
+SPLIT = Role("the side of the row")
 
 
 class Params(Section):
@@ -85,7 +89,7 @@ class Params(Section):
     min_test_rows: int = Field(ge=2, le=10_000_000, description="rows the test split needs")
 
     def needs(self) -> list[Need]:
-        sticky, texts = self.split == "sticky", load_kind(self.kind).lengths
+        sticky, texts = self.split == "sticky", load_kind(self.kind).data.has_pool
         inputs = "inputs are texts" if texts else "inputs of this kind are no texts"
         return [
             Need("ingest.test", self.test, sticky, f"the split is {self.split}", "0.3"),
@@ -110,7 +114,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     if lacking := needs.lacking(params.needs()):
         raise ParamsError("params.yaml", *lacking)
     kind = load_kind(params.kind)
-    columns = check_roles(kind.roles, params.columns, split_given=params.split == "given")
+    columns = check_roles(kind.data.roles, params.columns, split_given=params.split == "given")
     raw = raw_folder.read(inputs.raw, params.header)
     report.say(raw)
     check_columns(raw.rows, columns)
@@ -121,14 +125,16 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         raw.rows,
         raw.ignored,
         aside,
-        [name for role, name in columns.items() if role in kind.files],
+        [columns[role] for role in kind.data.columns_of_files() if role in columns],
     )
     take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
     reject_empty(intake)
     assign_sides(intake, kind, params)
     set_copies_and_conflicts_aside(intake)
     separate_near_duplicates(intake, kind, params.near_duplicates)
-    names = Counter(name for record in intake.records for name in kind.classes(record.values["label"]))
+    names = Counter(
+        name for record in intake.records for name in kind.data.labels.classes(record.values["label"])
+    )
     intake.warnings += [*lookalikes.told(names), *values.numbers_alike(names), *values.like_missing(names)]
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
@@ -151,17 +157,16 @@ def take(
 ) -> None:
     from tasks.core.progress import track
 
-    if kind.check_rows is not None:
-        intake.warnings += kind.check_rows(
-            ({role: row.values.get(name, "") for role, name in columns.items()} for row in rows), options
-        )
+    intake.warnings += kind.data.check_rows(
+        ({role: row.values.get(name, "") for role, name in columns.items()} for row in rows), options
+    )
     for row in track(rows, label="rows"):
         try:
             given = {
-                role: value_of(row, role, column, kind, intake.cleaned, raw)
+                role: value_of(row, role, column, kind.data.roles.get(role, SPLIT), intake.cleaned, raw)
                 for role, column in columns.items()
             }
-            made = kind.examine(given, options, intake.cleaned)
+            made = kind.data.examine(given, options, intake.cleaned)
         except UnusableRowError as reason:
             told = next(
                 (value for column in columns.values() if isinstance(value := row.values.get(column), str)), ""
@@ -171,23 +176,20 @@ def take(
             intake.records += [Record(row.file, row.line, one) for one in made]
 
 
-def value_of(row: RawRow, role: str, column: str, kind: Kind, cleaned: Counter[str], raw: Path) -> Any:
+def value_of(row: RawRow, name: str, column: str, role: Role, cleaned: Counter[str], raw: Path) -> Any:
+    """The value of a column as its role asks for it: text, what a list is written as, or a file's bytes."""
     value = row.values.get(column, "")
-    if isinstance(value, values.Odd) and role in kind.lists and not value.is_nested:
+    if isinstance(value, values.Odd) and role.form == "list" and not value.is_nested:
         raise value.refused(column)
-    if isinstance(value, str) and role not in kind.lists:
-        value = values.single(value, column, is_label=role == "label")
-    if role in kind.files and isinstance(value, str) and value:
+    if isinstance(value, str) and role.form != "list":
+        value = values.single(value, column, is_label=name == "label")
+    if role.form == "file" and isinstance(value, str) and value:
         return attached(raw, value, row.file)
-    if isinstance(value, bytes) and role not in kind.files:
+    if isinstance(value, bytes) and role.form != "file":
         raise UnusableRowError(f"no text: the column `{column}` holds bytes")
     if isinstance(value, bytes):
         return value
-    return (
-        values.whole(value, cleaned)
-        if role in kind.verbatim
-        else clean(value, cleaned, keep_lines=role == "pool")
-    )
+    return values.whole(value, cleaned) if role.as_is else clean(value, cleaned, role.keeps_lines)
 
 
 def reject_empty(intake: Intake) -> None:
@@ -204,7 +206,10 @@ def reject_empty(intake: Intake) -> None:
 
 def assign_sides(intake: Intake, kind: Kind, params: Params) -> None:
     for record in intake.records:
-        record.fingerprint, record.content = kind.fingerprint(record.values), kind.content(record.values)
+        record.fingerprint, record.content = (
+            kind.data.fingerprint(record.values),
+            kind.data.content(record.values),
+        )
     intake.arrived = [record for record in intake.records if is_arrived(record.file)]
     intake.records = [record for record in intake.records if not is_arrived(record.file)]
     assign_arrived(intake.arrived, params.split_seed, params.validation, params.fresh)
@@ -263,7 +268,7 @@ def set_conflicts_aside(records: Sequence[Record]) -> tuple[list[Record], list[R
 
 def separate_near_duplicates(intake: Intake, kind: Kind, threshold: float) -> None:
     records = [*intake.records, *intake.arrived]
-    found = likeness([kind.alike(record.values) for record in records], threshold)
+    found = likeness([kind.data.alike(record.values) for record in records], threshold)
     if found.crowded:
         told = (
             f"{found.crowded:,} texts are the same template but for little, and were compared with those "

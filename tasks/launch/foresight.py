@@ -68,9 +68,9 @@ def _teacher(folder: Path, kind: Kind) -> Teacher | None:
     from tasks.models import checkpoint
 
     try:
-        processor = kind.load_processor(folder)
+        processor = kind.model.load_processor(folder)
         config = AutoConfig.from_pretrained(folder, **checkpoint.ONLY_LOCAL)
         with torch.device("meta"):
-            return Teacher(kind.auto_model().from_config(config), processor)
+            return Teacher(kind.model.auto_model().from_config(config), processor)
     except Exception:  # a foreign config makes it raise nearly anything
         return None

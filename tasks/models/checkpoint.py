@@ -25,7 +25,7 @@ def load_model(folder: Path, kind: Kind, device: torch.device, **config: Any) ->
 
     `config` overrides values of the checkpoint's config.
     """
-    return load(kind.auto_model(), folder, device, **config)
+    return load(kind.model.auto_model(), folder, device, **config)
 
 
 def load(auto_class: Any, folder: Path, device: torch.device, **config: Any) -> PreTrainedModel:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel
 
 from tasks.core.progress import track
-from tasks.kinds.base.kind import UNDECIDED, Features, Kind, Processor, decisions
+from tasks.kinds.base.kind import UNDECIDED, Features, Kind, Processor, Truth, decisions
+from tasks.kinds.base.quality import decided
 from tasks.models.compute import autocast
 
 BATCH = 64
@@ -30,7 +29,7 @@ def logits(
 
     Rows of like size share a batch.
     """
-    order = sorted(range(len(features)), key=lambda row: kind.size(features[row]))
+    order = sorted(range(len(features)), key=lambda row: kind.model.size(features[row]))
     batches = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
     place = places(features)
     result = np.zeros((sum(len(one) for one in place), model.config.num_labels), dtype=np.float32)
@@ -64,15 +63,13 @@ def figures_of(
     answers: np.ndarray, kind: Kind, features: Sequence[Features], labels: Sequence[str]
 ) -> dict[str, float]:
     """The kind's figures of logits (m, c)."""
-    sums = kind.count(
-        answers.argmax(-1), truth_of(features), [decisions(one) for one in features], labels
-    ).sum(axis=0)
-    return {name: float(value) for name, value in kind.figures(sums).items()}
+    return kind.quality.measure(decided(answers), truth_of(features, labels))
 
 
-def truth_of(features: Sequence[Features]) -> np.ndarray:
-    """The labels (m,) of labelled rows."""
-    return np.concatenate([np.asarray(one["labels"]) for one in features])
+def truth_of(features: Sequence[Features], labels: Sequence[str], ids: Sequence[str] = ()) -> Truth:
+    """The right answers to labelled rows, from their features, the label names and the rows' ids."""
+    right = np.concatenate([np.asarray(one["labels"]) for one in features])
+    return Truth(right, [decisions(one) for one in features], labels, ids)
 
 
 def forward(
@@ -82,7 +79,7 @@ def forward(
 
     The label of a decision that nothing is known of is IGNORED.
     """
-    return answer(model, kind.collate(processor, features))
+    return answer(model, kind.model.collate(processor, features))
 
 
 def answer(model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -97,15 +94,3 @@ def _decided(logits: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
     """Logits (m, c) of the decisions; at position 0 nothing is decided."""
     undecided = UNDECIDED * (torch.arange(logits.shape[-1], device=logits.device) == 0).to(logits.dtype)
     return torch.where((where[1] == 0)[:, None], undecided, logits[where[0], where[1]])
-
-
-def write_outputs(answers: np.ndarray, file: Path) -> None:
-    """Keeps logits (m, c) beside the rows they answer."""
-    file.parent.mkdir(exist_ok=True)
-    save_file({"logits": answers}, file)
-
-
-def read_outputs(file: Path) -> np.ndarray:
-    """Logits (m, c) in the order of the rows."""
-    logits: np.ndarray = load_file(file)["logits"]
-    return logits

@@ -59,7 +59,7 @@ def faults(folder: Path, kind: Kind) -> list[str]:
     config, unreadable = _object(file)
     if unreadable:
         return [unreadable]
-    name, can_be = config.get("model_type"), [*catalog.folders()[kind.architectures]]
+    name, can_be = config.get("model_type"), [*catalog.folders()[kind.model.architectures]]
     if name not in can_be:
         taken = f"for this kind it can be {', '.join(can_be)}"
         return [

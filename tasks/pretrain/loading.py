@@ -80,7 +80,7 @@ def load(
             *_strange(model, fit, stored),
             *_not_finite(model),
         ]
-        processor, unfit = kind.fit(model, processor, input_size)
+        processor, unfit = kind.model.fit(model, processor, input_size)
         unfit += [*tokenizer.unfit(read), *_misplaced(folder, model, processor, input_size)]
         if faults or unfit:
             raise ModelError(folder.name, *faults, *unfit)
@@ -100,11 +100,11 @@ def load(
 def _processor(
     folder: Path, kind: Kind, rows: Sequence[Row], scratch: Path
 ) -> tuple[Processor, dict[str, Any]]:
-    processor = kind.load_processor(folder)
+    processor = kind.model.load_processor(folder)
     if not hasattr(processor, "backend_tokenizer"):
         return processor, {}
     return tokenizer.own(
-        folder, processor, [kind.raw_input(row) for row in rows[:SAMPLE]], scratch / "tokenizer"
+        folder, processor, [kind.package.raw_input(row) for row in rows[:SAMPLE]], scratch / "tokenizer"
     )
 
 
@@ -206,10 +206,10 @@ def _try(
     """
     import torch
 
-    features: list[Features] = kind.encode(processor, rows, [], input_size)
+    features: list[Features] = kind.model.encode(processor, rows, [], input_size)
     batch = {
         name: tensor.to(model.device)
-        for name, tensor in kind.collate(processor, features).items()
+        for name, tensor in kind.model.collate(processor, features).items()
         if name not in ("labels", "where")
     }
     with torch.inference_mode():

@@ -50,8 +50,8 @@ def _in_package(package: str, version: str, kind: Kind, scratch: Path) -> Path:
             f"package {package}", f"is installed as {found}, pretrain.source.version asks for {version}"
         )
     files = [Path(str(file.locate())) for file in importlib.metadata.files(package) or []]
-    if package in kind.converters:
-        return _converted(kind.converters[package], files, scratch / "converted")
+    if package in kind.model.converters:
+        return _converted(kind.model.converters[package], files, scratch / "converted")
     folders = sorted(file.parent for file in files if file.name == "config.json")
     complete = [folder for folder in folders if list(folder.glob("*.safetensors"))]
     if len(complete) != 1:

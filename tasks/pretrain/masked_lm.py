@@ -78,7 +78,7 @@ def _texts(
     tokenizer: PreTrainedTokenizerBase, ingest: Path, params: Params, further: Further
 ) -> tuple[list[Any], list[Any]]:
     """A part of the pool held out, and the rest as often as the steps need it."""
-    pool = load_kind(params.kind).encode(
+    pool = load_kind(params.kind).model.encode(
         tokenizer, tables.read(ingest / "pool.parquet"), [], params.input_size
     )
     held_out, train = pool[: len(pool) // HELD_OUT], pool[len(pool) // HELD_OUT :]

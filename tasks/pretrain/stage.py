@@ -37,7 +37,7 @@ class Params(Section):
     further: Further | None = Field(description="further pretraining on the pool")
 
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
-        if self.further and not load_kind(self.kind).lengths:
+        if self.further and load_kind(self.kind).model.further_pretraining is None:
             return [
                 "pretrain.further: further pretraining guesses pieces of texts, and inputs of this kind are "
                 "none; write further: null"

@@ -119,6 +119,6 @@ def _divergences(
 
     def divergence() -> float:
         pairs = zip(answers(), wanted, strict=True)
-        return sum(float(kind.distillation_loss(got, want, 1.0)) for got, want in pairs) / len(wanted)
+        return sum(float(kind.model.distillation_loss(got, want, 1.0)) for got, want in pairs) / len(wanted)
 
     return divergence

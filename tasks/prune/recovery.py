@@ -57,13 +57,17 @@ class Recovery:
 
         def loss(answer: torch.Tensor, truth: torch.Tensor, rows: list[int]) -> torch.Tensor:
             wanted = self.wanted["train"][np.concatenate([place[row] for row in rows])]
-            return self.kind.distillation_loss(answer, wanted.to(answer.device), TEMPERATURE)
+            return self.kind.model.distillation_loss(answer, wanted.to(answer.device), TEMPERATURE)
 
         def evaluate() -> dict[str, float]:
             answers = answers_of(model, self.kind, self.processor, self.features["validation"])
-            return {"divergence": float(self.kind.distillation_loss(answers, self.wanted["validation"], 1.0))}
+            return {
+                "divergence": float(
+                    self.kind.model.distillation_loss(answers, self.wanted["validation"], 1.0)
+                )
+            }
 
-        sizes = [self.kind.size(one) for one in train]
+        sizes = [self.kind.model.size(one) for one in train]
         lesson = loop.Lesson(sizes, forward, loss, evaluate, lambda figures: -figures["divergence"])
         loop.fit(model, self.plan, lesson, scratch, label)
         model.eval()

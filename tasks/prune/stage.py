@@ -154,14 +154,14 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         raise ParamsError("params.yaml", *lacking)
     device = compute.prepare(params.seed, params.threads, params.device)
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
-    processor = kind.load_processor(inputs.teacher)
+    processor = kind.model.load_processor(inputs.teacher)
     model = checkpoint.load_model(inputs.teacher, kind, device, attn_implementation="eager")
     rows = {
         split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "validation", "pool")
     }
 
     def encode(processor: Processor, split: str) -> list[Features]:
-        return kind.encode(processor, rows[split], labels, params.input_size)
+        return kind.model.encode(processor, rows[split], labels, params.input_size)
 
     kept: dict[str, Any] = {}
     if params.word_rank:

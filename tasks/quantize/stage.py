@@ -82,8 +82,10 @@ class Params(Section):
                 "quantize.embeddings = int4: int8-static does not know such look-ups; take as_format, or "
                 "format int8-dynamic"
             )
-        if self.embeddings == "int4" and not load_kind(self.kind).lengths:
-            faults.append("quantize.embeddings = int4: inputs of this kind are no words; take as_format")
+        if self.embeddings not in {"as_format", *load_kind(self.kind).package.embeddings}:
+            faults.append(
+                f"quantize.embeddings = {self.embeddings}: inputs of this kind are no words; take as_format"
+            )
         return faults
 
     def needs(self) -> list[Need]:
@@ -118,7 +120,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     begun = draft.begin(
         inputs.student, folder, kind, labels, _form(params), facts, rows[:2], seen, float_file
     )
-    features = kind.encode(begun.processor, rows, labels, params.input_size)
+    features = kind.model.encode(begun.processor, rows, labels, params.input_size)
     wanted = inference.logits(begun.model, kind, begun.processor, features, inference.BATCH)
     difference = float(np.abs(_answers(begun.float_graph, folder, kind, rows, params) - wanted).max())
     _check_parity(difference, params)
@@ -164,7 +166,7 @@ def _facts(params: Params, kind: Kind) -> Mapping[str, Any]:
     return {
         **facts,
         **unusual,
-        **(kind.facts(kind.options.model_validate(params.options)) if kind.facts else {}),
+        **kind.package.facts(kind.options.model_validate(params.options)),
     }
 
 
@@ -172,8 +174,8 @@ def _answers(file: Path, folder: Path, kind: Kind, rows: Sequence[Row], params: 
     """Logits (m, c) of a graph, each row asked for as a user would."""
     from tasks.export import package
 
-    session, request = package.session(file, params.threads), kind.request(folder)
-    return np.concatenate([package.logits(session, request, kind.raw_input(row)) for row in rows])
+    session, request = package.session(file, params.threads), kind.package.request(folder)
+    return np.concatenate([package.logits(session, request, kind.package.raw_input(row)) for row in rows])
 
 
 def _accept(shipped: Shipped, decisions: int, params: Params) -> None:

@@ -90,7 +90,7 @@ def test_every_row_has_just_as_many_tokens_and_each_job_is_timed(
     place = shop.place(point)
     for folder, split in ((place.learnt, "train"), (place.judged, "validation")):
         rows = tables.read(folder / f"{split}.parquet")
-        features = kind.encode(kind.load_processor(place.model), rows, shop.labels, 12)
+        features = kind.model.encode(kind.model.load_processor(place.model), rows, shop.labels, 12)
         assert [len(one["input_ids"]) for one in features] == [12] * 40
     seconds = {series: value for job in jobs.JOBS.values() for series, value in job(shop, place).items()}
     assert set(seconds) == set(SERIES)

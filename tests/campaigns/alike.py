@@ -78,8 +78,11 @@ def train(folder: Path, models: int) -> Iterator[int]:
     if not (folder / "start" / "out").is_dir():
         _make_start(folder)
     kind, start = load_kind(KIND), folder / "start" / "out"
-    features = kind.encode(
-        kind.load_processor(start), tables.read(folder / "test.parquet"), tiny.LABELS, COMMON["input_size"]
+    features = kind.model.encode(
+        kind.model.load_processor(start),
+        tables.read(folder / "test.parquet"),
+        tiny.LABELS,
+        COMMON["input_size"],
     )
     for seed in range(models):
         file, home = folder / f"model-{seed:04}.npz", folder / "in-work"
@@ -88,7 +91,7 @@ def train(folder: Path, models: int) -> Iterator[int]:
         shutil.rmtree(home, ignore_errors=True)
         stage.run("finetune", finetune.Inputs(folder / "new", start), home, **RECIPE, seed=seed)
         model = checkpoint.load_model(home / "out", kind, compute.prepare(seed, 1, "cpu"))
-        logits = inference.logits(model, kind, kind.load_processor(start), features, inference.BATCH)
+        logits = inference.logits(model, kind, kind.model.load_processor(start), features, inference.BATCH)
         np.savez_compressed(home / "answers.npz", answers=logits.argmax(1).astype(np.uint8))
         (home / "answers.npz").rename(file)
         yield seed

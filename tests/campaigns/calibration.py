@@ -28,8 +28,8 @@ import numpy as np
 from flows.judging import verdict
 from flows.judging.verdict import Comparison, Spread
 from tasks.benchmark import bootstrap
-from tasks.benchmark.ground_truth import Truth
 from tasks.kinds.base.kind import load_kind
+from tasks.kinds.base.rows import Truth
 from tests import tiny
 from tests.campaigns import alike
 from tests.campaigns.alike import Alike

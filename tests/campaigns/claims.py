@@ -213,8 +213,8 @@ def _gains(project: Project) -> list[Claim]:
         ).to_pylist()
         for (former, old), (tag, new) in pairwise(zip(tags, models, strict=True)):
             names = answers.names_of([old, new], rows)
-            truth = answers.truth_of([row["label"] for row in rows], names)
-            guesses = [answers.numbered(one.ask(rows), one.labels, names) for one in (old, new)]
+            truth = answers.truth_of(rows, names)
+            guesses = [answers.numbered(one.ask(rows), one.labels, truth) for one in (old, new)]
             one = verdict.compare(old.kind, guesses[0], guesses[1], truth, Spread(0, 0.0), 0.0, RESAMPLES, 1)
             told = (
                 f"{one.figure} {one.difference.champion:.3f} → {one.difference.challenger:.3f}, "

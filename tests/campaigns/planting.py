@@ -99,7 +99,7 @@ def _place(row: Row, kind: Kind, split_seed: int) -> float:
         "text": clean(row["headline"], counts, keep_lines=False),
         "pool": clean(row["body"], counts, keep_lines=True),
     }
-    return share(split_seed, kind.fingerprint(values))
+    return share(split_seed, kind.data.fingerprint(values))
 
 
 def articles(source: str) -> list[Row]:

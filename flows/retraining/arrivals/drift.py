@@ -87,7 +87,10 @@ def surprise(missed: np.ndarray, usually_missed: np.ndarray, bound: float) -> Sh
 def _labels(kind: Kind, new: Sequence[Row], old: Sequence[Row], bound: float) -> Shift:
     from scipy.stats import chi2_contingency
 
-    counts = [Counter(name for row in rows for name in kind.classes(row["label"])) for rows in (new, old)]
+    counts = [
+        Counter(name for row in rows for name in kind.data.labels.classes(row["label"]))
+        for rows in (new, old)
+    ]
     names = sorted(counts[1])  # classes that are new are let in or refused by another rule
     table = np.array([[count[name] for name in names] for count in counts])
     if len(names) < 2 or not table.sum(1).all():
@@ -104,7 +107,7 @@ def _labels(kind: Kind, new: Sequence[Row], old: Sequence[Row], bound: float) ->
 def _lengths(kind: Kind, new: Sequence[Row], old: Sequence[Row], bound: float) -> Shift:
     from scipy.stats import ks_2samp
 
-    found = ks_2samp([kind.extent(row) for row in new], [kind.extent(row) for row in old])
+    found = ks_2samp([kind.data.extent.of(row) for row in new], [kind.data.extent.of(row) for row in old])
     return Shift(
         "lengths", "Kolmogorov-Smirnov test", float(found.pvalue), "distance", float(found.statistic), bound
     )
@@ -129,8 +132,8 @@ def _content(kind: Kind, new: Sequence[Row], old: Sequence[Row], bound: float) -
 
 def _seen(kind: Kind, row: Row) -> str | np.ndarray:
     """What the model sees, as a text or a thumbnail."""
-    alike = kind.alike(row)
-    return kind.content(row) if isinstance(alike, str) else alike.ravel()
+    alike = kind.data.alike(row)
+    return kind.data.content(row) if isinstance(alike, str) else alike.ravel()
 
 
 def _features(seen: Sequence[str | np.ndarray]) -> Any:

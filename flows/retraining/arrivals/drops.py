@@ -42,7 +42,7 @@ class Rules:
     @property
     def columns(self) -> dict[str, str]:
         return check_roles(
-            self.kind.roles, self.ingest["columns"], split_given=self.ingest["split"] == "given"
+            self.kind.data.roles, self.ingest["columns"], split_given=self.ingest["split"] == "given"
         )
 
     @property
@@ -53,7 +53,8 @@ class Rules:
     @property
     def file_columns(self) -> list[str]:
         """Columns that name files, as of pictures."""
-        return [column for role, column in self.columns.items() if role in self.kind.files]
+        columns = self.columns
+        return [columns[role] for role in self.kind.data.columns_of_files() if role in columns]
 
 
 @dataclass
@@ -136,8 +137,8 @@ def _sorted_out(reading: Reading, rows: Sequence[RawRow], rules: Rules, folder: 
     made: dict[int, list[Record]] = {}
     for record in intake.records:
         record.fingerprint, record.content = (
-            rules.kind.fingerprint(record.values),
-            rules.kind.content(record.values),
+            rules.kind.data.fingerprint(record.values),
+            rules.kind.data.content(record.values),
         )
         made.setdefault(record.line, []).append(record)
         record.line = rows[record.line].line

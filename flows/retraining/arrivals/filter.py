@@ -60,8 +60,8 @@ def known_of(ingest: Path, kind: Kind) -> Known:
         file = ingest / f"{side}.parquet"
         for row in tables.read(file) if file.exists() else ():
             known.ids.add(row["id"])
-            (known.learned if side == "train" else known.measuring)[kind.content(row)] = row["label"]
-            known.classes.update(kind.classes(row["label"]) if side == "train" else ())
+            (known.learned if side == "train" else known.measuring)[kind.data.content(row)] = row["label"]
+            known.classes.update(kind.data.labels.classes(row["label"]) if side == "train" else ())
     return known
 
 
@@ -99,7 +99,7 @@ def _reason(record: Record, known: Known, kind: Kind, unseen: str) -> str:
     other = known.learned.get(record.content)
     if other is not None and other != record.values["label"]:
         return f"label conflict: {record.values['label']} here, {other} in a row that is here already"
-    new = [name for name in kind.classes(record.values["label"]) if name not in known.classes]
+    new = [name for name in kind.data.labels.classes(record.values["label"]) if name not in known.classes]
     return f"unseen label: {', '.join(new)}" if new and unseen == "refuse" else ""
 
 
@@ -109,7 +109,7 @@ def _foreign(reading: Reading, known: Known, kind: Kind) -> str:
         name
         for records in reading.records
         for record in records
-        for name in kind.classes(record.values["label"])
+        for name in kind.data.labels.classes(record.values["label"])
     )
     unknown = {name: count for name, count in found.items() if name not in known.classes}
     if sum(unknown.values()) <= MOST * found.total():
@@ -126,7 +126,7 @@ def _shares_any(reading: Reading, known: Known, kind: Kind) -> bool:
         name in known.classes
         for records in reading.records
         for one in records
-        for name in kind.classes(one.values["label"])
+        for name in kind.data.labels.classes(one.values["label"])
     )
 
 

@@ -153,16 +153,16 @@ def _shifts(sifted: Sifted, rules: Rules, policy: Policy, baseline: Baseline) ->
 def missed(champion: Shipped, rows: Sequence[Values]) -> np.ndarray:
     """Which decisions the champion gets wrong."""
     names = answers.names_of([champion], rows)
-    truth = answers.truth_of([row[CLASS] for row in rows], names)
-    wrong: np.ndarray = answers.numbered(champion.ask(rows), champion.labels, names) != truth.labels
+    truth = answers.truth_of(rows, names)
+    wrong: np.ndarray = answers.numbered(champion.ask(rows), champion.labels, truth) != truth.labels
     return wrong
 
 
 def _is_known(values: Mapping[str, Any], champion: Shipped) -> bool:
     """Whether the champion could have answered right."""
     kind = champion.kind
-    classes = {name for label in champion.labels for name in kind.classes(label)}
-    return set(kind.classes(values[CLASS])) <= classes
+    classes = {name for label in champion.labels for name in kind.data.labels.classes(label)}
+    return set(kind.data.labels.classes(values[CLASS])) <= classes
 
 
 def ready(store: Store, rules: Rules, known: Known) -> tuple[list[RawRow], list[RawRow]]:
@@ -180,7 +180,9 @@ def ready(store: Store, rules: Rules, known: Known) -> tuple[list[RawRow], list[
     use: list[RawRow] = []
     wait: list[RawRow] = []
     for row, records in zip(reading.rows, reading.records, strict=True):
-        classes = {name for record in records for name in rules.kind.classes(record.values[CLASS])}
+        classes = {
+            name for record in records for name in rules.kind.data.labels.classes(record.values[CLASS])
+        }
         (wait if classes & small else use).append(row)
     return use, wait
 
@@ -189,7 +191,7 @@ def _new_classes(reading: Reading, rules: Rules, known: Known) -> dict[str, list
     found: dict[str, list[Record]] = {}
     for records in reading.records:
         for record in records:
-            for name in rules.kind.classes(record.values[CLASS]):
+            for name in rules.kind.data.labels.classes(record.values[CLASS]):
                 if name not in known.classes:
                     found.setdefault(name, []).append(record)
     return found

@@ -111,8 +111,8 @@ def _compared(
     champion: Shipped, challenger: Shipped, rows: Sequence[Row], spread: Spread, policy: Policy, seed: int
 ) -> Comparison:
     names = answers.names_of([champion, challenger], rows)
-    truth = answers.truth_of([row["label"] for row in rows], names)
-    old, new = (answers.numbered(model.ask(rows), model.labels, names) for model in (champion, challenger))
+    truth = answers.truth_of(rows, names)
+    old, new = (answers.numbered(model.ask(rows), model.labels, truth) for model in (champion, challenger))
     return compare(champion.kind, old, new, truth, spread, policy.margin, resamples=2000, seed=seed)
 
 

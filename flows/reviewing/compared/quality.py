@@ -23,7 +23,7 @@ from flows.reviewing.inputs.sides import Side
 from tasks.kinds.base.kind import Kind, Row
 
 if TYPE_CHECKING:
-    from tasks.benchmark.ground_truth import Truth
+    from tasks.kinds.base.rows import Truth
 
 SHIPPED = "final"
 WORST = 20
@@ -146,7 +146,7 @@ def compare(
     from flows.judging import verdict
 
     pairs = [(twins.get(key, key), key) for key in b.labels if twins.get(key, key) in a.labels]
-    names = kind.label_names([*(b.labels[key] for _, key in pairs), *a.names, *b.names])
+    names = kind.data.labels.names([*(b.labels[key] for _, key in pairs), *a.names, *b.names])
     fit = [
         (old, new)
         for old, new in pairs
@@ -154,11 +154,13 @@ def compare(
     ]
     if not fit:
         return None
-    truth = numbering.truth_of([b.labels[new] for _, new in fit], names)
+    truth = numbering.truth_of([{"id": new, "label": b.labels[new]} for _, new in fit], names)
     told = [
         _Told([side.probabilities[pair[at]] for pair in fit], side.names) for at, side in enumerate((a, b))
     ]
-    guesses = [numbering.numbered(one.probabilities, one.names, names) for one in told]
+    guesses = [
+        numbering.numbered(numbering.Answers(truth.ids, one.probabilities), one.names, truth) for one in told
+    ]
     lost, gained = (_flips(kind, told, guesses, truth, fit, rows, worse) for worse in (1, 0))
     return Quality(
         comparison=verdict.compare(
@@ -217,7 +219,8 @@ def _flips(
         old, new = fit[at]
         row, wide = rows.get(new) or rows.get(old), [one.widened(at, truth.names) for one in told]
         cells = _cells(kind, row, wide, truth.labels[ends[at] : ends[at + 1]], truth.names)
-        shown.append(Flip(new, float(surest[at]), cells, kind.picture(row) if kind.picture and row else None))
+        seen = kind.report.shown(row) if row else ""
+        shown.append(Flip(new, float(surest[at]), cells, None if isinstance(seen, str) else seen))
     return shown, len(order)
 
 
@@ -234,7 +237,7 @@ def _cells(
             for numbers in (truth, *(one.argmax(1) for one in wide))
         )
         return {"label": right, "answer, A": old, "answer, B": new}
-    was, now = (kind.mistake(row, one, truth, names) for one in wide)
+    was, now = (kind.report.mistake(row, one, truth, names) for one in wide)
     cells: dict[str, str] = {}
     for head, cell in now.items():
         cells |= {head: cell} if head != "answer" else {"answer, A": was[head], "answer, B": cell}

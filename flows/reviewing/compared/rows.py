@@ -158,10 +158,10 @@ def _only(tables: Mapping[str, Rows], other: Mapping[str, str]) -> dict[str, Row
 def _twins(removed: Mapping[str, Row], added: Mapping[str, Row], kind: Kind) -> dict[str, str]:
     places: dict[str, list[str]] = defaultdict(list)
     for key in sorted(removed):
-        places[kind.content(removed[key])].append(key)
+        places[kind.data.content(removed[key])].append(key)
     twins = {}
     for key in sorted(added):
-        if places and (candidates := places.get(kind.content(added[key]))):
+        if places and (candidates := places.get(kind.data.content(added[key]))):
             twins[key] = candidates.pop(0)
     return twins
 
@@ -182,4 +182,6 @@ def _shown(
 
 
 def readable(kind: Kind, row: Row) -> str:
-    return str(kind.raw_input(row)) if kind.picture is None else ""
+    """The row as a text; empty for rows that are shown as pictures."""
+    seen = kind.report.shown(row)
+    return seen if isinstance(seen, str) else ""

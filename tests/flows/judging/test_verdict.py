@@ -7,8 +7,9 @@ import pytest
 
 from flows.judging import answers, verdict
 from flows.judging.verdict import Spread
-from tasks.benchmark.ground_truth import Truth
+from tasks.core.errors import DataError
 from tasks.kinds.base.kind import load_kind
+from tasks.kinds.base.rows import Truth
 
 LABELS = ["a", "b", "c"]
 KIND = load_kind("text/classification")
@@ -133,11 +134,21 @@ def test_class_that_falls_is_named_and_one_that_falls_within_noise_is_not() -> N
 
 def test_models_of_other_labels_meet_in_one_numbering() -> None:
     names = ["a", "b", "c"]
-    assert answers.numbered([np.array([[0.1, 0.9]]), np.array([[0.8, 0.2]])], ["a", "c"], names).tolist() == [
-        2,
-        0,
-    ]
-    truth = answers.truth_of(["c", "b"], names)
-    assert (truth.labels.tolist(), truth.decisions) == ([2, 1], [1, 1])
-    tagged = answers.truth_of(["O B-x I-x", "O"], ["O", "B-x", "I-x"])
+    rows = [{"id": "one", "label": "c"}, {"id": "two", "label": "b"}]
+    truth = answers.truth_of(rows, names)
+    assert (truth.labels.tolist(), truth.decisions, truth.ids) == ([2, 1], [1, 1], ["one", "two"])
+    given = answers.Answers(["one", "two"], [np.array([[0.1, 0.9]]), np.array([[0.8, 0.2]])])
+    assert answers.numbered(given, ["a", "c"], truth).tolist() == [2, 0]
+    tagged = answers.truth_of([{"label": "O B-x I-x"}, {"label": "O"}], ["O", "B-x", "I-x"])
     assert (tagged.labels.tolist(), tagged.decisions) == ([0, 1, 2, 0], [3, 1])
+
+
+def test_answers_to_other_rows_are_refused() -> None:
+    truth = answers.truth_of([{"id": "one", "label": "a"}, {"id": "two", "label": "b"}], ["a", "b"])
+    for ids, said in (
+        (["two", "one"], "row 1 is `two`, and is paired with `one`"),
+        (["one"], "answers 1 rows"),
+    ):
+        given = answers.Answers(ids, [np.array([[0.1, 0.9]])] * len(ids))
+        with pytest.raises(DataError, match=said):
+            answers.numbered(given, ["a", "b"], truth)

@@ -114,7 +114,9 @@ def hostile_report(folder: Path) -> None:
     mistake = {"text": f"{LABEL} {LONG}", "label": LABEL, "answer": f"{LABEL} (0.99)"}
     folder.mkdir(parents=True)
     text = report.markdown(
-        figures, timings, report.Tables([LABEL], scores, scores, [mistake], pictured=False)
+        figures,
+        timings,
+        report.Tables([LABEL], scores, scores, [mistake], pictured=False, drawn=["confusion"]),
     )
     (folder / "report.md").write_text(text, encoding="utf-8")
 

@@ -14,14 +14,14 @@ from flows.searching import inputs, policy, trial
 from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Job, Result
 from flows.searching.measure import Bench
 from tasks.benchmark import metrics
-from tasks.benchmark.ground_truth import Truth
 from tasks.benchmark.variants import Setting, Source, open_variant
 from tasks.core import tables
 from tasks.core.errors import DataError
 from tasks.distill import stage as distill
 from tasks.export.package import softmax
 from tasks.kinds.base.kind import load_kind
-from tasks.models import inference
+from tasks.kinds.base.rows import Truth
+from tasks.models import outputs
 from tasks.prune import stage as prune
 from tasks.quantize import stage as quantize
 from tests.flows.searching.conftest import MEASURED, RECOVERY, RUN, SIZES
@@ -105,7 +105,7 @@ def test_the_share_is_that_of_the_benchmark(
     truth = Truth(np.array([bench.labels.index(row["label"]) for row in rows]), [1] * len(rows), bench.labels)
     setting = Setting(section["kind"], bench.labels, 32, 8, 0, "cpu")
     shipped = open_variant(Source("final", "onnx", home / "quantize" / "out"), setting).predict(rows)
-    teacher = softmax(inference.read_outputs(home / "finetune" / "outputs" / "validation.safetensors"))
+    teacher = softmax(outputs.read(home / "finetune" / "outputs" / "validation.safetensors").logits)
     told = metrics.quality(
         kind,
         {"baseline": teacher, "teacher": teacher, "final": shipped},

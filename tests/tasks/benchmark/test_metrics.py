@@ -5,10 +5,12 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from tasks.benchmark import metrics
-from tasks.benchmark.ground_truth import Truth
 from tasks.kinds.base.kind import load_kind
+from tasks.kinds.base.quality import Categories
+from tasks.kinds.base.rows import Truth
 
 KIND = load_kind("text/classification")
+CATEGORIES = Categories(names=list, coarse=list)
 
 
 def random_answers(seed: int, rows: int = 200, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -22,21 +24,21 @@ def plain(truth: np.ndarray, classes: int) -> Truth:
 
 
 def count(guess: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
-    return KIND.count(guess, truth, plain(truth, classes).decisions, plain(truth, classes).names)
+    return KIND.quality.statistics(guess, plain(truth, classes))
 
 
 @pytest.mark.parametrize("classes", [2, 5, 13])
 def test_kind_figures_equal_the_metric(classes: int) -> None:
     probabilities, truth = random_answers(classes, classes=classes)
     guess = probabilities.argmax(1)
-    found = KIND.figures(count(guess, truth, classes).sum(0))
+    found = KIND.quality.figures(count(guess, truth, classes).sum(0))
     library = {"macro_f1": f1_score(truth, guess, average="macro"), "accuracy": accuracy_score(truth, guess)}
     assert found == pytest.approx(library, abs=1e-12)
 
 
 def test_kind_figures_equal_the_metric_where_a_class_never_occurs() -> None:
     guess, truth = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
-    found = KIND.figures(count(guess, truth, 4).sum(0))
+    found = KIND.quality.figures(count(guess, truth, 4).sum(0))
     assert found["macro_f1"] == pytest.approx(f1_score(truth, guess, average="macro"))
 
 
@@ -137,6 +139,6 @@ def test_tables_by_class_by_hand() -> None:
     assert (first["precision"], first["recall"], first["support"]) == (0.5, 1.0, 1)
     assert second["f1"] == pytest.approx(0.8)
     assert third == {"precision": 0, "recall": 0, "f1": 0, "support": 0}
-    names, counts = metrics.confusion(KIND, probabilities, plain(truth, 3))
+    names, counts = metrics.confusion(CATEGORIES, probabilities, plain(truth, 3))
     assert names == ["0", "1", "2"]
     assert counts.tolist() == [[1, 0, 0], [1, 2, 0], [0, 0, 0]]

@@ -86,7 +86,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> benchmark.Inputs:
     final, kind = home / "final", load_kind(KIND)
     tokenizer = fast_tokenizer.load(home / "distilled")
     model = checkpoint.load_model(home / "distilled", kind, torch.device("cpu"), attn_implementation="eager")
-    features = kind.encode(tokenizer, rows(2), sorted(WORDS), INPUT_SIZE)
+    features = kind.model.encode(tokenizer, rows(2), sorted(WORDS), INPUT_SIZE)
     onnx_graph.export(model, kind, tokenizer, features, home / "float.onnx")
     facts = {"kind": KIND, "input_size": INPUT_SIZE, "format": "int8-dynamic", "calibration_rows": 0}
     package.write_preprocessing(final, kind, tokenizer, sorted(WORDS), facts)

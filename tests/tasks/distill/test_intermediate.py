@@ -35,7 +35,7 @@ def loaded(folder: Path, architecture: str = "bert", **sizes: int) -> tuple[Any,
     torch.manual_seed(0)
     return checkpoint.load_model(
         folder, KIND, torch.device("cpu"), num_labels=5, attn_implementation="eager"
-    ), KIND.load_processor(folder)
+    ), KIND.model.load_processor(folder)
 
 
 def trimmed(folder: Path) -> tuple[Any, Any]:
@@ -43,7 +43,7 @@ def trimmed(folder: Path) -> tuple[Any, Any]:
     from tasks.prune import vocabulary
 
     model, tokenizer = loaded(folder / "whole")
-    kept = vocabulary.choose(tokenizer, KIND.encode(tokenizer, TEXTS, [], 32), 800, len(tokenizer))
+    kept = vocabulary.choose(tokenizer, KIND.model.encode(tokenizer, TEXTS, [], 32), 800, len(tokenizer))
     smaller = vocabulary.trim(tokenizer, kept, folder / "trimmed")
     vocabulary.shrink_embedding(model, kept, smaller)
     return model, smaller
@@ -66,9 +66,9 @@ def test_teacher_reads_the_students_pieces_in_its_own_numbers(tmp_path: Path) ->
     from tasks.distill.intermediate import PROJECTIONS, Imitation
 
     (student, own), (teacher, whole) = trimmed(tmp_path), loaded(tmp_path / "teacher")
-    seen = KIND.encode(own, TEXTS, [], 32)
+    seen = KIND.model.encode(own, TEXTS, [], 32)
     assert [one["input_ids"] for one in seen] != [
-        one["input_ids"] for one in KIND.encode(whole, TEXTS, [], 32)
+        one["input_ids"] for one in KIND.model.encode(whole, TEXTS, [], 32)
     ]
     imitation = Imitation(KIND, student, own, teacher, whole, aims(hidden=1.0, relations={}))
     for projection in getattr(student, PROJECTIONS):
@@ -95,7 +95,7 @@ def test_states_are_learnt_and_the_student_is_plain_in_the_end(tmp_path: Path) -
     )
     imitation, seen = (
         Imitation(KIND, student, own, teacher, whole, aims(hidden=1.0, relations={})),
-        KIND.encode(own, TEXTS, [], 32),
+        KIND.model.encode(own, TEXTS, [], 32),
     )
     optimizer = torch.optim.AdamW(student.parameters(), lr=3e-3)
     answer, truth, first = imitation.forward(seen)
@@ -145,14 +145,14 @@ def test_pictures_cut_into_other_pieces_cannot_be_compared(tmp_path: Path) -> No
         model = checkpoint.load_model(
             folder, pictures, torch.device("cpu"), num_labels=10, attn_implementation="eager"
         )
-        return model, pictures.load_processor(folder)
+        return model, pictures.model.load_processor(folder)
 
     (student, own), (finer, processor), teacher = (
         vit("student", hidden_size=32),
         vit("finer", patch_size=4),
         vit("teacher"),
     )
-    seen = pictures.encode(
+    seen = pictures.model.encode(
         own, tiny.rows(3, kind="image/classification"), tiny.NAMES["image/classification"], 32
     )
     *_, distances = Imitation(pictures, student, own, *teacher, aims(hidden=1.0, relations={})).forward(seen)

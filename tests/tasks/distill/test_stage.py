@@ -8,6 +8,7 @@ import csv
 import itertools
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.core import tables
-from tasks.core.errors import ParamsError
+from tasks.core.errors import DataError, ParamsError
 from tasks.distill import stage as distill
 from tasks.kinds.base import fast_tokenizer
 from tests import tiny
@@ -39,14 +40,14 @@ def divergence(run: Run, student: Path) -> float:
     import torch
 
     from tasks.kinds.base.kind import load_kind
-    from tasks.models import checkpoint, inference
+    from tasks.models import checkpoint, inference, outputs
 
     kind, tokenizer = load_kind("text/classification"), fast_tokenizer.load(student)
     model = checkpoint.load_model(student, kind, torch.device("cpu"))
-    features = kind.encode(tokenizer, tables.read(run.ingest / "train.parquet"), tiny.LABELS, 32)
+    features = kind.model.encode(tokenizer, tables.read(run.ingest / "train.parquet"), tiny.LABELS, 32)
     answers = inference.logits(model, kind, tokenizer, features, 64)
-    teacher = inference.read_outputs(run.finetune / "outputs" / "train.safetensors")
-    return float(kind.distillation_loss(torch.from_numpy(answers), torch.from_numpy(teacher), 1.0))
+    teacher = outputs.read(run.finetune / "outputs" / "train.safetensors").logits
+    return float(kind.model.distillation_loss(torch.from_numpy(answers), torch.from_numpy(teacher), 1.0))
 
 
 def test_distilled_student_is_nearer_to_the_teacher(tiny_run: Run) -> None:
@@ -96,12 +97,22 @@ def test_more_of_the_pool_than_the_teacher_labelled_is_refused(tiny_run: Run, tm
         stage.run("distill", inputs_of(tiny_run), tmp_path, **QUICK, pool=1000)
 
 
+@pytest.mark.parametrize("split", ["train", "validation", "pool"])
+def test_answers_to_other_rows_are_refused(tiny_run: Run, tmp_path: Path, split: str) -> None:
+    shutil.copytree(tiny_run.ingest, tmp_path / "ingest")
+    table = pq.read_table(tmp_path / "ingest" / f"{split}.parquet")
+    pq.write_table(table.take(list(range(len(table)))[::-1]), tmp_path / "ingest" / f"{split}.parquet")
+    inputs = replace(inputs_of(tiny_run), ingest=tmp_path / "ingest")
+    with pytest.raises(DataError, match=rf"outputs/{split}.safetensors: row 1 is `.*`, and is paired with `"):
+        stage.run("distill", inputs, tmp_path / "out", **QUICK, pool=20, repeats=1)
+
+
 def test_distillation_loss_is_the_divergence_at_a_temperature() -> None:
     import torch
 
     from tasks.kinds.base.kind import load_kind
 
-    loss = load_kind("text/classification").distillation_loss
+    loss = load_kind("text/classification").model.distillation_loss
     student, teacher = torch.tensor([[1.0, 2.0], [0.0, 0.5]]), torch.tensor([[3.0, -1.0], [0.2, 0.1]])
 
     def softmax(values: np.ndarray) -> np.ndarray:
@@ -130,7 +141,7 @@ def apart(run: Run, student: Path) -> float:
         for folder in (student, run.finetune / "out")
     )
     aims = Aims(None, distill.Relations(weight=1.0, layer=1, heads=16))
-    features = kind.encode(processor, tables.read(run.ingest / "validation.parquet"), tiny.LABELS, 32)
+    features = kind.model.encode(processor, tables.read(run.ingest / "validation.parquet"), tiny.LABELS, 32)
     *_, distances = Imitation(kind, own, processor, teacher, teachers, aims).forward(features)
     return float(distances.detach().mean())
 
@@ -187,7 +198,7 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
 
     from tasks.kinds.base.kind import load_kind
     from tasks.kinds.text.common import rewording
-    from tasks.models import checkpoint, inference
+    from tasks.models import checkpoint, inference, outputs
 
     metrics = stage.run(
         "distill",
@@ -199,7 +210,7 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
         rewording=VARIED,
     )
     assert metrics.figures["transfer_set"] == 60 + 20 + 2 * 60
-    kept = inference.read_outputs(tmp_path / "scratch" / "varied" / "outputs.safetensors")
+    kept = outputs.read(tmp_path / "scratch" / "varied" / "outputs.safetensors").logits
     kind, teacher = load_kind("text/classification"), tiny_run.finetune / "out"
     rows = rewording.reworded(
         tables.read(tiny_run.ingest / "train.parquet"),
@@ -212,7 +223,7 @@ def test_teacher_answers_variations_of_the_labelled_rows(tiny_run: Run, tmp_path
         model,
         kind,
         fast_tokenizer.load(teacher),
-        kind.encode(fast_tokenizer.load(teacher), rows, tiny.LABELS, 32),
+        kind.model.encode(fast_tokenizer.load(teacher), rows, tiny.LABELS, 32),
         1,
     )
     np.testing.assert_allclose(kept, by_hand, atol=1e-5)

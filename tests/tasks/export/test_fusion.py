@@ -55,7 +55,7 @@ def fused(folder: Path, architecture: str, kind_name: str = "text/classification
             weights
         ) in model.parameters():  # as initialized, gains are one, shifts nought and logits all alike
             weights.add_(torch.randn_like(weights) * 0.05)
-    features = kind.encode(tokenizer, tiny.rows(2, kind=kind_name), tiny.NAMES[kind_name], LONGEST)
+    features = kind.model.encode(tokenizer, tiny.rows(2, kind=kind_name), tiny.NAMES[kind_name], LONGEST)
     exported = folder / "float.onnx"
     return (
         model,

@@ -214,7 +214,7 @@ def test_frozen_encoder_keeps_its_running_means(tmp_path: Path) -> None:
 def test_outputs_are_what_the_saved_teacher_answers(tiny_run: Run) -> None:
     from tasks.core import tables
     from tasks.kinds.base.kind import load_kind
-    from tasks.models import checkpoint, inference
+    from tasks.models import checkpoint, inference, outputs
 
     kind, tokenizer = load_kind("text/classification"), fast_tokenizer.load(tiny_run.finetune / "out")
     model = checkpoint.load_model(
@@ -223,24 +223,24 @@ def test_outputs_are_what_the_saved_teacher_answers(tiny_run: Run) -> None:
     for split, count in {"train": 60, "pool": 30}.items():
         texts = tables.read(tiny_run.ingest / f"{split}.parquet")[:count]
         answers = inference.logits(
-            model, kind, tokenizer, kind.encode(tokenizer, texts, tiny.LABELS, 32), batch_size=7
+            model, kind, tokenizer, kind.model.encode(tokenizer, texts, tiny.LABELS, 32), batch_size=7
         )
-        kept = inference.read_outputs(tiny_run.finetune / "outputs" / f"{split}.safetensors")
+        kept = outputs.read(tiny_run.finetune / "outputs" / f"{split}.safetensors").logits
         assert kept.shape == (count, 5)
         np.testing.assert_allclose(kept, answers, atol=1e-5)
 
 
 def test_several_teachers_answer_together_and_the_first_is_as_if_alone(tiny_run: Run, tmp_path: Path) -> None:
-    from tasks.models.inference import read_outputs
+    from tasks.models import outputs
 
     def taught(name: str, **changed: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         inputs = finetune.Inputs(tiny_run.ingest, tiny_run.pretrained)
         metrics = stage.run("finetune", inputs, tmp_path / name, **QUICK, pool_outputs=30, **changed)
-        outputs = {
-            split: read_outputs(tmp_path / name / "outputs" / f"{split}.safetensors")
+        kept = {
+            split: outputs.read(tmp_path / name / "outputs" / f"{split}.safetensors").logits
             for split in ("train", "validation", "pool")
         }
-        return dict(metrics.figures), outputs
+        return dict(metrics.figures), kept
 
     seeds = [loop.seed_of(0, number) for number in (1, 2, 3)]
     (figures, together), *alone = [

@@ -23,7 +23,7 @@ from tasks.core.errors import DataError
 from tasks.ingest import stage as ingest
 from tasks.ingest.near_duplicates.text_pairs import _pieces
 from tasks.ingest.split import share
-from tasks.kinds.text.classification import kind as text_classification
+from tasks.kinds.text.classification.kind import KIND
 from tests import tiny
 from tests.tasks import stage
 
@@ -92,13 +92,13 @@ def old_rows(home: Path) -> Rows:
 
 
 def side_of(row: Mapping[str, str], arrived: bool) -> str:
-    place = share(0, text_classification.fingerprint(row))
+    place = share(0, KIND.data.fingerprint(row))
     first, name = (SHARES["fresh"], "fresh") if arrived else (SHARES["test"], "test")
     return name if place < first else "validation" if place < first + SHARES["validation"] else "train"
 
 
 def content(row: Mapping[str, Any]) -> str:
-    return text_classification.KIND.content(row)
+    return KIND.data.content(row)
 
 
 def variant(text: str, arrived: bool, side: str) -> str:

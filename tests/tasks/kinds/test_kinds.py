@@ -54,19 +54,25 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     )
 
     kind, labels = load_kind(name), checkpoint.label_names(ingest)
-    processor = kind.load_processor(tmp_path / "prune" / "out")
+    processor = kind.model.load_processor(tmp_path / "prune" / "out")
     rows = tables.read(ingest / "validation.parquet")
     student = checkpoint.load_model(tmp_path / "prune" / "out", kind, torch.device("cpu"))
-    features = kind.encode(processor, rows, labels, 32)
+    features = kind.model.encode(processor, rows, labels, 32)
     logits, truth = inference.forward(student, kind, processor, features)
     assert logits.shape == (sum(decisions(one) for one in features), len(labels))
-    assert torch.isfinite(kind.loss(logits, truth, 0.1, kind.options.model_validate(given["options"])))
+    assert torch.isfinite(kind.model.loss(logits, truth, 0.1, kind.options.model_validate(given["options"])))
     figures = inference.figures(student, kind, processor, features, labels, "fp32")
-    assert 0 <= figures[kind.headline] <= 1
-    assert figures.keys() == kind.figures(np.ones(3 * len(kind.categories(labels)))).keys()
-    assert len(kind.coarse(labels)) == len(labels)
+    assert 0 <= figures[kind.quality.headline] <= 1
+    right = inference.truth_of(features, labels)
+    statistics = kind.quality.statistics(right.labels, right)
+    assert len(statistics) == len(rows)
+    assert kind.quality.figures(statistics).keys() == figures.keys()
+    assert kind.quality.measure(right.labels, right)[kind.quality.headline] == 1
+    if kind.quality.categories:
+        assert statistics.shape[1] == 3 * len(kind.quality.category_names(labels))
+        assert len(kind.quality.categories.coarse(labels)) == len(labels)
 
-    linear = kind.baseline(tables.read(ingest / "train.parquet"), labels, 0)
+    linear = kind.quality.baseline(tables.read(ingest / "train.parquet"), labels, 0)
     assert linear.predict(rows).shape == logits.shape
     np.testing.assert_allclose(linear.predict(rows).sum(1), 1, atol=1e-6)
 
@@ -82,15 +88,15 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     )
     graph, request = (
         package.session(tmp_path / "out" / "model.onnx", threads=1),
-        kind.request(tmp_path / "out"),
+        kind.package.request(tmp_path / "out"),
     )
-    answers = np.concatenate([package.logits(graph, request, kind.raw_input(row)) for row in rows])
+    answers = np.concatenate([package.logits(graph, request, kind.package.raw_input(row)) for row in rows])
     np.testing.assert_allclose(answers, logits.detach().numpy(), atol=1e-4)
     answer = package.load(tmp_path / "out", name)
-    told = {row["id"]: answer(kind.raw_input(row)) for row in rows}
+    told = {row["id"]: answer(kind.package.raw_input(row)) for row in rows}
     row = next(row for row in rows if "\t" in told[row["id"]] or "](" in told[row["id"]])
     _lines_of_the_manual_answer(name, tmp_path, row, told[row["id"]])
-    if kind.lengths:
+    if kind.package.lengths:
         facts = tmp_path / "out" / "preprocessing.json"
         before = facts.read_text()
         facts.write_text(
@@ -118,11 +124,11 @@ def _report_tells_the_worst_errors(name: str, home: Path) -> None:
     assert 3 <= told.count("\n| ") <= 22
     assert (
         (folder / "mistakes.png").exists()
-        == (load_kind(name).picture is not None)
+        == (load_kind(name).report.shown is not None)
         == ("(mistakes.png)" in told)
     )
     padded = "padded" in (home / "benchmark" / "report" / "report.md").read_text(encoding="utf-8")
-    assert padded == load_kind(name).lengths
+    assert padded == load_kind(name).package.lengths
 
 
 def _lines_of_the_manual_answer(name: str, home: Path, row: Mapping[str, Any], answer: str) -> None:

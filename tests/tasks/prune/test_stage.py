@@ -49,7 +49,7 @@ def our_logits(folder: Path, texts: list[str]) -> np.ndarray:
 
     kind, tokenizer = load_kind("text/classification"), fast_tokenizer.load(folder)
     model = checkpoint.load_model(folder, kind, torch.device("cpu"))
-    features = kind.encode(tokenizer, [{"text": text} for text in texts], [], 66)
+    features = kind.model.encode(tokenizer, [{"text": text} for text in texts], [], 66)
     return inference.logits(model, kind, tokenizer, features, batch_size=len(texts))
 
 
@@ -204,10 +204,10 @@ def test_a_recovery_comes_nearer_to_the_teacher(tiny_run: Run) -> None:
     from tasks.training import loop
 
     kind, labels = load_kind("text/classification"), checkpoint.label_names(tiny_run.ingest)
-    tokenizer = kind.load_processor(tiny_run.prune / "out")
+    tokenizer = kind.model.load_processor(tiny_run.prune / "out")
     model = checkpoint.load_model(tiny_run.prune / "out", kind, torch.device("cpu"))
     rows = {split: tables.read(tiny_run.ingest / f"{split}.parquet") for split in ("train", "validation")}
-    features = {split: kind.encode(tokenizer, listed, labels, 32) for split, listed in rows.items()}
+    features = {split: kind.model.encode(tokenizer, listed, labels, 32) for split, listed in rows.items()}
     wanted = {
         split: torch.randn(1, 5, generator=torch.Generator().manual_seed(0)).repeat(len(some), 1)
         for split, some in rows.items()
@@ -215,7 +215,7 @@ def test_a_recovery_comes_nearer_to_the_teacher(tiny_run: Run) -> None:
 
     def divergence() -> float:
         answers = recovery.answers_of(model, kind, tokenizer, features["validation"])
-        return float(kind.distillation_loss(answers, wanted["validation"], 1.0))
+        return float(kind.model.distillation_loss(answers, wanted["validation"], 1.0))
 
     before = divergence()
     plan = loop.Plan(epochs=4, patience=4, batch_size=8, learning_rate=0.005, seed=0, **recovery.FIXED)

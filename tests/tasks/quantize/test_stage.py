@@ -183,7 +183,7 @@ def test_graph_that_does_something_else_is_refused_with_the_figures(
         with torch.no_grad():
             model.classifier.weight.neg_()
         onnx_graph.export(
-            model, kind, tokenizer, kind.encode(tokenizer, tiny.rows(2), tiny.LABELS, 32), float_file
+            model, kind, tokenizer, kind.model.encode(tokenizer, tiny.rows(2), tiny.LABELS, 32), float_file
         )
         quantized(float_file, *rest)
 
@@ -292,6 +292,6 @@ def test_long_texts_are_cut_as_in_training(shipped: Path) -> None:
     from tasks.kinds.base.kind import load_kind
 
     text = " ".join(row["text"] for row in tiny.rows(30))
-    request, where = load_kind("text/classification").request(shipped)(text)
+    request, where = load_kind("text/classification").package.request(shipped)(text)
     assert where is None
     assert request["input_ids"].shape == (1, 32)

@@ -14,20 +14,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from tasks.core.errors import ModelError
-from tasks.kinds.base.kind import Reworder, Rewording
+from tasks.kinds.base.data import Reworder, Rewording
 from tasks.kinds.text.common.texts import WORD
 
 
 def faults(how: Rewording, tokenizer: Any) -> list[str]:
-    """What of it the tokenizer has no piece for."""
-    if not how.mask or tokenizer.mask_token is not None:
+    """What of it the tokenizer has no piece for; nothing while there is no tokenizer yet."""
+    if tokenizer is None or not how.mask or tokenizer.mask_token is not None:
         return []
     return [f"distill.rewording.mask = {how.mask}: the tokenizer has no mask piece; write 0.0"]
 
 
 def reworded(rows: Sequence[Any], how: Rewording, seed: int, tokenizer: Any) -> list[Any]:
     """`copies` variations of each row, unlabelled: one of all rows, then another of all. The same for the
-    same seed.
+    same seed; the id of each is `<id of its row>~<number of the copy>`.
 
     Raises:
         ModelError: words are to be masked, and the tokenizer has no piece for that.
@@ -36,10 +36,11 @@ def reworded(rows: Sequence[Any], how: Rewording, seed: int, tokenizer: Any) -> 
         raise ModelError("params.yaml", *unable)
     words, chance = [word for row in rows for word in WORD.findall(row["text"])], random.Random(seed)
 
-    def varied(row: Any) -> Any:
-        return {**row, "text": _varied(row["text"], how, words, tokenizer.mask_token, chance), "label": None}
+    def varied(row: Any, copy: int) -> Any:
+        text = _varied(row["text"], how, words, tokenizer.mask_token, chance)
+        return {**row, "id": f"{row['id']}~{copy}", "text": text, "label": None}
 
-    return [varied(row) for _ in range(how.copies) for row in rows]
+    return [varied(row, copy) for copy in range(how.copies) for row in rows]
 
 
 def _varied(text: str, how: Rewording, words: Sequence[str], mask: str, chance: random.Random) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 from tasks.core.errors import UnusableRowError
 from tasks.kinds.base import fast_tokenizer
+from tasks.kinds.base.rows import id_of_text
 
 if TYPE_CHECKING:
     import torch
@@ -102,8 +103,8 @@ def pieces_of(text: str, longest: int) -> list[str]:
 
 
 def from_pool(train: Sequence[Any], pool: Sequence[Any], count: int, options: Any) -> list[Any]:
-    """The transfer set: what the run's own pool holds."""
-    return list(pool[:count])
+    """The transfer set: what the run's own pool holds, each text with an id made of it."""
+    return [{"id": id_of_text(row["text"]), **row} for row in pool[:count]]
 
 
 # -- the model --
@@ -138,11 +139,6 @@ def padded(features: Sequence[Mapping[str, Any]], padding: int) -> dict[str, tor
         ids[number, : len(one["input_ids"])] = one["input_ids"]
         mask[number, : len(one["input_ids"])] = 1
     return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
-
-
-def unchanged(features: Sequence[Any], options: Any) -> list[Any]:
-    """No augmentation."""
-    return list(features)
 
 
 # -- the shippable folder --

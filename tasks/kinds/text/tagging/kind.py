@@ -17,9 +17,11 @@ from pydantic import Field
 
 from tasks.core.errors import UnusableRowError
 from tasks.core.params import Section
-from tasks.kinds.base import fast_tokenizer, losses
-from tasks.kinds.base.kind import IGNORED, Features, Kind, Row
-from tasks.kinds.text.common import rewording, texts
+from tasks.kinds.base import counts, losses
+from tasks.kinds.base.data import Labels, Role
+from tasks.kinds.base.kind import IGNORED, Features, Kind, Quality, Row, Truth
+from tasks.kinds.base.quality import Categories
+from tasks.kinds.text.common import parts, texts
 from tasks.kinds.text.common.words import PATTERNS, cut, pattern_of
 from tasks.kinds.text.tagging import spans, tag_scheme
 from tasks.kinds.text.tagging.spans import OUTSIDE
@@ -160,21 +162,21 @@ def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float, options: 
 # -- quality --
 
 
-def count(
-    predicted: np.ndarray, truth: np.ndarray, decisions: Sequence[int], labels: Sequence[str]
-) -> np.ndarray:
-    """Entities, not words: one is right if its type, its first and its last word are."""
-    index = {name: number for number, name in enumerate(categories(labels))}
-    result = np.zeros((len(decisions), 3, len(index)))
-    ends = np.cumsum(decisions)
-    for row, (start, end) in enumerate(zip(ends - decisions, ends, strict=True)):
+def count(answers: np.ndarray, truth: Truth) -> np.ndarray:
+    """Per row and type, (n, 3 k), the entities answered, true, and both: one is right if its type, its first
+    and its last word are."""
+    index = {name: number for number, name in enumerate(categories(truth.names))}
+    result = np.zeros((len(truth.decisions), 3, len(index)))
+    ends = np.cumsum(truth.decisions)
+    for row, (start, end) in enumerate(zip(ends - truth.decisions, ends, strict=True)):
         guess, true = (
-            {*tag_scheme.entities([labels[tag] for tag in tags[start:end]])} for tags in (predicted, truth)
+            {*tag_scheme.entities([truth.names[tag] for tag in tags[start:end]])}
+            for tags in (answers, truth.labels)
         )
         for column, found in enumerate((guess, true, guess & true)):
             for name, *_ in found:
                 result[row, column, index[name]] += 1
-    return result.reshape(len(decisions), -1)
+    return result.reshape(len(truth.decisions), -1)
 
 
 def categories(labels: Sequence[str]) -> list[str]:
@@ -183,7 +185,7 @@ def categories(labels: Sequence[str]) -> list[str]:
 
 def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
     """F1, precision and recall of all entities; F1 averaged over the types that occur."""
-    guess, true, both = np.split(sums, 3, axis=-1)
+    guess, true, both = counts.split(sums)
     by_type = 2 * both / np.maximum(guess + true, 1)
     predicted, actual, right = (part.sum(-1) for part in (guess, true, both))
     return {
@@ -215,7 +217,7 @@ def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], np.nda
     return inputs
 
 
-def told(text: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]) -> str:
+def answer_line(text: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]) -> str:
     """The text with its entities marked: `[Ada Lovelace](person 0.98)`."""
     return tag_scheme.marked(
         text, cut(text, pattern_of(facts)), probabilities, labels, "[{words}]({name} {sure:.2f})"
@@ -233,53 +235,37 @@ def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequ
 
 
 KIND = Kind(
-    options=Options,
     task="token_classification",
-    roles={
-        "tokens?": "words: a list, or separated by spaces",
-        "tags?": "their tags, as many",
-        "text?": "instead of words: running text",
-        "spans?": "and the entities in it: a list of [start, end, type], or of objects with these keys",
-        "pool?": "further text, for the unlabelled pool",
-    },
-    verbatim=frozenset({"text", "spans"}),
-    files=frozenset(),
-    lists=frozenset({"tokens", "tags", "spans"}),
-    examine=examine,
-    fingerprint=texts.content,
-    alike=texts.content,
-    content=texts.content,
-    extent=texts.extent,
-    extent_of=texts.EXTENT_OF,
-    pool=texts.pool,
-    label_names=label_names,
-    classes=classes,
-    fewest_classes=1,
-    architectures="text",
-    auto_model=auto_model,
-    load_processor=fast_tokenizer.load,
-    fit=texts.fit,
-    encode=encode,
-    size=texts.size,
-    collate=collate,
-    augment=augment,
-    transfer=texts.from_pool,
-    reword=rewording.REWORDER,
-    loss=loss,
-    distillation_loss=losses.divergence,
-    headline="entity_f1",
-    categories=categories,
-    count=count,
-    figures=figures,
-    coarse=coarse,
-    baseline=tag_scheme.baseline,
-    lengths=True,
-    ship=texts.ship,
-    request=request,
-    raw_input=texts.raw_input,
-    told=told,
-    mistake=mistake,
-    picture=None,
-    check_rows=check_rows,
-    facts=lambda options: {"words": PATTERNS[options.words]},
+    options=Options,
+    data=parts.data(
+        roles={
+            "tokens": Role("words: a list, or separated by spaces", required=False, form="list"),
+            "tags": Role("their tags, as many", required=False, form="list"),
+            "text": Role("instead of words: running text", required=False, as_is=True),
+            "spans": Role(
+                "and the entities in it: a list of [start, end, type], or of objects with these keys",
+                required=False,
+                form="list",
+                as_is=True,
+            ),
+            "pool": parts.POOL,
+        },
+        labels=Labels(names=label_names, classes=classes, fewest=1),
+        examine=examine,
+        check_rows=check_rows,
+    ),
+    model=parts.model(auto_model=auto_model, encode=encode, collate=collate, loss=loss, augment=augment),
+    quality=Quality(
+        headline="entity_f1",
+        statistics=count,
+        figures=figures,
+        baseline=tag_scheme.baseline,
+        categories=Categories(names=categories, coarse=coarse),
+    ),
+    package=parts.package(
+        request=request,
+        answer_line=answer_line,
+        facts=lambda options: {"words": PATTERNS[options.words]},
+    ),
+    report=parts.report(mistake),
 )

@@ -61,7 +61,7 @@ def records(rows: Sequence[RawRow], raw: Path, kind: str, columns: dict[str, str
     ingest.take(intake, rows, columns, chosen, chosen.options.model_validate(tiny.OPTIONS[kind]), raw)
     assert intake.rejected == []
     return sorted(
-        repr((record.values, chosen.fingerprint(record.values), chosen.content(record.values)))
+        repr((record.values, chosen.data.fingerprint(record.values), chosen.data.content(record.values)))
         for record in intake.records
     )
 

@@ -221,7 +221,7 @@ def test_lines_of_the_card_load_the_model_with_nothing_of_ours(kind: str, tmp_pa
     loading = section(card.markdown(tmp_path, run), "How to load it")
     answer, own = package.load(folder / "quantize" / "out", kind), load_kind(kind)
     rows = tables.read(ingest / "validation.parquet")
-    told = {row["id"]: answer(own.raw_input(row)) for row in rows}
+    told = {row["id"]: answer(own.package.raw_input(row)) for row in rows}
     row = next(row for row in rows if "\t" in told[row["id"]] or "](" in told[row["id"]])
     entities = [
         f"{kind} {words}" for words, kind in re.findall(r"\[(.+?)\]\((\S+) [\d.]+\)", told[row["id"]])

@@ -12,8 +12,8 @@ from tasks.core.errors import DataError, ModelError, ParamsError
 from tasks.distill import stage as distill
 from tasks.export import package
 from tasks.finetune import stage as finetune
-from tasks.kinds.image.classification import kind
-from tasks.models import inference
+from tasks.kinds.image.classification.kind import KIND
+from tasks.models import outputs
 from tasks.prune import stage as prune
 from tasks.quantize import stage as quantize
 from tests import tiny
@@ -72,7 +72,7 @@ def test_architecture_goes_from_checkpoint_to_int8(tmp_path: Path, architecture:
     )
     with pytest.raises(DataError, match=r"gone.png': no such file: "):
         package.load(tmp_path / "quantize" / "out", GIVEN["kind"])(str(tmp_path / "gone.png"))
-    answers = inference.read_outputs(tmp_path / "finetune" / "outputs" / "validation.safetensors")
+    answers = outputs.read(tmp_path / "finetune" / "outputs" / "validation.safetensors").logits
     assert answers.std(axis=0).max() > 0.01
     before = json.loads((tmp_path / "finetune" / "out" / "config.json").read_text())
     after = json.loads((tmp_path / "distill" / "out" / "config.json").read_text())
@@ -101,12 +101,12 @@ def test_size_that_a_vit_cannot_read_is_refused(tmp_path: Path) -> None:
     from transformers import AutoModel
 
     folder = tiny.image_checkpoint_in(tmp_path, "vit")
-    _, faults = kind.fit(AutoModel.from_pretrained(folder), kind.load_processor(folder), 64)
+    _, faults = KIND.model.fit(AutoModel.from_pretrained(folder), KIND.model.load_processor(folder), 64)
     assert len(faults) == 1
     assert faults[0].startswith(
         "input_size = 64: it cannot read pictures of this size (Input image size (64*64)"
     )
-    assert kind.fit(AutoModel.from_pretrained(folder), kind.load_processor(folder), 32)[1] == []
+    assert KIND.model.fit(AutoModel.from_pretrained(folder), KIND.model.load_processor(folder), 32)[1] == []
 
 
 def test_static_int8_needs_calibration_rows(tmp_path: Path) -> None:

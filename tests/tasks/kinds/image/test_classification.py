@@ -15,7 +15,7 @@ from PIL import Image
 
 from tasks.core.errors import DataError, ModelError, ParamsError
 from tasks.ingest import stage as ingest
-from tasks.kinds.image.classification import kind
+from tasks.kinds.image.classification.kind import KIND
 from tasks.kinds.image.common import images, pixels
 from tasks.kinds.image.common.augmentation import Augment, varied
 from tests import tiny
@@ -187,14 +187,14 @@ def test_each_variation_changes_some_pictures_and_follows_from_its_seed(change: 
 
 
 def test_transfer_set_begins_alike_whatever_its_size(tmp_path: Path) -> None:
-    rows, options = tiny.digits()[:10], kind.Options.model_validate(GIVEN["options"])
-    few, many = (kind.transfer(rows, [], count, options) for count in (15, 40))
+    rows, options = tiny.digits()[:10], KIND.options.model_validate(GIVEN["options"])
+    few, many = (KIND.data.transfer(rows, [], count, options) for count in (15, 40))
     assert few == many[:15]
     assert all(row["label"] is None for row in many)
-    processor = kind.load_processor(tiny.image_checkpoint_in(tmp_path))
-    features = kind.encode(processor, many, [], 32)
+    processor = KIND.model.load_processor(tiny.image_checkpoint_in(tmp_path))
+    features = KIND.model.encode(processor, many, [], 32)
     assert features[0]["pixels"] is features[10]["pixels"]
-    batch = kind.collate(processor, [features[0], features[10]])["pixel_values"]
+    batch = KIND.model.collate(processor, [features[0], features[10]])["pixel_values"]
     assert not batch[0].equal(batch[1])
 
 
@@ -203,9 +203,11 @@ def test_pixels_are_those_of_the_image_processor(tmp_path: Path) -> None:
 
     Transformers' own processor says what the way is.
     """
-    processor = kind.load_processor(tiny.image_checkpoint_in(tmp_path))
+    processor = KIND.model.load_processor(tiny.image_checkpoint_in(tmp_path))
     data = encoded(size=(50, 37))
-    ours = kind.collate(processor, kind.encode(processor, [{"image": data}], [], 32))["pixel_values"].numpy()
+    ours = KIND.model.collate(processor, KIND.model.encode(processor, [{"image": data}], [], 32))[
+        "pixel_values"
+    ].numpy()
     theirs = processor(images.opened(data), return_tensors="np")["pixel_values"]
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
     assert pixels.normalized(np.zeros((1, 4, 4, 3), np.uint8), 1.0, [0.5] * 3, [0.5] * 3).shape == (
@@ -234,9 +236,11 @@ def test_colours_of_another_processor_are_taken_over(tmp_path: Path, given: dict
 
     theirs = EfficientNetImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=False, **given)
     model = AutoModel.from_pretrained(tiny.image_checkpoint_in(tmp_path, "resnet"))
-    processor, faults = kind.fit(model, theirs, 32)
+    processor, faults = KIND.model.fit(model, theirs, 32)
     data = encoded(size=(32, 32))
-    ours = kind.collate(processor, kind.encode(processor, [{"image": data}], [], 32))["pixel_values"].numpy()
+    ours = KIND.model.collate(processor, KIND.model.encode(processor, [{"image": data}], [], 32))[
+        "pixel_values"
+    ].numpy()
     assert faults == []
     np.testing.assert_allclose(
         ours, theirs(images.opened(data), return_tensors="np")["pixel_values"], atol=1e-5
@@ -248,4 +252,4 @@ def test_torn_image_processor_is_refused(tmp_path: Path, content: str) -> None:
     folder = tiny.image_checkpoint_in(tmp_path / "torn")
     (folder / "preprocessor_config.json").write_text(content)
     with pytest.raises(ModelError, match="torn: its image processor cannot be read"):
-        kind.load_processor(folder)
+        KIND.model.load_processor(folder)

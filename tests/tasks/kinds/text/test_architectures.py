@@ -108,7 +108,7 @@ def bare_answers(students: dict[str, Path]) -> dict[str, Any]:
 
 def _our_answers(folder: Path) -> np.ndarray:
     tokenizer, model = fast_tokenizer.load(folder), checkpoint.load_model(folder, KIND, torch.device("cpu"))
-    features = KIND.encode(tokenizer, [{"text": text} for text in TEXTS], [], 66)
+    features = KIND.model.encode(tokenizer, [{"text": text} for text in TEXTS], [], 66)
     return inference.logits(model, KIND, tokenizer, features, batch_size=len(TEXTS))
 
 
@@ -141,7 +141,7 @@ def test_its_graph_answers_alike(
     stage.run("quantize", quantize.Inputs(tiny_run.ingest, students[architecture]), tmp_path, **limits)
     session, request = (
         package.session(tmp_path / "out" / package.GRAPH, threads=1),
-        KIND.request(tmp_path / "out"),
+        KIND.package.request(tmp_path / "out"),
     )
     answers = np.concatenate([package.logits(session, request, text) for text in TEXTS])
     np.testing.assert_allclose(answers, _our_answers(students[architecture]), atol=1e-4)

@@ -15,20 +15,22 @@ import pytest
 
 from tasks.core.errors import DataError, UnusableRowError
 from tasks.ingest import stage as ingest
-from tasks.kinds.text.tagging import kind, spans, tag_scheme
+from tasks.kinds.base.rows import Truth
+from tasks.kinds.text.tagging import spans, tag_scheme
+from tasks.kinds.text.tagging.kind import KIND, Options
 from tests import tiny
 from tests.tasks import stage
 
 LABELS = ["O", "B-loc", "I-loc", "B-per", "I-per"]
 
 
-def options(**changed: Any) -> kind.Options:
-    return kind.Options(**{**tiny.OPTIONS["text/tagging"], "words": "unicode", **changed})
+def options(**changed: Any) -> Options:
+    return Options(**{**tiny.OPTIONS["text/tagging"], "words": "unicode", **changed})
 
 
 def read(values: dict[str, str], **changed: Any) -> tuple[list[tuple[str, str]], Counter[str]]:
     mended: Counter[str] = Counter()
-    made = kind.examine(values, options(**changed), mended)
+    made = KIND.data.examine(values, options(**changed), mended)
     return [(one["text"], one["label"]) for one in made], mended
 
 
@@ -225,7 +227,7 @@ def test_offsets_that_fit_better_when_read_otherwise_are_refused_with_the_advice
     rows: list[dict[str, str]], advice: str
 ) -> None:
     with pytest.raises(DataError) as caught:
-        kind.check_rows(rows, options())
+        KIND.data.check_rows(rows, options())
     assert advice in str(caught.value)
 
 
@@ -237,10 +239,10 @@ def test_offsets_are_compared_where_no_name_ends_with_a_word() -> None:
         spans = [[text.index(name), text.index(name) + len(name), "x"] for name in ("김철수", "서울", "부산")]
         rows.append({"text": unicodedata.normalize("NFD", text), "spans": json.dumps(spans)})
     with pytest.raises(DataError) as caught:
-        kind.check_rows(rows, options())
+        KIND.data.check_rows(rows, options())
     assert "counted in the composed text (NFC)" in str(caught.value)
     composed = [{**row, "text": unicodedata.normalize("NFC", row["text"])} for row in rows]
-    assert [said.split(" are ")[0] for said in kind.check_rows(composed, options())] == [
+    assert [said.split(" are ")[0] for said in KIND.data.check_rows(composed, options())] == [
         "90 of 180 starts and ends of spans"
     ]
 
@@ -256,7 +258,7 @@ def test_offsets_are_read_in_the_unit_that_options_say(units: str, inclusive: in
         "bytes",
         1,
     ):  # the last byte of é is no place where a sign begins, the next one is
-        assert kind.check_rows(rows, options(**own)) == []
+        assert KIND.data.check_rows(rows, options(**own)) == []
     for row in rows:
         ((words, label),), _ = read(row, **own)
         assert [
@@ -266,7 +268,7 @@ def test_offsets_are_read_in_the_unit_that_options_say(units: str, inclusive: in
 
 def test_spans_that_cut_into_words_are_widened_counted_and_told() -> None:
     row = {"text": "In Helsingissä asuu Ada.", "spans": '[[3, 11, "loc"], [19, 23, "per"]]'}
-    assert kind.check_rows([row], options()) == [
+    assert KIND.data.check_rows([row], options()) == [
         "2 of 4 starts and ends of spans are not at the edge of a word; such a span covers every word that "
         "it touches"
     ]
@@ -306,8 +308,10 @@ def test_teacher_may_be_trained_on_all_pieces_of_a_word() -> None:
     row = {"text": "Supercalifragilistic Ada Oxyrhynchus said", "label": "B-per I-per B-loc O"}
     pieces = [tokenizer.tokenize(word) for word in row["text"].split()]
     assert min(len(pieces[0]), len(pieces[2])) > 2
-    (features,) = kind.encode(tokenizer, [row], LABELS, 64)
-    (first,), (every,) = (kind.augment([features], options(subwords=which)) for which in ("first", "all"))
+    (features,) = KIND.model.encode(tokenizer, [row], LABELS, 64)
+    (first,), (every,) = (
+        KIND.model.augment([features], options(subwords=which)) for which in ("first", "all")
+    )
     assert first == features
     tags = [LABELS[number] for number in every["labels"]]
     assert tags[:4] == row["label"].split()
@@ -315,7 +319,7 @@ def test_teacher_may_be_trained_on_all_pieces_of_a_word() -> None:
         tag for tag, word in zip(["I-per", "I-per", "I-loc", "O"], pieces, strict=True) for _ in word[1:]
     ]
     assert sorted(every["where"]) == list(range(1, sum(map(len, pieces)) + 1))
-    batch = kind.collate(tokenizer, [every, features])
+    batch = KIND.model.collate(tokenizer, [every, features])
     assert batch["where"].shape[1] == len(batch["labels"]) == len(every["labels"]) + 4
 
 
@@ -342,9 +346,9 @@ def test_figures_are_those_of_seqeval_in_strict_mode() -> None:
     decisions = generator.integers(1, 12, 60)
     truth, guess = (generator.choice(5, decisions.sum(), p=[0.4, 0.2, 0.1, 0.2, 0.1]) for _ in range(2))
     guess = np.where(generator.random(len(guess)) < 0.6, truth, guess)
-    sums = kind.count(guess, truth, decisions.tolist(), LABELS)
+    sums = KIND.quality.statistics(guess, Truth(truth, decisions.tolist(), LABELS))
     assert sums.shape == (60, 6)
-    found = kind.figures(sums.sum(0))
+    found = KIND.quality.figures(sums.sum(0))
     sentences = [
         [[LABELS[tag] for tag in part] for part in np.split(each, np.cumsum(decisions)[:-1])]
         for each in (truth, guess)
@@ -363,10 +367,10 @@ def test_words_that_do_not_fit_are_decided_at_position_0() -> None:
 def test_entities_are_marked_in_the_text() -> None:
     probabilities = np.eye(5)[[3, 4, 0, 1]] * 0.9 + 0.02
     assert (
-        kind.told("Ada Lovelace visited Turin", probabilities, LABELS, {})
+        KIND.package.answer_line("Ada Lovelace visited Turin", probabilities, LABELS, {})
         == "[Ada Lovelace](per 0.92) visited [Turin](loc 0.92)"
     )
-    wrong = kind.mistake(
+    wrong = KIND.report.mistake(
         {"text": "Ada Lovelace visited Turin"}, probabilities, np.array([3, 4, 0, 0]), LABELS
     )
     assert wrong == {

@@ -31,7 +31,9 @@ def words(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def test_without_shares_texts_stay_and_their_labels_go() -> None:
-    assert varied(copies=2) == [{**row, "label": None} for row in ROWS] * 2
+    assert varied(copies=2) == [
+        {**row, "id": f"{row['id']}~{copy}", "label": None} for copy in range(2) for row in ROWS
+    ]
     assert varied(copies=0, drop=0.3) == []
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import UnusableRowError
 from tasks.ingest import cleaning
-from tasks.kinds.text.classification import kind as text_classification
-from tasks.kinds.text.common import texts, words
-from tasks.kinds.text.tagging import kind, tag_scheme
+from tasks.kinds.text.common import one_label, texts, words
+from tasks.kinds.text.tagging import tag_scheme
+from tasks.kinds.text.tagging.kind import KIND, Options
 from tests import tiny
 
 SIGNS = st.one_of(
@@ -61,8 +61,8 @@ PATTERNS = st.sampled_from(sorted(words.PATTERNS))
 QUICK = settings(derandomize=True, max_examples=150, deadline=None)
 
 
-def options(**changed: object) -> kind.Options:
-    return kind.Options(**{**tiny.OPTIONS["text/tagging"], **changed})
+def options(**changed: object) -> Options:
+    return Options(**{**tiny.OPTIONS["text/tagging"], **changed})
 
 
 @QUICK
@@ -91,7 +91,7 @@ def test_rows_are_served_in_the_words_that_they_were_trained_in(text: str, how: 
     """What ingest writes (words in NFC, a space between them) is cut into the same words again, and so is the
     text itself.
     """
-    rows = kind.examine({"text": text, "spans": "[]"}, options(words=how, longest=4096), Counter())
+    rows = KIND.data.examine({"text": text, "spans": "[]"}, options(words=how, longest=4096), Counter())
     trained = rows[0]["text"].split()
     assert [word for word, *_ in words.cut(rows[0]["text"], words.PATTERNS[how])] == trained
     assert [words.composed(word) for word, *_ in words.cut(text, words.PATTERNS[how])] == trained
@@ -107,7 +107,7 @@ def test_span_on_the_edges_of_words_holds_exactly_these(text: str, data: st.Data
     last = data.draw(st.integers(first, len(found) - 1))
     span = [found[first][1], found[last][2], "x"]
     mended: Counter[str] = Counter()
-    rows = kind.examine(
+    rows = KIND.data.examine(
         {"text": text, "spans": json.dumps([span])}, options(words="unicode", longest=4096), mended
     )
     ((_, begin, end),) = tag_scheme.entities(rows[0]["label"].split())
@@ -115,7 +115,7 @@ def test_span_on_the_edges_of_words_holds_exactly_these(text: str, data: st.Data
         words.composed(word) for word, *_ in found[first : last + 1]
     ]
     assert not any(mended.values())
-    assert kind.check_rows([{"text": text, "spans": json.dumps([span])}], options(words="unicode")) == []
+    assert KIND.data.check_rows([{"text": text, "spans": json.dumps([span])}], options(words="unicode")) == []
 
 
 @QUICK
@@ -126,7 +126,7 @@ def test_span_on_the_edges_of_words_holds_exactly_these(text: str, data: st.Data
 )
 def test_any_text_and_spans_give_rows_or_a_reason(text: str, spans: str, how: str) -> None:
     try:
-        rows = kind.examine({"text": text, "spans": spans}, options(words=how), Counter())
+        rows = KIND.data.examine({"text": text, "spans": spans}, options(words=how), Counter())
     except UnusableRowError:
         return
     for row in rows:
@@ -145,7 +145,7 @@ def test_tokens_keep_their_tags_however_they_are_cut(pairs: list[tuple[str, str]
         for name, column in zip(("tokens", "tags"), zip(*pairs, strict=True), strict=True)
     }
     try:
-        rows = kind.examine(values, options(words=how, longest=8), Counter())
+        rows = KIND.data.examine(values, options(words=how, longest=8), Counter())
     except UnusableRowError:
         return
     tags = [tag for row in rows for tag in row["label"].split()]
@@ -181,7 +181,7 @@ def test_cleaning_is_done_once_and_loses_no_letter(text: str, keep_lines: bool) 
 def test_pool_and_baseline_keep_marks_with_their_word(text: str, found: list[str]) -> None:
     assert texts.WORD.findall(text) == found
     rows = [{"text": f"{text} x{n}", "label": "ab"[n % 2]} for n in range(4)]
-    assert text_classification.baseline(rows, ["a", "b"], 0).predict(rows).shape == (4, 2)
+    assert one_label.baseline(rows, ["a", "b"], 0).predict(rows).shape == (4, 2)
 
 
 def test_html_is_told_and_what_only_looks_like_it_is_not() -> None:

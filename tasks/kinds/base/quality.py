@@ -1,0 +1,78 @@
+"""What a kind says of quality: statistics per row, and the figures that follow from their sums.
+
+An answer to a decision is the number of a label, where answers are texts the text itself. Whatever is
+measured, it is measured row by row: `statistics` gives s numbers for each row, and every figure is a function
+of their sums. Sums are what the bootstrap draws, so that each figure has an interval. A mean over rows needs
+a column of ones, or the length of each row, beside what is summed: exact match has (right, 1), chrF the hits
+and totals of each order of n-grams.
+
+Counts per category are the ready-made part for labels: tasks/kinds/base/counts.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tasks.kinds.base.rows import Row, Truth
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A fitted linear model."""
+
+    predict: Callable[[Sequence[Row]], np.ndarray]
+    """Rows -> probabilities (m, c)."""
+    parameters: int
+    bytes: int
+    """Of its weights, and of the names of its features."""
+
+
+@dataclass(frozen=True)
+class Categories:
+    """What precision, recall and confusions are reported of, by kinds whose statistics are `counts`."""
+
+    names: Callable[[Sequence[str]], list[str]]
+    """Label names -> the k categories."""
+    coarse: Callable[[Sequence[str]], list[str]]
+    """Label names -> the name of each in a confusion matrix."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How answers are measured. `n` rows, `m` decisions, `s` statistics."""
+
+    headline: str
+    """The figure by which checkpoints and recipes are chosen, more is better; a key of `figures`."""
+    statistics: Callable[[np.ndarray, Truth], np.ndarray]
+    """(answers (m,), right answers) -> (n, s) numbers for each row, whose sums decide every figure."""
+    figures: Callable[[np.ndarray], dict[str, np.ndarray]]
+    """(..., s) sums of `statistics` -> each figure, of shape (...)."""
+    baseline: Callable[[Sequence[Row], Sequence[str], int], Baseline]
+    """(training rows, label names, seed) -> a linear model fitted to them."""
+    categories: Categories | None = None
+    """None where statistics are not counted by category: tables by category are then left out."""
+
+    def measure(self, answers: np.ndarray, truth: Truth) -> dict[str, float]:
+        """The figures of answers (m,) to some rows."""
+        sums = self.statistics(answers, truth).sum(axis=0)
+        return {name: float(value) for name, value in self.figures(sums).items()}
+
+    def headline_of(self, sums: np.ndarray) -> np.ndarray:
+        """(..., s) sums of `statistics` -> the headline figure (...)."""
+        return self.figures(sums)[self.headline]
+
+    def category_names(self, labels: Sequence[str]) -> list[str]:
+        """The categories of these label names; none if nothing is counted by category."""
+        return self.categories.names(labels) if self.categories else []
+
+
+def decided(answers: np.ndarray) -> np.ndarray:
+    """Answers (m,) as `statistics` takes them: the likeliest labels of probabilities or logits (m, c), or
+    texts (m,) as they are."""
+    chosen: np.ndarray = answers.argmax(1) if answers.ndim == 2 else answers
+    return chosen
