@@ -15,7 +15,7 @@ locks = $(patsubst %,requirements/%.lock,$(1))
 INSTALL := $(BIN)/python requirements/install.py
 # Processes that run tests. More than cores: many tests wait for a server or a child.
 WORKERS ?= 3
-PYTEST = python -m pytest --numprocesses $(call quoted,$(WORKERS)) --dist loadfile --durations 10
+PYTEST = python -m pytest --numprocesses $(call quoted,$(WORKERS)) --dist loadfile --no-loadscope-reorder --durations 10
 # What is given is taken as it is written: make would run what stands in `$(shell …)`, and take a new line for another command.
 define newline
 

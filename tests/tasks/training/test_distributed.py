@@ -175,6 +175,7 @@ LONG: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "batch_size"),
     [
