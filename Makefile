@@ -11,20 +11,18 @@ EXTRAS := ner images
 # The tests speak with the workers of Docker and Kubernetes, without either, search on a Dask cluster of this machine, and run a model on OpenVINO.
 DEV := agents dask openvino dev
 locks = $(patsubst %,requirements/%.lock,$(1))
-# Modules are compiled when they are first used, and most never are.
-PIP := -m pip install --quiet --disable-pip-version-check --no-compile
-# First what is pinned, and only files of the known hashes; then what a machine needs besides (the CUDA packages that its build of torch names).
-define install
-$(BIN)/python $(PIP) --no-deps --require-hashes $(patsubst %,-r requirements/hashed/%.txt,$(1))
-$(BIN)/python $(PIP) $(addprefix -r ,$(call locks,$(1)))
-endef
+# By hash, with uv, which takes what pip is configured to; see there.
+INSTALL := $(BIN)/python requirements/install.py
+# Processes that run tests. More than cores: many tests wait for a server or a child.
+WORKERS ?= 3
+PYTEST = python -m pytest --numprocesses $(call quoted,$(WORKERS)) --dist loadfile --no-loadscope-reorder --durations 10
 # What is given is taken as it is written: make would run what stands in `$(shell …)`, and take a new line for another command.
 define newline
 
 
 endef
 NAMED := $(filter command line,$(origin RUN))
-GIVEN := RUN SOURCE CHECKPOINT PORT GPUS POOL TO WHY A B OUT PICTURES FAIL_ON STUDENTS SPLIT
+GIVEN := WORKERS RUN SOURCE CHECKPOINT PORT GPUS POOL TO WHY A B OUT PICTURES FAIL_ON STUDENTS SPLIT
 $(foreach one,$(GIVEN),$(if $(filter command environment,$(origin $(one))),\
 	$(eval override $(one) := $$(subst $$(newline), ,$$(value $(one))))))
 # As one word of the shell, whatever is in it.
@@ -39,10 +37,10 @@ export DVC_NO_ANALYTICS := 1
 # Its default is open to all accounts, and DVC unpickles what lies there: CVE-2025-69872. flows/process/environment.py makes it.
 export DVC_SITE_CACHE_DIR ?= $(CURDIR)/.dvc/tmp/site-cache
 
-.PHONY: help repro search add flow ui worker notify retrain rollback gate diff peers test browser check plots lock clean
+.PHONY: help repro search add flow ui worker notify retrain rollback gate diff peers test test-all browser check plots lock clean
 
 help: ## list these commands; each installs what it needs first
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 repro: $(NEEDS) ## run the whole pipeline of RUN (bbc, a recipe's name, or all) and print its figures
 	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
@@ -96,8 +94,11 @@ plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index
 	@python -m flows.process.environment
 	dvc plots show
 
-test: .venv/ready-dev browser ## run the tests
-	python -m pytest --numprocesses 2 --dist loadfile
+test: .venv/ready-dev ## run the quick tests (WORKERS=3)
+	$(PYTEST) -m "not slow"
+
+test-all: .venv/ready-dev browser ## run the long tests, which `make test` leaves out (WORKERS=3)
+	$(PYTEST) -m slow
 
 # For the tests of the UI: the system's, else Debian's package where we may install it, else they are skipped and say so.
 browser:
@@ -122,19 +123,19 @@ clean: ## remove environments and leftovers of killed runs; data and figures sta
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 .venv/ready: .venv/bin/python $(call locks,$(BASE)) flows/pipeline/plots_page.py
-	$(call install,$(BASE))
+	$(INSTALL) $(BASE)
 	$(BIN)/python -m flows.process.environment
 	$(BIN)/python -m flows.pipeline.plots_page
 	@touch $@
 
 .venv/ready-extras: .venv/ready $(call locks,$(EXTRAS))
-	$(call install,$(BASE) $(EXTRAS))
+	$(INSTALL) $(BASE) $(EXTRAS)
 	@touch $@
 
 .venv/ready-dask: .venv/ready requirements/dask.lock
-	$(call install,$(BASE) dask)
+	$(INSTALL) $(BASE) dask
 	@touch $@
 
 .venv/ready-dev: .venv/ready-extras $(call locks,$(DEV))
-	$(call install,$(BASE) $(EXTRAS) $(DEV))
+	$(INSTALL) $(BASE) $(EXTRAS) $(DEV)
 	@touch $@

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
+
 ROOT = Path(__file__).resolve().parents[1]
 FILES = [".dvc/config", ".dvc/.gitignore", ".gitignore", "dvc.yaml", "flows", "params.yaml", "tasks"]
 USERS_FAULT = 2
@@ -72,7 +74,7 @@ class Container:
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE_SECONDS)
     return process.returncode, out, err
 
 

@@ -14,7 +14,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from ruamel.yaml import YAML
 
 from tests import smoke, tiny
 from tests.smoke import RUN, attempt, call, commit, md5s
+from tests.waiting import until
 
 CLEAN = "Data and pipelines are up to date."
 STAGES = ["ingest", "pretrain", "finetune", "prune", "distill", "quantize", "benchmark"]
@@ -122,6 +122,7 @@ def test_bad_params_stop_dvc_repro_with_our_message(project: Path) -> None:
 # -- everything ran once --
 
 
+@pytest.mark.slow
 def test_outputs_are_those_dvc_yaml_declares_and_no_others(made: Path) -> None:
     graph = YAML(typ="safe").load((made / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     declared = {
@@ -149,20 +150,19 @@ def outputs(project: Path, folder: Path, declared: set[str]) -> Iterator[str]:
             yield name
 
 
+@pytest.mark.slow
 def test_second_dvc_repro_at_the_same_time_is_told_that_the_first_is_busy(
     again: tuple[Path, subprocess.Popen[str]],
 ) -> None:
-    copy, _ = again
-    deadline = time.monotonic() + 60
-    while not ran((copy.parent / "log").read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    copy, at_work = again
+    until(lambda: ran((copy.parent / "log").read_text()), of=at_work)
     done = attempt(copy, "dvc", "repro")
     assert done.returncode != 0
     assert re.search(r"is busy, it is being blocked by|Unable to acquire lock", done.stderr), done.stderr
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_both_doors_find_everything_done(made: Path) -> None:
     assert ran(call(made, "dvc", "repro")) == []
     assert is_clean(made)
@@ -173,6 +173,7 @@ def test_both_doors_find_everything_done(made: Path) -> None:
     assert changed_in_git(made) == ""
 
 
+@pytest.mark.slow
 def test_removed_results_come_back_from_the_run_cache(made: Path) -> None:
     before = md5s(made)
     shutil.rmtree(made / "data" / RUN)
@@ -182,6 +183,7 @@ def test_removed_results_come_back_from_the_run_cache(made: Path) -> None:
     assert changed_in_git(made) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("files", "stale"),
     [
@@ -214,6 +216,7 @@ def test_changed_file_makes_stale_the_stages_that_import_it(
     assert set(status) == {f"{stage}@{RUN}" for stage in stale}
 
 
+@pytest.mark.slow
 def test_model_card_tells_of_the_run_and_its_lines_load_the_model(made: Path) -> None:
     text = call(made, "python", "-m", "flows.retraining.record.card", RUN)
     assert [path for path, md5 in md5s(made).items() if f"| `{path}` | `{md5}` |" not in text] == []
@@ -227,6 +230,7 @@ def test_model_card_tells_of_the_run_and_its_lines_load_the_model(made: Path) ->
 # -- a parameter changed --
 
 
+@pytest.mark.slow
 def test_flow_runs_the_changed_stage_and_what_follows_and_says_why(retuned: tuple[Path, str]) -> None:
     project, said = retuned
     assert states(said) == ["Cached", "Cached", "Cached", "Completed", "Completed", "Completed", "Completed"]
@@ -235,6 +239,7 @@ def test_flow_runs_the_changed_stage_and_what_follows_and_says_why(retuned: tupl
     assert ran(call(project, "dvc", "repro")) == []
 
 
+@pytest.mark.slow
 def test_dvc_shows_and_compares_figures_and_params(retuned: tuple[Path, str]) -> None:
     project, _ = retuned
     assert "final" in call(project, "dvc", "metrics", "show")
@@ -248,6 +253,7 @@ def test_dvc_shows_and_compares_figures_and_params(retuned: tuple[Path, str]) ->
     assert re.search(rf"runs\.{RUN}\.prune\.ffn\s+64\s+48", call(project, "dvc", "params", "diff"))
 
 
+@pytest.mark.slow
 def test_review_of_the_change_says_what_the_benchmarks_say_and_runs_nothing(
     retuned: tuple[Path, str],
 ) -> None:
@@ -275,6 +281,7 @@ def test_review_of_the_change_says_what_the_benchmarks_say_and_runs_nothing(
     assert is_clean(project)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("plots", "show"), ("plots", "diff")])
 def test_plots_page_needs_no_network(retuned: tuple[Path, str], command: tuple[str, str]) -> None:
     project, _ = retuned
@@ -290,6 +297,7 @@ def test_plots_page_needs_no_network(retuned: tuple[Path, str], command: tuple[s
     assert plots.count("vegaEmbed(") >= 4
 
 
+@pytest.mark.slow
 def test_experiment_runs_and_shows(retuned: tuple[Path, str]) -> None:
     project, _ = retuned
     said = call(
@@ -307,6 +315,7 @@ def test_experiment_runs_and_shows(retuned: tuple[Path, str]) -> None:
     assert is_clean(project)
 
 
+@pytest.mark.slow
 def test_clone_pulls_what_was_pushed(retuned: tuple[Path, str], tmp_path: Path) -> None:
     project, _ = retuned
     commit(project, "retuned")
@@ -324,6 +333,7 @@ def test_clone_pulls_what_was_pushed(retuned: tuple[Path, str], tmp_path: Path) 
 # -- everything ran twice --
 
 
+@pytest.mark.slow
 def test_dvc_makes_what_the_flow_made_but_for_the_clock(again: tuple[Path, subprocess.Popen[str]]) -> None:
     copy, process = again
     log = copy.parent / "log"

@@ -144,13 +144,21 @@ def ingest_out(
 
 
 def wordpiece(texts: Sequence[str], size: int = VOCABULARY) -> Any:
-    """A BERT-like tokenizer trained on the texts."""
+    """A BERT-like tokenizer trained on the texts; the same texts give the same vocabulary in every process.
+
+    The trainer numbers the letters inside words as it meets them, in another order each time, and breaks ties
+    by the numbers. They are numbered beforehand.
+    """
     from tokenizers import BertWordPieceTokenizer
     from tokenizers.processors import BertProcessing
     from transformers import PreTrainedTokenizerFast
 
     backend = BertWordPieceTokenizer()
-    backend.train_from_iterator(texts, vocab_size=size, show_progress=False, special_tokens=SPECIAL)
+    split, normal = backend.pre_tokenizer.pre_tokenize_str, backend.normalizer.normalize_str
+    words = [word for text in texts for word, _ in split(normal(text))]
+    numbered = [*SPECIAL, *sorted({f"##{letter}" for word in words for letter in word[1:]})]
+    backend.train_from_iterator(texts, vocab_size=size, show_progress=False, special_tokens=numbered)
+    backend = BertWordPieceTokenizer(vocab=backend.get_vocab())
     backend.post_processor = BertProcessing(
         ("[SEP]", SPECIAL.index("[SEP]")), ("[CLS]", SPECIAL.index("[CLS]"))
     )

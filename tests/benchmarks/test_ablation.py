@@ -19,14 +19,14 @@ from tasks.core.errors import ParamsError
 from tasks.distill import stage as distill
 from tests.smoke import PARAMS
 from tests.tasks import stage
-from tests.tasks.conftest import Run
+from tests.tasks.conftest import Run, tiny_run  # noqa: F401  (a fixture)
 
 NAMES = [PLAIN, "+ relations", "label weight 0.1"]
 COMMITTED = params.read(stage.ROOT / "params.yaml")["bbc"]["distill"]
 
 
 @pytest.fixture
-def bench(tiny_run: Run, tmp_path: Path) -> ablation.Bench:
+def bench(tiny_run: Run, tmp_path: Path) -> ablation.Bench:  # noqa: F811
     """A workspace with what the tiny run has up to its finetune, and no test split."""
     for name in ("dvc.yaml", "tasks", "requirements"):
         (tmp_path / name).symlink_to(stage.ROOT / name)

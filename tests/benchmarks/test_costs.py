@@ -101,6 +101,7 @@ def test_every_row_has_just_as_many_tokens_and_each_job_is_timed(
     assert cut["without_words"] == cut["parameters"] - cut["vocabulary"] * cut["hidden"]
 
 
+@pytest.mark.slow
 def test_a_killed_measurement_goes_on_and_ends_with_the_page(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ from tasks.core import stages
 from tests import smoke
 from tests.campaigns import kills
 from tests.campaigns.scene import PATIENCE_SECONDS, Scene, corrupt
-from tests.flows.station import until
+from tests.waiting import until
 
 VICTIMS = ("stage", "flow", "worker", "server", "all")
 KILLS = ("stage", "victim", "after s", "killed", "the run ended", "recovery s", "faults")

@@ -19,7 +19,8 @@ import psutil
 
 from tests import smoke
 from tests.campaigns import kills
-from tests.flows.station import Station, processes_in, until
+from tests.flows.station import Station, processes_in
+from tests.waiting import until
 
 CLEAN = "Data and pipelines are up to date."
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")

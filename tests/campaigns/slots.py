@@ -16,8 +16,9 @@ import time
 from pathlib import Path
 
 from tests import smoke
-from tests.flows.station import ToyStation, processes_in, until
+from tests.flows.station import ToyStation, processes_in
 from tests.flows.toy import Toy, new
+from tests.waiting import until
 
 PATIENCE_SECONDS = 200
 

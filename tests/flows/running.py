@@ -6,8 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +18,6 @@ from prefect.client.schemas.objects import State, TaskRun
 from flows.compress import compress
 from flows.pipeline.graph import Graph
 from tests.flows.toy import REPOSITORY, Toy
-
-WAIT_SECONDS = 60
 
 
 def flow(*runs: str, **given: Any) -> tuple[State[Any], dict[str, tuple[str, str]]]:
@@ -46,14 +43,6 @@ def command(toy: Toy, *arguments: str) -> subprocess.Popen[str]:
 def task_runs(flow_run: UUID) -> list[TaskRun]:
     with get_client(sync_client=True) as client:
         return client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run])))
-
-
-def until(true: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not (found := true()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
 
 
 def processes_in(toy: Toy) -> Iterator[psutil.Process]:

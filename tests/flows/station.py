@@ -22,9 +22,9 @@ import psutil
 
 from flows.server.server import free_port
 from tests.flows.toy import REPOSITORY, Toy
+from tests.waiting import PATIENCE_SECONDS, until
 
 OPERATORS_OWN = "admin:open sesame"
-PATIENCE_SECONDS = 300
 TRIES = 5
 
 
@@ -49,7 +49,7 @@ class Station:
 
     def connect(self) -> httpx.Client:
         user, _, secret = self.password.partition(":")
-        return httpx.Client(base_url=self.url, auth=(user, secret), timeout=60)
+        return httpx.Client(base_url=self.url, auth=(user, secret), timeout=PATIENCE_SECONDS)
 
     @property
     def url(self) -> str:
@@ -165,14 +165,6 @@ def prepare(toy: Toy) -> None:
 def kept_password(root: Path) -> str:
     """That of the server of `make ui` in the checkout."""
     return (root / ".prefect" / "password").read_text().strip()
-
-
-def until(true: Any, seconds: float = PATIENCE_SECONDS) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := true()):
-        assert time.monotonic() < deadline, "took too long"
-        time.sleep(0.2)
-    return found
 
 
 def clone(toy: Toy, into: Path) -> Toy:

@@ -25,7 +25,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(600)
 def test_forms_offer_nothing_of_params_that_cannot_be_read(project: Path) -> None:
     (project / "dvc.yaml").write_text("stages: {prune: {}}\n", encoding="utf-8")
     (project / "params.yaml").write_text("runs: {bbc: {}}\n", encoding="utf-8")
@@ -34,14 +34,14 @@ def test_forms_offer_nothing_of_params_that_cannot_be_read(project: Path) -> Non
     assert form.choices() == ((), (), (), ("prune",))
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(600)
 def test_deployments_that_cannot_be_read_are_told(project: Path) -> None:
     (project / "prefect.yaml").write_text(f"{MERGED}deployments: []\n", encoding="utf-8")
     with pytest.raises(ParamsError, match=TOO_MANY):
         deploying.deployments(["cpu"])
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(600)
 def test_card_of_what_cannot_be_read_is_told(project: Path) -> None:
     (project / "params.yaml").write_text("runs: {bbc: {kind: text/classification}}\n", encoding="utf-8")
     (project / "data" / "raw").mkdir(parents=True)

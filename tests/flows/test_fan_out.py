@@ -13,6 +13,8 @@ import pytest
 from tests.flows.station import OPERATORS_OWN, ToyStation, clone, copy, prepare, share_remote
 from tests.flows.toy import Toy, call
 
+pytestmark = pytest.mark.slow
+
 SLOW = json.dumps({f"prune@{run}": {"sleep": 6} for run in "ab"})
 
 

@@ -25,6 +25,9 @@ from flows.searching.study import Study
 from tests import smoke
 from tests.smoke import RUN, attempt, call
 from tests.test_smoke import replace
+from tests.waiting import until
+
+pytestmark = pytest.mark.slow
 
 SPACE: dict[str, list[Any]] = {
     "prune.layers": [1, 2],
@@ -78,11 +81,8 @@ def gone_on(project: Path) -> tuple[str, list[str]]:
         process = subprocess.Popen(
             [*COMMAND], cwd=project, env=smoke.environment(project), stdout=log, stderr=subprocess.STDOUT
         )
-        deadline = time.monotonic() + 300
-        while "trial 1: distill" not in (project.parent / "log").read_text(encoding="utf-8"):
-            assert process.poll() is None, (project.parent / "log").read_text(encoding="utf-8")
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        said = project.parent / "log"
+        until(lambda: "trial 1: distill" in said.read_text(encoding="utf-8"), of=process, step=0.05)
         process.send_signal(signal.SIGKILL)
         process.wait()
     time.sleep(1)

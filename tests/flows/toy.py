@@ -1,7 +1,7 @@
 """A toy project with real git, DVC and Prefect: the runs `a` and `b`, each ingest → prune → distill, in
 commands that take no time.
 
-A file control.json, no dependency of any stage, makes a stage sleep, print, fail or die.
+A file control.json, no dependency of any stage, makes a stage sleep, wait for a file, print, fail or die.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ stages:
       deps: [step.py, "data/${key}/prune/out"]
       params: ["runs.${key}.distill"]
       outs: ["data/${key}/distill/out"]
-      meta: {prefect: {timeout_seconds: 30}}
+      meta: {prefect: {timeout_seconds: 1800}}
 """
 
 STEP = """\
@@ -65,6 +65,8 @@ for number in range(order.get("progress", 0)):
 if "print" in order:
     print("the variable is", os.environ[order["print"]], flush=True)
 time.sleep(order.get("sleep", 0))
+while "until" in order and not Path(order["until"]).exists():
+    time.sleep(0.05)
 if "kill" in order:
     os.kill(os.getpid(), order["kill"])
 if order.get("times", 1) > 0 and "exit" in order:

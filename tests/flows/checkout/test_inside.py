@@ -100,6 +100,7 @@ def test_a_merge_that_was_cut_short_is_finished_below_the_project(toy: Toy) -> N
     assert repair.finish_files(toy.root, made) == ["params.yaml"]
 
 
+@pytest.mark.slow
 def test_a_review_knows_both_sides(tmp_path: Path) -> None:
     alone = planted.new(tmp_path / "alone")
     project = Planted(tmp_path / "outer" / INSIDE)

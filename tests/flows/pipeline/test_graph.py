@@ -26,7 +26,7 @@ def test_graph_gives_stages_upstream_first_with_their_edges() -> None:
 def test_graph_gives_the_hints_of_meta_prefect() -> None:
     stages = Graph().stages
     assert (stages["prune@a"].hints.tags, stages["prune@a"].hints.retries) == (("gpu",), 1)
-    assert stages["distill@a"].hints.timeout_seconds == 30
+    assert stages["distill@a"].hints.timeout_seconds == 1800
     assert stages["ingest@a"].hints.retries == 0
 
 

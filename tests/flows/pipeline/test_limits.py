@@ -15,8 +15,9 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.concurrency.sync import concurrency
 
 from flows.pipeline.graph import GPU
-from tests.flows.running import WAIT_SECONDS, command, flow, is_clean, until
+from tests.flows.running import command, flow, is_clean
 from tests.flows.toy import Toy
+from tests.waiting import PATIENCE_SECONDS, until
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -35,6 +36,7 @@ def slots() -> int:
         return client.read_global_concurrency_limit_by_name(GPU).active_slots
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_gpu")
 def test_slot_of_the_gpu_is_taken_by_a_stage_that_really_runs_on_it_and_by_no_other(toy: Toy) -> None:
     with concurrency(GPU, occupy=1):
@@ -52,20 +54,21 @@ def test_slot_of_the_gpu_is_taken_by_a_stage_that_really_runs_on_it_and_by_no_ot
             assert waiting.stderr is not None
             next(line for line in waiting.stderr if "asks for 1 of the slots" in line)
             waiting.send_signal(signal.SIGTERM)
-            waiting.communicate(timeout=WAIT_SECONDS)
+            waiting.communicate(timeout=PATIENCE_SECONDS)
             assert waiting.returncode == 128 + signal.SIGTERM
         assert "prune@b" not in toy.ran()
     with command(toy, "b") as process:
         until(lambda: slots() == 1)
-        process.communicate(timeout=WAIT_SECONDS)
+        process.communicate(timeout=PATIENCE_SECONDS)
     assert slots() == 0
     assert toy.ran()[-2:] == ["prune@b", "distill@b"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["dvc", "flow"])
 def test_dvc_by_hand_and_a_flow_at_once_do_the_work_once(toy: Toy, first: str) -> None:
     toy.replace("params.yaml", "ffn: 512", "ffn: 300")
-    toy.order(prune={"sleep": 4})
+    toy.order(prune={"sleep": 4} if first == "dvc" else {"until": "go"})
     by_hand = [sys.executable, "-m", "dvc", "repro", "distill@a"]
     env = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     if first == "dvc":
@@ -78,8 +81,9 @@ def test_dvc_by_hand_and_a_flow_at_once_do_the_work_once(toy: Toy, first: str) -
         with command(toy, "a") as process:
             until(toy.ran)
             done = subprocess.run(by_hand, cwd=toy.root, env=env, capture_output=True, text=True, check=False)
+            (toy.root / "go").touch()
             assert "is busy, it is being blocked by" in done.stderr
-            out, err = process.communicate(timeout=WAIT_SECONDS)
+            out, err = process.communicate(timeout=PATIENCE_SECONDS)
             assert process.returncode == 0, out + err
     assert toy.ran() == ["prune@a", "distill@a"]
     toy.dvc("repro")

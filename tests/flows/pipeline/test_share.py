@@ -74,6 +74,7 @@ def agent_beside(toy: Toy, folder: Path) -> Toy:
     return second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_second_agent_gets_the_result_of_the_first_without_a_run(
     toy: Toy, tmp_path: Path, kind: str, s3: str

@@ -71,6 +71,7 @@ def visitor() -> Iterator[Visitor]:
             chromium.close()
 
 
+@pytest.mark.slow
 def test_page_of_the_plots_draws_hostile_labels_and_runs_none(project: Path, visitor: Visitor) -> None:
     for name in ("config", "plots"):
         call(project, "cp", "-r", str(REPOSITORY / ".dvc" / name), str(project / ".dvc"))
@@ -144,9 +145,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """By its key where the UI shows each artifact that tells of hostile data."""
     port, own = server.free_port(), password.new()
     url = f"http://{server.HOST}:{port}"
-    with pytest.MonkeyPatch.context() as changed:
-        changed.setattr(server, "START_SECONDS", 300)
-        process = server.start(port, own, {"PREFECT_SERVER_UI_API_URL": f"{url}/api"})
+    process = server.start(port, own, {"PREFECT_SERVER_UI_API_URL": f"{url}/api"})
     command = [sys.executable, "-W", "ignore", "-c", f"import {__name__} as one; one.tell_of_hostile_data()"]
     env = {
         **os.environ,
@@ -193,13 +192,16 @@ def tell_of_hostile_data() -> None:
     print(json.dumps(made))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["origin", "a-report", "a-night", "a-ingest"])
 def test_an_artifact_of_the_ui_shows_hostile_text_and_nothing_in_it_acts(
     shown: dict[str, str], visitor: Visitor, key: str
 ) -> None:
     browser.log_in(visitor.page, shown["url"], shown["password"])
     visitor.page.goto(shown[key])
-    visitor.page.get_by_text("window.__pwned", exact=False).first.wait_for(timeout=60_000)
+    visitor.page.get_by_text("window.__pwned", exact=False).first.wait_for(
+        timeout=browser.LOOK_SECONDS * 1000
+    )
     visitor.check_nothing_acted()
     text = "\n".join(visitor.page.locator("article").all_inner_texts())
     assert "\u202e" not in text

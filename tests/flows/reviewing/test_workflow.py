@@ -64,7 +64,7 @@ def test_only_the_review_gets_the_keys_of_the_store() -> None:
         for step in JOBS["review"]["steps"]
         if ".ci/review" in step.get("run", "")
     }
-    assert [env["STEPS"] for env in told.values()] == ["check test", "diff"]
+    assert [env["STEPS"] for env in told.values()] == ["check test test-all", "diff"]
     assert ["secrets." in str(env) for env in told.values()] == [False, True]
     assert not [job for job in JOBS.values() if "secrets." in str(job.get("env", {}))]
 
@@ -77,8 +77,8 @@ def test_the_workflow_runs_the_script_that_runs_here_and_it_tells_which_step_was
     script = tmp_path / ".ci" / "review"
     script.write_text((ROOT / ".ci" / "review").read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / "Makefile").write_text(
-        "check:\n\t@echo checked\ntest:\n\t@exit 3\ndiff:\n\t@echo from $(A) to $(B) in $(OUT) on "
-        "$(FAIL_ON)\n"
+        "check:\n\t@echo checked\ntest:\n\t@exit 3\ntest-all:\n\t@echo tested\n"
+        "diff:\n\t@echo from $(A) to $(B) in $(OUT) on $(FAIL_ON)\n"
     )
 
     def run(**given: str) -> subprocess.CompletedProcess[str]:

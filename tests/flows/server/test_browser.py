@@ -22,7 +22,7 @@ from tests.browser import Operator
 from tests.flows.station import kept_password
 from tests.flows.toy import REPOSITORY, Toy, call
 
-pytestmark = pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.NO_CHROMIUM)
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(browser.CHROMIUM is None, reason=browser.NO_CHROMIUM)]
 
 STAGES = ["distill@a", "ingest@a", "prune@a"]
 REPORT = (

@@ -20,8 +20,8 @@ from prefect.settings import PREFECT_SERVER_API_AUTH_STRING, temporary_settings
 from flows.process import private
 from flows.server import password, server
 from tasks.core.errors import ParamsError
-from tests.flows.running import until
 from tests.flows.toy import REPOSITORY
+from tests.waiting import until
 
 CAN_BE_ANOTHER = os.geteuid() == 0 and shutil.which("setpriv") is not None
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

@@ -52,6 +52,7 @@ def test_it_answers_as_onnxruntime_one_by_one_and_in_batches(shipped: Path) -> N
         )
 
 
+@pytest.mark.slow
 def test_benchmark_measures_it_beside_the_others(tiny_run: Run, shipped: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     student = tiny_run.distill / "out"

@@ -123,6 +123,7 @@ def run(inputs: benchmark.Inputs, folder: Path, **changed: Any) -> Any:
     return metrics
 
 
+@pytest.mark.slow
 def test_benchmark_measures_every_variant_and_is_the_same_twice(
     inputs: benchmark.Inputs, tmp_path: Path
 ) -> None:

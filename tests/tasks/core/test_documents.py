@@ -48,12 +48,12 @@ MARKED = "a: 1\n<<<<<<< HEAD\nb: 1\n=======\nb: 2\n>>>>>>> other\n"
     ],
 )
 def test_what_would_hang_or_break_a_reader_is_refused_at_once(text: str, said: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(ParamsError) as caught:
         documents.yaml(text.encode(), "some.yaml")
     assert said in str(caught.value)
     assert str(caught.value).startswith("some.yaml: ")
-    assert time.monotonic() - started < 30
+    assert time.process_time() - started < 30
 
 
 def test_a_file_that_is_no_utf8_is_told_with_the_place() -> None:

@@ -27,6 +27,7 @@ def weights(home: Path) -> dict[str, torch.Tensor]:
     return found
 
 
+@pytest.mark.slow
 def test_weights_are_the_mean_of_trainings_that_differ_in_the_order_of_rows(
     tiny_run: Run, tmp_path: Path
 ) -> None:
@@ -46,6 +47,7 @@ def test_weights_are_the_mean_of_trainings_that_differ_in_the_order_of_rows(
     )
 
 
+@pytest.mark.slow
 def test_killed_in_its_second_training_it_goes_on_and_ends_with_the_same_bytes(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -162,6 +162,7 @@ def test_student_that_imitates_is_nearer_inside_and_as_plain_a_checkpoint(
         assert deep.keys() == plain.keys()
 
 
+@pytest.mark.slow
 def test_killed_imitation_goes_on_and_ends_with_the_same_bytes(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

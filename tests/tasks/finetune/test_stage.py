@@ -25,6 +25,7 @@ from tasks.training import loop
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
+from tests.waiting import until
 
 
 @pytest.mark.parametrize(
@@ -297,6 +298,7 @@ PICTURES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "way",
     [{}, {"lora": {"rank": 2, "alpha": 16.0}, "head_epochs": 2}, PICTURES, {"teachers": 2, "epochs": 15}],
@@ -348,8 +350,4 @@ def test_killed_training_goes_on_and_ends_with_the_same_bytes(
 
 
 def _wait_for(file: Path, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not file.exists():
-        assert process.poll() is None, "the training ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(file.exists, of=process, step=0.05)

@@ -26,6 +26,7 @@ from tests.tasks.conftest import QUICK
 NO_SIZES = dict.fromkeys(("layers", "hidden", "ffn", "vocabulary", "depths", "widths"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", known_kinds())
 def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     import torch

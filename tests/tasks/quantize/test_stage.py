@@ -199,6 +199,7 @@ def test_graph_that_does_something_else_is_refused_with_the_figures(
     assert all(re.search(part, str(caught.value)) for part in said), str(caught.value)
 
 
+@pytest.mark.slow
 def test_six_lines_of_the_readme_answer_in_a_bare_environment(shipped: Path, tmp_path: Path) -> None:
     """Nothing but onnxruntime and tokenizers is installed there."""
     readme = (stage.ROOT / "README.md").read_text(encoding="utf-8")

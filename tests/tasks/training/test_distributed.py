@@ -17,7 +17,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,11 +29,11 @@ from tasks.training import distributed
 from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import Run
+from tests.waiting import PATIENCE_SECONDS, until
 
 TOLERANCE = 1e-5
 WEIGHT = 5e-5
 MOST = 1e-7
-SECONDS_TO_DIE = 30
 
 
 @pytest.fixture
@@ -139,17 +138,10 @@ def lives(process: int) -> bool:
         return False
 
 
-def until(condition: Any, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def in_training(workspace: Workspace, run: str) -> tuple[subprocess.Popen[str], dict[int, int]]:
     """A fine-tuning of two processes that has done an epoch and has many before it."""
     process = workspace.start("finetune", run)
-    until(lambda: workspace.state(run) or process.poll() is not None, 240)
+    until(lambda: workspace.state(run) or process.poll() is not None, step=0.02)
     assert process.poll() is None, process.communicate()
     return process, workers(process)
 
@@ -183,6 +175,7 @@ LONG: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "kind", "batch_size"),
     [
@@ -226,6 +219,7 @@ def test_two_processes_train_as_one(
         assert other == pytest.approx(row, abs=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_killed_training_of_two_goes_on_and_ends_with_the_same_bytes(
     tiny_run: Run, workspace: Workspace
 ) -> None:
@@ -244,13 +238,14 @@ def test_killed_training_of_two_goes_on_and_ends_with_the_same_bytes(
     assert workspace.result("finetune", "broken") == workspace.result("finetune", "unbroken") != {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_when_one_dies_all_end_with_one_message(tiny_run: Run, workspace: Workspace, rank: int) -> None:
     workspace.add("run", read_by_finetune(tiny_run), 2, **LONG)
     process, started = in_training(workspace, "run")
     assert sorted(started) == [0, 1]
     os.kill(started[rank], signal.SIGKILL)
-    _, said = process.communicate(timeout=SECONDS_TO_DIE)
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 75
     message = (
         f"process {rank + 1} of 2: was ended by signal 9 (Killed): perhaps memory ran out; run again, "
@@ -262,13 +257,14 @@ def test_when_one_dies_all_end_with_one_message(tiny_run: Run, workspace: Worksp
     assert workspace.state("run") is not None
 
 
+@pytest.mark.slow
 def test_when_the_watching_one_is_killed_none_is_left(tiny_run: Run, workspace: Workspace) -> None:
     workspace.add("run", read_by_finetune(tiny_run), 2, **LONG)
     process, started = in_training(workspace, "run")
     assert len(started) == 2
     assert all(map(lives, started.values()))
     process.kill()
-    until(lambda: not any(map(lives, started.values())), SECONDS_TO_DIE)
+    until(lambda: not any(map(lives, started.values())))
 
 
 def test_fault_that_all_of_them_find_is_told_once(tmp_path: Path, workspace: Workspace) -> None:

@@ -17,6 +17,8 @@ from tests import smoke
 from tests.flows.retraining.conftest import POLICY, articles, write_csv
 from tests.smoke import RUN, attempt, call
 
+pytestmark = pytest.mark.slow
+
 CLEAN = "Data and pipelines are up to date."
 
 

@@ -112,6 +112,7 @@ def test_commit_is_taken_over_tagged_and_its_drop_removed(root: Path) -> None:
     assert "data/a/quantize/out" in git("show", "HEAD:registry/a/dvc.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["push", "merge", "checkout", "tag", "inbox"])
 def test_kill_between_any_two_steps_is_gone_on_from(
     root: Path, step: str, monkeypatch: pytest.MonkeyPatch

@@ -76,6 +76,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Planted:
     return project
 
 
+@pytest.mark.slow
 def test_markdown_shows_hostile_rows_as_they_are_and_they_do_nothing(hostile: Planted) -> None:
     done = hostile.diff("--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--pictures", "beside/")
     assert done.returncode == 0, done.stderr

@@ -30,7 +30,9 @@ CUTS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("architecture", CUTS)
+@pytest.mark.parametrize(
+    "architecture", [pytest.param(name, marks=[] if name == "vit" else [pytest.mark.slow]) for name in CUTS]
+)
 def test_architecture_goes_from_checkpoint_to_int8(tmp_path: Path, architecture: str) -> None:
     ingested = tiny.ingest_out(tmp_path / "ingest", train=80, kind="image/classification")
     pretrained = tiny.image_checkpoint_in(tmp_path / "pretrained", architecture)

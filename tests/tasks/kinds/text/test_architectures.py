@@ -112,6 +112,7 @@ def _our_answers(folder: Path) -> np.ndarray:
     return inference.logits(model, KIND, tokenizer, features, batch_size=len(TEXTS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_cut_and_trimmed_it_answers_alike_without_us(
     students: dict[str, Path], bare_answers: dict[str, Any], architecture: str
@@ -129,6 +130,7 @@ def test_cut_and_trimmed_it_answers_alike_without_us(
     np.testing.assert_array_equal(bare_answers[architecture], _our_answers(students[architecture]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_its_graph_answers_alike(
     tiny_run: Run, students: dict[str, Path], tmp_path: Path, architecture: str
@@ -147,6 +149,7 @@ def test_its_graph_answers_alike(
     np.testing.assert_allclose(answers, _our_answers(students[architecture]), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_its_words_can_have_four_bits(
     tiny_run: Run, students: dict[str, Path], tmp_path: Path, architecture: str
@@ -162,6 +165,7 @@ def test_its_words_can_have_four_bits(
     assert [(one.data_type, one.dims[1]) for one in of_words] == [(onnx.TensorProto.INT4, SIZES["word_rank"])]
 
 
+@pytest.mark.slow
 def test_modernbert_keeps_the_reach_of_each_layer(students: dict[str, Path]) -> None:
     config = json.loads((students["modernbert"] / "config.json").read_text())
     assert config["layer_types"] == ["full_attention", "sliding_attention", "full_attention"]

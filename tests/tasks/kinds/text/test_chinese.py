@@ -86,6 +86,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_titles_are_learned_character_by_character(home: Path) -> None:
     tokenizer = fast_tokenizer.load(home / "prune" / "out")
     assert tokenizer.tokenize("唐代货币") == ["唐", "代", "货", "币"]
@@ -93,6 +94,7 @@ def test_titles_are_learned_character_by_character(home: Path) -> None:
     assert max(float(line.split(",")[header.split(",").index("quality")]) for line in epochs) > 0.8
 
 
+@pytest.mark.slow
 def test_labels_stand_in_reports_and_tables_as_they_are(home: Path) -> None:
     report = (home / "benchmark" / "report" / "report.md").read_text(encoding="utf-8")
     plot = (home / "benchmark" / "plots" / "confusion.csv").read_text(encoding="utf-8")
@@ -102,6 +104,7 @@ def test_labels_stand_in_reports_and_tables_as_they_are(home: Path) -> None:
     assert all(label in report and label in plot for label in FIELDS)
 
 
+@pytest.mark.slow
 def test_the_folder_that_ships_answers_in_chinese(home: Path) -> None:
     answer = package.load(home / "quantize" / "out", "text/classification")
     rows = tables.read(home / "ingest" / "out" / "test.parquet")
