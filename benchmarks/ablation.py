@@ -128,7 +128,8 @@ class Bench:
             for stage in MADE_BY
             for dep in graph[stage]["do"]["deps"]
         }
-        files = [self.root / dep for dep in sorted(listed) if not dep.startswith("data/")]
+        code = [(self.root / dep).resolve() for dep in sorted(listed) if not dep.startswith("data/")]
+        files = [file for one in code for file in (sorted(one.rglob("*.py")) if one.is_dir() else [one])]
         files += [self.at("ingest/out") / f"{split}.parquet" for split in SPLITS]
         digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
         return "\n".join([*digests, *(content_hash(self.at(name)) for name in READ)])

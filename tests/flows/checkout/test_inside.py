@@ -24,7 +24,7 @@ INSIDE = "ml/it's a slïpway"
 
 def outer(project: Path, made: Path) -> Path:
     """An outer repository with a file of its own, and the project in it."""
-    repository = project.parents[2]
+    repository = project.parents[1]
     project.parent.mkdir(parents=True)
     call(repository, "git", "init", "--quiet", "--initial-branch", "main")
     (repository / "other.txt").write_text("not ours\n", encoding="utf-8")
@@ -43,7 +43,7 @@ def toy(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toy:
 
 
 def test_only_edits_of_the_project_are_its_edits(toy: Toy) -> None:
-    (toy.root.parents[2] / "other.txt").write_text("edited\n", encoding="utf-8")
+    (toy.root.parents[1] / "other.txt").write_text("edited\n", encoding="utf-8")
     assert git.edited(toy.root) == []
     toy.replace("params.yaml", "512", "8")
     toy.write("data/raw/new.dvc", "outs: []\n")
@@ -80,10 +80,10 @@ def test_a_worktree_holds_the_project_where_it_lies_and_saves_an_experiment(toy:
 
 
 def test_a_commit_without_the_project_is_told(toy: Toy) -> None:
-    call(toy.root.parents[2], "git", "checkout", "--quiet", "--orphan", "before")
-    call(toy.root.parents[2], "git", "rm", "-rq", "--cached", ".")
-    call(toy.root.parents[2], "git", "add", "other.txt")
-    call(toy.root.parents[2], "git", "commit", "--quiet", "--message", "no project yet")
+    call(toy.root.parents[1], "git", "checkout", "--quiet", "--orphan", "before")
+    call(toy.root.parents[1], "git", "rm", "-rq", "--cached", ".")
+    call(toy.root.parents[1], "git", "add", "other.txt")
+    call(toy.root.parents[1], "git", "commit", "--quiet", "--message", "no project yet")
     with (
         pytest.raises(ParamsError, match="has no project at ml/it's a slïpway"),
         worktree.at(toy.root, git.commit(toy.root) or "", ()),
