@@ -43,7 +43,7 @@ NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 WORST_FIRST = (USERS_FAULT, BUG, PASSING)
 
 
-class Ended(Exception):  # noqa: N818
+class FlowResult(Exception):  # noqa: N818
     """What a flow run says to who called it: exit status and stages.
 
     Prefect takes nothing but an exception with a failed state.
@@ -54,7 +54,7 @@ class Ended(Exception):  # noqa: N818
         self.code, self.outcomes = code, tuple(outcomes)
 
 
-class Lent(NamedTuple):
+class RunContext(NamedTuple):
     """For the length of the run.
 
     The descriptor of the workspace's lock, and what takes secrets out of a line.
@@ -96,12 +96,17 @@ def compress(
                 params_file.check(root)
                 return _listed(
                     bring_up_to_date(
-                        root, Origin(git.commit(root), git.edited(root)), runs, force, share, Lent(keep, mask)
+                        root,
+                        Origin(git.commit(root), git.edited(root)),
+                        runs,
+                        force,
+                        share,
+                        RunContext(keep, mask),
                     )
                 )
-            return _run_elsewhere(root, runs, force, overrides, revision, share, Lent(keep, mask))
+            return _run_elsewhere(root, runs, force, overrides, revision, share, RunContext(keep, mask))
     except SlipwayError as error:
-        return Failed(message=mask(str(error)), data=Ended(error.exit_code))
+        return Failed(message=mask(str(error)), data=FlowResult(error.exit_code))
 
 
 def _listed(state: State[Any]) -> State[Any]:
@@ -112,7 +117,13 @@ def _listed(state: State[Any]) -> State[Any]:
 
 
 def _run_elsewhere(
-    root: Path, runs: Runs, force: Stages, overrides: Overrides, revision: Revision, share: bool, lent: Lent
+    root: Path,
+    runs: Runs,
+    force: Stages,
+    overrides: Overrides,
+    revision: Revision,
+    share: bool,
+    lent: RunContext,
 ) -> State[Any]:
     """The same in a worktree of its own.
 
@@ -145,7 +156,7 @@ def _run_elsewhere(
 
 
 def bring_up_to_date(
-    root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, lent: Lent
+    root: Path, origin: Origin, runs: Runs, force: Stages, share: bool, lent: RunContext
 ) -> State[Any]:
     """In the current directory, `root`, which the flow run holds. The state's data are an `Ended`."""
     graph = Graph()
@@ -153,13 +164,13 @@ def bring_up_to_date(
     concerned = tuple(dict.fromkeys(stage.run for stage in stages))
     _bring_raw_data(root, concerned)
     pages.show_origin(origin, concerned)
-    owed = sharing.Owed(root) if share and sharing.has_remote(graph) else None
+    owed = sharing.Unpushed(root) if share and sharing.has_remote(graph) else None
     work = Work(graph, lent.mask, frozenset(expand(force, stages)), (lent.lock,), owed)
     _settle(work)
     outcomes = run_graph(stages, work)
     pages.show_outputs(graph, outcomes)
     pages.show_reports(concerned)
-    return _verdict(outcomes, pages.tell_gates(outcomes), _settle(work))
+    return _verdict(outcomes, pages.show_gates(outcomes), _settle(work))
 
 
 def _bring_raw_data(root: Path, runs: Runs) -> None:
@@ -178,13 +189,15 @@ def _settle(work: Work) -> list[str]:
     if work.owed is None:
         return []
     logger = get_run_logger()
-    return sharing.settle(work.graph, work.owed, lambda line: logger.info(work.mask(line)), child.stopping)
+    return sharing.push_unpushed(
+        work.graph, work.owed, lambda line: logger.info(work.mask(line)), child.stopping
+    )
 
 
 def _verdict(outcomes: list[Outcome], gates: list[str], unpushed: list[str]) -> State[Any]:
     codes = {outcome.code for outcome in outcomes} - {0}
     codes |= {PASSING} if unpushed else set()
-    told = Ended(next((code for code in WORST_FIRST if code in codes), 0), outcomes)
+    told = FlowResult(next((code for code in WORST_FIRST if code in codes), 0), outcomes)
     if codes:
         said = [f"{outcome.stage}: {outcome.message}" for outcome in outcomes if outcome.code]
         said += [
@@ -262,7 +275,7 @@ def _run(given: argparse.Namespace) -> int:
 
     state = cli.run_flow(given.wait, lambda: compress(**asked, return_state=True), held=check)
     ended: Any = state.result(raise_on_failure=False)
-    if not isinstance(ended, Ended):
+    if not isinstance(ended, FlowResult):
         print(escape.visible(state.message, keep="\n"))
         return BUG
     print(escape.visible(_table(ended.outcomes) if ended.outcomes else state.message, keep="\n"))

@@ -25,7 +25,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import cli
 from flows.checkout import git, params_file, workspace, worktree
-from flows.compress import Lent, bring_up_to_date
+from flows.compress import RunContext, bring_up_to_date
 from flows.pipeline.flow_run import workspace_for_run
 from flows.pipeline.form import Reason, RetrainedRun, RetrainedRuns, Seconds, Version
 from flows.pipeline.pages import Origin
@@ -93,19 +93,19 @@ def enroll(run: RetrainedRun, wait: Seconds = 0) -> State[Any]:
     return _flow(wait, lambda root, lent: _finished(root, run, lent) + _spent(root, run, lent, _enroll))
 
 
-def _flow(wait: float, work: Callable[[Path, Lent], Sequence[str]]) -> State[Any]:
+def _flow(wait: float, work: Callable[[Path, RunContext], Sequence[str]]) -> State[Any]:
     root, mask = Path.cwd(), secrets.masked({})
     try:
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
             params_file.check(root)
             policy.read_all(root)
-            said = work(root, Lent(keep, mask))
+            said = work(root, RunContext(keep, mask))
     except (SlipwayError, NotTrainedError, NightsError, git.GitError) as error:
         return Failed(message=mask(str(error)), data=_code(error))
     return Completed(message="\n".join(said) or "params.yaml names no run under `retrain`", data=0)
 
 
-def _nights(root: Path, runs: Sequence[str], lent: Lent) -> list[str]:
+def _nights(root: Path, runs: Sequence[str], lent: RunContext) -> list[str]:
     """The failure of one run keeps no other from its night."""
     said: list[str] = []
     failed: list[Exception] = []
@@ -123,7 +123,7 @@ def _code(error: Exception) -> int:
     return int(getattr(error, "exit_code", getattr(error, "code", BUG)))
 
 
-def _night(root: Path, run: str, lent: Lent) -> list[str]:
+def _night(root: Path, run: str, lent: RunContext) -> list[str]:
     """Finishes what a killed night left, then takes in what there is; cheap if that is nothing."""
     said, rule = _finished(root, run, lent), policy.read(root, run)
     if rule.publish == "branch":
@@ -148,7 +148,7 @@ def _enroll(night: Night, _scratch: Path) -> Entry:
     return steps.enroll(night)
 
 
-def _finished(root: Path, run: str, lent: Lent) -> list[str]:
+def _finished(root: Path, run: str, lent: RunContext) -> list[str]:
     for name in repair.drop_locks(root):
         get_run_logger().warning("removed %s, a lock of git whose holder was killed", name)
     made = publish.prepared(root, run)
@@ -167,7 +167,7 @@ def _finished(root: Path, run: str, lent: Lent) -> list[str]:
     ]
 
 
-def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
+def _spent(root: Path, run: str, lent: RunContext, work: Work) -> list[str]:
     """Does the work in a worktree at the head of the run's branch, and publishes what it leaves."""
     rule = policy.read(root, run)
     for _ in range(TRIES):
@@ -188,7 +188,7 @@ def _spent(root: Path, run: str, lent: Lent, work: Work) -> list[str]:
     raise SlipwayError(run, f"the branch moved on {TRIES} times while the night was at work")
 
 
-def _train(folder: Path, rule: Policy, lent: Lent) -> Callable[[str], None]:
+def _train(folder: Path, rule: Policy, lent: RunContext) -> Callable[[str], None]:
     def train(run: str) -> None:
         state = bring_up_to_date(
             folder, Origin(git.commit(folder), git.edited(folder)), (run,), (), rule.push, lent
@@ -199,7 +199,7 @@ def _train(folder: Path, rule: Policy, lent: Lent) -> Callable[[str], None]:
     return train
 
 
-def _say(lent: Lent) -> Callable[[str], None]:
+def _say(lent: RunContext) -> Callable[[str], None]:
     return lambda line: get_run_logger().info(lent.mask(line))
 
 

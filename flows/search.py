@@ -104,14 +104,16 @@ def _searched(made: Plan, write: bool) -> State[Any]:
     _show(made.run, folder, found)
     if found.winner is None:
         near = f"{folder}/front.md shows how near they came"
-        shown = [trials.told(found.tried[number], made) for number in found.front[:SHOWN]]
+        shown = [trials.describe(found.tried[number], made) for number in found.front[:SHOWN]]
         return Failed(
             message="\n".join([f"{made.run}: none of {len(tried)} trials keeps the budget; {near}", *shown]),
             data=MISSED,
         )
     said = write_winner(made.root, made.run, tried[found.winner].values, write)
     return Completed(
-        message="\n".join([trials.told(tried[found.winner], made), *said, f"all trials: {folder}/front.md"]),
+        message="\n".join(
+            [trials.describe(tried[found.winner], made), *said, f"all trials: {folder}/front.md"]
+        ),
         data=0,
     )
 

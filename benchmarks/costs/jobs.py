@@ -100,16 +100,16 @@ def _steps_watched() -> Iterator[list[float]]:
 
     fit, times = loop.fit, list[float]()
 
-    def watched(model: Any, plan: Any, lesson: loop.Lesson, *rest: Any) -> Any:
+    def watched(model: Any, plan: Any, objective: loop.Objective, *rest: Any) -> Any:
         def forward(rows: list[int]) -> Any:
             times.append(time.perf_counter())
-            return lesson.forward(rows)
+            return objective.forward(rows)
 
         def evaluate() -> loop.Figures:
             times.append(time.perf_counter())
-            return lesson.evaluate()
+            return objective.evaluate()
 
-        return fit(model, plan, replace(lesson, forward=forward, evaluate=evaluate), *rest)
+        return fit(model, plan, replace(objective, forward=forward, evaluate=evaluate), *rest)
 
     with patch.object(loop, "fit", watched):
         yield times

@@ -96,7 +96,7 @@ def _timings(
     before, others = latency.load(), latency.others()
     chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs]
     timed = [rows[number] for number in chosen]
-    courses = latency.courses(timed, params.rounds, params.threads, params.input_size, params.batch)
+    courses = latency.timing_plans(timed, params.rounds, params.threads, params.input_size, params.batch)
     taken = {course.name: latency.measure(opened, course) for course in courses}
     timings: dict[str, Any] = dict(latency.summarize(taken, courses, reference=TEACHER))
     for source in sources:

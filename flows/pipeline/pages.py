@@ -143,7 +143,7 @@ def _figure(folder: Path, headline: str) -> str:
     return f"{headline} {value:.3f}, gates {'passed' if passed else 'NOT PASSED'}"
 
 
-def tell_gates(outcomes: Sequence[Outcome]) -> list[str]:
+def show_gates(outcomes: Sequence[Outcome]) -> list[str]:
     """What the benchmarks that just ran say against their models.
 
     Gates not passed are also an event that automations can wait for.

@@ -22,7 +22,7 @@ TICK_SECONDS = 5
 
 
 @dataclass(frozen=True)
-class Told:
+class ProgressReport:
     """`per_second` is None until a label was told twice."""
 
     label: str
@@ -56,7 +56,7 @@ class Progress:
     def __init__(self, stage: str, logger: Any) -> None:
         self._stage = stage
         self._logger = logger
-        self._latest: dict[str, Told] = {}
+        self._latest: dict[str, ProgressReport] = {}
         self._began: dict[str, tuple[float, int]] = {}
         self._artifacts: dict[str, UUID] = {}
         self._closed = threading.Event()
@@ -81,7 +81,10 @@ class Progress:
         since, first = self._began.setdefault(label, (now, done))
         speed = (done - first) / (now - since) if done > first else None
         shown = {other: told for other, told in self._latest.items() if other in self._artifacts}
-        self._latest = {**shown, label: Told(label, done, int(found["total"]), found["note"], speed)}
+        self._latest = {
+            **shown,
+            label: ProgressReport(label, done, int(found["total"]), found["note"], speed),
+        }
         return True
 
     def _work(self) -> None:
@@ -99,7 +102,7 @@ class Progress:
             except Exception as error:  # the picture of the work is not the work
                 self._logger.debug("progress was not posted: %s", error)
 
-    def _show(self, told: Told) -> None:
+    def _show(self, told: ProgressReport) -> None:
         if told.label in self._artifacts:
             update_progress_artifact(self._artifacts[told.label], told.percent, description=str(told))
         else:

@@ -27,7 +27,7 @@ def has_remote(graph: Graph) -> bool:
         return bool(repo.config["core"].get("remote"))
 
 
-class Owed:
+class Unpushed:
     """The stages of a checkout whose results were not pushed yet, on disk, so that a kill in between forgets
     none of them.
     """
@@ -54,7 +54,9 @@ class Owed:
             new.replace(self._file)
 
 
-def settle(graph: Graph, owed: Owed, say: Callable[[str], object], stop: threading.Event) -> list[str]:
+def push_unpushed(
+    graph: Graph, owed: Unpushed, say: Callable[[str], object], stop: threading.Event
+) -> list[str]:
     """Pushes what is still owed of stages that are up to date.
 
     Returns those that the remote still does not have.

@@ -24,7 +24,7 @@ ASK_SECONDS = 5.0
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def announce() -> Iterator[None]:
     """Around stages: says so when the run is suspended, and when it ends for that."""
     done, logger = threading.Event(), get_run_logger()
     listener = threading.Thread(target=_listen, args=(str(flow_run.id or ""), done, logger), daemon=True)

@@ -56,7 +56,7 @@ class Work:
     mask: Mask
     forced: frozenset[str] = frozenset()
     keep: tuple[int, ...] = ()
-    owed: share.Owed | None = None
+    owed: share.Unpushed | None = None
 
 
 def worth_a_retry(_task: object, _run: object, state: State[Any]) -> bool:
@@ -187,7 +187,7 @@ def run_graph(stages: Sequence[Stage], work: Work) -> list[Outcome]:
         Pause: the run was suspended, and stages are left; Prefect raises it before the next one.
     """
     futures: dict[str, Any] = {}
-    with child.stopped_on_error(), suspending.told():
+    with child.stopped_on_error(), suspending.announce():
         for stage in stages:
             futures[stage.name] = _submit(stage, work, [futures[name] for name in stage.upstream])
         for future in futures.values():

@@ -103,7 +103,7 @@ class Bench:
             : self._params.latency_inputs
         ]
         rows = [self._rows[number] for number in chosen]
-        courses = latency.courses(rows, self._params.rounds, 1, None, self._params.batch)
+        courses = latency.timing_plans(rows, self._params.rounds, 1, None, self._params.batch)
         headline = next(course for course in courses if course.name == latency.HEADLINE)
         sources = [Source("teacher", "torch", self._teacher), Source("final", "onnx", folder)]
         with _alone(lock):

@@ -105,7 +105,7 @@ def _do(plan: Plan, study: Study, batch: Sequence[Proposal], say: Say) -> None:
         plan.speeds.learn(result.figures)
         study.tell(proposal, result)
         shutil.rmtree(plan.place(proposal.values), ignore_errors=True)
-        say(told(Tried(proposal.place, proposal.values, result), plan))
+        say(describe(Tried(proposal.place, proposal.values, result), plan))
         if not proposal.place and result.state != COMPLETE:
             raise ModelError(
                 f"run {plan.run}",
@@ -130,7 +130,7 @@ def _short(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key.partition('.')[2]} {value}" for key, value in values.items())
 
 
-def told(one: Tried, plan: Plan) -> str:
+def describe(one: Tried, plan: Plan) -> str:
     """A line about a trial that ended."""
     begun, own = f"trial {one.number} ({_short(one.values)})", one.result.figures
     if one.result.state != COMPLETE:

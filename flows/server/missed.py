@@ -27,7 +27,7 @@ AFTER = timedelta(minutes=30)
 TAG = "missed its time"
 
 
-def tell() -> list[str]:
+def announce() -> list[str]:
     """Emits an event for each night that was not told before; a line for each."""
     waiting = FlowRunFilter(
         state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Scheduled", "Late"])),

@@ -198,7 +198,7 @@ def _look_into(inboxes: watch.Watch) -> None:
 
 
 def _tell_missed() -> None:
-    for line in missed.tell():
+    for line in missed.announce():
         print(line, flush=True)
 
 

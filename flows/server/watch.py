@@ -64,7 +64,7 @@ def _run(given: argparse.Namespace) -> int:
     while True:
         for run in watch.look():
             print(f"{run}: something new; told the server", flush=True)
-        for line in missed.tell():
+        for line in missed.announce():
             print(line, flush=True)
         time.sleep(given.every)
 

@@ -66,10 +66,10 @@ def verdict(folder: Path) -> tuple[bool, list[str]]:
     Raises:
         DataError: there are no figures yet.
     """
-    return told(*read(folder))
+    return evaluate(*read(folder))
 
 
-def told(figures: Mapping[str, Any], timings: Mapping[str, Any]) -> tuple[bool, list[str]]:
+def evaluate(figures: Mapping[str, Any], timings: Mapping[str, Any]) -> tuple[bool, list[str]]:
     """Whether all gates are passed, a line for each, and one that says where the linear baseline stands,
     which is no gate.
     """

@@ -30,7 +30,7 @@ WARM_UP = 10
 
 
 @dataclass(frozen=True)
-class Course:
+class TimingPlan:
     """One way to ask: `calls` says what is called, and with what, for a variant and its share of the rows."""
 
     name: str
@@ -41,7 +41,9 @@ class Course:
     batch: int = 1
 
 
-def courses(rows: Sequence[Row], rounds: int, threads: int, longest: int | None, batch: int) -> list[Course]:
+def timing_plans(
+    rows: Sequence[Row], rounds: int, threads: int, longest: int | None, batch: int
+) -> list[TimingPlan]:
     """The headline gets all rounds and rows; what stands beside it gets fewer, so that the whole takes about
     twice the headline's time.
 
@@ -58,19 +60,19 @@ def courses(rows: Sequence[Row], rounds: int, threads: int, longest: int | None,
         on = f"{count}_thread{'s' if count > 1 else ''}"
         answers = (rounds, rows) if count == 1 else (few, some)
         result += [
-            Course(f"answer_{on}", count, answers[0], _answer, answers[1]),
-            Course(f"model_only_{on}", count, few, _model_only(None), some),
+            TimingPlan(f"answer_{on}", count, answers[0], _answer, answers[1]),
+            TimingPlan(f"model_only_{on}", count, few, _model_only(None), some),
             *_padded(count, on, few, longest, fewer_rows),
-            Course(f"batch_{batch}_{on}", count, few, _model_only(None, batch), batches, batch),
+            TimingPlan(f"batch_{batch}_{on}", count, few, _model_only(None, batch), batches, batch),
         ]
     return result
 
 
-def _padded(count: int, on: str, rounds: int, longest: int | None, rows: Sequence[Row]) -> list[Course]:
+def _padded(count: int, on: str, rounds: int, longest: int | None, rows: Sequence[Row]) -> list[TimingPlan]:
     if longest is None:
         return []
     length = min(PADDED, longest)
-    return [Course(f"model_only_padded_{length}_{on}", count, rounds, _model_only(length), rows)]
+    return [TimingPlan(f"model_only_padded_{length}_{on}", count, rounds, _model_only(length), rows)]
 
 
 def _answer(variant: Variant, rows: Sequence[Row]) -> tuple[Callable[[Any], Any], list[Any]]:
@@ -88,7 +90,7 @@ def _model_only(
     return calls
 
 
-def measure(variants: Sequence[Variant], course: Course) -> dict[str, np.ndarray]:
+def measure(variants: Sequence[Variant], course: TimingPlan) -> dict[str, np.ndarray]:
     """Milliseconds (rounds, calls) of every variant."""
     work = {variant.name: course.calls(variant, course.rows) for variant in variants}
     for variant in variants:
@@ -120,7 +122,7 @@ def _block(call: Callable[[Any], Any], inputs: Sequence[Any]) -> list[float]:
 
 
 def summarize(
-    taken: Mapping[str, Mapping[str, np.ndarray]], course_list: Sequence[Course], reference: str
+    taken: Mapping[str, Mapping[str, np.ndarray]], course_list: Sequence[TimingPlan], reference: str
 ) -> dict[str, dict[str, Any]]:
     """(course -> variant -> milliseconds) -> per variant.
 

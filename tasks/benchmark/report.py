@@ -94,7 +94,7 @@ def _in_short(figures: Figures, timings: Figures) -> list[str]:
 
 
 def _gates(figures: Figures, timings: Figures) -> list[str]:
-    passed, lines = gates.told(figures, timings)
+    passed, lines = gates.evaluate(figures, timings)
     return ["## Gates", f"**{verdict(passed, lines)}**", "\n".join(f"* {line}" for line in lines)]
 
 

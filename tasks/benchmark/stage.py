@@ -205,7 +205,7 @@ def _timings(
     chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs]
     timed = [rows[number] for number in chosen]
     padded = params.input_size if setting.load_kind().package.lengths else None
-    courses = latency.courses(timed, params.rounds, params.threads, padded, params.batch)
+    courses = latency.timing_plans(timed, params.rounds, params.threads, padded, params.batch)
     taken = {course.name: latency.measure(variants, course) for course in courses}
     timings: dict[str, Any] = dict(latency.summarize(taken, courses, reference="teacher"))
     for name, peak in memory.peaks(sources, setting, timed, params.threads).items():

@@ -23,7 +23,7 @@ def of(folder: Path) -> str:
         [name, with_bounds(figures[name], headline), faster(timings[name]), smaller(figures, name)]
         for name in names
     ]
-    passed, lines = gates.told(figures, timings)
+    passed, lines = gates.evaluate(figures, timings)
     said = verdict(passed, lines)
     more = f"More: {folder.as_posix()}/report/report.md"
     return "\n".join([_aligned([heads, *rows]), "", said, *(f"  {line}" for line in lines), "", more])

@@ -94,7 +94,7 @@ def yaml(content: bytes, where: str) -> Any:
             )  # an anchor may be used again: the last one above counts
             return loader.load(read)
     except YAMLError as error:
-        raise ParamsError(where, f"is not readable as YAML: {_told(error)}") from None
+        raise ParamsError(where, f"is not readable as YAML: {_describe(error)}") from None
     except (ValueError, OverflowError, RecursionError) as error:
         raise ParamsError(where, f"is not readable as YAML: {error}") from None
 
@@ -230,7 +230,7 @@ def text(content: bytes, where: str, most: int = MOST_BYTES) -> str:
         raise ParamsError(where, f"is no UTF-8 text (byte {error.start}); save it as UTF-8") from None
 
 
-def _told(error: YAMLError) -> str:
+def _describe(error: YAMLError) -> str:
     """The problem and its line; what ruamel adds for programmers is left out."""
     if not isinstance(error, MarkedYAMLError) or error.problem is None:
         return _plain(str(error))

@@ -28,10 +28,10 @@ def section_faults(at: str, model: type[BaseModel], values: Mapping[str, Any]) -
     try:
         model.model_validate(dict(values))
     except ValidationError as error:
-        yield from (say(at, model, detail) for detail in error.errors())
+        yield from (describe(at, model, detail) for detail in error.errors())
 
 
-def say(at: str, model: type[BaseModel], detail: ErrorDetails, allowed: Sequence[str] = ()) -> str:
+def describe(at: str, model: type[BaseModel], detail: ErrorDetails, allowed: Sequence[str] = ()) -> str:
     """One fault of a section, which stands at `at`.
 
     `runs.bbc.prune.ffn = 1.2: must be a whole number from 8 to 65536, a multiple of 8 (feed-forward channels

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tasks.core import documents, former_keys, needs
 from tasks.core.errors import ParamsError, did_you_mean
 from tasks.core.needs import Need
-from tasks.core.param_faults import say, section_faults, short, shown
+from tasks.core.param_faults import describe, section_faults, short, shown
 
 RUN_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?")
 RESERVED = {
@@ -269,7 +269,7 @@ def _check_section(
         for detail in error.errors():
             key = detail["loc"][0]
             if key not in said and not (detail["type"] == "missing" and key in begun):
-                faults.append(say(at, model, detail, own_fields(model)))
+                faults.append(describe(at, model, detail, own_fields(model)))
         return None
 
 

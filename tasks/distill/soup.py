@@ -35,7 +35,7 @@ def check(model: PreTrainedModel, count: int) -> None:
 
 
 def fit(
-    model: PreTrainedModel, plan: loop.Plan, lesson: loop.Lesson, scratch: Path, label: str, count: int
+    model: PreTrainedModel, plan: loop.Plan, objective: loop.Objective, scratch: Path, label: str, count: int
 ) -> list[list[dict[str, float]]]:
     """Trains `model` `count` times, as `training.fit` does once, and leaves it with the mean of the weights
     that each would have left.
@@ -47,14 +47,14 @@ def fit(
         ParamsError: several processes cannot train this model together.
     """
     if count == 1:
-        return [loop.fit(model, plan, lesson, scratch, label)]
+        return [loop.fit(model, plan, objective, scratch, label)]
     begun, histories = _copied(model), []
     total = {name: torch.zeros_like(tensor) for name, tensor in begun.items()}
     for number in range(1, count + 1):
         model.load_state_dict(begun)
         seeded, told = replace(plan, seed=loop.seed_of(plan.seed, number)), f"{label} {number} of {count}"
         histories.append(
-            loop.fit(model, seeded, lesson, scratch / f"training-{number}", told, stay=number < count)
+            loop.fit(model, seeded, objective, scratch / f"training-{number}", told, stay=number < count)
         )
         total = {name: total[name] + tensor.detach() for name, tensor in model.state_dict().items()}
     model.load_state_dict(

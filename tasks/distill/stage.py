@@ -172,8 +172,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
     plan, sizes = loop.Plan.of(params), [kind.model.size(one) for one in features]
     evaluate = _evaluation(inputs, params, model, processor)
-    lesson = loop.Lesson(sizes, forward, loss, evaluate, _score(params.best_by, kind))
-    histories = soup.fit(model, plan, lesson, scratch, "distill", params.soup)
+    objective = loop.Objective(sizes, forward, loss, evaluate, _score(params.best_by, kind))
+    histories = soup.fit(model, plan, objective, scratch, "distill", params.soup)
     if imitation:
         imitation.end()
     low_rank.join(model)

@@ -194,8 +194,8 @@ def _teach(
         )
 
     plan, sizes = loop.Plan.of(params), [kind.model.size(one) for one in features["train"]]
-    lesson = loop.Lesson(sizes, forward, loss, evaluate, operator.itemgetter(kind.quality.headline))
-    history = loop.fit(model, plan, lesson, scratch, label, _hold_encoder(model, params), stay)
+    objective = loop.Objective(sizes, forward, loss, evaluate, operator.itemgetter(kind.quality.headline))
+    history = loop.fit(model, plan, objective, scratch, label, _hold_encoder(model, params), stay)
     if merge is not None:
         merge()
     return model, history

@@ -18,7 +18,7 @@ BETWEEN = " -_.,:;"
 SHOWN = 3
 
 
-def told(counts: Mapping[str, int]) -> list[str]:
+def warnings(counts: Mapping[str, int]) -> list[str]:
     """A sentence for each set of names that look alike, with how many rows each has."""
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for name in sorted(counts, key=lambda name: (-counts[name], name)):

@@ -102,7 +102,7 @@ def _details(
     }
 
 
-def say(raw: Raw) -> None:
+def print_summary(raw: Raw) -> None:
     """Prints what was recognised in files and left out of them, which a user should not have to look for in
     the report.
     """

@@ -116,11 +116,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     kind = load_kind(params.kind)
     columns = check_roles(kind.data.roles, params.columns, split_given=params.split == "given")
     raw = raw_folder.read(inputs.raw, params.header)
-    report.say(raw)
+    report.print_summary(raw)
     check_columns(raw.rows, columns)
     intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
     aside = {one.file for one in raw.rejected}
-    intake.warnings += unread.told(
+    intake.warnings += unread.warnings(
         inputs.raw,
         raw.rows,
         raw.ignored,
@@ -135,7 +135,11 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     names = Counter(
         name for record in intake.records for name in kind.data.labels.classes(record.values["label"])
     )
-    intake.warnings += [*lookalikes.told(names), *values.numbers_alike(names), *values.like_missing(names)]
+    intake.warnings += [
+        *lookalikes.warnings(names),
+        *values.numbers_alike(names),
+        *values.like_missing(names),
+    ]
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
     splits = {
@@ -179,7 +183,7 @@ def take(
 def value_of(row: RawRow, name: str, column: str, role: Role, cleaned: Counter[str], raw: Path) -> Any:
     """The value of a column as its role asks for it: text, what a list is written as, or a file's bytes."""
     value = row.values.get(column, "")
-    if isinstance(value, values.Odd) and role.form == "list" and not value.is_nested:
+    if isinstance(value, values.UnsupportedValue) and role.form == "list" and not value.is_nested:
         raise value.refused(column)
     if isinstance(value, str) and role.form != "list":
         value = values.single(value, column, is_label=name == "label")

@@ -15,7 +15,7 @@ from tasks.ingest.reading.raw_folder import REMEDIES
 SHOWN = 3
 
 
-def told(
+def warnings(
     raw: Path,
     rows: Collection[RawRow],
     ignored: Iterable[str],

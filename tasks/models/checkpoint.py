@@ -35,7 +35,9 @@ def load(auto_class: Any, folder: Path, device: torch.device, **config: Any) -> 
     return loaded(auto_class, folder, device, **config)[0]
 
 
-def loaded(auto_class: Any, folder: Path, device: torch.device, **config: Any) -> tuple[PreTrainedModel, Fit]:
+def loaded(
+    auto_class: Any, folder: Path, device: torch.device, **config: Any
+) -> tuple[PreTrainedModel, TensorMatch]:
     """The model, and how the checkpoint's tensors fitted it.
 
     Raises:
@@ -43,14 +45,14 @@ def loaded(auto_class: Any, folder: Path, device: torch.device, **config: Any) -
     """
     with offline():
         model, info = auto_class.from_pretrained(folder, output_loading_info=True, **SAFELY, **config)
-    fit = Fit.of(info)
+    fit = TensorMatch.of(info)
     if faults := fit.faults(model):
         raise ModelError(f"{folder.parent.name}/{folder.name}", *faults)
     return channels_last(model).to(device).eval(), fit
 
 
 @dataclass(frozen=True)
-class Fit:
+class TensorMatch:
     """Names of tensors that are not on both sides."""
 
     missing: Sequence[str]
@@ -59,7 +61,7 @@ class Fit:
     """The checkpoint has them, the model has not."""
 
     @classmethod
-    def of(cls, info: Mapping[str, Collection[str]]) -> Fit:
+    def of(cls, info: Mapping[str, Collection[str]]) -> TensorMatch:
         """As transformers tells it."""
         return cls(sorted(info["missing_keys"]), sorted(info["unexpected_keys"]))
 

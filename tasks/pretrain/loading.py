@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tasks.kinds.base.kind import Features, Kind, Processor, Row
-    from tasks.models.checkpoint import Fit
+    from tasks.models.checkpoint import TensorMatch
 
 HEADS = frozenset(
     {
@@ -128,13 +128,13 @@ def _must_be_of_one_size(folder: Path, stored: Weights) -> None:
             )
 
 
-def _encoder(folder: Path) -> tuple[PreTrainedModel, Fit]:
+def _encoder(folder: Path) -> tuple[PreTrainedModel, TensorMatch]:
     from transformers import AutoModel
 
     from tasks.models import checkpoint
 
     model, info = AutoModel.from_pretrained(folder, output_loading_info=True, **checkpoint.SAFELY)
-    return model, checkpoint.Fit.of(info)
+    return model, checkpoint.TensorMatch.of(info)
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def _unfit(name: str, what: str) -> Iterator[None]:
         raise ModelError(name, f"{what}: {why or type(error).__name__}") from None
 
 
-def _strange(model: PreTrainedModel, fit: Fit, stored: Weights) -> list[str]:
+def _strange(model: PreTrainedModel, fit: TensorMatch, stored: Weights) -> list[str]:
     """Tensors that cannot be told from the encoder's, and those that are there twice."""
     from tasks.models import checkpoint
 
@@ -222,7 +222,7 @@ def _try(
         )
 
 
-def _told(fit: Fit, stored: Weights) -> Mapping[str, Any]:
+def _told(fit: TensorMatch, stored: Weights) -> Mapping[str, Any]:
     """Nothing is told of a checkpoint that comes in as it is."""
     kinds = sorted({kind for name, kind in stored.types.items() if kind.startswith(("F", "B"))} - {"F32"})
     told = {

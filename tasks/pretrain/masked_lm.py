@@ -66,8 +66,8 @@ def pretrain(
         processes=1,
         **FIXED,
     )
-    lesson = loop.Lesson(sizes, forward, loss, evaluate, lambda figures: -figures["held_out_loss"])
-    history = loop.fit(model, plan, lesson, scratch, "pretrain")
+    objective = loop.Objective(sizes, forward, loss, evaluate, lambda figures: -figures["held_out_loss"])
+    history = loop.fit(model, plan, objective, scratch, "pretrain")
     # The model with the language head has no pooler: the encoder keeps its own.
     encoder.load_state_dict(model.base_model.state_dict(), strict=False)
     new_head = {"language_head_made_new": len(fit.missing)} if fit.missing else {}

@@ -68,8 +68,8 @@ class Recovery:
             }
 
         sizes = [self.kind.model.size(one) for one in train]
-        lesson = loop.Lesson(sizes, forward, loss, evaluate, lambda figures: -figures["divergence"])
-        loop.fit(model, self.plan, lesson, scratch, label)
+        objective = loop.Objective(sizes, forward, loss, evaluate, lambda figures: -figures["divergence"])
+        loop.fit(model, self.plan, objective, scratch, label)
         model.eval()
 
 

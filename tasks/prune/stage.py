@@ -208,8 +208,8 @@ def _cut(
         model = pruner.narrow(model, step_sizes, params.importance or NO_WIDTH)
         if params.recovery and step < len(plan):
             how = _recovery_plan(params.recovery, params.seed)
-            lesson = recovery.Recovery(kind, processor, features, answers, how)
-            lesson.learn(model, scratch / f"recovery-{step}", f"recovery {step} of {len(plan) - 1}")
+            objective = recovery.Recovery(kind, processor, features, answers, how)
+            objective.learn(model, scratch / f"recovery-{step}", f"recovery {step} of {len(plan) - 1}")
     return model, processor, {"layers_kept": kept}
 
 

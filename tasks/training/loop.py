@@ -59,7 +59,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Objective:
     """What is to be learnt."""
 
     sizes: Sequence[int]
@@ -78,7 +78,7 @@ class Lesson:
 def fit(
     model: PreTrainedModel,
     plan: Plan,
-    lesson: Lesson,
+    objective: Objective,
     scratch: Path,
     label: str,
     begin_epoch: Callable[[int], None] = lambda _: None,
@@ -107,11 +107,11 @@ def fit(
     while state.epoch < plan.epochs and state.epoch - state.best_epoch < plan.patience:
         model.train()
         begin_epoch(state.epoch)
-        batches = _batches(lesson.sizes, plan, state.epoch, _fewest(model))
-        _train_epoch(model, optimizer, plan, state, batches, lesson, keeper, label, group)
-        state.end_epoch(figures := dict(lesson.evaluate()) if group.leads else {})
-        _tell(label, plan, state)
-        _keep(keeper, state, _finite(group.told(partial(lesson.score, figures)), plan, state))
+        batches = _batches(objective.sizes, plan, state.epoch, _fewest(model))
+        _train_epoch(model, optimizer, plan, state, batches, objective, keeper, label, group)
+        state.end_epoch(figures := dict(objective.evaluate()) if group.leads else {})
+        _print_progress(label, plan, state)
+        _keep(keeper, state, _finite(group.told(partial(objective.score, figures)), plan, state))
     group.meet() if stay else group.part()
     if group.leads:
         keeper.restore_best(state)
@@ -129,7 +129,7 @@ def _train_epoch(
     plan: Plan,
     state: State,
     batches: list[list[int]],
-    lesson: Lesson,
+    objective: Objective,
     keeper: Keeper,
     label: str,
     group: Group,
@@ -141,7 +141,7 @@ def _train_epoch(
         for some in optimizer.param_groups:
             some["lr"] = _learning_rate(plan, state.step, steps)
         with autocast(model.device, plan.precision):
-            value = group.loss(lesson.forward, lesson.loss, batch)
+            value = group.loss(objective.forward, objective.loss, batch)
         value.backward()
         group.add_up_gradients(model)
         torch.nn.utils.clip_grad_norm_(model.parameters(), plan.clip)
@@ -160,7 +160,7 @@ def _keep(keeper: Keeper, state: State, quality: float) -> None:
     keeper.save(state)
 
 
-def _tell(label: str, plan: Plan, state: State) -> None:
+def _print_progress(label: str, plan: Plan, state: State) -> None:
     shown = {name: value for name, value in state.history[-1].items() if name not in {"epoch", "step"}}
     print(
         f"{label}: epoch {state.epoch}/{plan.epochs}, "

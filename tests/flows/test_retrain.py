@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows import retrain
-from flows.compress import Lent
+from flows.compress import RunContext
 from tasks.core.errors import ParamsError
 from tests.flows.retraining.conftest import POLICY
 
@@ -25,7 +25,7 @@ def root(project: Path) -> Path:
 
 def test_failure_of_one_run_keeps_no_other_from_its_night(root: Path) -> None:
     with pytest.raises(retrain.NightsError) as failed:
-        retrain._nights(root, (), Lent(-1, str))
+        retrain._nights(root, (), RunContext(-1, str))
     assert (
         str(failed.value) == "b: nothing new\na: the inbox is a link; mount or make the folder itself there"
     )

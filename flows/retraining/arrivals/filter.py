@@ -41,7 +41,7 @@ class Known:
 
 
 @dataclass
-class Sifted:
+class Filtered:
     """The rows that are taken, with their records, and those that are not, with the reason."""
 
     rows: list[RawRow]
@@ -65,15 +65,15 @@ def known_of(ingest: Path, kind: Kind) -> Known:
     return known
 
 
-def sift(reading: Reading, known: Known, kind: Kind, unseen: str) -> Sifted:
+def filter_reading(reading: Reading, known: Known, kind: Kind, unseen: str) -> Filtered:
     """Adds what is taken to `known`.
 
     With `unseen` = "extend" unknown labels are no reason to set a row aside.
     """
     foreign = _foreign(reading, known, kind)
     if foreign and not (unseen == "extend" and _shares_any(reading, known, kind)):
-        return Sifted([], [], [], foreign)
-    sifted = Sifted([], [], list(reading.rejected))
+        return Filtered([], [], [], foreign)
+    sifted = Filtered([], [], list(reading.rejected))
     for row, records in zip(reading.rows, reading.records, strict=True):
         reason = next((why for record in records if (why := _reason(record, known, kind, unseen))), "")
         if reason:

@@ -19,7 +19,7 @@ from flows.raw_data.pointer import files
 from flows.retraining.arrivals import drift, drops, filter
 from flows.retraining.arrivals.drift import Shift
 from flows.retraining.arrivals.drops import Reading, Rules
-from flows.retraining.arrivals.filter import Known, Sifted
+from flows.retraining.arrivals.filter import Filtered, Known
 from flows.retraining.arrivals.inbox import Drop
 from flows.retraining.arrivals.store import Store
 from flows.retraining.policy import Policy
@@ -99,7 +99,7 @@ def _take(drop: Drop, store: Store, rules: Rules, policy: Policy, baseline: Base
         if reading.fault:
             return _refuse(store, Taken(drop, reading.count, fault=reading.fault))
         before = set(known.ids), dict(known.learned)
-        sifted = filter.sift(reading, known, rules.kind, policy.unseen_labels)
+        sifted = filter.filter_reading(reading, known, rules.kind, policy.unseen_labels)
         shifts = _shifts(sifted, rules, policy, baseline) if not sifted.fault else []
         beyond = [one.told() for one in shifts if one.exceeds]
         fault = sifted.fault or ("; ".join(beyond) if policy.on_shift == "refuse" else "")
@@ -115,7 +115,7 @@ def _take(drop: Drop, store: Store, rules: Rules, policy: Policy, baseline: Base
         return Taken(drop, reading.count, len(sifted.rows), sifted.reasons(), shifts=shifts)
 
 
-def _nothing_of_use(sifted: Sifted) -> str:
+def _nothing_of_use(sifted: Filtered) -> str:
     """Why no row was taken.
 
     Of label conflicts also how a label is corrected, for sending the row again does not do it.
@@ -132,12 +132,12 @@ def _nothing_of_use(sifted: Sifted) -> str:
     return f"{fault} (the first: line {first.line}, {first.reason.partition(': ')[2]}); {remedy}"
 
 
-def _refuse(store: Store, taken: Taken, sifted: Sifted | None = None) -> Taken:
+def _refuse(store: Store, taken: Taken, sifted: Filtered | None = None) -> Taken:
     store.set_aside(taken.drop, taken.fault, sifted.aside if sifted else ())
     return taken
 
 
-def _shifts(sifted: Sifted, rules: Rules, policy: Policy, baseline: Baseline) -> list[Shift]:
+def _shifts(sifted: Filtered, rules: Rules, policy: Policy, baseline: Baseline) -> list[Shift]:
     new = [record.values for records in sifted.records for record in records]
     found = drift.shifts(rules.kind, new, tables.read(baseline.ingest / "train.parquet"), policy)
     if not found:

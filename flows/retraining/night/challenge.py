@@ -105,7 +105,7 @@ def _crown(night: Night, champion: Champion, entry: Entry) -> None:
 
 def _why_not(judged: Judgement) -> str:
     verdicts = [
-        f"{one.verdict} on the {name} test rows: {judge.told(one)}" for name, one in judged.sets().items()
+        f"{one.verdict} on the {name} test rows: {judge.describe(one)}" for name, one in judged.sets().items()
     ]
     return "; ".join([*(judged.objections or verdicts), *judge.warnings(judged)])
 

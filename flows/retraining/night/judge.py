@@ -130,7 +130,7 @@ def side_by_side(champion: Shipped, challenger: Shipped, rows: Sequence[Row], se
         variants.open_variant(variants.Source(name, "onnx", folder), setting)
         for name, folder in named.items()
     ]
-    course = latency.courses(chosen, ROUNDS, threads=1, longest=None, batch=1)[0]
+    course = latency.timing_plans(chosen, ROUNDS, threads=1, longest=None, batch=1)[0]
     taken = latency.summarize({course.name: latency.measure(opened, course)}, [course], reference="champion")[
         "challenger"
     ]
@@ -139,7 +139,7 @@ def side_by_side(champion: Shipped, challenger: Shipped, rows: Sequence[Row], se
 
 def _fallen(compared: Mapping[str, Comparison], policy: Policy) -> list[str]:
     said = [
-        f"worse on the {name} test rows: {told(one)}"
+        f"worse on the {name} test rows: {describe(one)}"
         for name, one in compared.items()
         if one.verdict == "worse"
     ]
@@ -173,13 +173,13 @@ def _larger(growth: float, policy: Policy) -> list[str]:
 def _for_it(compared: Mapping[str, Comparison], policy: Policy) -> list[str]:
     enough = ("better",) if policy.promote_if == "better" else ("better", "no difference")
     return [
-        f"{one.verdict} on the {name} test rows: {told(one)}"
+        f"{one.verdict} on the {name} test rows: {describe(one)}"
         for name, one in compared.items()
         if one.verdict in enough
     ]
 
 
-def told(one: Comparison) -> str:
+def describe(one: Comparison) -> str:
     """`macro_f1 0.812 → 0.841, +0.029 [+0.004, +0.054] on 649 rows; a difference below 0.025 could not have
     been seen`.
     """

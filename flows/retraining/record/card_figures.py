@@ -28,7 +28,7 @@ def quality(facts: Facts) -> list[str]:
     rows += [["parameters", *(f"{figures[variant]['parameters']:,}" for variant in names)]]
     rows += [["size", *(megabytes(figures[variant]["bytes"]) for variant in names)]]
     rows += [["times faster than the teacher (quartiles)", *(_speed(timings[variant]) for variant in names)]]
-    passed, lines = gates.told(figures, timings)
+    passed, lines = gates.evaluate(figures, timings)
     seen = figures["final"]["smallest_visible_difference"]
     return [
         "## Figures",

@@ -29,7 +29,7 @@ MANY_WRITTEN = re.compile(r"\[\s*['\"].*['\"]\s*,?\s*\]", re.DOTALL)
 """How Python writes lists of texts, and pandas with it."""
 
 
-class Odd(str):
+class UnsupportedValue(str):
     """A value that is no plain text.
 
     Lists and objects are JSON; others cannot be used. `what` says in words what it is.
@@ -37,7 +37,7 @@ class Odd(str):
 
     what: str
 
-    def __new__(cls, text: str, what: str) -> Odd:
+    def __new__(cls, text: str, what: str) -> UnsupportedValue:
         made = super().__new__(cls, text)
         made.what = what
         return made
@@ -56,7 +56,7 @@ def text_of(value: Any) -> str | bytes:
         return (
             value
             if len(value) <= LONGEST_LINE
-            else Odd(value[:SHOWN], f"a text of more than {LONGEST_LINE:,} characters")
+            else UnsupportedValue(value[:SHOWN], f"a text of more than {LONGEST_LINE:,} characters")
         )
     if isinstance(value, bytes):
         return value
@@ -75,7 +75,7 @@ def _plain(value: Any) -> str:
             return (
                 ""
                 if math.isnan(value)
-                else Odd(str(value), "an infinite number")
+                else UnsupportedValue(str(value), "an infinite number")
                 if math.isinf(value)
                 else str(value)
             )
@@ -83,15 +83,15 @@ def _plain(value: Any) -> str:
             return "" if str(value) in MISSING else str(value)
 
 
-def _nested(value: Any, what: str) -> Odd:
+def _nested(value: Any, what: str) -> UnsupportedValue:
     try:
         text = json.dumps(value, ensure_ascii=False, default=_inside)
     except (TypeError, ValueError, RecursionError) as error:
-        return Odd(repr(type(value)), f"{what} that has no form as JSON ({str(error)[:100]})")
+        return UnsupportedValue(repr(type(value)), f"{what} that has no form as JSON ({str(error)[:100]})")
     return (
-        Odd(text, what)
+        UnsupportedValue(text, what)
         if len(text) <= LONGEST_LINE
-        else Odd(text[:SHOWN], f"{what} of more than {LONGEST_LINE:,} characters")
+        else UnsupportedValue(text[:SHOWN], f"{what} of more than {LONGEST_LINE:,} characters")
     )
 
 
@@ -122,7 +122,7 @@ def single(value: str, column: str, is_label: bool) -> str:
             if is_label
             else f"no text: the column `{column}` holds a list of {len(texts)}"
         )
-    if several and isinstance(several[0], Odd):
+    if several and isinstance(several[0], UnsupportedValue):
         raise several[0].refused(column)
     return str(several[0]) if several else ""
 
@@ -167,7 +167,7 @@ def like_missing(counts: Mapping[str, int]) -> list[str]:
 
 def _items(value: str, column: str, is_label: bool) -> list[Any] | None:
     """The items of a list; None for what is none."""
-    if isinstance(value, Odd):
+    if isinstance(value, UnsupportedValue):
         if value.what != LIST:
             raise value.refused(column)
         return list(json.loads(value))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.errors import DataError
 from tasks.ingest.raw import packed
 from tasks.ingest.raw.rows import LONGEST_LINE, RawRow
-from tasks.ingest.raw.values import Odd, text_of
+from tasks.ingest.raw.values import UnsupportedValue, text_of
 from tasks.ingest.reading import class_names
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ SUFFIXES = (".parquet", ".arrow", ".feather")
 BATCH = 1_000
 """Rows that are in memory in both forms; each may hold an image."""
 MOST_BYTES = 4 * LONGEST_LINE
-GIANT = Odd("", f"a text of more than {LONGEST_LINE:,} characters")
+GIANT = UnsupportedValue("", f"a text of more than {LONGEST_LINE:,} characters")
 
 
 def read(path: Path, name: str) -> Iterator[RawRow]:
@@ -116,7 +116,7 @@ def _changed(value: Any, change: class_names.Named) -> Any:
     try:
         return change(value)
     except ValueError as error:
-        return Odd(str(value)[:1000], str(error))
+        return UnsupportedValue(str(value)[:1000], str(error))
 
 
 def _values(column: pa.Array) -> list[Any]:
@@ -145,17 +145,17 @@ def _value(scalar: pa.Scalar) -> Any:
     try:
         return scalar.as_py()
     except UnicodeDecodeError:
-        return Odd("", "bytes that are no characters")
+        return UnsupportedValue("", "bytes that are no characters")
     except Exception:  # what cannot be a value of Python may have a text
         try:
             text = scalar.cast(pa.string()).as_py()
             return (
-                Odd(text, f"a value of the type {scalar.type} that is out of range")
+                UnsupportedValue(text, f"a value of the type {scalar.type} that is out of range")
                 if "out of range" in text
                 else text
             )
         except Exception:
-            return Odd("", f"a value of the type {scalar.type} that cannot be written as text")
+            return UnsupportedValue("", f"a value of the type {scalar.type} that cannot be written as text")
 
 
 def _size(column: pa.Array) -> int:

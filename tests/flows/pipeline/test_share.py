@@ -129,11 +129,11 @@ def test_result_that_the_remote_does_not_take_is_owed_and_told_and_pushed_later(
     assert state.is_failed()
     assert stages["prune@a"] == "Completed"
     assert "prune@a: is up to date here, but the DVC remote did not take it" in str(state.message)
-    assert share.Owed(toy.root).stages() == ["prune@a", "distill@a"]
+    assert share.Unpushed(toy.root).stages() == ["prune@a", "distill@a"]
     blocked.unlink()
     state, _ = flow(toy, "a")
     assert state.name == "Cached"
-    assert share.Owed(toy.root).stages() == []
+    assert share.Unpushed(toy.root).stages() == []
     made = [out["md5"] for stage in ("prune@a", "distill@a") for out in Graph().manifest(stage)]
     assert len(made) == 3
     assert [

@@ -124,13 +124,13 @@ def test_a_trial_makes_what_the_stages_make(complete: Result, with_teacher: Path
     stage.run(
         "prune", prune.Inputs(home / "ingest" / "out", home / "finetune" / "out"), tmp_path / "prune", **SIZES
     )
-    lesson = distill.Inputs(
+    objective = distill.Inputs(
         home / "ingest" / "out",
         tmp_path / "prune" / "out",
         home / "finetune" / "outputs",
         home / "finetune" / "out",
     )
-    stage.run("distill", lesson, tmp_path / "distill", **RECOVERY)
+    stage.run("distill", objective, tmp_path / "distill", **RECOVERY)
     shipped = quantize.Inputs(home / "ingest" / "out", tmp_path / "distill" / "out")
     stage.run("quantize", shipped, tmp_path / "quantize", min_agreement=0.0)
     made = with_teacher / "scratch" / "complete" / "one" / "quantize" / "out"

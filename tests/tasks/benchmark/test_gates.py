@@ -61,7 +61,7 @@ def told_of(final: float, linear: float) -> tuple[bool, list[str]]:
         "gates": gates.of_figures(FINAL, "macro_f1", 0.9, 5_000_000),
         "measured": {"headline": "macro_f1"},
     }
-    return gates.told({**figures, **held}, {"gates": gates.of_timings(SPEED, 1.0)})
+    return gates.evaluate({**figures, **held}, {"gates": gates.of_timings(SPEED, 1.0)})
 
 
 @pytest.mark.parametrize(

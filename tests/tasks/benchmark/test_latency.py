@@ -40,7 +40,7 @@ class Sleeper:
 def test_ratio_of_known_speeds_is_found_and_turns_rotate() -> None:
     log: list[str] = []
     variants = [Sleeper("teacher", 8, log), Sleeper("final", 2, log)]
-    courses = latency.courses([{"text": "a"}] * 4, rounds=3, threads=2, longest=64, batch=2)
+    courses = latency.timing_plans([{"text": "a"}] * 4, rounds=3, threads=2, longest=64, batch=2)
     found = latency.summarize(
         {one.name: latency.measure(variants, one) for one in courses}, courses, "teacher"
     )
@@ -62,7 +62,9 @@ def test_ratio_of_known_speeds_is_found_and_turns_rotate() -> None:
 
 
 def test_one_thread_is_measured_once() -> None:
-    assert all(course.threads == 1 for course in latency.courses([{}], 3, threads=1, longest=128, batch=4))
+    assert all(
+        course.threads == 1 for course in latency.timing_plans([{}], 3, threads=1, longest=128, batch=4)
+    )
 
 
 def test_pieces_are_padded_and_pixels_left_alone() -> None:

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from tasks.ingest.lookalikes import told
+from tasks.ingest.lookalikes import warnings
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from tasks.ingest.lookalikes import told
     ],
 )
 def test_names_that_look_alike_are_told_with_what_differs(other: str, difference: str) -> None:
-    (said,) = told({"payments": 12, other: 3, "refunds": 9, "apps": 1, "app": 2})
+    (said,) = warnings({"payments": 12, other: 3, "refunds": 9, "apps": 1, "app": 2})
     assert said == (
         f"classes that look alike are kept apart: beside `payments` (12 rows) `{other}` (3 rows) has "
         f"{difference};"
@@ -32,11 +32,12 @@ def test_names_that_look_alike_are_told_with_what_differs(other: str, difference
 
 
 def test_normal_forms_of_a_name_look_alike() -> None:
-    (said,) = told({"caf\u00e9": 2, unicodedata.normalize("NFD", "caf\u00e9"): 1})
+    (said,) = warnings({"caf\u00e9": 2, unicodedata.normalize("NFD", "caf\u00e9"): 1})
     assert "U+0301 COMBINING ACUTE ACCENT" in said
 
 
 def test_names_that_differ_for_the_eye_are_not_told() -> None:
     assert (
-        told({"c": 1, "c++": 1, "c#": 1, "tech": 1, "tec": 1, "\u0442\u0435\u0441\u0442": 1, "test": 1}) == []
+        warnings({"c": 1, "c++": 1, "c#": 1, "tech": 1, "tec": 1, "\u0442\u0435\u0441\u0442": 1, "test": 1})
+        == []
     )

@@ -176,7 +176,7 @@ def test_killed_in_a_recovery_it_goes_on_and_ends_with_the_same_bytes(
     from tasks.training import loop
 
     inputs = prune.Inputs(tiny_run.ingest, tiny_run.finetune / "out")
-    tell, told = loop._tell, []
+    tell, told = loop._print_progress, []
 
     def dies(label: str, plan: Any, state: Any) -> None:
         tell(label, plan, state)

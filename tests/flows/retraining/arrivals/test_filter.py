@@ -45,10 +45,10 @@ def known(ingest: Path, rules: Rules) -> Known:
 
 def sift(
     rows: list[dict[str, str]], known: Known, rules: Rules, tmp_path: Path, unseen: str = "refuse"
-) -> filter.Sifted:
+) -> filter.Filtered:
     reading = reading_of(write_csv(tmp_path / "inbox" / "drop.csv", rows), rules, tmp_path)
     assert not reading.fault
-    found = filter.sift(reading, known, rules.kind, unseen)
+    found = filter.filter_reading(reading, known, rules.kind, unseen)
     assert len(found.rows) + len(found.aside) in (reading.count, 0)
     return found
 
@@ -197,7 +197,7 @@ def test_rows_of_one_line_of_json_are_told_apart(known: Known, rules: Rules, tmp
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "x.json").write_text(json.dumps(rows), encoding="utf-8")
     reading = reading_of(tmp_path / "inbox" / "x.json", rules, tmp_path)
-    found = filter.sift(reading, known, rules.kind, "refuse")
+    found = filter.filter_reading(reading, known, rules.kind, "refuse")
     assert [row.values["headline"] for row in reading.rows] == [row["headline"] for row in rows[:20]]
     assert len(found.rows) >= 18
     assert len(found.rows) + len(found.aside) == 21
@@ -237,7 +237,7 @@ def test_malformed_rows_and_another_encoding_cost_only_the_rows_concerned(
     )
     file.write_bytes(file.read_text(encoding="utf-8").encode("iso-8859-1", "replace") + b"only one cell\n")
     reading = reading_of(file, rules, tmp_path)
-    found: Any = filter.sift(reading, known, rules.kind, "refuse")
+    found: Any = filter.filter_reading(reading, known, rules.kind, "refuse")
     assert reading.count == 23
     assert len(found.rows) + len(found.aside) == 23
     assert found.reasons()["empty text"] == 1

@@ -156,7 +156,7 @@ def test_nothing_that_was_not_read_stays_unsaid(tmp_path: Path) -> None:
     )
     raw = read(tmp_path, True)
     assert len(raw.rows) == 3
-    assert unread.told(tmp_path, raw.rows, raw.ignored, (), ["image"]) == [
+    assert unread.warnings(tmp_path, raw.rows, raw.ignored, (), ["image"]) == [
         "5 files not read: 2 .heic (box/4.HEIC, box/5.heic), 2 hidden (.cache/6.png, box/.DS_Store), 1 "
         "without ending (box/Makefile)",
         "folders below class folders are no labels (disc/mon); the labels are box, disc",
@@ -167,7 +167,7 @@ def test_pictures_that_no_table_names_are_told(tmp_path: Path) -> None:
     put(tmp_path, "t/a/1.png", "t/a/2.png", "b.png")
     (tmp_path / "t" / "a.csv").write_text("path,label\na\\1.png,x\n")
     raw = read(tmp_path, True)
-    assert unread.told(tmp_path, raw.rows, raw.ignored, (), ["path"]) == [
+    assert unread.warnings(tmp_path, raw.rows, raw.ignored, (), ["path"]) == [
         "2 files not read: 2 .png (b.png, t/a/2.png)"
     ]
 

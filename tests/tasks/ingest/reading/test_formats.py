@@ -22,7 +22,7 @@ import pytest
 from pyarrow import feather
 
 from tasks.core.errors import DataError
-from tasks.ingest.raw.values import Odd
+from tasks.ingest.raw.values import UnsupportedValue
 from tasks.ingest.reading import raw_folder
 
 ROWS = [{"text": "foo", "label": "x"}, {"text": "bar", "label": "y"}]
@@ -232,7 +232,7 @@ def test_every_type_of_a_column_is_text_and_nothing_missing_is(
 def test_what_has_no_text_says_what_it_is(tmp_path: Path, column: pa.Array, what: str) -> None:
     pq.write_table(pa.table({"v": column}), tmp_path / "a.parquet")
     value = raw_folder.read(tmp_path, header=True).rows[0].values["v"]
-    assert isinstance(value, Odd)
+    assert isinstance(value, UnsupportedValue)
     assert value.what == what
 
 
