@@ -68,8 +68,10 @@ def search(run: SearchedRun, write: bool = True, wait: Seconds = 0) -> State[Any
 
 
 def _make_teacher(root: Path, run: str, mask: Mask, keep: int) -> None:
-    """Raises:
-    ModelError: it cannot be made.
+    """Brings the stages before the search up to date.
+
+    Raises:
+        ModelError: it cannot be made.
     """
     raw = root / "data" / "raw"
     if (raw / f"{run}.dvc").exists() and not (raw / run).exists():

@@ -91,8 +91,10 @@ class Workshop:
 
     @cached_property
     def texts(self) -> list[str]:
-        """Raises:
-        DataError: the rows are not texts with one label each.
+        """Texts of a given number of tokens.
+
+        Raises:
+            DataError: the rows are not texts with one label each.
         """
         train = tables.read(self.rows / "train.parquet")
         if not all(isinstance(row.get("text"), str) and row["label"] in self.labels for row in train):
@@ -164,8 +166,10 @@ class Workshop:
         )
 
     def place(self, point: Point) -> Place:
-        """Raises:
-        DataError: the rows cannot be made so long.
+        """A place for one point of the curve.
+
+        Raises:
+            DataError: the rows cannot be made so long.
         """
         place = Place(point, self.model(point.model), self.home / point.name.replace(" ", "-"))
         if not place.folder.exists():

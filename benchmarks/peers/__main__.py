@@ -112,10 +112,12 @@ def _students(given: Sequence[str]) -> dict[str, Path]:
 
 
 def _must_fit(data: Path, students: Mapping[str, Path]) -> None:
-    """Raises:
-    DataError: the teacher, the rows or a student are not there, or a student knows other labels; all faults
-        at once.
-    ModelError: the teacher is not of the sort that the peers' scripts take.
+    """Checks that a student fits the run.
+
+    Raises:
+        DataError: the teacher, the rows or a student are not there, or a student knows other labels; all
+            faults at once.
+        ModelError: the teacher is not of the sort that the peers' scripts take.
     """
     needed = [data / "ingest" / "out" / "labels.json", data / "finetune" / "out" / "config.json"]
     needed += [folder / package.GRAPH for folder in students.values()]

@@ -215,8 +215,10 @@ def _copy(mapping: CommentedMap) -> CommentedMap:
 
 
 def _check(written: bytes, wanted: Any, name: str) -> None:
-    """Raises:
-    ParamsError: read again the file would say something else than these values alone.
+    """Checks params with the overrides in place.
+
+    Raises:
+        ParamsError: read again the file would say something else than these values alone.
     """
     try:
         same = _told(documents.yaml(written, name)) == _told(wanted)

@@ -47,8 +47,10 @@ class Shipped:
 
 
 def shipped(folder: Path, kind: str) -> Shipped:
-    """Raises:
-    FileNotFoundError: there is no such folder.
+    """The shipped model in a folder.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
     """
     labels = json.loads((folder / "labels.json").read_text(encoding="utf-8"))
     return Shipped(folder, kind, labels)

@@ -67,8 +67,10 @@ def _is_proxy(url: str) -> bool:
 
 
 def check_certificates() -> None:
-    """Raises:
-    ParamsError: the file of certificates that every client is told to read cannot be read.
+    """Checks the files of certificates that the environment names.
+
+    Raises:
+        ParamsError: the file of certificates that every client is told to read cannot be read.
     """
     if file := os.environ.get(CERTIFICATES):
         try:

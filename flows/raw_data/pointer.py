@@ -90,8 +90,10 @@ class Pointer:
             self.pull()
 
     def pull(self) -> None:
-        """Raises:
-        DataError: neither DVC's cache nor a remote has the files.
+        """Fetches the raw data from the DVC remote.
+
+        Raises:
+            DataError: neither DVC's cache nor a remote has the files.
         """
         existed = self.folder.exists()
         try:

@@ -123,8 +123,10 @@ def _text(root: Path, name: str) -> str:
 
 
 def _parsed(name: str, text: str) -> dict[str, Any]:
-    """Raises:
-    ParamsError: it is no recipe.
+    """A recipe as a mapping.
+
+    Raises:
+        ParamsError: it is no recipe.
     """
     recipe = documents.yaml(text.encode(), f"recipes/{name}.yaml")
     if (
@@ -178,9 +180,11 @@ def _with_run(before: str, section: str) -> str:
 
 
 def _check(file: Path, wanted: dict[str, Any]) -> None:
-    """Raises:
-    ParamsError: the file with the run in it is not in order, or the lines of the run did not become a run
-        beside the others.
+    """Checks the params file with the recipe in it.
+
+    Raises:
+        ParamsError: the file with the run in it is not in order, or the lines of the run did not become a run
+            beside the others.
     """
     try:
         same = params.read(file) == wanted

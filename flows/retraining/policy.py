@@ -137,8 +137,10 @@ def read_all(root: Path) -> dict[str, Policy]:
 
 
 def read(root: Path, run: str) -> Policy:
-    """Raises:
-    ParamsError: it is not said how the run is retrained, or there are faults in it.
+    """The retraining policy of a run.
+
+    Raises:
+        ParamsError: it is not said how the run is retrained, or there are faults in it.
     """
     policies = read_all(root)
     if run not in policies:

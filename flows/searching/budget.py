@@ -65,8 +65,10 @@ class Budget:
 
 
 def parse(text: str) -> Budget:
-    """Raises:
-    ParamsError: with every clause that is no limit, and the objective if it is none.
+    """The budget that a line says.
+
+    Raises:
+        ParamsError: with every clause that is no limit, and the objective if it is none.
     """
     head, then, objective = text.partition(", then ")
     if not then:

@@ -97,9 +97,11 @@ class Plan:
 
 
 def make(root: Path, run: str) -> Plan:
-    """Raises:
-    ParamsError: it is not said how the run is searched, or with every fault in it.
-    DataError: the run has no teacher.
+    """The plan of a search.
+
+    Raises:
+        ParamsError: it is not said how the run is searched, or with every fault in it.
+        DataError: the run has no teacher.
     """
     from tasks.benchmark import latency
 

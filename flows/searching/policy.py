@@ -57,8 +57,10 @@ class Policy(Section):
 
 
 def read(root: Path, run: str) -> Policy:
-    """Raises:
-    ParamsError: it is not said how the run is searched, or with every fault in it.
+    """What params.yaml says of a search.
+
+    Raises:
+        ParamsError: it is not said how the run is searched, or with every fault in it.
     """
     file = root / "params.yaml"
     runs = params.read(file)

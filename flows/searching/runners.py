@@ -12,9 +12,11 @@ from tasks.core.errors import ParamsError, PassingError
 
 
 def task_runner(policy: Policy) -> Any:
-    """Raises:
-    ParamsError: Dask is asked for and not installed.
-    PassingError: the cluster does not answer.
+    """What runs the trials.
+
+    Raises:
+        ParamsError: Dask is asked for and not installed.
+        PassingError: the cluster does not answer.
     """
     if policy.runner == "local":
         return ThreadPoolTaskRunner(max_workers=policy.workers)

@@ -57,9 +57,11 @@ class Trial:
         )[asked.run]
 
     def run(self) -> None:
-        """Raises:
-        GivenUpError: it is hopeless.
-        SlipwayError: these values make no student.
+        """Runs the trial to its end.
+
+        Raises:
+            GivenUpError: it is hopeless.
+            SlipwayError: these values make no student.
         """
         from flows.searching.measure import Bench
 

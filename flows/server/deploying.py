@@ -64,8 +64,10 @@ def deploy(pools: Sequence[str]) -> list[str]:
 
 
 def _entries() -> list[Entry]:
-    """Raises:
-    ParamsError: prefect.yaml cannot be read.
+    """The deployments of prefect.yaml.
+
+    Raises:
+        ParamsError: prefect.yaml cannot be read.
     """
     try:
         found: list[Entry] = documents.yaml(Path("prefect.yaml").read_bytes(), "prefect.yaml")["deployments"]

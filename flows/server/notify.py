@@ -47,8 +47,10 @@ BODY = """\
 
 
 def subscribe(url: str) -> None:
-    """Raises:
-    ParamsError: it is no address of the web.
+    """Has the server call the webhook.
+
+    Raises:
+        ParamsError: it is no address of the web.
     """
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise ParamsError(VARIABLE, "must be an address that begins with http:// or https://")

@@ -100,8 +100,10 @@ def yaml(content: bytes, where: str) -> Any:
 
 
 def json(content: bytes, where: str) -> Any:
-    """Raises:
-    ParamsError: it is no JSON, has git's conflict markers, or is too long.
+    """A JSON document, read within bounds.
+
+    Raises:
+        ParamsError: it is no JSON, has git's conflict markers, or is too long.
     """
     try:
         return std_json.loads(text(content, where, LOCK_BYTES))
@@ -217,8 +219,10 @@ def excess(content: bytes, where: str) -> tuple[str, ...]:
 
 
 def text(content: bytes, where: str, most: int = MOST_BYTES) -> str:
-    """Raises:
-    ParamsError: it is too long, no UTF-8, or has git's conflict markers.
+    """The text of a file of the project.
+
+    Raises:
+        ParamsError: it is too long, no UTF-8, or has git's conflict markers.
     """
     if len(content) > most:
         raise ParamsError(where, f"has {len(content):,} bytes; more than {most:,} are not read")

@@ -55,8 +55,10 @@ class Imitation:
         teachers: Processor,
         aims: Aims,
     ) -> None:
-        """Raises:
-        ModelError: with everything that stands against it.
+        """Adds to the student what imitation needs.
+
+        Raises:
+            ModelError: with everything that stands against it.
         """
         if faults := _faults(student, processor, teacher, teachers, aims):
             raise ModelError("distill.hidden, distill.relations", *faults)

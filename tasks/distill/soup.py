@@ -26,9 +26,11 @@ def faults(model: PreTrainedModel, count: int) -> list[str]:
 
 
 def check(model: PreTrainedModel, count: int) -> None:
-    """Raises:
-    ParamsError: several trainings of a model with batch normalization, whose running means belong to the
-        weights they were taken with.
+    """Refuses a soup of models whose weights cannot be averaged.
+
+    Raises:
+        ParamsError: several trainings of a model with batch normalization, whose running means belong to the
+            weights they were taken with.
     """
     if unable := faults(model, count):
         raise ParamsError("params.yaml", *unable)

@@ -137,10 +137,12 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    """Raises:
-    ParamsError: more of the pool is asked for than the teacher labelled, words are to be varied where there
-        are none, or the trainings of a model with batch normalization averaged.
-    ModelError: what goes on inside the teacher cannot be imitated.
+    """Trains the student and returns its metrics.
+
+    Raises:
+        ParamsError: more of the pool is asked for than the teacher labelled, words are to be varied where
+            there are none, or the trainings of a model with batch normalization averaged.
+        ModelError: what goes on inside the teacher cannot be imitated.
     """
     from tasks.distill import soup, transfer_set
     from tasks.models import checkpoint, inference, low_rank

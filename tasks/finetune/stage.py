@@ -108,9 +108,11 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    """Raises:
-    ParamsError: LoRA and a frozen encoder are both asked for.
-    ModelError: the architecture has no embeddings to freeze, or the training went astray.
+    """Trains the teacher, keeps its outputs and returns its metrics.
+
+    Raises:
+        ParamsError: LoRA and a frozen encoder are both asked for.
+        ModelError: the architecture has no embeddings to freeze, or the training went astray.
     """
     from safetensors.numpy import load_file
 

@@ -112,9 +112,11 @@ def _source(file: str) -> str:
 
 
 def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_rows: int) -> None:
-    """Raises:
-    DataError: too few classes, rows of a class, or rows that measure; with all that is amiss, and what was
-        set aside on the way.
+    """Refuses data with too few classes, or classes with too few rows.
+
+    Raises:
+        DataError: too few classes, rows of a class, or rows that measure; with all that is amiss, and what
+            was set aside on the way.
     """
     counts: dict[str, Counter[str]] = {}
     for record in intake.records:

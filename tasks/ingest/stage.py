@@ -103,12 +103,14 @@ class Inputs:
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    """Raises:
-    ParamsError: the columns name a role that the kind does not have, or lack one that it needs; or a value
-        that the split or the kind needs is null.
-    DataError: the data cannot be read, lack a column, or are too few.
+    """Turns raw data into splits and returns their metrics.
+
+    Raises:
+        ParamsError: the columns name a role that the kind does not have, or lack one that it needs; or a
+            value that the split or the kind needs is null.
+        DataError: the data cannot be read, lack a column, or are too few.
     """
-    from tasks.ingest import lookalikes, report, unread
+    from tasks.ingest import report, unread
     from tasks.ingest.reading import raw_folder
 
     if lacking := needs.lacking(params.needs()):
@@ -132,14 +134,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     assign_sides(intake, kind, params)
     set_copies_and_conflicts_aside(intake)
     separate_near_duplicates(intake, kind, params.near_duplicates)
-    names = Counter(
-        name for record in intake.records for name in kind.data.labels.classes(record.values["label"])
-    )
-    intake.warnings += [
-        *lookalikes.warnings(names),
-        *values.numbers_alike(names),
-        *values.like_missing(names),
-    ]
+    intake.warnings += _label_warnings(kind, intake)
     check_enough(intake, kind, params.min_rows_per_class, params.min_test_rows)
     sides = (*SIDES, FRESH) if any(is_arrived(note.file) for note in raw.notes) else SIDES
     splits = {
@@ -154,6 +149,14 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
             out / "out", kind, splits=splits, pool=pool, intake=intake, raw=raw, columns=columns
         )
     )
+
+
+def _label_warnings(kind: Kind, intake: Intake) -> list[str]:
+    from tasks.ingest import lookalikes
+
+    classes = kind.data.labels.classes
+    names = Counter(name for record in intake.records for name in classes(record.values["label"]))
+    return [*lookalikes.warnings(names), *values.numbers_alike(names), *values.like_missing(names)]
 
 
 def take(

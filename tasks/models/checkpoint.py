@@ -29,8 +29,10 @@ def load_model(folder: Path, kind: Kind, device: torch.device, **config: Any) ->
 
 
 def load(auto_class: Any, folder: Path, device: torch.device, **config: Any) -> PreTrainedModel:
-    """Raises:
-    ModelError: tensors of the encoder are not there, or no part of it takes them.
+    """A checkpoint in evaluation mode.
+
+    Raises:
+        ModelError: tensors of the encoder are not there, or no part of it takes them.
     """
     return loaded(auto_class, folder, device, **config)[0]
 

@@ -68,8 +68,10 @@ def lower(model: PreTrainedModel, rank: int | None) -> None:
 
 
 def check(model: PreTrainedModel) -> None:
-    """Raises:
-    ModelError: the model reads no words.
+    """Refuses models whose table of words cannot lose rank.
+
+    Raises:
+        ModelError: the model reads no words.
     """
     try:
         known = isinstance(_words(model), torch.nn.Embedding)

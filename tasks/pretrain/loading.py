@@ -201,8 +201,10 @@ def _misplaced(folder: Path, model: PreTrainedModel, processor: Processor, input
 def _try(
     name: str, model: PreTrainedModel, kind: Kind, processor: Processor, rows: Sequence[Row], input_size: int
 ) -> None:
-    """Raises:
-    ModelError: its answers are not finite.
+    """What the call gives.
+
+    Raises:
+        ModelError: its answers are not finite.
     """
     import torch
 

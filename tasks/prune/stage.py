@@ -144,9 +144,11 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    """Raises:
-    ParamsError: what decides which parts go is not given.
-    ModelError: the teacher has not these sizes, or its architecture cannot be cut.
+    """Cuts the teacher down to a student and returns its metrics.
+
+    Raises:
+        ParamsError: what decides which parts go is not given.
+        ModelError: the teacher has not these sizes, or its architecture cannot be cut.
     """
     from tasks.models import checkpoint, compute, inference, low_rank
 

@@ -103,9 +103,11 @@ class Inputs:
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    """Raises:
-    ParamsError: int8-static without calibration rows, of a fused graph, or with words in four bits.
-    ModelError: a graph does not do what the student does.
+    """Builds the folder that ships and returns its metrics.
+
+    Raises:
+        ParamsError: int8-static without calibration rows, of a fused graph, or with words in four bits.
+        ModelError: a graph does not do what the student does.
     """
     from tasks.export import draft, package
     from tasks.models import checkpoint, compute, inference

@@ -124,8 +124,10 @@ class Group:
 
     @classmethod
     def of(cls, processes: int, model: torch.nn.Module) -> Group:
-        """Raises:
-        ParamsError: the model cannot be trained in parts of a batch.
+        """The group of processes that train this model.
+
+        Raises:
+            ParamsError: the model cannot be trained in parts of a batch.
         """
         if processes == 1:
             return cls(1, 0)

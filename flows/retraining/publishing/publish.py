@@ -48,9 +48,11 @@ def owned(root: Path, run: str) -> list[str]:
 
 
 def target(root: Path, run: str, policy: Policy) -> Target:
-    """Raises:
-    ParamsError: there is no commit yet, owned files of the checkout have uncommitted edits, or the branch and
-        the checkout have diverged.
+    """Where a night publishes its commit.
+
+    Raises:
+        ParamsError: there is no commit yet, owned files of the checkout have uncommitted edits, or the branch
+            and the checkout have diverged.
     """
     head = commit(root)
     if head is None:

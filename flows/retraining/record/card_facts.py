@@ -57,9 +57,11 @@ class Facts:
 
 
 def gather(root: Path, run: str) -> Facts:
-    """Raises:
-    ParamsError: params.yaml has no such run.
-    DataError: a file is there and cannot be read.
+    """The facts of a model card.
+
+    Raises:
+        ParamsError: params.yaml has no such run.
+        DataError: a file is there and cannot be read.
     """
     runs = params.read(root / "params.yaml")
     if run not in runs:

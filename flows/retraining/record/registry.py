@@ -66,9 +66,11 @@ def read(root: Path, run: str) -> Champion | None:
 
 
 def parsed(text: str, where: str) -> Champion:
-    """Raises:
-    DataError: it is not what `write` wrote.
-    ParamsError: it is no JSON, or has git's conflict markers.
+    """The champions of a registry.
+
+    Raises:
+        DataError: it is not what `write` wrote.
+        ParamsError: it is no JSON, or has git's conflict markers.
     """
     try:
         found = documents.json(os.fsencode(text), where)

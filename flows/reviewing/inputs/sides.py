@@ -141,8 +141,10 @@ class Side:
 
 
 def _check_files(repo: Repo, revision: Revision) -> None:
-    """Raises:
-    ParamsError: a merge is not finished in the revision, or one of its files would hang DVC.
+    """Checks the files of a revision that tools write.
+
+    Raises:
+        ParamsError: a merge is not finished in the revision, or one of its files would hang DVC.
     """
     root = Path(repo.root_dir)
     commit = revision.commit

@@ -213,8 +213,10 @@ def tagged(
 
 
 def spans_of(spans: str) -> list[Span]:
-    """Raises:
-    UnusableRowError: they are no list of spans.
+    """The spans of a row, as (start, end, type).
+
+    Raises:
+        UnusableRowError: they are no list of spans.
     """
     try:
         found = json.loads(spans or "[]")
