@@ -283,6 +283,7 @@ def test_the_image_is_a_worker_without_root() -> None:
     }
 
 
+@pytest.mark.slow
 def test_what_the_image_copies_suffices_for_a_worker_and_a_run(tmp_path: Path) -> None:
     copies = [(source, target) for *sources, target in instructions()["COPY"] for source in sources]
     let_through = [

@@ -78,6 +78,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
+@pytest.mark.slow
 def test_the_first_start_clones_and_later_ones_go_on_with_it(remote: Path, tmp_path: Path) -> None:
     cache = str(tmp_path / "cache")
     container = Container(
@@ -104,6 +105,7 @@ def test_the_first_start_clones_and_later_ones_go_on_with_it(remote: Path, tmp_p
     assert (container.checkout / "params.yaml").read_text() == "runs: {}\n"
 
 
+@pytest.mark.slow
 def test_a_clone_that_was_killed_is_finished(remote: Path, tmp_path: Path) -> None:
     container = Container(tmp_path, SLIPWAY_GIT_REMOTE=str(remote))
     (container.checkout / ".clone" / "half").mkdir(parents=True)

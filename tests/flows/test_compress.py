@@ -308,6 +308,7 @@ def test_command_prints_a_line_per_stage(toy: Toy) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "light"), [("flows.compress", ["onnxruntime"]), ("flows.retrain", []), ("flows.review", [])]
 )

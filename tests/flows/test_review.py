@@ -70,6 +70,7 @@ def test_the_other_way_round_it_is_better_and_ends_well(project: Planted) -> Non
     assert (told["verdict"], told["marks"]) == ("better", [])
 
 
+@pytest.mark.slow
 def test_marks_end_with_1_only_where_they_are_asked_about(project: Planted) -> None:
     assert project.diff("--a", "good", "--b", "worse", "--fail-on", "never").returncode == 0
     assert project.diff("--a", "worse", "--b", "good", "--fail-on", "slower", "larger,class").returncode == 0
@@ -87,6 +88,7 @@ def test_a_revision_beside_itself_differs_in_nothing(project: Planted) -> None:
     assert "Nothing differs in" in project.diff("--a", "worse", "--b", "work").stdout
 
 
+@pytest.mark.slow
 def test_sides_not_named_are_where_the_branch_began_the_last_commit_or_the_one_before(
     project: Planted,
 ) -> None:
@@ -99,6 +101,7 @@ def test_sides_not_named_are_where_the_branch_began_the_last_commit_or_the_one_b
     assert "benchmark was last run with other params" in said
 
 
+@pytest.mark.slow
 def test_an_experiment_is_a_revision_like_others(project: Planted) -> None:
     project.dvc("exp", "run", "--quiet", "--name", "leaner", "--set-param", f"runs.{RUN}.benchmark.bytes=700")
     project.git("checkout", "--quiet", "--", ".")
@@ -107,6 +110,7 @@ def test_an_experiment_is_a_revision_like_others(project: Planted) -> None:
     assert told["figures"]["b"]["metrics"]["final"]["bytes"] == 700
 
 
+@pytest.mark.slow
 def test_rows_that_came_went_and_changed_label_are_counted_and_shown(project: Planted) -> None:
     rows = project.rows()
     rows[0]["label"], rows[1]["label"] = rows[1]["label"], rows[0]["label"]
@@ -138,6 +142,7 @@ def test_rows_that_came_went_and_changed_label_are_counted_and_shown(project: Pl
     assert "2 of the common rows have another label in B" in said
 
 
+@pytest.mark.slow
 def test_rows_that_arrived_for_the_fresh_test_set_are_counted(project: Planted) -> None:
     rows = project.rows()
     project.put([*rows, *({"text": f"late {at}", "label": "plum", "split": "fresh"} for at in range(4))])
@@ -149,6 +154,7 @@ def test_rows_that_arrived_for_the_fresh_test_set_are_counted(project: Planted) 
     assert found["lacking"] == []
 
 
+@pytest.mark.slow
 def test_runs_that_came_or_went_are_told_and_not_compared(project: Planted) -> None:
     runs = json.loads((project.root / "params.yaml").read_text())["runs"]
     project.write("params.yaml", {"runs": {"other": runs[RUN]}})
@@ -189,6 +195,7 @@ def test_a_folder_that_is_no_project_is_named_as_such(tmp_path: Path) -> None:
     assert (done.returncode, "is no DVC project" in done.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_answers_come_from_the_remote_where_the_clone_has_none_and_no_more_than_that(
     project: Planted, tmp_path: Path
 ) -> None:
@@ -201,6 +208,7 @@ def test_answers_come_from_the_remote_where_the_clone_has_none_and_no_more_than_
     assert clone.git("status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_a_shallow_clone_fetches_the_revision_it_lacks(project: Planted, tmp_path: Path) -> None:
     project.share(tmp_path / "shelf")
     clone = project.clone(tmp_path / "clone", "--depth", "1", "--branch", "work")
@@ -220,6 +228,7 @@ def test_a_name_writes_no_branch(project: Planted, tmp_path: Path, name: str) ->
     assert clone.git("for-each-ref") == before
 
 
+@pytest.mark.slow
 def test_a_side_without_its_answers_is_told_and_what_git_holds_is_shown(
     project: Planted, tmp_path: Path
 ) -> None:
@@ -235,6 +244,7 @@ def test_a_side_without_its_answers_is_told_and_what_git_holds_is_shown(
     assert clone.diff("--a", "good", "--b", "worse", "--fail-on", "unjudged").returncode == 5
 
 
+@pytest.mark.slow
 def test_a_remote_that_only_the_revision_names_is_not_asked(project: Planted, tmp_path: Path) -> None:
     theirs = project.share(tmp_path / "theirs")
     clone = project.clone(tmp_path / "clone")
@@ -256,6 +266,7 @@ def test_figures_edited_by_hand_are_told(project: Planted) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_model_no_better_than_the_linear_baseline_is_a_mark_and_a_warning(project: Planted) -> None:
     file = project.root / f"data/{RUN}/benchmark/metrics.json"
     figures = json.loads(file.read_text())
@@ -274,6 +285,7 @@ def test_a_model_no_better_than_the_linear_baseline_is_a_mark_and_a_warning(proj
         assert ("| beside the linear baseline | – | 🔴 NOT ABOVE |" in said) == bool(marks)
 
 
+@pytest.mark.slow
 def test_files_that_are_not_what_they_should_be_leave_the_rest_of_the_page(project: Planted) -> None:
     project.write(
         f"data/{RUN}/benchmark/timings.json", '{"hardware": [], "load": 3, "final": "fast", "gates": []}'
@@ -290,6 +302,7 @@ def test_files_that_are_not_what_they_should_be_leave_the_rest_of_the_page(proje
     assert "is no table of answers" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_spread_of_seeds_widens_the_interval_and_is_told(project: Planted) -> None:
     alone = project.told("--a", "good", "--b", "workspace", status=3)["quality"]
     project.write(f"data/{RUN}/retrain/spread.json", {"seeds": 3, "deviation": 0.1, "categories": {}})
@@ -300,6 +313,7 @@ def test_a_spread_of_seeds_widens_the_interval_and_is_told(project: Planted) -> 
     assert "from 3 seeds of this run" in said
 
 
+@pytest.mark.slow
 def test_unlike_machines_are_told(project: Planted) -> None:
     project.params(cpu="another chip")
     project.commit("timed elsewhere")
@@ -308,6 +322,7 @@ def test_unlike_machines_are_told(project: Planted) -> None:
     assert "milliseconds cannot" in warning
 
 
+@pytest.mark.slow
 def test_a_margin_in_params_decides_what_does_not_matter(project: Planted) -> None:
     params = json.loads((project.root / "params.yaml").read_text())
     project.write("params.yaml", {**params, "retrain": {RUN: {"margin": 0.5}}})
@@ -316,6 +331,7 @@ def test_a_margin_in_params_decides_what_does_not_matter(project: Planted) -> No
     assert (told["verdict"], told["quality"]["margin"]) == ("no difference", 0.5)
 
 
+@pytest.mark.slow
 def test_stages_that_were_not_run_again_are_told_and_end_with_a_status_of_their_own(project: Planted) -> None:
     """Code changed, raw rows dropped and added, params and command changed: each committed without a run."""
     project.git("checkout", "--quiet", "-b", "again", "good")
@@ -341,6 +357,7 @@ def test_stages_that_were_not_run_again_are_told_and_end_with_a_status_of_their_
     assert told["marks"] == ["stale"]
 
 
+@pytest.mark.slow
 def test_raw_data_that_were_changed_and_not_added_are_told(project: Planted) -> None:
     project.write(f"data/raw/{RUN}/rows.json", project.rows()[:-1])
     assert project.told("--a", "worse", "--fail-on", "stale", status=4)["stale"]["b"] == {

@@ -66,6 +66,7 @@ def test_check_imports_neither_torch_nor_transformers(workspace: Path) -> None:
     assert done.stdout.splitlines()[-1] == "set()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "old", "new", "code", "said"),
     [
@@ -124,6 +125,7 @@ def test_second_process_for_the_same_stage_is_refused(workspace: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("option", "said"), [("remount", "the disk is full"), ("remount,ro", "read-only")])
 def test_disk_that_cannot_be_written_ends_with_one_message(workspace: Path, option: str, said: str) -> None:
     edit(workspace, "min_test_rows: 600", "min_test_rows: 100")
@@ -141,6 +143,7 @@ def test_disk_that_cannot_be_written_ends_with_one_message(workspace: Path, opti
         assert not (data / "bbc" / "ingest").exists()
 
 
+@pytest.mark.slow
 def test_disk_too_small_for_a_checkpoint_ends_with_one_message(workspace: Path) -> None:
     """safetensors writes it, and words the error of the operating system in its own way."""
     data = workspace / "data"

@@ -25,6 +25,7 @@ import pytest
 
 from tasks.core import params
 from tasks.core.errors import ParamsError, SlipwayError
+from tasks.kinds.base.kind import load_kind
 from tasks.training import distributed
 from tests import tiny
 from tests.tasks import stage
@@ -67,6 +68,8 @@ class Workspace:
             **{key: value for key, value in values["prune"].items() if key not in SIZES},
             **tiny.CUT[kind],
         }
+        if not load_kind(kind).data.has_pool:
+            values["ingest"]["pool_words"] = None
         values["distill"].update(relations=None, pool=0)
         values["quantize"].update(embeddings="as_format")
         for name in ("finetune", "distill"):

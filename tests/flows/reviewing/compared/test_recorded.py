@@ -49,6 +49,7 @@ def move(project: Planted) -> None:
     file.write_text(file.read_text().replace(FILES, FOLDERS))
 
 
+@pytest.mark.slow
 def test_a_move_without_a_change_names_no_code(project: Planted) -> None:
     move(project)
     project.commit("list folders")
@@ -56,6 +57,7 @@ def test_a_move_without_a_change_names_no_code(project: Planted) -> None:
     assert code(project, "HEAD", "files") == []
 
 
+@pytest.mark.slow
 def test_across_the_move_what_changed_is_named_once(project: Planted) -> None:
     """By its file where files of that folder were listed before, else by the folder."""
     move(project)
@@ -66,6 +68,7 @@ def test_across_the_move_what_changed_is_named_once(project: Planted) -> None:
     assert code(project, "files", "HEAD") == ["code/two.py", "new"]
 
 
+@pytest.mark.slow
 def test_after_the_move_files_of_folders_are_named(project: Planted) -> None:
     move(project)
     project.commit("list folders")
@@ -75,6 +78,7 @@ def test_after_the_move_files_of_folders_are_named(project: Planted) -> None:
     assert code(project, "HEAD~1", "HEAD") == ["new/four.py", "new/three.py"]
 
 
+@pytest.mark.slow
 def test_a_stage_that_was_not_run_again_names_the_files(project: Planted) -> None:
     move(project)
     project.commit("list folders")

@@ -131,6 +131,7 @@ def test_a_browser_shows_the_page_without_asking_any_host(hostile: Planted, tmp_
         assert operator.page.locator("a, script, iframe, img:not([src^='data:'])").count() == 0
 
 
+@pytest.mark.slow
 def test_pictures_get_the_address_that_is_given(hostile: Planted) -> None:
     said = hostile.diff(
         "--a", "HEAD~1", "--b", "HEAD", "--fail-on", "never", "--pictures", "https://example.com/at/"
