@@ -54,7 +54,8 @@ search:
     runner: local
     dask_address: ""
 """
-QUICK = (("steps: 8", "steps: 0"), ("epochs: 4\n      patience: 4", "epochs: 1\n      patience: 1"))
+FURTHER = "further: {steps: 8, batch_size: 8, learning_rate: 0.001, masked: 0.15}"
+QUICK = ((FURTHER, "further: null"), ("epochs: 4\n      patience: 4", "epochs: 1\n      patience: 1"))
 SHORT = ("epochs: 3\n      patience: 3", "epochs: 1\n      patience: 1")
 COMMAND = ("python", "-m", "flows.search", RUN)
 
