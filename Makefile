@@ -122,10 +122,10 @@ clean: ## remove environments and leftovers of killed runs; data and figures sta
 	$(PYTHON) -c 'import sys; sys.exit("Slipway needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.venv/ready: .venv/bin/python $(call locks,$(BASE)) flows/pipeline/plots_page.py
+.venv/ready: .venv/bin/python $(call locks,$(BASE)) flows/checkout/plots_page.py
 	$(INSTALL) $(BASE)
 	$(BIN)/python -m flows.process.environment
-	$(BIN)/python -m flows.pipeline.plots_page
+	$(BIN)/python -m flows.checkout.plots_page
 	@touch $@
 
 .venv/ready-extras: .venv/ready $(call locks,$(EXTRAS))

@@ -285,7 +285,7 @@ def test_review_of_the_change_says_what_the_benchmarks_say_and_runs_nothing(
 @pytest.mark.parametrize("command", [("plots", "show"), ("plots", "diff")])
 def test_plots_page_needs_no_network(retuned: tuple[Path, str], command: tuple[str, str]) -> None:
     project, _ = retuned
-    call(project, "python", "-m", "flows.pipeline.plots_page")
+    call(project, "python", "-m", "flows.checkout.plots_page")
     call(project, "dvc", *command)
     ours, _, plots = (
         (project / "dvc_plots" / "index.html").read_text(encoding="utf-8").partition("<plaintext>")

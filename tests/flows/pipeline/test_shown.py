@@ -18,8 +18,8 @@ import pytest
 from playwright.sync_api import Dialog, Page, expect, sync_playwright
 from prefect.artifacts import create_markdown_artifact
 
+from flows.checkout import plots_page
 from flows.pipeline import pages as artifacts
-from flows.pipeline import plots_page
 from flows.pipeline.task_runs import Outcome
 from flows.retraining.night import announce
 from flows.server import password, server

@@ -1,5 +1,5 @@
 """Makes the page that `dvc plots show` and `dvc plots diff` write free of the network, and harmless: python
--m flows.pipeline.plots_page
+-m flows.checkout.plots_page
 
 DVC's own page loads Vega from a content network. Ours carries it: .dvc/offline.html, named in .dvc/config,
 made anew at installation.
