@@ -184,11 +184,11 @@ def test_killed_in_a_recovery_it_goes_on_and_ends_with_the_same_bytes(
         if told[-1] == ("recovery 2 of 2", 2):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "_tell", dies)
+    monkeypatch.setattr(loop, "_print_progress", dies)
     with pytest.raises(KeyboardInterrupt):
         stage.run("prune", inputs, tmp_path, **IN_STEPS)
     told.clear()
-    monkeypatch.setattr(loop, "_tell", lambda label, _, state: told.append((label, state.epoch)))
+    monkeypatch.setattr(loop, "_print_progress", lambda label, _, state: told.append((label, state.epoch)))
     stage.run("prune", inputs, tmp_path, **IN_STEPS)
     assert told == [("recovery 2 of 2", 2)]
     assert stage.contents(tmp_path / "out") == stage.contents(in_steps / "out")
