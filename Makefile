@@ -27,9 +27,7 @@ $(foreach one,$(GIVEN),$(if $(filter command environment,$(origin $(one))),\
 	$(eval override $(one) := $$(subst $$(newline), ,$$(value $(one))))))
 # As one word of the shell, whatever is in it.
 quoted = '$(subst ','\'',$(1))'
-# `dvc repro` of one run ends with its benchmark; of all runs it goes on past one that fails.
 RUNS = $(if $(filter-out all,$(RUN)),$(call quoted,$(RUN)))
-WHAT = $(if $(RUNS),$(call quoted,benchmark@$(RUN)),--keep-going)
 NEEDS = .venv/ready $(if $(filter-out bbc,$(RUN)),.venv/ready-extras)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -43,46 +41,43 @@ help: ## list these commands; each installs what it needs first
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 repro: $(NEEDS) ## run the whole pipeline of RUN (bbc, a recipe's name, or all) and print its figures
-	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
-	@python -m tasks check
-	@python -m flows.raw_data.data restore $(RUNS)
-	dvc repro $(WHAT); status=$$?; python -m tasks summary $(RUNS); exit $$status
+	@slipway run $(RUNS)
 
 search: $(NEEDS) .venv/ready-dask ## search the best student under the budget of RUN; write its values into params.yaml (DRY=1: only show them)
-	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
-	@python -m flows.raw_data.data restore $(RUNS)
-	@python -m flows.search $(call quoted,$(RUN)) $(if $(DRY),--dry-run)
+	@slipway recipes ensure $(call quoted,$(RUN))
+	@slipway data restore $(RUNS)
+	@slipway search $(call quoted,$(RUN)) $(if $(DRY),--dry-run)
 
 add: .venv/ready .venv/ready-extras ## add recipes/RUN.yaml to params.yaml and bring its data in (SOURCE=, CHECKPOINT=)
-	@python -m flows.raw_data.recipes add $(call quoted,$(RUN)) \
+	@slipway add $(call quoted,$(RUN)) \
 		$(if $(SOURCE),--source $(call quoted,$(SOURCE))) $(if $(CHECKPOINT),--checkpoint $(call quoted,$(CHECKPOINT)))
 
 flow: $(NEEDS) ## run the same pipeline as a Prefect flow
-	@python -m flows.raw_data.recipes ensure $(call quoted,$(RUN))
-	@python -m flows.raw_data.data restore $(RUNS)
-	@python -m flows.compress $(RUNS)
-	@python -m tasks summary $(RUNS)
+	@slipway recipes ensure $(call quoted,$(RUN))
+	@slipway data restore $(RUNS)
+	@slipway flow $(RUNS)
+	@slipway report $(RUNS)
 
 ui: .venv/ready ## run a Prefect server with UI, workers and deployments on this machine (PORT=4200, GPUS=1)
-	@python -m flows.server.ui $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(GPUS),--gpus $(call quoted,$(GPUS)))
+	@slipway ui $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(GPUS),--gpus $(call quoted,$(GPUS)))
 
 worker: .venv/ready ## run a worker of POOL (gpu, cpu) in this checkout, for the server at PREFECT_API_URL
-	@python -m flows.server.worker $(call quoted,$(or $(POOL),gpu))
+	@slipway worker $(call quoted,$(or $(POOL),gpu))
 
 notify: .venv/ready ## make the server call the webhook SLIPWAY_WEBHOOK when a run fails or a model misses its gates
-	@python -m flows.server.notify
+	@slipway notify
 
 retrain: .venv/ready ## take in data/inbox/RUN; with enough new rows train a challenger and promote it if it is better
-	@python -m flows.retrain night $(call quoted,$(RUN))
+	@slipway retrain night $(call quoted,$(RUN))
 
 rollback: .venv/ready ## restore the former champion of RUN, bit for bit (WHY=reason, TO=version)
-	@python -m flows.retrain rollback $(call quoted,$(RUN)) $(if $(TO),--to $(call quoted,$(TO))) $(if $(WHY),--why $(call quoted,$(WHY)))
+	@slipway retrain rollback $(call quoted,$(RUN)) $(if $(TO),--to $(call quoted,$(TO))) $(if $(WHY),--why $(call quoted,$(WHY)))
 
 gate: .venv/ready ## exit 0 if the last benchmark of RUN passed its gates, 1 if not
-	@python -m tasks gate $(call quoted,$(RUN))
+	@slipway gate $(call quoted,$(RUN))
 
 diff: .venv/ready ## review revision B (default: workspace) against A (default: where the branch left main); pages in OUT (review/); RUN= for one run
-	@python -m flows.review --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
+	@slipway review --out $(call quoted,$(or $(OUT),review)) $(if $(A),--a $(call quoted,$(A))) $(if $(B),--b $(call quoted,$(B))) \
 		$(if $(NAMED),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES))) \
 		$(if $(FAIL_ON),--fail-on $(foreach one,$(FAIL_ON),$(call quoted,$(one))))
 
@@ -122,7 +117,7 @@ clean: ## remove environments and leftovers of killed runs; data and figures sta
 	$(PYTHON) -c 'import sys; sys.exit("Slipway needs Python 3.11 to 3.13, this is " + sys.version.split()[0]) if not (3, 11) <= sys.version_info[:2] < (3, 14) else None'
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
-.venv/ready: .venv/bin/python $(call locks,$(BASE)) flows/checkout/plots_page.py
+.venv/ready: .venv/bin/python $(call locks,$(BASE)) requirements/install.py flows/checkout/plots_page.py
 	$(INSTALL) $(BASE)
 	$(BIN)/python -m flows.process.environment
 	$(BIN)/python -m flows.checkout.plots_page

@@ -31,12 +31,12 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from benchmarks.distillations import variants
-from tasks.__main__ import ENVIRONMENT
 from tasks.core import params, stages
 from tasks.core.errors import DataError, ModelError, ParamsError, did_you_mean
 from tasks.distill import stage as distill
 from tasks.kinds.base.kind import Rewording, known_kinds, load_kind
 from tasks.launch.command import Command
+from tasks.launch.environment import ENVIRONMENT
 from tasks.pretrain.locate import content_hash
 from tasks.prune import stage as prune
 

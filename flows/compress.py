@@ -3,7 +3,7 @@ remembers what is done.
 
 Reads params.yaml, dvc.yaml and dvc.lock in the current directory. A stage that is not up to date is run by
 `dvc repro --single-item`, so this door leaves the same bytes and the same dvc.lock as `dvc repro` does.
-`python -m flows.compress [RUN ...]` is what `make flow` calls; prefect.yaml says how it is deployed.
+`slipway flow [RUN ...]` is what `make flow` calls; prefect.yaml says how it is deployed.
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ def _check(asked: dict[str, Any]) -> None:
         except ValidationError as error:
             faults += [f"{name}: {detail['input']!r}: {detail['msg'].lower()}" for detail in error.errors()]
     if faults:
-        raise ParamsError("python -m flows.compress", *faults)
+        raise ParamsError("slipway flow", *faults)
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -289,7 +289,7 @@ def _translate(error: Exception) -> SlipwayError | None:
     return DataError(str(error.filename or Path.cwd()), f"{(error.strerror or str(error)).lower()}; {advice}")
 
 
-COMMAND = Command("python -m flows.compress", __doc__, _run, _arguments, _translate)
+COMMAND = Command("slipway flow", __doc__, _run, _arguments, _translate)
 main = COMMAND.main
 
 

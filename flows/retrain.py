@@ -1,13 +1,13 @@
 """Retraining on new data, as a Prefect flow: what lies in data/inbox/<run>/ is taken in, a challenger trained
 and judged, promoted or not.
 
-    python -m flows.retrain night [RUN ...]          what the schedule does; `make retrain RUN=bbc`
-    python -m flows.retrain rollback RUN --why TEXT  brings the former champion back; `make rollback RUN=bbc WHY=TEXT`
-    python -m flows.retrain enroll RUN               what dvc.lock holds becomes the champion, unjudged
-    python -m flows.retrain history RUN              the page of the last night
+    slipway retrain night [RUN ...]          what the schedule does; `make retrain RUN=bbc`
+    slipway retrain rollback RUN --why TEXT  brings the former champion back; `make rollback RUN=bbc WHY=TEXT`
+    slipway retrain enroll RUN               what dvc.lock holds becomes the champion, unjudged
+    slipway retrain history RUN              the page of the last night
 
 How a run is retrained stands in params.yaml under `retrain`. docs/retraining.md tells all of it.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ def _run_name(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN")
 
 
-PROGRAM = "python -m flows.retrain"
+PROGRAM = "slipway retrain"
 COMMAND = Group(
     PROGRAM,
     __doc__,

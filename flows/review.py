@@ -1,6 +1,6 @@
 """Reviews two revisions of the project side by side; nothing is run again.
 
-    python -m flows.review [--a REV] [--b REV] [--run RUN …] [--format markdown|html|json] [--out FILE]
+    slipway review [--a REV] [--b REV] [--run RUN …] [--format markdown|html|json] [--out FILE]
     [--fail-on MARK …]
 
 REV is a commit, tag, branch, DVC experiment or `workspace`. A is by default where this branch left main, on
@@ -177,7 +177,7 @@ def _pictures(blocks: Sequence[Any]) -> Iterator[Any]:
             yield from _pictures(block.blocks)
 
 
-COMMAND = Command("python -m flows.review", __doc__, _run, _arguments, _translate)
+COMMAND = Command("slipway review", __doc__, _run, _arguments, _translate)
 main = COMMAND.main
 
 

@@ -1,6 +1,6 @@
 """The search for a student under a budget, as a Prefect flow: `make search RUN=bbc`.
 
-    python -m flows.search RUN
+    slipway search RUN
 
 Makes the run's teacher current, then tries students on the validation rows: each trial prunes, distils and
 quantizes in a folder of its own. Writes data/<run>/search/ (front.md, front.json, front.png) and the winner's
@@ -196,7 +196,7 @@ def _run(given: argparse.Namespace) -> int:
     return cli.exit_status(state)
 
 
-COMMAND = Command("python -m flows.search", __doc__, _run, _arguments)
+COMMAND = Command("slipway search", __doc__, _run, _arguments)
 main = COMMAND.main
 
 

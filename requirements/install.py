@@ -6,6 +6,8 @@ downloads side by side and links files from its cache. It does not read pip's co
 certificates and the like that pip is set up with are handed to it here. Where uv fails, pip does it all.
 `SLIPWAY_INSTALLER=pip` asks for pip at once. Modules are compiled when they are first used; most never are.
 
+Last the project itself, as the command `slipway`; its packages stay where they are.
+
 This runs before anything is installed: it imports the standard library alone.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -115,6 +118,15 @@ def with_uv(lists: list[str]) -> bool:
         )
 
 
+def with_project() -> bool:
+    """Whether the command `slipway` is there. setuptools, which makes it, is among the pins."""
+    if (Path(sys.prefix) / "bin" / "slipway").exists():
+        return True
+    project = ["--no-deps", "--no-build-isolation", "--editable", str(HERE.parent)]
+    installer = COMMANDS["uv" if importlib.util.find_spec("uv") else "pip"]
+    return run([*installer, *project], os.environ)
+
+
 def locks(lists: list[str]) -> list[str]:
     """The options that name the locks of the lists."""
     return [word for name in lists for word in ("-r", str(HERE / f"{name}.lock"))]
@@ -128,10 +140,10 @@ def run(command: list[str], env: Mapping[str, str]) -> bool:
 def main(lists: list[str]) -> int:
     """The exit status: 0 if all is installed."""
     if os.environ.get("SLIPWAY_INSTALLER") != "pip":
-        if with_uv(lists):
+        if with_uv(lists) and with_project():
             return 0
         print("uv could not install it all; pip tries", file=sys.stderr)
-    return 0 if with_pip(lists) else 1
+    return 0 if with_pip(lists) and with_project() else 1
 
 
 if __name__ == "__main__":

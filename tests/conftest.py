@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tasks.__main__ import ENVIRONMENT
+from tasks.launch.environment import ENVIRONMENT
 
 os.environ.update(ENVIRONMENT)
 

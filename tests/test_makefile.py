@@ -59,4 +59,4 @@ def test_make_itself_runs_nothing_of_a_value(value: str, by_environment: bool, t
         command, cwd=ROOT, env={**os.environ, "RUN": given}, capture_output=True, text=True, check=False
     )
     assert not owned.exists()
-    assert "tasks gate" in done.stdout, done.stderr
+    assert "slipway gate" in done.stdout, done.stderr

@@ -27,10 +27,10 @@ from typing import Any
 
 from benchmarks.ablation import Bench
 from benchmarks.costs.sizes import Grid, Point
-from tasks.__main__ import ENVIRONMENT
 from tasks.core import params
 from tasks.core.errors import DataError
 from tasks.launch.command import Command
+from tasks.launch.environment import ENVIRONMENT
 from tasks.pretrain.locate import content_hash
 
 HERE = Path(__file__).resolve().parent

@@ -26,12 +26,12 @@ from typing import Any
 from benchmarks.peers import compression, environments, field, page
 from benchmarks.peers.compression import Outcome
 from benchmarks.peers.field import MEASURING, ROOT
-from tasks.__main__ import ENVIRONMENT
 from tasks.core import params, stages, tables
 from tasks.core.errors import DataError, ModelError
 from tasks.export import package
 from tasks.kinds.base.kind import known_kinds
 from tasks.launch.command import Command
+from tasks.launch.environment import ENVIRONMENT
 from tasks.models import checkpoint
 
 CALIBRATION = 300

@@ -18,9 +18,9 @@ from typing import Any
 
 from benchmarks.peers.environments import NotToBeHadError, ready, tail
 from benchmarks.peers.field import HERE, OURS, ROOT, Entry, locks
-from tasks.__main__ import ENVIRONMENT
 from tasks.export import package
 from tasks.kinds.base.kind import load_kind
+from tasks.launch.environment import ENVIRONMENT
 
 LONGEST_SECONDS = 1800
 QUIET = {

@@ -103,8 +103,7 @@ def _reproduce(stage: Stage, work: Work, force: bool) -> bool:
     except FileNotFoundError as error:  # raw data that no .dvc file stands for: DVC cannot even ask
         raise StageError(
             USERS_FAULT,
-            f"{_in_project(error)}: is missing; `python -m flows.raw_data.data add {stage.run} SOURCE` "
-            "brings it in",
+            f"{_in_project(error)}: is missing; `slipway data add {stage.run} SOURCE` brings it in",
         ) from None
     with _slot(stage, work.graph, runs, logger), Progress(stage.name, logger) as progress:
         if work.owed is not None:

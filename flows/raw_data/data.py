@@ -1,8 +1,8 @@
 """Brings raw data into data/raw/<run>/ and versions it with DVC; makes or fetches again what the .dvc files
 there ask for.
 
-    python -m flows.raw_data.data add RUN SOURCE [--replace]
-    python -m flows.raw_data.data restore [RUN ...]             all, when none is named
+    slipway data add RUN SOURCE [--replace]
+    slipway data restore [RUN ...]             all, when none is named
 
 SOURCE is bbc-news, a file, a folder or hub:OWNER/NAME@REVISION.
 
@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import flows.process.environment  # noqa: F401  # isort: skip  (before DVC, which reads the environment)
 from dvc.exceptions import DvcException
@@ -31,7 +32,7 @@ from tasks.core import escape, params
 from tasks.core.errors import DataError, ParamsError, PassingError, SlipwayError
 from tasks.launch.command import Command, Group
 
-ADD = "python -m flows.raw_data.data add"
+ADD = "slipway data add"
 
 
 def add(root: Path, run: str, source: str, replace: bool = False) -> str:
@@ -197,10 +198,10 @@ def _take_back(folder: Path, paths: Sequence[Path]) -> None:
         folder.rmdir()
 
 
-def printed(lines: Sequence[str]) -> int:
+def printed(lines: Sequence[str], stream: TextIO | None = None) -> int:
     """Prints what was done, and returns the exit status of a command that did it."""
     for line in lines:
-        print(escape.visible(line))
+        print(escape.visible(line), file=stream, flush=True)
     return 0
 
 
@@ -229,7 +230,7 @@ def _restoring(parser: argparse.ArgumentParser) -> None:
 
 
 COMMAND = Group(
-    "python -m flows.raw_data.data",
+    "slipway data",
     __doc__,
     {
         "add": Command(
@@ -240,7 +241,7 @@ COMMAND = Group(
             translate,
         ),
         "restore": Command(
-            "python -m flows.raw_data.data restore",
+            "slipway data restore",
             "Completes the folders that data/raw/*.dvc stand for.",
             lambda given: printed(restore(Path.cwd(), given.runs)),
             _restoring,

@@ -1,14 +1,14 @@
-"""Ready runs: `python -m flows.raw_data.recipes add NAME` puts recipes/NAME.yaml into params.yaml as the run
+"""Ready runs: `slipway add NAME` puts recipes/NAME.yaml into params.yaml as the run
 NAME and brings its data in.
 
-    python -m flows.raw_data.recipes list
-    python -m flows.raw_data.recipes add NAME [--source SOURCE] [--checkpoint FOLDER | hub:OWNER/NAME@COMMIT]
-    python -m flows.raw_data.recipes ensure NAME     add, unless params.yaml has a run of that name; `all` is no recipe
+    slipway recipes list
+    slipway add NAME [--source SOURCE] [--checkpoint FOLDER | hub:OWNER/NAME@COMMIT]
+    slipway recipes ensure NAME     add, unless params.yaml has a run of that name; `all` is no recipe
 
 A recipe names where its data come from (`source`; none: the user says), about how long it takes (`minutes`),
 and the run as it is to stand in params.yaml (`run`), whose lines are taken as they are, comments and all.
 Where the user names the checkpoint, it says CHECKPOINT.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 
@@ -213,7 +213,18 @@ def _named(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
 
 
-PROGRAM = "python -m flows.raw_data.recipes"
+PROGRAM = "slipway recipes"
+ADD = Command(
+    "slipway add",
+    """Adds a recipe to params.yaml as a run, with its data.
+
+    slipway add tweets
+    slipway add banking77 --source folder/of/banking77
+""",
+    lambda given: data.printed(add(Path.cwd(), given.name, given.source, given.checkpoint)),
+    _adding,
+    data.translate,
+)
 COMMAND = Group(
     PROGRAM,
     __doc__,
@@ -224,13 +235,7 @@ COMMAND = Group(
             lambda _given: data.printed(listed(Path.cwd())),
             translate=data.translate,
         ),
-        "add": Command(
-            f"{PROGRAM} add",
-            "Adds a recipe to params.yaml as a run, with its data.",
-            lambda given: data.printed(add(Path.cwd(), given.name, given.source, given.checkpoint)),
-            _adding,
-            data.translate,
-        ),
+        "add": ADD,
         "ensure": Command(
             f"{PROGRAM} ensure",
             "Adds the recipe, unless params.yaml has a run of that name.",

@@ -26,11 +26,11 @@ from typing import Any
 from flows.searching import budget, inputs, job
 from flows.searching.chain import RECOVERY, SHIPPED, Chain, maker, of_trial
 from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Job, Result
-from tasks.__main__ import ENVIRONMENT
 from tasks.core import params, stages, tables
 from tasks.core.errors import SlipwayError
 from tasks.core.params import Section
 from tasks.kinds.base.kind import known_kinds, load_kind
+from tasks.launch.environment import ENVIRONMENT
 
 NOTHING_ASKED = {"min_agreement": 0.0}
 """Before recovery a student agrees with nobody; only its size and speed are of interest."""

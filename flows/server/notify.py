@@ -1,7 +1,7 @@
 """Tells a webhook when a run failed, a model did not pass its gates, or a night decided, set a drop aside or
 was missed: `make notify`
 
-    SLIPWAY_WEBHOOK=https://… python -m flows.server.notify [--remove]
+    SLIPWAY_WEBHOOK=https://… slipway notify [--remove]
 
 Writes the address into a block of the server at PREFECT_API_URL (it often holds a secret, hence no argument),
 and an automation that calls it. Done again it replaces both. The webhook gets JSON: what happened, to which
@@ -105,7 +105,7 @@ def _run(given: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("python -m flows.server.notify", __doc__, _run, _arguments)
+COMMAND = Command("slipway notify", __doc__, _run, _arguments)
 main = COMMAND.main
 
 

@@ -1,7 +1,7 @@
 """A Prefect server with its UI, a worker for each pool, and the deployments of prefect.yaml, all on this
 machine: `make ui`
 
-    python -m flows.server.ui [--port 4200] [--gpus 1]
+    slipway ui [--port 4200] [--gpus 1]
 
 It keeps them running: what dies is started again, and runs that died with it are marked. Ctrl-C ends all,
 workers first. The server listens on 127.0.0.1 alone and wants a password; its state is in PREFECT_HOME, by
@@ -267,7 +267,7 @@ def _run(given: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("python -m flows.server.ui", __doc__, _run, _arguments, interrupted=0)
+COMMAND = Command("slipway ui", __doc__, _run, _arguments, interrupted=0)
 main = COMMAND.main
 
 

@@ -1,7 +1,7 @@
 """An agent: a Prefect worker that takes runs of one pool into the checkout in the current directory, one at a
 time.
 
-    python -m flows.server.worker POOL [--limit N]        PREFECT_API_URL says where the server is
+    slipway worker POOL [--limit N]        PREFECT_API_URL says where the server is
 
 What killed runs of this machine left on the server is marked first.
 """
@@ -56,7 +56,7 @@ def _run(given: argparse.Namespace) -> int:
     return os.execv(sys.executable, [sys.executable, "-m", "prefect", *command(given.pool, given.limit)])  # noqa: S606
 
 
-COMMAND = Command("python -m flows.server.worker", __doc__, _run, _arguments)
+COMMAND = Command("slipway worker", __doc__, _run, _arguments)
 main = COMMAND.main
 
 

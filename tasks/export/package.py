@@ -64,16 +64,26 @@ def load(folder: Path, kind: str) -> Callable[[Any], str]:
     Raises:
         DataError: there is no such folder yet.
     """
+    return _load(folder, kind, load_kind(kind).package.answer_line)
+
+
+def load_structured(folder: Path, kind: str) -> Callable[[Any], str]:
+    """As `load`, but the answer is a JSON object: what `Package.answer` gives, and the `input`."""
+    structured = load_kind(kind).package.answer
+
+    def in_json(value: Any, *asked: Any) -> str:
+        return json.dumps({"input": value, **structured(value, *asked)}, ensure_ascii=False)
+
+    return _load(folder, kind, in_json)
+
+
+def _load(folder: Path, kind: str, told: Callable[..., str]) -> Callable[[Any], str]:
     if missing := next(
         (name for name in (GRAPH, LABELS, PREPROCESSING) if not (folder / name).is_file()), ""
     ):
-        raise DataError(folder.as_posix(), f"has no {missing} yet; make it with `dvc repro`")
+        raise DataError(folder.as_posix(), f"has no {missing} yet; make it with `slipway run`")
     labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
-    graph, told, request = (
-        session(folder / GRAPH, threads=1),
-        load_kind(kind).package.answer_line,
-        load_kind(kind).package.request(folder),
-    )
+    graph, request = session(folder / GRAPH, threads=1), load_kind(kind).package.request(folder)
     facts = preprocessing(folder)
 
     def answer(value: Any) -> str:

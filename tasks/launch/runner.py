@@ -83,8 +83,7 @@ def _must_exist(stage: stages.Stage, root: Path, run: str) -> None:
     if missing:
         raise DataError(
             ", ".join(missing),
-            "is missing; `dvc repro` makes what a stage reads, `python -m flows.raw_data.data add` brings "
-            "raw data in",
+            "is missing; `dvc repro` makes what a stage reads, `slipway data add` brings raw data in",
         )
 
 

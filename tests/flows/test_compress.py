@@ -120,7 +120,7 @@ def test_run_without_raw_data_is_told_how_to_bring_them_in(toy: Toy) -> None:
     state, stages = flow()
     assert stages["ingest@b"] == (
         "Failed",
-        "data/raw/b: is missing; `python -m flows.raw_data.data add b SOURCE` brings it in",
+        "data/raw/b: is missing; `slipway data add b SOURCE` brings it in",
     )
     assert (told_code(state), stages["ingest@a"][0]) == (2, "Cached")
 
@@ -280,7 +280,7 @@ def test_flow_stopped_while_it_submits_its_stages_leaves_none_at_work(toy: Toy) 
     ("spoil", "arguments", "code", "said"),
     [
         (lambda _toy: None, ["c"], 2, "dvc.yaml: there is no run `c`; allowed: a, b\n"),
-        (lambda _toy: None, ["--set", "ffn=3", "--wait", "-1"], 2, "python -m flows.compress: 2 faults"),
+        (lambda _toy: None, ["--set", "ffn=3", "--wait", "-1"], 2, "slipway flow: 2 faults"),
         (lambda _toy: None, ["--revision", "main"], 2, "revision: 'main': string should match pattern"),
         (lambda _toy: None, ["--force", "prun"], 2, "there is no stage `prun` to force"),
         (lambda toy: toy.write("tasks/x", ""), [], 2, "params.yaml: "),

@@ -113,7 +113,7 @@ def _why_not(judged: Judgement) -> str:
 def _judge(night: Night, place: Path, seeds: Spread) -> Judgement:
     frozen, now = place / INGEST / "test.parquet", night.folder(INGEST) / "test.parquet"
     if frozen.read_bytes() != now.read_bytes():
-        advice = f"`python -m flows.retrain enroll {night.run}` makes what dvc.lock holds the champion"
+        advice = f"`slipway retrain enroll {night.run}` makes what dvc.lock holds the champion"
         fault = (
             "is not the champion's any more: params or code of ingest were changed since, so nothing "
             "can be compared"

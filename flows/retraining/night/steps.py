@@ -67,7 +67,7 @@ def spend(night: Night, found: Sequence[Drop], scratch: Path) -> Entry:
     champion = registry.read(night.root, night.run)
     if champion is None:
         raise ParamsError(
-            f"run {night.run}", f"has no champion yet; `python -m flows.retrain enroll {night.run}` makes one"
+            f"run {night.run}", f"has no champion yet; `slipway retrain enroll {night.run}` makes one"
         )
     for artifact in (MODEL, INGEST):
         night.fetch(artifact, night.champions_commit(), scratch / artifact)

@@ -1,7 +1,7 @@
 """The model card of a run: what the model is, where it comes from, what it is for, how good it is, and how to
 use and repeat it.
 
-    python -m flows.retraining.record.card RUN
+    slipway card RUN
 
 Written from what is in the checkout and in git: dvc.lock, params.yaml, the stages' figures, the report of
 ingest, and the registry. The same checkout gives the same bytes. The headings follow Mitchell et al., Model
@@ -196,7 +196,7 @@ def _load(facts: Facts) -> list[str]:
     kind = re.escape(str(facts.settings.get("kind")))
     found = re.search(rf"<!-- serve {kind} -->\n```python\n(.*?)```", facts.manual, re.DOTALL)
     if found is None:
-        return ["## How to load it", f"`python -m tasks predict {facts.run} INPUT`"]
+        return ["## How to load it", f"`slipway predict {facts.run} INPUT`"]
     lines = re.sub(r"data/[\w-]+/quantize/out", facts.shipped(), found[1])
     pins = [pin for pin in facts.pins if _is_imported(pin.partition("==")[0], lines)]
     needs = (
@@ -238,7 +238,7 @@ def _run(given: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("python -m flows.retraining.record.card", __doc__, _run, _arguments)
+COMMAND = Command("slipway card", __doc__, _run, _arguments)
 main = COMMAND.main
 
 

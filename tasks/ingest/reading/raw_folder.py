@@ -150,8 +150,7 @@ def _files(raw: Path) -> tuple[list[Path], list[str]]:
     if not raw.is_dir():
         raise DataError(
             raw.name,
-            "there is no such folder of raw data; bring data in with `python -m flows.raw_data.data add RUN "
-            "SOURCE`",
+            "there is no such folder of raw data; bring data in with `slipway data add RUN SOURCE`",
         )
     if raw.is_symlink():
         raise DataError(raw.name, "is a link; put the folder itself there")

@@ -32,6 +32,8 @@ class Package:
     """The input of a row as a user has it."""
     answer_line: Callable[[Any, np.ndarray, Sequence[str], Mapping[str, Any]], str]
     """(input, probabilities (m, c), label names, what preprocessing.json says) -> the answer in a line."""
+    answer: Callable[[Any, np.ndarray, Sequence[str], Mapping[str, Any]], dict[str, Any]]
+    """Of the same: the answer as JSON has it, for programs."""
     lengths: bool = False
     """Whether inputs differ in length, the second dimension of what the graph reads."""
     embeddings: frozenset[str] = frozenset()

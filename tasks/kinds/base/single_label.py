@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,10 @@ from tasks.kinds.base.rows import IGNORED, Features, Row, Truth
 
 if TYPE_CHECKING:
     import torch
+
+
+MOST_TOLD = 5
+"""Labels whose probabilities an answer for programs tells."""
 
 
 def label_names(found: Sequence[str]) -> list[str]:
@@ -70,6 +74,19 @@ def best(probabilities: np.ndarray, labels: Sequence[str]) -> tuple[str, float]:
     """The label chosen by probabilities (1, c), and its probability."""
     at = int(probabilities[0].argmax())
     return labels[at], float(probabilities[0, at])
+
+
+def answer(
+    _value: Any, probabilities: np.ndarray, labels: Sequence[str], _facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The label, its probability, and the probabilities of the best labels."""
+    label, sure = best(probabilities, labels)
+    order = (-probabilities[0]).argsort(kind="stable")[:MOST_TOLD]
+    return {
+        "label": label,
+        "probability": round(sure, 6),
+        "best": {labels[at]: round(float(probabilities[0, at]), 6) for at in order},
+    }
 
 
 def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:

@@ -102,6 +102,7 @@ def test_plain_dvc_repro_pull_takes_it_too(toy: Toy, tmp_path: Path) -> None:
     assert second.ran() == []
 
 
+@pytest.mark.slow
 def test_commit_is_run_in_a_worktree_and_shared(toy: Toy, tmp_path: Path) -> None:
     share_remote(toy, str(tmp_path / "remote"))
     toy.dvc("push", "--quiet")

@@ -81,6 +81,7 @@ def with_toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return code
 
 
+@pytest.mark.slow
 def test_a_stage_that_is_added_runs_in_every_trial(
     with_teacher: Path, with_toys: Path, section: dict[str, Any]
 ) -> None:

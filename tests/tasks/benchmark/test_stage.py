@@ -172,4 +172,4 @@ def test_benchmark_measures_every_variant_and_is_the_same_twice(
     assert (
         f"**NOT all gates passed. The model is {gates.BELOW}.**" in text
     )  # untrained, and the words give the label away
-    assert f"NOT all gates passed. The model is {gates.BELOW}." in summary.of(tmp_path / "first")
+    assert f"NOT all gates passed. The model is {gates.BELOW}." in summary.of(tmp_path, Path("first"))

@@ -76,7 +76,11 @@ def test_there_is_one_parser_and_one_handler() -> None:
         name
         for name, tree in trees.items()
         if any(
-            isinstance(node, ast.Call) and ast.unparse(node.func).endswith("ArgumentParser")
+            isinstance(node, ast.Call | ast.ClassDef)
+            and any(
+                ast.unparse(one).endswith("ArgumentParser")
+                for one in ([node.func] if isinstance(node, ast.Call) else node.bases)
+            )
             for node in ast.walk(tree)
         )
     ]

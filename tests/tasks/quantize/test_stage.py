@@ -296,3 +296,19 @@ def test_long_texts_are_cut_as_in_training(shipped: Path) -> None:
     request, where = load_kind("text/classification").package.request(shipped)(text)
     assert where is None
     assert request["input_ids"].shape == (1, 32)
+
+
+def test_predict_speaks_json_too(asked: Path) -> None:
+    code = "import sys; from tasks.launch.results import PREDICT; sys.exit(PREDICT.main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "bbc", "--json", "shares \u201cfell\u201d", "rain"],
+        cwd=asked,
+        env={**os.environ, "PYTHONPATH": str(stage.ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr == b""
+    first, second = map(json.loads, done.stdout.decode().splitlines())
+    assert (first["input"], second["input"]) == ("shares \u201cfell\u201d", "rain")
+    assert first["best"][first["label"]] == first["probability"]
+    assert list(first["best"].values()) == sorted(first["best"].values(), reverse=True)

@@ -270,6 +270,7 @@ def test_when_the_watching_one_is_killed_none_is_left(tiny_run: Run, workspace: 
     until(lambda: not any(map(lives, started.values())))
 
 
+@pytest.mark.slow
 def test_fault_that_all_of_them_find_is_told_once(tmp_path: Path, workspace: Workspace) -> None:
     kind = "image/classification"
     artifacts = {

@@ -33,6 +33,6 @@ KIND = Kind(
     data=parts.data(roles={"label": Role("what it shows")}, labels=single_label.LABELS),
     model=parts.model(auto_model=auto_model, loss=single_label.loss),
     quality=single_label.quality(colours.baseline),
-    package=parts.package(answer_line),
+    package=parts.package(answer_line, single_label.answer),
     report=Report(mistake=single_label.mistake, shown=parts.picture),
 )

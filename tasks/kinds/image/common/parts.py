@@ -254,6 +254,9 @@ def model(*, auto_model: Callable[[], Any], loss: Callable[..., Any]) -> Model:
     )
 
 
-def package(answer_line: Callable[[Any, np.ndarray, Sequence[str], Mapping[str, Any]], str]) -> Package:
+def package(
+    answer_line: Callable[[Any, np.ndarray, Sequence[str], Mapping[str, Any]], str],
+    answer: Callable[[Any, np.ndarray, Sequence[str], Mapping[str, Any]], dict[str, Any]],
+) -> Package:
     """A folder that is asked with an encoded picture, or the name of a file of one."""
-    return Package(ship=ship, request=request, raw_input=raw_input, answer_line=answer_line)
+    return Package(ship=ship, request=request, raw_input=raw_input, answer_line=answer_line, answer=answer)

@@ -107,5 +107,5 @@ def data(label: str, labels: Labels = single_label.LABELS) -> Data:
 
 
 MODEL: Model = parts.model(auto_model=auto_model, encode=encode, collate=collate, loss=single_label.loss)
-PACKAGE = parts.package(request=request, answer_line=answer_line)
+PACKAGE = parts.package(request=request, answer_line=answer_line, answer=single_label.answer)
 REPORT = parts.report(mistake)

@@ -70,6 +70,7 @@ def package(
     *,
     request: Callable[..., Callable[[Any], tuple[dict[str, np.ndarray], np.ndarray | None]]],
     answer_line: Callable[[Any, np.ndarray, Sequence[str], Mapping[str, Any]], str],
+    answer: Callable[[Any, np.ndarray, Sequence[str], Mapping[str, Any]], dict[str, Any]],
     facts: Callable[[Any], dict[str, Any]] = no_facts,
 ) -> Package:
     """A folder with tokenizer.json, which is asked with a text."""
@@ -78,6 +79,7 @@ def package(
         request=request,
         raw_input=texts.raw_input,
         answer_line=answer_line,
+        answer=answer,
         lengths=True,
         embeddings=frozenset({"int4"}),
         facts=facts,

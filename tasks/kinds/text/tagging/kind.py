@@ -224,6 +224,13 @@ def answer_line(text: str, probabilities: np.ndarray, labels: Sequence[str], fac
     )
 
 
+def answer(
+    text: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The entities: `start` and `end` in characters of the text, `type`, `text` and `probability`."""
+    return {"entities": tag_scheme.located(text, cut(text, pattern_of(facts)), probabilities, labels)}
+
+
 def mistake(row: Row, probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:
     def marked(answers: np.ndarray, form: str) -> str:
         return tag_scheme.marked(
@@ -265,6 +272,7 @@ KIND = Kind(
     package=parts.package(
         request=request,
         answer_line=answer_line,
+        answer=answer,
         facts=lambda options: {"words": PATTERNS[options.words]},
     ),
     report=parts.report(mistake),

@@ -124,6 +124,27 @@ def marked(
     return " ".join(text.split())
 
 
+def located(
+    text: str, words: Sequence[Word], probabilities: np.ndarray, labels: Sequence[str]
+) -> list[dict[str, Any]]:
+    """The entities of probabilities (words, c) by their first character.
+
+    The probability of an entity is that of its least sure word.
+    """
+    sure = probabilities.max(1)
+    found = sorted(entities([labels[tag] for tag in probabilities.argmax(1)]), key=lambda one: one[1])
+    return [
+        {
+            "start": (begin := words[first][1]),
+            "end": (stop := words[end - 1][2]),
+            "type": name,
+            "text": text[begin:stop],
+            "probability": round(float(sure[first:end].min()), 6),
+        }
+        for name, first, end in found
+    ]
+
+
 def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
     """What a word and its neighbours look like, into a logistic regression."""
     from sklearn.feature_extraction import DictVectorizer
