@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flows.starting import facts, speed
+from flows.searching import budget
+from flows.starting import facts, speed, written
 from flows.starting.choice import Choice
 from flows.starting.facts import Taken
 from tasks.core import params
 from tasks.core.errors import ParamsError, did_you_mean
 from tasks.kinds.base.kind import load_kind
-from tasks.kinds.base.proposal import Facts, Plan, Preset, Pretrained, Value, Wish
+from tasks.kinds.base.proposal import Facts, Plan, Preset, Pretrained, Value, Wish, within
 from tasks.models import checkpoint
 from tasks.pretrain import locate
 from tasks.pretrain.source import Source
@@ -23,6 +24,9 @@ MOST_THREADS = 4
 SIDES = ("train", "validation", "pool")
 LIKE = ("input_size", "pretrain", "finetune", "prune", "distill", "quantize")
 """What a run takes over from the one that it is to be like."""
+GATES = {"quality": "min_quality_ratio", "speedup": "min_speedup", "bytes": "max_bytes"}
+"""Figure of a budget -> the gate that holds it."""
+SEARCH_MINUTES = 25
 BENCHMARK = {
     "split": Value("test", "opened once, when all else is settled"),
     "resamples": Value(2000),
@@ -48,7 +52,7 @@ def plan(
     found = _facts(root, choice, taken, pretrained, scratch)
     preset: Preset = asked.preset
     wish = Wish(preset, asked.minutes, speed.seconds_per_gigaflop(threads))
-    made = choice.proposal.plan(found, wish)
+    made = within(choice.proposal.plan, found, wish)
     run: dict[str, Any] = {
         "kind": Value(choice.kind, choice.guess.why),
         "options": Value(dict(choice.options)),
@@ -62,6 +66,8 @@ def plan(
         **{stage: made.values[stage] for stage in ("finetune", "prune", "distill", "quantize")},
         "benchmark": {**BENCHMARK, **made.values["benchmark"]},  # type: ignore[dict-item]
     }
+    if asked.budget:
+        run["benchmark"]["gates"] = _gates(run["benchmark"]["gates"].value, asked.budget)
     return made, _like(root, asked.like, run) if asked.like else run
 
 
@@ -77,6 +83,32 @@ def _facts(root: Path, choice: Choice, taken: Taken, pretrained: Pretrained, scr
         classes=facts.classes_of(taken.folder, choice.kind),
         split=str(taken.values["split"].value),
     )
+
+
+def _gates(usual: Mapping[str, Any], text: str) -> Value:
+    """The gates, with what the budget limits."""
+    limits = {GATES[one.figure]: one.value for one in budget.parse(text).limits if one.figure in GATES}
+    if "max_bytes" in limits:
+        limits["max_bytes"] = int(limits["max_bytes"])
+    return Value({**usual, **limits}, "what the budget and the preset promise")
+
+
+def search(name: str, text: str, minutes: float | None, made: Plan) -> str:
+    """The lines of `search` in params.yaml that say how the run is searched under a budget."""
+    section = {
+        "budget": Value(text),
+        "space": {key: Value(list(choices)) for key, choices in made.space.items()},
+        "trials": Value(40),
+        "minutes": Value(float(minutes or SEARCH_MINUTES)),
+        "startup": Value(6),
+        "rungs": Value([0.25]),
+        "rung_slack": Value(0.1),
+        "seed": Value(0),
+        "workers": Value(1),
+        "runner": Value("local"),
+        "dask_address": Value(""),
+    }
+    return written.section(name, [], section)
 
 
 def _like(root: Path, other: str, run: Mapping[str, Any]) -> dict[str, Any]:

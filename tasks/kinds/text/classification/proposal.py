@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.kinds.base.proposal import (
     Facts,
@@ -48,6 +49,13 @@ SIZES: Mapping[tuple[Preset, bool], Size] = {
     ("best", True): Size(4, 384, 1024, 16_000, 2_400, 0.98, 6.0),
 }
 """By preset, and whether there are many classes."""
+SPACE: dict[str, list[Any]] = {
+    "prune.layers": [2, 3, 4],
+    "prune.hidden": [192, 256, 320, 384],
+    "prune.ffn": [256, 384, 512, 768],
+    "distill.learning_rate": [0.0005, 0.0007, 0.001],
+    "quantize.embeddings": ["as_format", "int4"],
+}
 HEAD_BYTES = 120_000
 """Tokenizer, graph and head of a folder, beside its matrices."""
 
@@ -59,9 +67,9 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     size = SIZES[wish.preset, many]
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
     batch = values.batch_size(rows)
-    epochs = values.teacher_epochs(facts, batch.value)
+    epochs = values.teacher_epochs(facts, batch.value, wish.effort)
     student = _student(facts, seen, size, many)
-    distill = _distill(rows, pool, size)
+    distill = _distill(rows, pool, wish.effort * size.steps)
     tokens = float(seen.lengths.mean())
     gigaflops = _gigaflops(rows, pool, tokens, epochs.value, distill, student)
     return Plan(
@@ -75,6 +83,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
         },
         minutes=gigaflops * wish.seconds_per_gigaflop / 60 + values.OTHER_MINUTES,
         remarks=values.remarks(facts, seen),
+        space=SPACE,
     )
 
 
@@ -109,9 +118,9 @@ def _student(facts: Facts, seen: values.Seen, size: Size, many: bool) -> dict[st
     }
 
 
-def _distill(rows: int, pool: int, size: Size) -> dict[str, Value]:
-    epochs = epochs_of(size.steps, rows + pool, BATCH, most=10 if pool else 40)
-    return values.distillation(max(1 if pool else 4, epochs), rows + pool, BATCH, 0.0007, 1, pool)
+def _distill(rows: int, pool: int, steps: float) -> dict[str, Value]:
+    epochs = epochs_of(steps, rows + pool, BATCH, most=10 if pool else 40)
+    return values.distillation(max(1 if pool else 3, epochs), rows + pool, BATCH, 0.0007, 1, pool)
 
 
 def _gates(size: Size, student: Mapping[str, Value]) -> Value:

@@ -103,11 +103,11 @@ def batch_size(rows: int) -> Value:
     return Value(16 if rows < 3_000 else 32, f"{rows:,} training rows")
 
 
-def teacher_epochs(facts: Facts, batch: int) -> Value:
+def teacher_epochs(facts: Facts, batch: int, effort: float) -> Value:
     """Enough steps for the number of classes, whatever the number of rows."""
     rows, classes = len(facts.rows["train"]), len(facts.classes)
-    steps = 400 + 25 * classes
-    epochs = max(3, epochs_of(steps, rows, batch, most=30))
+    steps = effort * (400 + 25 * classes)
+    epochs = max(2, epochs_of(steps, rows, batch, most=30))
     done = epochs * -(-rows // batch)
     return Value(epochs, f"{done:,} steps: {rows:,} rows in batches of {batch}, {classes} classes")
 

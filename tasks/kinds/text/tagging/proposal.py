@@ -39,6 +39,12 @@ GATES: Mapping[Preset, tuple[float, float]] = {
 """Of the teacher's headline metric, and times its speed, at least."""
 TEACHER_STEPS = 900
 STUDENT_STEPS = 1_500
+SPACE: dict[str, list[Any]] = {
+    "prune.layers": [3, 4, 6],
+    "prune.hidden": [256, 320, 384],
+    "prune.ffn": [512, 704, 1024],
+    "distill.learning_rate": [0.0002, 0.0003, 0.0005],
+}
 POOL_TEXTS = 20_000
 BATCH = 16
 MOST_PIECES = 12_000
@@ -156,10 +162,10 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     """The values of a run, how long it will take, and what to know of it."""
     seen = values.Seen.of(facts)
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
-    epochs = max(5, epochs_of(TEACHER_STEPS, rows, BATCH, most=30))
+    epochs = max(3, epochs_of(wish.effort * TEACHER_STEPS, rows, BATCH, most=30))
     repeats = 4 if pool else 1
     learnt = rows * repeats + pool
-    passes = epochs_of(STUDENT_STEPS, learnt, BATCH, most=40)
+    passes = epochs_of(wish.effort * STUDENT_STEPS, learnt, BATCH, most=40)
     layers, hidden, ffn = SIZES[wish.preset]
     student = layers * (4 * hidden**2 + 2 * hidden * ffn)
     vocabulary = values.vocabulary(seen, MOST_PIECES, len(facts.vocabulary))
@@ -178,6 +184,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
         },
         minutes=gigaflops * wish.seconds_per_gigaflop / 60 + values.OTHER_MINUTES,
         remarks=values.remarks(facts, seen),
+        space=SPACE,
     )
 
 
