@@ -180,6 +180,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         imitation.end()
     low_rank.join(model)
     loop.write_history(histories[0], kind.quality.headline, out / "plots" / "learning.csv")
+    loop.print_if_rising(histories[0], kind.quality.headline, "distill")
     checkpoint.save(model, processor, out / "out")
     return Metrics({"transfer_set": len(features), **_told(histories, evaluate)})
 

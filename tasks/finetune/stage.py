@@ -128,6 +128,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     ]
     model, history = _teach(setup, params.seed, scratch, "finetune")
     loop.write_history(history, setup.kind.quality.headline, out / "plots" / "learning.csv")
+    loop.print_if_rising(history, setup.kind.quality.headline, "finetune")
     checkpoint.save(model, setup.processor, out / "out")
     answers = _answers(setup, model, "teacher")
     together = _together(answers, [load_file(file) for file in further])
