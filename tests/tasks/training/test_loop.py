@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from tasks.training import loop
 from tasks.training.loop import Plan, _batches, seed_of
 
 PLAN = Plan(
