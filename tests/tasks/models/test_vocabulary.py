@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import ModelError
-from tasks.prune import subwords, vocabulary
+from tasks.models import subwords, vocabulary
 from tests import tiny
 
 TEXTS = [row["headline"] for row in tiny.articles()]
