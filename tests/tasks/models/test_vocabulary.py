@@ -176,6 +176,12 @@ def test_frequent_pieces_go_before_rare_ones() -> None:
     assert often in kept
 
 
+def test_what_is_lost_is_the_share_of_pieces_that_are_gone() -> None:
+    texts = [{"input_ids": [1, 2, 2, 3]}, {"input_ids": [4]}]
+    assert [vocabulary.lost(texts, kept) for kept in ([1, 2, 3, 4], [1, 3, 4], [])] == [0, 0.4, 1]
+    assert vocabulary.lost([], [1]) == 0
+
+
 def test_too_few_pieces_to_spell_the_texts_are_refused() -> None:
     tokenizer = tiny.wordpiece(TEXTS)
     with pytest.raises(
