@@ -120,8 +120,8 @@ class Inputs:
 
 
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
-    from tasks.models import low_rank
-    from tasks.prune import registry, vocabulary
+    from tasks.models import low_rank, vocabulary
+    from tasks.prune import registry
 
     config, faults = teacher.model.config, []
     try:
@@ -185,7 +185,7 @@ def _cut(
     params: Params,
     scratch: Path,
 ) -> tuple[PreTrainedModel, Processor, dict[str, Any]]:
-    """The smaller model, its processor, and which layers it kept."""
+    """The smaller model, its processor, and what is to be told: layers kept, words lost."""
     from tasks.prune import layer_choice, recovery, registry
 
     kind, pruner = load_kind(params.kind), registry.pruner(model.config)
@@ -193,7 +193,7 @@ def _cut(
     if faults := pruner.faults(model.config, sizes):
         raise ModelError("params.yaml", *faults)
     answers = _answers(model, kind, processor, encode) if params.recovery else {}
-    processor = _trim_vocabulary(model, processor, sizes, encode, params, scratch)
+    processor, told = _trim_vocabulary(model, processor, sizes, encode, params, scratch)
     features = {split: encode(processor, split) for split in LEARNT_FROM}
     batches, kept = _batches(features["train"], params.measured, params.seed), None
     plan = registry.steps(pruner, model.config, sizes, params.recovery.steps if params.recovery else 1)
@@ -212,7 +212,7 @@ def _cut(
             how = _recovery_plan(params.recovery, params.seed)
             objective = recovery.Recovery(kind, processor, features, answers, how)
             objective.learn(model, scratch / f"recovery-{step}", f"recovery {step} of {len(plan) - 1}")
-    return model, processor, {"layers_kept": kept}
+    return model, processor, {"layers_kept": kept, **told}
 
 
 def _trim_vocabulary(
@@ -222,18 +222,17 @@ def _trim_vocabulary(
     encode: Encode,
     params: Params,
     scratch: Path,
-) -> Processor:
-    """The processor with the pieces that stay; the others are gone from the model, too."""
-    from tasks.prune import registry, vocabulary
+) -> tuple[Processor, dict[str, float]]:
+    """The processor with the pieces that stay, and what is to be told; the others are gone from the model."""
+    from tasks.models import vocabulary
+    from tasks.prune import registry
 
     has = registry.pruner(model.config).sizes(model.config).get("vocabulary", 0)
     if sizes.get("vocabulary", math.inf) >= has:
-        return processor
+        return processor, {}
     seen = [*encode(processor, "train"), *encode(processor, "pool")]
-    kept = vocabulary.choose(processor, seen, sizes["vocabulary"], model.config.vocab_size)
-    trimmed = vocabulary.trim(processor, kept, scratch / "tokenizer")
-    vocabulary.shrink_embedding(model, kept, trimmed)
-    return trimmed
+    held_out, count = encode(processor, "validation"), sizes["vocabulary"]
+    return vocabulary.reduce(model, processor, seen, held_out, count, scratch / "tokenizer")
 
 
 def _answers(

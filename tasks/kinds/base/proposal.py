@@ -104,6 +104,8 @@ class Facts:
     """The same as the pretrained model reads them."""
     vocabulary: Mapping[str, int]
     """The pieces of the pretrained model and their numbers; empty where it has none."""
+    layer_parameters: int
+    """Of all layers of the pretrained model: what it computes with for a piece; 0 where that is not known."""
     classes: Mapping[str, int]
     """Rows of each class, in all splits."""
     split: str
@@ -166,8 +168,8 @@ class Proposal:
     recognise: Callable[[Table], Guess | None]
     """None: the data cannot be rows of this kind."""
     plan: Callable[[Facts, Wish], Plan]
-    pretrained: Callable[[Sequence[Row]], Pretrained]
-    """Rows -> the pretrained model that suits them."""
+    pretrained: Callable[[Sequence[Row]], Pretrained] | None
+    """Rows -> the pretrained model that suits them; None: the one that reads the language of their texts."""
     longest: int
     """The largest input that it reads: pieces of a text, pixels of an image's side."""
     noun: str

@@ -183,4 +183,4 @@ def pretrained(_rows: Sequence[Row]) -> Pretrained:
     )
 
 
-PROPOSAL = Proposal(recognise, plan, pretrained, longest=64, noun="pictures")
+PROPOSAL = Proposal(recognise, plan, pretrained=pretrained, longest=64, noun="pictures")

