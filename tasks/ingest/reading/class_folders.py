@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from tasks.ingest.raw.encoding import detect
 from tasks.ingest.raw.rows import UNREADABLE, RawRow, Rejected, lines, rejected
-from tasks.ingest.raw.sides import side_named
+from tasks.ingest.raw.sides import is_side
 
 TEXT = ".txt"
 UNLABELLED = "unlabelled"
