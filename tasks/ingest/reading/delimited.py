@@ -6,26 +6,28 @@ Finds the delimiter, keeps line breaks inside quoted fields, and takes apart wha
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from tasks.core.errors import DataError
+from tasks.ingest.forms.tables import SEPARATOR_HINT
 from tasks.ingest.raw import packed
 from tasks.ingest.raw.rows import LONGEST_LINE, Line, RawRow, Rejected, lines, rejected
 
 DELIMITERS = ",;\t|"
 SAMPLE = 1_000
-SEPARATOR_HINT = re.compile(r'"?sep=(?P<sign>[^\w\s"]|\t)"?[;,\t|]*', re.IGNORECASE)
-"""The first line of a file for Excel may say what parts its fields; it is no row and no header."""
 ALIKE = 0.9
 """A record is swallowed rows if so many of its lines are whole rows by themselves."""
 
 
-def read(path: Path, name: str, encoding: str, header: bool) -> Iterator[RawRow | Rejected]:
+def read(
+    path: Path, name: str, encoding: str, header: bool, delimiter: str = ""
+) -> Iterator[RawRow | Rejected]:
     """Rows of the file `path`, called `name`. Without a header the columns are "1", "2", ...
+
+    `delimiter`: what parts the fields, if that is known.
 
     Raises:
         DataError: the header names a column twice.
@@ -40,7 +42,8 @@ def read(path: Path, name: str, encoding: str, header: bool) -> Iterator[RawRow 
     if hint:
         _drop_hint(ahead)
         sound = sound[1:] or [""]
-    delimiter = hint["sign"] if hint else _delimiter(sound, prefer_tab=packed.suffix(name) == ".tsv")
+    found = delimiter or _delimiter(sound, prefer_tab=packed.suffix(name) == ".tsv")
+    delimiter = hint["sign"] if hint else found
     if header:
         while ahead and ahead[0].fault:
             line = ahead.popleft()
@@ -91,9 +94,6 @@ def _delimiter(sample: list[str], prefer_tab: bool) -> str:
         return "\t"
     widths = {sign: len(_Table(sign).fields(first) or _Table(sign).plain(first)) for sign in DELIMITERS}
     return max(DELIMITERS, key=lambda sign: widths[sign])
-
-
-csv.field_size_limit(3 * LONGEST_LINE)
 
 
 class _Table:
