@@ -1,7 +1,8 @@
 """Takes a pretrained model to a small, fast one that is ready to ship, on your data.
 
-    slipway run bbc                      make a run, measure it, and print the figures
-    slipway predict bbc "Shares fall as oil prices rise"
+    slipway new support messages.csv     look at data, and write a run for them into params.yaml
+    slipway run support                  make it, measure it, and print the figures
+    slipway predict support "Where is my refund?"
 
 `slipway COMMAND --help` tells about one command. Exit status: 0 done, 1 a bug or a gate not
 passed, 2 a user's fault, 75 a passing one, 130 interrupted.
@@ -20,6 +21,7 @@ PROGRAM = Group(
     "slipway",
     __doc__,
     {
+        "new": Deferred("look at data, and write a run for them into params.yaml", "flows.new"),
         "add": Deferred("add a ready run of recipes/ with its data", "flows.raw_data.recipes", "ADD"),
         "recipes": Deferred("list the ready runs", "flows.raw_data.recipes"),
         "data": Deferred("bring raw data in, version them, restore them", "flows.raw_data.data"),

@@ -16,14 +16,13 @@ import argparse
 import json
 import re
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from flows.checkout import added_run
 from flows.raw_data import data
-from tasks.core import documents, params, stages
+from tasks.core import documents, params
 from tasks.core.errors import ParamsError, did_you_mean
-from tasks.kinds.base.kind import known_kinds
 from tasks.launch.command import Command, Group
 from tasks.pretrain import locate
 
@@ -70,11 +69,6 @@ def add(root: Path, name: str, source: str | None = None, checkpoint: str | None
             "brings no data with it; name them: --source FILE, FOLDER or hub:OWNER/NAME@REVISION",
         )
     runs = params.read(root / "params.yaml")
-    content = (root / "params.yaml").read_bytes()
-    newline, before = (
-        "\r\n" if b"\r\n" in content else "\n",
-        documents.text(content, "params.yaml").replace("\r\n", "\n"),
-    )
     if bad := params.bad_name(name):
         raise ParamsError(f"recipe {name}", bad)
     if name in runs and runs[name] != recipe["run"]:
@@ -84,12 +78,9 @@ def add(root: Path, name: str, source: str | None = None, checkpoint: str | None
         )
     if name in runs:
         return [data.add(root, name, wanted)]
-    with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
-        new = Path(folder) / "params.yaml"
-        new.write_text(_with_run(before, _section(name, text)), encoding="utf-8", newline=newline)
-        _check(new, {**runs, name: recipe["run"]})
-        said = data.add(root, name, wanted)
-        new.replace(root / "params.yaml")
+    said = added_run.put(
+        root, name, _section(name, text), recipe["run"], lambda: data.add(root, name, wanted)
+    )
     return [
         said,
         f"params.yaml: run `{name}` added; about {recipe['minutes']} minutes on 2 cores: dvc repro "
@@ -164,40 +155,6 @@ def _section(name: str, text: str) -> str:
     comment = [line for line in text.splitlines() if line.startswith("#")]
     run = text.split("\nrun:\n", 1)[1].splitlines()
     return "\n".join(f"  {line}".rstrip() for line in [*comment, f"{name}:", *run]) + "\n"
-
-
-def _with_run(before: str, section: str) -> str:
-    """The section at the end of `runs`, before what else stands in the file, with the comment above that."""
-    lines = before.splitlines(keepends=True)
-    first = next((number for number, line in enumerate(lines) if line.startswith("runs:")), len(lines) - 1)
-    end = next(
-        (number for number in range(first + 1, len(lines)) if lines[number][0] not in " #\n"), len(lines)
-    )
-    while end < len(lines) and lines[end - 1].startswith("#"):
-        end -= 1
-    rest = "".join(lines[end:])
-    return "".join(lines[:end]).rstrip("\n") + "\n\n" + section + ("\n" + rest if rest else "")
-
-
-def _check(file: Path, wanted: dict[str, Any]) -> None:
-    """Checks the params file with the recipe in it.
-
-    Raises:
-        ParamsError: the file with the run in it is not in order, or the lines of the run did not become a run
-            beside the others.
-    """
-    try:
-        same = params.read(file) == wanted
-    except ParamsError:
-        same = False
-    if not same:
-        fault = (
-            "is not written as `runs:` with a run on the lines below each, indented by two, so no run "
-            "can be put in"
-        )
-        raise ParamsError("params.yaml", f"{fault}; copy what stands below `run:` in the recipe by hand")
-    models: dict[str, Any] = {stage: module.Params for stage, module in stages.load_all().items()}
-    params.check(params.read(file), models, known_kinds())
 
 
 def _adding(parser: argparse.ArgumentParser) -> None:

@@ -171,7 +171,7 @@ def test_params_that_are_laid_out_otherwise_are_left_alone(root: Path, written: 
     else:
         text = text.replace("runs:", '"runs":', 1)
     file.write_text(text)
-    with pytest.raises(ParamsError, match=r"copy what stands below `run:` in the recipe by hand"):
+    with pytest.raises(ParamsError, match=r"write the run there by hand"):
         recipes.add(root, "tweets")
     assert file.read_text() == text
 

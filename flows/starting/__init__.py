@@ -1,0 +1,1 @@
+"""`slipway new`: looks at data, and writes a run for them."""

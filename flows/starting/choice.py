@@ -1,0 +1,117 @@
+"""Which kind of run suits raw data, and which column is what; what is in doubt is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flows.starting.look import Looked
+from tasks.core.errors import DataError, ParamsError, did_you_mean
+from tasks.kinds.base.kind import known_kinds
+from tasks.kinds.base.proposal import Doubt, Guess, Proposal, Table, Value, load_proposal
+
+Answer = Callable[[Doubt], str]
+"""A doubt -> the choice that the user makes."""
+LIKELY = 0.3
+"""Fit from which on data are taken for rows of a kind."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a run is to be."""
+
+    kind: str
+    proposal: Proposal
+    guess: Guess
+
+    @property
+    def columns(self) -> Mapping[str, str]:
+        """Role -> column."""
+        return self.guess.columns
+
+    @property
+    def ingest(self) -> Mapping[str, Value]:
+        """Values of ingest that follow from the kind."""
+        return self.guess.ingest
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """Of the kind."""
+        return self.guess.options
+
+
+def choose(looked: Looked, kind: str | None, given: Mapping[str, str], answer: Answer) -> Choice:
+    """The kind that the data look like, or the one that is named, and the columns of its roles.
+
+    Raises:
+        ParamsError: there is no such kind, or no such column.
+        DataError: the data look like no kind.
+    """
+    _check(looked, kind, given)
+    table = Table(looked.columns, len(looked.raw.rows), dict(given))
+    guesses = {name: guess for name in _proposing(kind) if (guess := load(name).recognise(table))}
+    likely = {name: guess for name, guess in guesses.items() if kind or guess.fit >= LIKELY}
+    if not likely:
+        raise DataError("the data", _unlike(looked, kind))
+    ranked = sorted(likely, key=lambda name: -likely[name].fit)
+    chosen = ranked[0]
+    if len(ranked) > 1 and likely[ranked[1]].fit > 0.8 * likely[ranked[0]].fit:
+        chosen = answer(Doubt("kind", "which kind of task is it?", ranked))
+    return _settled(Choice(chosen, load(chosen), likely[chosen]), table, answer)
+
+
+def _settled(choice: Choice, table: Table, answer: Answer) -> Choice:
+    """Without doubts: each answer is taken as if the user had named the column."""
+    given = dict(table.given)
+    for _ in range(len(table.columns) + 1):
+        doubt = next((one for one in choice.guess.doubts if one.role not in given), None)
+        if doubt is None:
+            break
+        given[doubt.role] = answer(doubt)
+        again = choice.proposal.recognise(replace(table, given=given))
+        choice = replace(choice, guess=again or choice.guess)
+    return choice
+
+
+def load(kind: str) -> Proposal:
+    """The proposal of a kind that has one."""
+    proposal = load_proposal(kind)
+    assert proposal is not None  # noqa: S101  # _proposing
+    return proposal
+
+
+def _proposing(kind: str | None) -> list[str]:
+    names = [kind] if kind else list(known_kinds())
+    return [name for name in names if load_proposal(name)]
+
+
+def _check(looked: Looked, kind: str | None, given: Mapping[str, str]) -> None:
+    faults, known = [], known_kinds()
+    if kind is not None and kind not in known:
+        faults.append(f"--kind {kind}: there is no such kind{did_you_mean(kind, known)}")
+    elif kind is not None and load_proposal(kind) is None:
+        faults.append(f"--kind {kind}: nothing is proposed for this kind; write the run by hand")
+    for role, column in given.items():
+        if column not in looked.columns:
+            faults.append(f"--{role} {column}: no column{did_you_mean(column, looked.columns)}")
+    if faults:
+        raise ParamsError("slipway new", *faults)
+
+
+def _unlike(looked: Looked, kind: str | None) -> str:
+    columns = [
+        f"{one.name} ({one.distinct:,} different values in {one.filled:,} rows)"
+        for one in list(looked.columns.values())[:8]
+    ]
+    like = f"rows of {kind}" if kind else "rows of any kind"
+    return (
+        f"do not look like {like}; found the columns {', '.join(columns)}. A label is a column in which "
+        "values come again and again; name the columns with --text and --label, or the kind with --kind"
+    )
+
+
+def describe(columns: Mapping[str, str], others: Sequence[str]) -> str:
+    """The roles and their columns in a line."""
+    roles = ", ".join(f"{role} = {column}" for role, column in columns.items())
+    return roles + (f"; not read: {', '.join(others)}" if others else "")

@@ -1,0 +1,32 @@
+"""How fast this machine trains, measured in half a second."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+REFERENCE_GIGAFLOPS = 150.0
+"""Of the product below, on the machine where the predictions were fitted (docs/results/anyones-data.md)."""
+REFERENCE_SECONDS = 1 / 60.0
+"""For a gigaflop of training there, batches, optimizer and evaluation included."""
+ROUNDS = 12
+
+
+def seconds_per_gigaflop(threads: int) -> float:
+    """Of training, predicted from a product of matrices of the usual shape."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        rows, weights = torch.ones(512, 384), torch.ones(384, 1536)
+        took = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            for _ in range(10):
+                rows @ weights
+            took.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(before)
+    gigaflops = 10 * 2 * 512 * 384 * 1536 / 1e9 / statistics.median(took)
+    return REFERENCE_SECONDS * REFERENCE_GIGAFLOPS / gigaflops

@@ -1,0 +1,186 @@
+"""What a kind proposes for data that nobody has tuned for: `slipway new` asks it.
+
+A kind that takes part has a module `proposal.py` with a `PROPOSAL`. It says how well raw data look like rows
+of the kind, and which values a run of them should have, each with its reason. No stage imports these modules,
+and DVC does not look at them (.dvcignore), so better reasons train nothing anew.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+from tasks.kinds.base.rows import Features, Row
+
+Preset = Literal["fast", "balanced", "best"]
+PRESETS: tuple[Preset, ...] = ("fast", "balanced", "best")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of raw data."""
+
+    name: str
+    rows: int
+    """Rows of the files that have the column."""
+    filled: int
+    """Rows with a value in it."""
+    distinct: int
+    """Different values."""
+    words: float
+    """Of a value, in the mean."""
+    numeric: float
+    """Share of the values that are numbers."""
+    listed: float
+    """Share that are lists or objects."""
+    pictures: float
+    """Share that are encoded images, or names of image files."""
+    top: Sequence[tuple[str, int]]
+    """The most frequent values and how often each occurs."""
+    images: Sequence[bytes]
+    """The first encoded images, or those that the first values name."""
+
+    @property
+    def repetition(self) -> float:
+        """Mean rows per different value."""
+        return self.filled / self.distinct if self.distinct else 0.0
+
+    @property
+    def rarest(self) -> int:
+        """Rows of the rarest value, where all of them are in `top`; else 1."""
+        return self.top[-1][1] if self.top and len(self.top) == self.distinct else 1
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw data as they are, before a kind is chosen."""
+
+    columns: Mapping[str, Column]
+    rows: int
+    given: Mapping[str, str]
+    """Columns that the user names, by role."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What the data leave open, and the user may decide."""
+
+    role: str
+    """Of the column in question."""
+    question: str
+    choices: Sequence[str]
+    """The first is what is taken without an answer."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How raw data look to a kind."""
+
+    fit: float
+    """0 to 1: how well they look like its rows."""
+    columns: Mapping[str, str]
+    """Role -> column."""
+    why: str
+    """In a line."""
+    ingest: Mapping[str, Value]
+    """Values of ingest that follow from the kind."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    doubts: Sequence[Doubt] = ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What ingest made of the data."""
+
+    rows: Mapping[str, Sequence[Row]]
+    """Of train, validation, test and pool."""
+    encoded: Mapping[str, Sequence[Features]]
+    """The same as the pretrained model reads them."""
+    pieces: int
+    """Of the pretrained model's vocabulary; 0 where it has none."""
+    classes: Mapping[str, int]
+    """Rows of each class, in all splits."""
+    split: str
+    """sticky, or given."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asks for."""
+
+    preset: Preset
+    minutes: float | None
+    """For the whole run; None: as long as the preset takes."""
+    seconds_per_gigaflop: float
+    """Of this machine, in training."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value for params.yaml, and why it is this one. An empty reason is not written."""
+
+    value: Any
+    why: str = ""
+
+
+Values = Mapping[str, Mapping[str, Value] | Value]
+"""Section of a run -> key -> value; a key of the run itself -> value."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run for the data."""
+
+    values: Values
+    minutes: float
+    """That it will take on this machine, predicted."""
+    remarks: Sequence[str]
+    """What the user should know of it; each a sentence."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A pretrained model that a package carries."""
+
+    source: Mapping[str, str]
+    """As `pretrain.source` has it."""
+    why: str
+    remarks: Sequence[str] = ()
+    """Where the data are not what the model was made for; each a sentence."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a kind proposes."""
+
+    recognise: Callable[[Table], Guess | None]
+    """None: the data cannot be rows of this kind."""
+    plan: Callable[[Facts, Wish], Plan]
+    pretrained: Callable[[Sequence[Row]], Pretrained]
+    """Rows -> the pretrained model that suits them."""
+    longest: int
+    """The largest input that it reads: pieces of a text, pixels of an image's side."""
+    noun: str
+    """What its rows are called, in the plural: `texts`."""
+
+
+def load_proposal(kind: str) -> Proposal | None:
+    """The proposal of `tasks/kinds/<kind>/proposal.py`; None if the kind has none."""
+    module = f"tasks.kinds.{kind.replace('/', '.')}.proposal"
+    if importlib.util.find_spec(module) is None:
+        return None
+    return cast(Proposal, importlib.import_module(module).PROPOSAL)
+
+
+def epochs_of(steps: float, rows: int, batch_size: int, most: int = 60) -> int:
+    """Epochs that come nearest above so many steps."""
+    return max(1, min(most, math.ceil(steps * batch_size / max(rows, 1) - 1e-9)))
+
+
+def multiple(value: float, of: int) -> int:
+    """The least multiple of `of` that is not below the value."""
+    return max(of, math.ceil(value / of) * of)

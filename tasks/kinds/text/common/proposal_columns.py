@@ -1,0 +1,187 @@
+"""Which columns of a table hold a text and its label."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from tasks.kinds.base.proposal import Column, Doubt, Guess, Table, Value
+
+TEXT_NAMES = [
+    "text",
+    "sentence",
+    "utterance",
+    "message",
+    "content",
+    "review",
+    "comment",
+    "question",
+    "query",
+    "headline",
+    "title",
+    "subject",
+    "post",
+    "tweet",
+    "document",
+    "description",
+    "abstract",
+    "body",
+    "prompt",
+    "input",
+    "sms",
+    "request",
+]
+LABEL_NAMES = [
+    "label",
+    "category",
+    "class",
+    "intent",
+    "target",
+    "tag",
+    "topic",
+    "sentiment",
+    "desk",
+    "genre",
+    "team",
+    "type",
+    "discipline",
+    "emotion",
+    "rating",
+    "stars",
+    "labels",
+    "coarse",
+]
+SHORT = 60
+"""Words in the mean up to which a text is short; longer columns are further text beside short ones."""
+FEWEST_REPEATS = 2.0
+"""Rows per value from which on values are classes."""
+MOST_LABEL_WORDS = 8.0
+MOST_CLASSES = 1_000
+MOST_NUMBERS = 20
+"""Different numbers up to which numbers are taken as classes without a question."""
+
+
+def named(name: str, known: Sequence[str]) -> int | None:
+    """The place of a column's name among known ones; None if it has none of their words."""
+    words = re.split(r"[^a-z0-9]+", name.casefold())
+    return next((place for place, one in enumerate(known) if one in words), None)
+
+
+def label_candidates(table: Table) -> list[Column]:
+    """Columns whose values could be classes, the likeliest first."""
+    found = [
+        one
+        for one in table.columns.values()
+        if one.listed == 0
+        and one.pictures == 0
+        and 2 <= one.distinct <= MOST_CLASSES
+        and one.repetition >= FEWEST_REPEATS
+        and one.words <= MOST_LABEL_WORDS
+    ]
+
+    def order(column: Column) -> tuple[float, ...]:
+        place = named(column.name, LABEL_NAMES)
+        is_filled = column.filled >= 0.5 * column.rows
+        return (not is_filled, place is None, place or 0, column.numeric > 0.9, column.words)
+
+    return sorted(found, key=order)
+
+
+def text_candidates(table: Table, label: str) -> list[Column]:
+    """Columns of running text, in the order of the data."""
+    return [
+        one
+        for one in table.columns.values()
+        if one.name != label
+        and one.listed == 0
+        and one.pictures == 0
+        and one.numeric < 0.5
+        and (one.words >= 2 or _is_unspaced(one))
+        and one.repetition < FEWEST_REPEATS
+        and not _are_times(one)
+    ]
+
+
+def _is_unspaced(column: Column) -> bool:
+    """Text of a script that does not separate words."""
+    some = [value for value, _ in column.top[:50]]
+    return (
+        bool(some) and sum(len(value) for value in some) / len(some) >= 6 and not all(map(str.isascii, some))
+    )
+
+
+def _are_times(column: Column) -> bool:
+    some = [value for value, _ in column.top[:50]]
+    return bool(some) and all(re.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?", one) for one in some)
+
+
+def recognise(table: Table) -> Guess | None:
+    """One text and one label in a row."""
+    doubts: list[Doubt] = []
+    labels = label_candidates(table)
+    label = table.given.get("label") or (labels[0].name if labels else None)
+    if label is None:
+        return None
+    if "label" not in table.given:
+        doubts += _label_doubts(table.columns[label], labels)
+    texts = text_candidates(table, label)
+    text = table.given.get("text")
+    if text is None:
+        short = [one for one in texts if one.words <= SHORT]
+        whole = [one for one in texts if one.name.casefold() == TEXT_NAMES[0]]
+        ordered = sorted(whole or short or texts, key=_text_order)
+        if not ordered:
+            return None
+        text = ordered[0].name
+        if len(ordered) > 1:
+            doubts.append(
+                Doubt("text", "which column is the text that the model reads?", [one.name for one in ordered])
+            )
+    pools = [one for one in texts if one.name != text and one.words > SHORT]
+    pool = table.given.get("pool") or (pools[0].name if pools else None)
+    columns = {"text": text, "label": label} | ({"pool": pool} if pool else {})
+    words = table.columns[text].words
+    ingest = {
+        "near_duplicates": Value(0.8),
+        "pool_words": Value(_pool_words(words), f"a text has {words:.0f} words in the mean"),
+    }
+    return Guess(_fit(table, columns), columns, _why(table.columns, columns), ingest, doubts=doubts)
+
+
+def _pool_words(words: float) -> int:
+    return int(min(200, max(12, round(1.6 * words))))
+
+
+def _text_order(column: Column) -> tuple[float, ...]:
+    place = named(column.name, TEXT_NAMES)
+    return (place is None, place or 0, -column.words)
+
+
+def _label_doubts(label: Column, labels: Sequence[Column]) -> list[Doubt]:
+    doubts = []
+    alike = [one.name for one in labels if one.filled >= 0.5 * one.rows]
+    if len(alike) > 1 and named(label.name, LABEL_NAMES) is None:
+        doubts.append(Doubt("label", "which column is the label that the model answers?", alike))
+    elif label.numeric > 0.9 and label.distinct > MOST_NUMBERS:
+        doubts.append(
+            Doubt(
+                "label",
+                f"the {label.distinct} labels of `{label.name}` are numbers; are they classes, not amounts?",
+                [label.name],
+            )
+        )
+    return doubts
+
+
+def _fit(table: Table, columns: Mapping[str, str]) -> float:
+    text, label = table.columns[columns["text"]], table.columns[columns["label"]]
+    filled = min(text.filled, label.filled) / max(table.rows, 1)
+    return 0.8 * filled if label.repetition >= FEWEST_REPEATS else 0.4 * filled
+
+
+def _why(columns: Mapping[str, Column], chosen: Mapping[str, str]) -> str:
+    text, label = columns[chosen["text"]], columns[chosen["label"]]
+    return (
+        f"`{text.name}` holds texts ({text.words:.0f} words in the mean), `{label.name}` "
+        f"{label.distinct} classes"
+    )

