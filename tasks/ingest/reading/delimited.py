@@ -6,8 +6,9 @@ Finds the delimiter, keeps line breaks inside quoted fields, and takes apart wha
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tasks.ingest.raw.rows import LONGEST_LINE, Line, RawRow, Rejected, lines, r
 
 DELIMITERS = ",;\t|"
 SAMPLE = 1_000
+DOUBLED = re.compile(r'"[^"]*[^",;\t|]""[^"]')
 ALIKE = 0.9
 """A record is swallowed rows if so many of its lines are whole rows by themselves."""
 
@@ -237,7 +239,8 @@ def _record(table: _Table, texts: Iterable[str]) -> list[str]:
 def _is_swallowed(table: _Table, record: list[str]) -> bool:
     """Lines that are rows by themselves.
 
-    But two or three lines of a file that quotes its fields well are a text with a comma in each.
+    But two or three lines of a file that quotes its fields well are a text with a comma in each; so are those
+    with a quote that is written twice, as programs write one within a field.
     """
     if len(record) < 2:
         return False
@@ -245,7 +248,13 @@ def _is_swallowed(table: _Table, record: list[str]) -> bool:
     if alone < ALIKE * len(record):
         return False
     fields = table.fields(*record)
-    return not (table.quoted and len(record) <= 3 and fields is not None and len(fields) == table.width)
+    is_meant = table.quoted or _doubles(record)
+    return not (is_meant and len(record) <= 3 and fields is not None and len(fields) == table.width)
+
+
+def _doubles(record: Sequence[str]) -> bool:
+    """Whether a field that begins with a quote holds one that is written twice."""
+    return DOUBLED.search("\n".join(record)) is not None
 
 
 def _ragged(table: _Table, text: str) -> str:

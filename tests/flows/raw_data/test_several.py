@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import datasets
@@ -11,7 +13,7 @@ from flows.raw_data import data, several
 from flows.raw_data.data import main
 from tasks.core.errors import DataError
 from tasks.ingest.reading import raw_folder
-from tests.flows.project import CSV
+from tests.flows.project import CSV, dvc
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of pygtrie, in DVC
 
@@ -113,3 +115,31 @@ def test_a_set_that_datasets_saved_is_brought_and_read(project: Path, tmp_path: 
     assert data.add(project, "saved", str(tmp_path / "set")).startswith("data/raw/saved: added set")
     raw = raw_folder.read(project / "data/raw/saved", header=True)
     assert [dict(row.values) for row in raw.rows] == rows * 2
+
+
+def insert(database: Path, *rows: tuple[str | None, str]) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("create table if not exists tickets(message text, team text)")
+        connection.executemany("insert into tickets values(?, ?)", rows)
+
+
+def test_a_table_of_a_database_comes_by_an_import_of_dvc(project: Path, tmp_path: Path) -> None:
+    """As docs/data.md has it; the query stands in the .dvc file, and is asked again by `dvc update`."""
+    insert(
+        tmp_path / "tickets.db", ('He said "no",\nand left', "app"), (None, "app"), ("Paid twice", "cards")
+    )
+    dvc("config", "--local", "db.tickets.url", f"sqlite:///{tmp_path}/tickets.db")
+    (project / "imports").mkdir()
+    query = "select message, team from tickets order by rowid"
+    dvc("import-db", "--conn", "tickets", "--sql", query, "--out", "imports/tickets.csv")
+    assert query in (project / "imports/tickets.csv.dvc").read_text()
+    data.add(project, "support", "imports/tickets.csv")
+    insert(tmp_path / "tickets.db", ("New one", "cards"))
+    dvc("update", "imports/tickets.csv.dvc")
+    data.add(project, "support", "imports/tickets.csv", replace=True)
+    assert [dict(row.values) for row in raw_folder.read(project / "data/raw/support", header=True).rows] == [
+        {"message": 'He said "no",\nand left', "team": "app"},
+        {"message": "", "team": "app"},
+        {"message": "Paid twice", "team": "cards"},
+        {"message": "New one", "team": "cards"},
+    ]
