@@ -97,11 +97,14 @@ def _without_none(field: FieldInfo) -> Any:
 
 
 def _optional(field: FieldInfo | None) -> str:
-    """What to write for a key that must be there and may be null; empty for other fields."""
-    if not _may_be_null(field):
-        return ""
-    keys = _keys(field)
-    return f"; write null, or {{{', '.join(keys)}}}" if keys else "; write null, or a value"
+    """What to write for a key that must be there and may be null, or is a choice; empty for other fields."""
+    choices = get_args(_without_none(field)) if field and get_origin(_without_none(field)) is Literal else ()
+    said = (
+        f"{{{', '.join(keys)}}}" if (keys := _keys(field)) else ", or ".join(map(str, choices)) or "a value"
+    )
+    if _may_be_null(field):
+        return f"; write null, or {said}"
+    return f"; write {said}" if choices else ""
 
 
 def _may_be_null(field: FieldInfo | None) -> bool:

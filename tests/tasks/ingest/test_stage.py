@@ -66,7 +66,7 @@ def rows(count: int, seed: int = 0) -> Rows:
 def params(**changed: Any) -> ingest.Params:
     values: dict[str, Any] = {
         "kind": "text/classification",
-        "options": {},
+        "options": {"long_texts": "head"},
         "split_seed": 0,
         "columns": {"text": "text", "label": "label"},
         "header": True,
