@@ -19,6 +19,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import flows.process.environment  # noqa: F401  # isort: skip  (before DVC, which reads the environment)
+
 from flows.checkout import added_run
 from flows.raw_data import data
 from tasks.core import documents, params

@@ -15,6 +15,8 @@ Answer = Callable[[Doubt], str]
 """A doubt -> the choice that the user makes."""
 LIKELY = 0.3
 """Fit from which on data are taken for rows of a kind."""
+ALIKE = 0.95
+"""Of the best fit, from which on another kind is in question too."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def choose(looked: Looked, kind: str | None, given: Mapping[str, str], answer: A
         raise DataError("the data", _unlike(looked, kind))
     ranked = sorted(likely, key=lambda name: -likely[name].fit)
     chosen = ranked[0]
-    if len(ranked) > 1 and likely[ranked[1]].fit > 0.8 * likely[ranked[0]].fit:
+    if len(ranked) > 1 and likely[ranked[1]].fit > ALIKE * likely[ranked[0]].fit:
         chosen = answer(Doubt("kind", "which kind of task is it?", ranked))
     return _settled(Choice(chosen, load(chosen), likely[chosen]), table, answer)
 

@@ -73,7 +73,7 @@ def _facts(root: Path, choice: Choice, taken: Taken, pretrained: Pretrained, scr
     return Facts(
         rows=rows,
         encoded={side: kind.model.encode(processor, rows[side], labels, longest) for side in SIDES},
-        pieces=len(processor) if hasattr(processor, "__len__") else 0,
+        vocabulary=processor.get_vocab() if hasattr(processor, "get_vocab") else {},
         classes=facts.classes_of(taken.folder, choice.kind),
         split=str(taken.values["split"].value),
     )

@@ -6,6 +6,7 @@ Texts of kept pieces encode as before, but for the numbers.
 from __future__ import annotations
 
 import json
+import re
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -22,8 +23,10 @@ from tasks.kinds.base.kind import Features
 from tasks.prune import subwords
 
 Rank = Callable[[str], tuple[int, int, int]]
-"""Piece -> (0 special, 1 needed to spell, 2 seen, 3 character, 4 other; how rare; number): the lower, the
-sooner it is kept."""
+"""Piece -> (0 special, 1 needed to spell, 2 seen, 3 character, 4 other, 5 reserved; how rare; number): the
+lower, the sooner it is kept."""
+RESERVED = re.compile(r"\[unused\d+\]")
+"""Pieces that BERT's vocabularies keep free, at low numbers; no text has them."""
 NEEDED = 1
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
 
@@ -94,7 +97,7 @@ def _rank(
             return NEEDED, 0, number
         if number in seen:
             return 2, -seen[number], number
-        return (3 if len(bare) == 1 else 4), 0, number
+        return (3 if len(bare) == 1 else 5 if RESERVED.fullmatch(piece) else 4), 0, number
 
     return rank
 

@@ -96,7 +96,7 @@ def test_fault_of_the_user_ends_with_one_message(
 
 def test_example_of_own_data_is_in_order(workspace: Path) -> None:
     page = (stage.ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
-    example = re.search(r"<!-- support -->\n```yaml\n(.*?)```", page, re.DOTALL)
+    example = re.search(r"<!-- example -->\n```yaml\n(.*?)```", page, re.DOTALL)
     assert example is not None
     (workspace / "params.yaml").write_text(example[1])
     done = tasks(workspace, "check")

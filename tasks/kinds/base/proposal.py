@@ -100,8 +100,8 @@ class Facts:
     """Of train, validation, test and pool."""
     encoded: Mapping[str, Sequence[Features]]
     """The same as the pretrained model reads them."""
-    pieces: int
-    """Of the pretrained model's vocabulary; 0 where it has none."""
+    vocabulary: Mapping[str, int]
+    """The pieces of the pretrained model and their numbers; empty where it has none."""
     classes: Mapping[str, int]
     """Rows of each class, in all splits."""
     split: str

@@ -42,10 +42,10 @@ class Size:
 SIZES: Mapping[tuple[Preset, bool], Size] = {
     ("fast", False): Size(2, 192, 256, 8_000, 900, 0.93, 20.0),
     ("fast", True): Size(2, 256, 384, 8_000, 1_100, 0.93, 14.0),
-    ("balanced", False): Size(3, 256, 512, 8_000, 1_100, 0.97, 12.0),
-    ("balanced", True): Size(3, 320, 640, 8_000, 1_400, 0.97, 10.0),
-    ("best", False): Size(4, 320, 768, 12_000, 1_800, 0.98, 8.0),
-    ("best", True): Size(4, 384, 1024, 12_000, 2_400, 0.98, 6.0),
+    ("balanced", False): Size(3, 256, 512, 12_000, 1_100, 0.97, 12.0),
+    ("balanced", True): Size(3, 320, 640, 12_000, 1_400, 0.97, 10.0),
+    ("best", False): Size(4, 320, 768, 16_000, 1_800, 0.98, 8.0),
+    ("best", True): Size(4, 384, 1024, 16_000, 2_400, 0.98, 6.0),
 }
 """By preset, and whether there are many classes."""
 HEAD_BYTES = 120_000
@@ -54,7 +54,7 @@ HEAD_BYTES = 120_000
 
 def plan(facts: Facts, wish: Wish) -> Plan:
     """The values of a run, how long it will take, and what to know of it."""
-    seen = values.Seen.of(facts.encoded)
+    seen = values.Seen.of(facts)
     many = len(facts.classes) > MANY_CLASSES
     size = SIZES[wish.preset, many]
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
@@ -101,7 +101,7 @@ def _student(facts: Facts, seen: values.Seen, size: Size, many: bool) -> dict[st
         "layers": Value(size.layers),
         "hidden": Value(size.hidden, why),
         "ffn": Value(size.ffn),
-        "vocabulary": values.vocabulary(seen, size.vocabulary, facts.pieces),
+        "vocabulary": values.vocabulary(seen, size.vocabulary, len(facts.vocabulary)),
         "layers_by": Value("spread"),
         "importance": Value("taylor"),
         "measured": Value({"batches": 20, "batch_size": 32}),

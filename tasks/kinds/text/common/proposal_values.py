@@ -5,6 +5,7 @@ The figures behind each rule are in docs/results/anyones-data.md.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ LONGEST_INPUT = 512
 """Pieces that the embedded pretrained models read."""
 READ_WHOLE = 0.995
 """Share of the texts that the input size lets the model read to their end."""
-SPARE_PIECES = 1.15
-"""Pieces kept, as a multiple of those that training rows and pool hold."""
+LOST = 0.005
+"""Share of held-out pieces that may be spelt with smaller ones."""
+STEP = 400
+"""Between the sizes of a vocabulary that are compared."""
+RESERVED = re.compile(r"\[unused\d+\]")
 TEACHER_PARAMETERS = 10_646_784
 """In the layers of the embedded model: what a step computes with."""
 OTHER_MINUTES = 1.5
@@ -44,15 +48,25 @@ class Seen:
     held_out: Counter[int]
     """Of the validation rows."""
 
+    general: Sequence[int]
+    """The numbers of the other pieces, those that are frequent in general first."""
+
     @classmethod
-    def of(cls, encoded: Mapping[str, Sequence[Features]]) -> Seen:
-        """Of the features of train, validation and pool."""
-        lengths = [len(one["input_ids"]) for side in ("train", "validation") for one in encoded[side]]
-        return cls(np.array(lengths), _counts(encoded, "train", "pool"), _counts(encoded, "validation"))
+    def of(cls, facts: Facts) -> Seen:
+        """Of the rows of train, validation and pool."""
+        lengths = [len(one["input_ids"]) for side in ("train", "validation") for one in facts.encoded[side]]
+        pieces = _counts(facts.encoded, "train", "pool")
+        general = sorted(
+            number
+            for piece, number in facts.vocabulary.items()
+            if number not in pieces and not RESERVED.fullmatch(piece)
+        )
+        return cls(np.array(lengths), pieces, _counts(facts.encoded, "validation"), general)
 
     def lost(self, vocabulary: int) -> float:
-        """Share of the held-out pieces that a vocabulary of the most frequent pieces does not have."""
+        """Share of the held-out pieces that a vocabulary of so many pieces, as prune chooses them, lacks."""
         kept = {piece for piece, _ in self.pieces.most_common(vocabulary)}
+        kept.update(self.general[: max(0, vocabulary - len(self.pieces))])
         missed = sum(count for piece, count in self.held_out.items() if piece not in kept)
         return missed / max(self.held_out.total(), 1)
 
@@ -73,8 +87,10 @@ def input_size(seen: Seen) -> Value:
 
 
 def vocabulary(seen: Seen, most: int, of: int) -> Value:
-    """Pieces that the student keeps, of the teacher's `of`."""
-    size = min(multiple(SPARE_PIECES * len(seen.pieces), 80), most, of // 8 * 8)
+    """Pieces that the student keeps, of the teacher's `of`: the fewest that lose little of held-out texts."""
+    most = min(most, of // 8 * 8)
+    sizes = [*range(min(most, multiple(len(seen.pieces), 80)), most, STEP), most]
+    size = next((one for one in sizes if seen.lost(one) <= LOST), most)
     return Value(
         size,
         f"of {of:,} pieces; training texts hold {len(seen.pieces):,}; {seen.lost(size):.1%} of the held-out "

@@ -154,7 +154,7 @@ def _scheme(column: Column) -> str:
 
 def plan(facts: Facts, wish: Wish) -> Plan:
     """The values of a run, how long it will take, and what to know of it."""
-    seen = values.Seen.of(facts.encoded)
+    seen = values.Seen.of(facts)
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
     epochs = max(5, epochs_of(TEACHER_STEPS, rows, BATCH, most=30))
     repeats = 4 if pool else 1
@@ -162,7 +162,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     passes = epochs_of(STUDENT_STEPS, learnt, BATCH, most=40)
     layers, hidden, ffn = SIZES[wish.preset]
     student = layers * (4 * hidden**2 + 2 * hidden * ffn)
-    vocabulary = values.vocabulary(seen, MOST_PIECES, facts.pieces)
+    vocabulary = values.vocabulary(seen, MOST_PIECES, len(facts.vocabulary))
     teacher = values.TEACHER_PARAMETERS * (6 * rows * epochs + 2 * pool)
     gigaflops = float(seen.lengths.mean()) * (teacher + 6 * student * passes * learnt) / 1e9
     folder = student + vocabulary.value * (hidden + BYTES_OF_A_PIECE) + HEAD_BYTES

@@ -1,0 +1,203 @@
+"""`slipway new`: from files to a run in params.yaml, complete and in order; else nothing is written."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import pty
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from flows import new
+from tasks.core import params
+from tasks.core.errors import DataError, ParamsError
+from tests import tiny
+from tests.flows.project import everything
+
+pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of pygtrie, in DVC
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(project: Path) -> Path:
+    """A DVC project with a params.yaml."""
+    shutil.copy(ROOT / "params.yaml", project)
+    return project
+
+
+def table(file: Path, rows: Sequence[Sequence[str]], header: Sequence[str] | None) -> Path:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        if header:
+            writer.writerow(header)
+        writer.writerows(rows)
+    return file
+
+
+def headlines(count: int) -> list[list[str]]:
+    return [[one["headline"], one["desk"]] for one in tiny.articles()[:count]]
+
+
+def asked(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    new._arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def make(project: Path, *arguments: str) -> list[str]:
+    said: list[str] = []
+    new.make(project, asked(*arguments), said.append)
+    return said
+
+
+def test_a_table_becomes_a_run_whose_values_have_reasons(project: Path, tmp_path: Path) -> None:
+    source = table(tmp_path / "Head lines.CSV".replace(" ", "-").lower(), headlines(300), ["Title", "desk"])
+    before = (project / "params.yaml").read_text()
+    said = make(project, "My_Desks", str(source))
+    text = (project / "params.yaml").read_text()
+    run = YAML(typ="safe").load(text)["runs"]["my-desks"]
+    assert run["ingest"]["columns"] == {"text": "Title", "label": "desk"}
+    assert run["ingest"]["header"] is True
+    assert re.search(r"epochs: \d+ +# [\d,]+ steps: \d+ rows in batches of 16, 5 classes", text)
+    assert re.search(r"vocabulary: \d+ +# of 30,522 pieces; training texts hold [\d,]+; [\d.]+% of the", text)
+    assert (project / "data/raw/my-desks").is_dir()
+    assert (
+        text.replace(text[text.index("  # Written by") : text.index("# How runs are retrained")], "")
+        in before
+    )
+    told = "\n".join(said)
+    assert "run `my-desks`" in told
+    assert "Title" in told
+    assert "5: " in told
+    params.check(params.read(project / "params.yaml"), new_models(), kinds(), only="my-desks")
+
+
+def new_models() -> dict[str, type]:
+    from tasks.core import stages
+
+    return {name: stage.Params for name, stage in stages.load_all().items()}
+
+
+def kinds() -> dict[str, type]:
+    from tasks.kinds.base.kind import known_kinds
+
+    return dict(known_kinds())
+
+
+def test_few_rows_of_a_class_get_a_seed_that_puts_them_on_every_side(project: Path, tmp_path: Path) -> None:
+    source = table(tmp_path / "few.csv", headlines(60), None)
+    make(project, "few", str(source))
+    run = params.read(project / "params.yaml")["few"]
+    assert run["ingest"]["header"] is False
+    assert run["ingest"]["columns"] == {"text": "1", "label": "2"}
+    assert 3 <= run["ingest"]["min_rows_per_class"] <= 12
+    assert run["ingest"]["min_test_rows"] <= 20
+
+
+@pytest.mark.parametrize("count", [1, 2, 10])
+def test_too_few_rows_end_with_one_message_and_change_nothing(
+    project: Path, tmp_path: Path, count: int
+) -> None:
+    source = table(tmp_path / "tiny.csv", headlines(count), ["text", "label"])
+    before = everything(project), (project / "params.yaml").read_bytes()
+    with pytest.raises(DataError):
+        make(project, "tiny", str(source), "--yes")
+    assert (everything(project), (project / "params.yaml").read_bytes()) == before
+
+
+def test_a_doubt_is_refused_without_a_terminal_and_settled_by_an_option(
+    project: Path, tmp_path: Path
+) -> None:
+    rows = [[one["headline"], one["headline"][::-1], one["desk"]] for one in tiny.articles()[:200]]
+    source = table(tmp_path / "two.csv", rows, ["first", "second", "desk"])
+    with pytest.raises(ParamsError, match=r"which column is the text .*first, second: name it with --text"):
+        make(project, "two", str(source))
+    make(project, "two", str(source), "--text", "second")
+    assert params.read(project / "params.yaml")["two"]["ingest"]["columns"]["text"] == "second"
+
+
+def test_a_doubt_is_asked_on_a_terminal(project: Path, tmp_path: Path) -> None:
+    rows = [[one["headline"], one["headline"][::-1], one["desk"]] for one in tiny.articles()[:200]]
+    source = table(tmp_path / "two.csv", rows, ["first", "second", "desk"])
+    keyboard, terminal = pty.openpty()
+    os.write(keyboard, b"7\n2\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.new", "two", str(source), "--dry-run"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        check=False,
+    )
+    said = b""
+    os.close(terminal)
+    while chunk := read(keyboard):
+        said += chunk
+    assert done.returncode == 0, said
+    assert b"type a number from 1 to 2" in said
+    assert b"columns: {text: second, label: desk}" in said
+    assert "two" not in params.read(project / "params.yaml")
+
+
+def read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the other end of a terminal is closed
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("bbc", "{}"), "is in params.yaml already"),
+        (("x", "{}", "--text", "titel"), "--text titel: no column; did you mean `title`?"),
+        (("x", "{}", "--kind", "text/clasification"), "did you mean `text/classification`?"),
+        (("x", "{}", "--split", "given"), "--split given: neither the names of the files nor a column"),
+        (("x", "{}", "--like", "bcc"), "--like bcc: there is no such run; did you mean `bbc`?"),
+        (("x", "{}.gone"), "there is no such file"),
+    ],
+)
+def test_what_cannot_be_is_one_message(
+    project: Path, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    source = table(tmp_path / "rows.csv", headlines(200), ["title", "desk"])
+    before = everything(project), (project / "params.yaml").read_bytes()
+    with pytest.raises((ParamsError, DataError), match=re.escape(said)):
+        make(project, *[one.format(source) for one in arguments])
+    assert (everything(project), (project / "params.yaml").read_bytes()) == before
+
+
+def test_like_another_run_takes_its_values(project: Path, tmp_path: Path) -> None:
+    source = table(tmp_path / "rows.csv", headlines(200), ["title", "desk"])
+    make(project, "alike", str(source), "--like", "bbc")
+    runs = params.read(project / "params.yaml")
+    assert runs["alike"]["distill"] == runs["bbc"]["distill"]
+    assert runs["alike"]["ingest"]["columns"] == {"text": "title", "label": "desk"}
+
+
+def test_what_data_hold_cannot_end_a_comment_or_a_value(project: Path, tmp_path: Path) -> None:
+    header = ["ti\ttle: {x} #y", "no"]
+    source = table(tmp_path / "rows.csv", headlines(200), header)
+    make(project, "odd", str(source))
+    columns = params.read(project / "params.yaml")["odd"]["ingest"]["columns"]
+    assert columns == {"text": header[0], "label": "no"}
+
+
+def test_tagged_words_are_known(project: Path, tmp_path: Path) -> None:
+    sentences = [
+        "\n".join(f"{word} {'B-long' if len(word) > 7 else 'O'}" for word in one["headline"].split())
+        for one in tiny.articles()[:200]
+    ]
+    (tmp_path / "words.conll").write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
+    said = make(project, "names", str(tmp_path / "words.conll"), "--dry-run")
+    assert "    kind: text/tagging" in said[-1]
+    assert 'columns: {tokens: "1", tags: "2"}' in said[-1]
