@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel, ValidationError
@@ -93,7 +93,8 @@ def _field(
 def _without_none(field: FieldInfo) -> Any:
     """The type of a field; of one that may be left out, what it is if it is given."""
     given = [one for one in get_args(field.annotation) if one is not type(None)]
-    return given[0] if get_origin(field.annotation) is UnionType and len(given) == 1 else field.annotation
+    is_either = get_origin(field.annotation) in (UnionType, Union)  # a choice or None is the second
+    return given[0] if is_either and len(given) == 1 else field.annotation
 
 
 def _optional(field: FieldInfo | None) -> str:

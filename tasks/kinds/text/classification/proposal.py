@@ -67,7 +67,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     return Plan(
         {
             "input_size": values.input_size(seen),
-            "finetune": _finetune(batch, epochs, pool),
+            "finetune": _finetune(facts, batch, epochs, pool),
             "prune": student,
             "distill": distill,
             "quantize": values.QUANTIZE,
@@ -78,7 +78,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     )
 
 
-def _finetune(batch: Value, epochs: Value, pool: int) -> dict[str, Value]:
+def _finetune(facts: Facts, batch: Value, epochs: Value, pool: int) -> dict[str, Value]:
     return {
         "epochs": epochs,
         "patience": Value(epochs.value, "all epochs are trained; the best on the validation rows is kept"),
@@ -91,6 +91,7 @@ def _finetune(batch: Value, epochs: Value, pool: int) -> dict[str, Value]:
         "lora": Value(None),
         "teachers": Value(1),
         "label_smoothing": Value(0.0),
+        "class_weights": values.class_weights(facts),
         "pool_outputs": Value(pool, "texts of the pool that the teacher labels"),
     }
 
