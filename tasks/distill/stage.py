@@ -215,7 +215,8 @@ def _of_answers(
     if not len(labelled) or not params.label_weight:
         return (1 - params.label_weight) * soft
     options = kind.options.model_validate(params.options)
-    hard = kind.model.loss(answer[labelled], truth[labelled], 0.0, options) * len(labelled) / len(truth)
+    hard = kind.model.loss(answer[labelled], truth[labelled], 0.0, options, None)
+    hard = hard * len(labelled) / len(truth)
     return (1 - params.label_weight) * soft + params.label_weight * hard
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from tasks.core.errors import ParamsError
-from tasks.core.params import Device, InputSize, KindName, Section, Seed, Threads
+from tasks.core.params import Device, InputSize, KindName, Options, Section, Seed, Threads
 from tasks.core.stages import Metrics, artifact, workspace
 from tasks.kinds.base.kind import load_kind
 from tasks.pretrain.source import Source
@@ -38,6 +38,7 @@ class Further(Section):
 
 class Params(Section):
     kind: KindName
+    options: Options
     seed: Seed
     threads: Threads
     device: Device
@@ -95,7 +96,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         raise ParamsError("params.yaml", *faults)
     folder = locate.find(params.source, kind, inputs.root, scratch)
     rows = tables.read(inputs.ingest / "train.parquet")[: loading.SAMPLE]
-    encoder, processor, told = loading.load(folder, kind, device, params.input_size, rows, scratch)
+    options = kind.options.model_validate(params.options)
+    encoder, processor, told = loading.load(folder, kind, device, params.input_size, options, rows, scratch)
     loss = (
         masked_lm.pretrain(folder, encoder, processor, inputs.ingest, params, params.further, scratch)
         if params.further

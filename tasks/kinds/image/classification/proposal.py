@@ -151,6 +151,7 @@ def _finetune(epochs: int, rows: int, classes: int) -> dict[str, Value]:
         "lora": Value(None),
         "teachers": Value(1),
         "label_smoothing": Value(0.0),
+        "class_weights": Value(None),
         "pool_outputs": Value(VARIATIONS, "variations of the training pictures that the teacher labels"),
     }
 

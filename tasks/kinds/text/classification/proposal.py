@@ -19,6 +19,11 @@ from tasks.kinds.text.common import proposal_columns as columns
 from tasks.kinds.text.common import proposal_values as values
 
 MANY_CLASSES = 20
+LEARNING_RATE = 0.0007
+"""Of distillation."""
+ENOUGH_ROWS = 3_000
+"""Training rows from which on variations of them help no more (docs/log.md)."""
+VARIED_EPOCHS, MOST_COPIES = 4, 20
 BATCH = 32
 """Rows of a step of distillation."""
 POOL_TEXTS = 20_000
@@ -76,7 +81,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
         {
             "input_size": values.input_size(seen),
             "pretrain": values.teacher(facts),
-            "finetune": _finetune(batch, epochs, pool),
+            "finetune": _finetune(facts, batch, epochs, pool),
             "prune": student,
             "distill": distill,
             "quantize": values.QUANTIZE,
@@ -88,7 +93,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     )
 
 
-def _finetune(batch: Value, epochs: Value, pool: int) -> dict[str, Value]:
+def _finetune(facts: Facts, batch: Value, epochs: Value, pool: int) -> dict[str, Value]:
     return {
         "epochs": epochs,
         "patience": Value(epochs.value, "all epochs are trained; the best on the validation rows is kept"),
@@ -101,6 +106,7 @@ def _finetune(batch: Value, epochs: Value, pool: int) -> dict[str, Value]:
         "lora": Value(None),
         "teachers": Value(1),
         "label_smoothing": Value(0.0),
+        "class_weights": values.class_weights(facts),
         "pool_outputs": Value(pool, "texts of the pool that the teacher labels"),
     }
 
@@ -120,8 +126,13 @@ def _student(facts: Facts, seen: values.Seen, size: Size, many: bool) -> dict[st
 
 
 def _distill(rows: int, pool: int, steps: float) -> dict[str, Value]:
-    epochs = epochs_of(steps, rows + pool, BATCH, most=10 if pool else 40)
-    return values.distillation(max(1 if pool else 3, epochs), rows + pool, BATCH, 0.0007, 1, pool)
+    if pool or rows >= ENOUGH_ROWS:
+        epochs = max(1 if pool else 3, epochs_of(steps, rows + pool, BATCH, most=10))
+        return values.distillation(epochs, rows + pool, BATCH, LEARNING_RATE, 1, pool)
+    copies = max(2, min(MOST_COPIES, round(steps * BATCH / (VARIED_EPOCHS * rows)) - 1))
+    learnt = values.distillation(VARIED_EPOCHS, rows * (1 + copies), BATCH, LEARNING_RATE, 1, 0)
+    varied = {"copies": copies, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.05}
+    return {**learnt, "rewording": Value(varied, "few rows and no pool: variations that the teacher labels")}
 
 
 def _gates(size: Size, student: Mapping[str, Value]) -> Value:
@@ -149,7 +160,8 @@ def _gigaflops(
     width, ffn = student["hidden"].value, student["ffn"].value
     small = student["layers"].value * (4 * width**2 + 2 * width * ffn)
     teacher = large * (6 * rows * teacher_epochs + 2 * pool)
-    learnt = distill["epochs"].value * (rows * distill["repeats"].value + pool)
+    varied = (distill["rewording"].value or {"copies": 0})["copies"]
+    learnt = distill["epochs"].value * (rows * (1 + varied) + pool)
     flops: float = tokens * (teacher + learnt * (6 * small + 2 * large))
     return flops / 1e9
 

@@ -134,6 +134,14 @@ QUANTIZE = {
 }
 
 
+def class_weights(facts: Facts) -> Value:
+    """Weights of the classes in the teacher's loss, where one of few is rare."""
+    share = min(facts.classes.values(), default=0) / max(sum(facts.classes.values()), 1)
+    if share >= RARE or len(facts.classes) > FEW_CLASSES:
+        return Value(None)
+    return Value("balanced", f"the rarest class is {share:.1%} of the rows")
+
+
 def distillation(
     epochs: int, rows: int, batch: int, learning_rate: float, repeats: int, pool: int
 ) -> dict[str, Value]:
@@ -176,7 +184,10 @@ def remarks(facts: Facts, seen: Seen) -> list[str]:
             "`unlabelled/` with further texts helps most"
         )
     if (cut := float((seen.lengths >= LONGEST_INPUT).mean())) > MANY_CUT:
-        found.append(f"{cut:.0%} of the texts are longer than the model reads; their ends are not seen")
+        found.append(
+            f"{cut:.0%} of the texts are longer than the model reads; their ends are not seen, unless "
+            "options say long_texts: head_tail"
+        )
     return found
 
 

@@ -203,6 +203,7 @@ def _finetune(epochs: int, rows: int, pool: int) -> dict[str, Value]:
         "lora": Value(None),
         "teachers": Value(1),
         "label_smoothing": Value(0.0),
+        "class_weights": Value(None),
         "pool_outputs": Value(pool, "texts of the pool that the teacher tags"),
     }
 
