@@ -363,7 +363,7 @@ FAULTS: list[tuple[str, Callable[[Path], object], list[str]]] = [
     ("link out", _linked, ["b.csv is a link that leads out"]),
     ("nothing there", lambda raw: raw.mkdir(), ["holds no file"]),
     ("unknown format", lambda raw: write(raw / "a.xlsx", b"x"), ["holds only a.xlsx", ".parquet"]),
-    ("no folder", lambda _: None, ["there is no such folder", "flows.raw_data.data add"]),
+    ("no folder", lambda _: None, ["there is no such folder", "slipway data add"]),
     ("column twice", lambda raw: write(raw / "a.csv", b"text,text\na,b\n"), ["names `text` twice"]),
 ]
 
