@@ -64,7 +64,7 @@ def pruned(model: Any, sizes: dict[str, int], importance: str) -> Any:
     assert architecture.faults(model.config, sizes) == []
     architecture.keep_layers(model, sizes, layer_choice.evenly)
     kind = load_kind("text/classification")
-    registry.measure(model, kind, Tokenizer(), BATCHES, importance, kind.options())
+    registry.measure(model, kind, Tokenizer(), BATCHES, importance, None)
     return architecture.narrow(model, sizes, importance)
 
 
