@@ -32,8 +32,8 @@ from flows.starting.facts import Taken
 from flows.starting.look import Looked
 from tasks.core import escape, params
 from tasks.core.errors import DataError, ParamsError
-from tasks.kinds.base.proposal import PRESETS, Plan
 from tasks.launch.command import Command
+from tasks.proposals.proposal import PRESETS, Plan
 
 ROLES = ("text", "label", "pool", "image", "tokens", "tags", "spans")
 SPLITS = ("given", "sticky")

@@ -28,8 +28,6 @@ def ignored() -> DvcIgnoreFilter:
         "tasks/README.md",
         "tasks/core/README.md",
         "tasks/core/__pycache__/params.pyc",
-        "tasks/kinds/base/proposal.py",
-        "tasks/kinds/text/common/proposal_values.py",
     ],
 )
 def test_pages_and_bytecode_of_the_code_are_left_out(ignored: DvcIgnoreFilter, path: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tasks.core import escape
 from tasks.core.errors import ParamsError
-from tasks.kinds.base.proposal import Doubt
+from tasks.proposals.proposal import Doubt
 
 
 def answers(yes: bool) -> Callable[[Doubt], str]:

@@ -9,7 +9,7 @@ from typing import Any
 from flows.starting.look import Looked
 from tasks.core.errors import DataError, ParamsError, did_you_mean
 from tasks.kinds.base.kind import known_kinds
-from tasks.kinds.base.proposal import Doubt, Guess, Proposal, Table, Value, load_proposal
+from tasks.proposals.proposal import Doubt, Guess, Proposal, Table, Value, load_proposal
 
 Answer = Callable[[Doubt], str]
 """A doubt -> the choice that the user makes."""

@@ -19,10 +19,10 @@ from flows.starting.facts import Taken
 from tasks.core import params
 from tasks.core.errors import ModelError, ParamsError, did_you_mean
 from tasks.kinds.base.kind import load_kind
-from tasks.kinds.base.proposal import Facts, Plan, Preset, Pretrained, Value, Wish, within
 from tasks.models import checkpoint
 from tasks.pretrain import locate
 from tasks.pretrain.source import Source
+from tasks.proposals.proposal import Facts, Plan, Preset, Pretrained, Value, Wish, within
 
 MOST_THREADS = 4
 SIDES = ("train", "validation", "pool")

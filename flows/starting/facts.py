@@ -23,7 +23,7 @@ from tasks.ingest.columns import check_roles
 from tasks.ingest.raw.rows import RawRow
 from tasks.ingest.split import SIDES, Record, share
 from tasks.kinds.base.kind import load_kind
-from tasks.kinds.base.proposal import Value
+from tasks.proposals.proposal import Value
 
 FEWEST = {"min_rows_per_class": 3, "min_test_rows": 2}
 """The least that ingest takes."""

@@ -15,7 +15,7 @@ from tasks.ingest.raw.sides import side_named
 from tasks.ingest.raw.values import NUMBER, UnsupportedValue
 from tasks.ingest.reading import class_folders, raw_folder
 from tasks.ingest.reading.raw_folder import Raw
-from tasks.kinds.base.proposal import Column
+from tasks.proposals.proposal import Column
 
 MOST_TOLD = 1_000
 """Values of a column that are counted one by one."""

@@ -12,7 +12,7 @@ from flows.starting.facts import Taken
 from flows.starting.look import Looked
 from tasks.core import tables
 from tasks.ingest.cleaning import reason_kind
-from tasks.kinds.base.proposal import Column
+from tasks.proposals.proposal import Column
 
 SHOWN = 4
 

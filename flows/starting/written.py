@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.kinds.base.proposal import Value
+from tasks.proposals.proposal import Value
 
 COMMENT_AT = 58
 """Column in which reasons begin, where the value is short enough."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from tasks.kinds.base.proposal import Column, Doubt, Guess, Table, Value
+from tasks.proposals.proposal import Column, Doubt, Guess, Table, Value
 
 TEXT_NAMES = [
     "text",

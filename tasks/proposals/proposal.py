@@ -1,8 +1,8 @@
 """What a kind proposes for data that nobody has tuned for: `slipway new` asks it.
 
-A kind that takes part has a module `proposal.py` with a `PROPOSAL`. It says how well raw data look like rows
-of the kind, and which values a run of them should have, each with its reason. No stage imports these modules,
-and DVC does not look at them (.dvcignore), so better reasons train nothing anew.
+A kind that takes part has a module of its name here, with a `PROPOSAL`. It says how well raw data look like
+rows of the kind, and which values a run of them should have, each with its reason. No stage depends on this
+folder, so better reasons train nothing anew.
 """
 
 from __future__ import annotations
@@ -177,8 +177,8 @@ class Proposal:
 
 
 def load_proposal(kind: str) -> Proposal | None:
-    """The proposal of `tasks/kinds/<kind>/proposal.py`; None if the kind has none."""
-    module = f"tasks.kinds.{kind.replace('/', '.')}.proposal"
+    """The proposal of `tasks/proposals/<kind>.py`; None if the kind has none."""
+    module = f"tasks.proposals.{kind.replace('/', '.')}"
     if importlib.util.find_spec(module) is None:
         return None
     return cast(Proposal, importlib.import_module(module).PROPOSAL)

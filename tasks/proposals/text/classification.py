@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.kinds.base.proposal import (
+from tasks.proposals.proposal import (
     Facts,
     Plan,
     Preset,
@@ -15,8 +15,7 @@ from tasks.kinds.base.proposal import (
     Wish,
     epochs_of,
 )
-from tasks.kinds.text.common import proposal_columns as columns
-from tasks.kinds.text.common import proposal_values as values
+from tasks.proposals.text import columns, values
 
 MANY_CLASSES = 20
 LEARNING_RATE = 0.0007

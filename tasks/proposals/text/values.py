@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.kinds.base.proposal import Facts, Value, epochs_of, multiple
 from tasks.kinds.base.rows import Features
+from tasks.proposals.proposal import Facts, Value, epochs_of, multiple
 
 LONGEST_INPUT = 512
 """Pieces that the embedded pretrained models read."""

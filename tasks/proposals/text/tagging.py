@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.kinds.base.proposal import (
+from tasks.proposals.proposal import (
     Column,
     Facts,
     Guess,
@@ -19,7 +19,7 @@ from tasks.kinds.base.proposal import (
     Wish,
     epochs_of,
 )
-from tasks.kinds.text.common import proposal_values as values
+from tasks.proposals.text import values
 
 TAG = re.compile(r"O|[BIESLU]-\S+")
 LOOKED_AT = 200

@@ -6,7 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.kinds.base.proposal import (
+from tasks.kinds.base.rows import Row
+from tasks.kinds.image.common import images
+from tasks.proposals.proposal import (
     Facts,
     Guess,
     Plan,
@@ -18,8 +20,6 @@ from tasks.kinds.base.proposal import (
     Wish,
     epochs_of,
 )
-from tasks.kinds.base.rows import Row
-from tasks.kinds.image.common import images
 
 SMALL = 40
 """Pixels of the longer side up to which pictures are tiny."""
