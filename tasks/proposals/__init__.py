@@ -1,1 +1,1 @@
-"""What each kind proposes for data that nobody has tuned for; outside of the folders that stages depend on."""
+"""What each kind proposes for data that nobody has tuned for; no stage depends on this folder."""
