@@ -41,6 +41,23 @@ def faults(tokenizer: PreTrainedTokenizerBase, of: int) -> list[str]:
     ]
 
 
+def trimmed(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    count: int | None,
+    seen: Callable[[], Sequence[Features]],
+    scratch: Path,
+) -> PreTrainedTokenizerBase:
+    """The tokenizer with `count` pieces; the others are gone from the model, too. None: all stay."""
+    of = model.config.vocab_size
+    if count is None or count >= of:
+        return tokenizer
+    kept = choose(tokenizer, seen(), count, of)
+    few = trim(tokenizer, kept, scratch / "tokenizer")
+    shrink_embedding(model, kept, few)
+    return few
+
+
 def choose(
     tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], count: int, of: int
 ) -> list[int]:

@@ -49,6 +49,7 @@ def model(
     collate: Callable[..., dict[str, Any]],
     loss: Callable[..., Any],
     augment: Callable[..., list[Any]] = unchanged,
+    forms: frozenset[str] = frozenset(),
 ) -> Model:
     """Encoders of texts with a fast tokenizer."""
     return Model(
@@ -62,6 +63,7 @@ def model(
         loss=loss,
         distillation_loss=losses.divergence,
         augment=augment,
+        forms=forms,
         further_pretraining="masked_pieces",
     )
 
@@ -81,7 +83,7 @@ def package(
         answer_line=answer_line,
         answer=answer,
         lengths=True,
-        embeddings=frozenset({"int4"}),
+        embeddings=frozenset({"int8", "int4"}),
         facts=facts,
     )
 
