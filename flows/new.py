@@ -22,8 +22,10 @@ from typing import Any
 import flows.process.environment  # noqa: F401  # isort: skip  (before DVC, which reads the environment)
 
 from flows import run as run_command
+from flows import search as search_command
 from flows.checkout import added_run
 from flows.raw_data import data, sources
+from flows.searching import budget
 from flows.starting import ask, choice, drafted, facts, look, name, seen, written
 from flows.starting.choice import Choice
 from flows.starting.facts import Taken
@@ -81,6 +83,8 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
     Raises:
         SlipwayError: of what is amiss; nothing is changed then.
     """
+    if asked.budget:
+        budget.parse(asked.budget)
     wanted = name.usable(asked.run)
     if wanted != asked.run:
         say(f"run `{wanted}`: {asked.run!r} as a name that folders, git and DVC can all have")
@@ -103,16 +107,18 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
             say(line)
         about = drafted.about(brought, asked, made.plan)
         lines = written.section(wanted, about, made.run)
+        search = drafted.search(wanted, asked.budget, asked.minutes, made.plan) if asked.budget else ""
         if asked.dry_run:
-            say(f"\n{lines}")
+            say(f"\n{lines}\n{search}".rstrip())
             return wanted
-        said = added_run.put(
-            root, wanted, lines, written.plain(made.run), lambda: data.add(root, wanted, asked.source)
-        )
+        run, bring = written.plain(made.run), lambda: data.add(root, wanted, asked.source)
+        said = added_run.put(root, wanted, lines, run, bring, search)
     say(said)
     for remark in made.plan.remarks:
         say(f"look at this: {remark}")
     say(f"params.yaml: run `{wanted}` written, every value with its reason")
+    if search:
+        say(f"first the student that keeps the budget: slipway search {wanted}")
     say(f"about {made.plan.minutes:.0f} minutes on this machine: slipway run {wanted}")
     return wanted
 
@@ -147,7 +153,11 @@ def _run(given: argparse.Namespace) -> int:
         print(escape.visible(line, keep="\n"), flush=True)
 
     made = make(Path.cwd(), given, say)
-    return run_command.make(Path.cwd(), [made]) if given.then_run and not given.dry_run else 0
+    if not given.then_run or given.dry_run:
+        return 0
+    if given.budget and (status := search_command.COMMAND.main([made])):
+        return status
+    return run_command.make(Path.cwd(), [made])
 
 
 COMMAND = Command("slipway new", __doc__, _run, _arguments, data.translate)

@@ -29,7 +29,7 @@ PARAMS = """\
 runs:
   smoke:
     kind: text/classification
-    options: {}
+    options: {long_texts: head}
     seed: 0
     threads: 1
     processes: 1
@@ -62,6 +62,7 @@ runs:
       lora: null
       teachers: 1
       label_smoothing: 0.0
+      class_weights: null
       clip: 1.0
       freeze: none
       precision: fp32

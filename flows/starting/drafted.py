@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flows.starting import facts, speed
+from flows.raw_data import languages
+from flows.searching import budget
+from flows.starting import facts, speed, written
 from flows.starting.choice import Choice
 from flows.starting.facts import Taken
 from tasks.core import params
-from tasks.core.errors import ParamsError, did_you_mean
+from tasks.core.errors import ModelError, ParamsError, did_you_mean
 from tasks.kinds.base.kind import load_kind
-from tasks.kinds.base.proposal import Facts, Plan, Preset, Pretrained, Value, Wish
+from tasks.kinds.base.proposal import Facts, Plan, Preset, Pretrained, Value, Wish, within
 from tasks.models import checkpoint
 from tasks.pretrain import locate
 from tasks.pretrain.source import Source
@@ -23,6 +28,9 @@ MOST_THREADS = 4
 SIDES = ("train", "validation", "pool")
 LIKE = ("input_size", "pretrain", "finetune", "prune", "distill", "quantize")
 """What a run takes over from the one that it is to be like."""
+GATES = {"quality": "min_quality_ratio", "speedup": "min_speedup", "bytes": "max_bytes"}
+"""Figure of a budget -> the gate that holds it."""
+SEARCH_MINUTES = 25
 BENCHMARK = {
     "split": Value("test", "opened once, when all else is settled"),
     "resamples": Value(2000),
@@ -44,11 +52,11 @@ def plan(
     """
     threads = max(1, min(MOST_THREADS, os.cpu_count() or 1))
     rows = taken.rows()
-    pretrained = choice.proposal.pretrained(rows["train"])
+    pretrained = _pretrained(choice, rows["train"])
     found = _facts(root, choice, taken, pretrained, scratch)
     preset: Preset = asked.preset
     wish = Wish(preset, asked.minutes, speed.seconds_per_gigaflop(threads))
-    made = choice.proposal.plan(found, wish)
+    made = within(choice.proposal.plan, found, wish)
     run: dict[str, Any] = {
         "kind": Value(choice.kind, choice.guess.why),
         "options": Value(dict(choice.options)),
@@ -58,11 +66,46 @@ def plan(
         "device": Value("auto"),
         "input_size": made.values["input_size"],
         "ingest": dict(taken.values),
-        "pretrain": {"source": Value(dict(pretrained.source), pretrained.why), "further": Value(None)},
+        "pretrain": {
+            "source": Value(dict(pretrained.source), pretrained.why),
+            **made.values.get("pretrain", {}),  # type: ignore[dict-item]
+            "further": Value(None),
+        },
         **{stage: made.values[stage] for stage in ("finetune", "prune", "distill", "quantize")},
         "benchmark": {**BENCHMARK, **made.values["benchmark"]},  # type: ignore[dict-item]
     }
+    if asked.budget:
+        run["benchmark"]["gates"] = _gates(run["benchmark"]["gates"].value, asked.budget)
+    made = replace(made, remarks=[*pretrained.remarks, *made.remarks])
     return made, _like(root, asked.like, run) if asked.like else run
+
+
+def _pretrained(choice: Choice, rows: Sequence[Mapping[str, Any]]) -> Pretrained:
+    """The pretrained model for some rows.
+
+    Raises:
+        ModelError: the package that carries it is not installed.
+    """
+    if choice.proposal.pretrained is not None:
+        return choice.proposal.pretrained(rows)
+    found = languages.pretrained_for([str(row["text"]) for row in rows])
+    if importlib.util.find_spec(found.package.replace("-", "_")) is None:
+        raise ModelError(
+            found.package,
+            f"{found.reason}; this package, which carries it, is not installed: `python "
+            f"requirements/install.py tasks flows {found.extra}`",
+        )
+    source = {"package": found.package, "version": found.version}
+    return Pretrained(source, found.reason, [found.warning] if found.warning else [])
+
+
+def _layer_parameters(folder: Path) -> int:
+    """Weights of the layers of a checkpoint of texts; 0 where its config does not tell."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    layers, width, between = (
+        config.get(key, 0) for key in ("num_hidden_layers", "hidden_size", "intermediate_size")
+    )
+    return int(layers * (4 * width**2 + 2 * width * between))
 
 
 def _facts(root: Path, choice: Choice, taken: Taken, pretrained: Pretrained, scratch: Path) -> Facts:
@@ -74,9 +117,36 @@ def _facts(root: Path, choice: Choice, taken: Taken, pretrained: Pretrained, scr
         rows=rows,
         encoded={side: kind.model.encode(processor, rows[side], labels, longest) for side in SIDES},
         vocabulary=processor.get_vocab() if hasattr(processor, "get_vocab") else {},
+        layer_parameters=_layer_parameters(folder),
         classes=facts.classes_of(taken.folder, choice.kind),
         split=str(taken.values["split"].value),
     )
+
+
+def _gates(usual: Mapping[str, Any], text: str) -> Value:
+    """The gates, with what the budget limits."""
+    limits = {GATES[one.figure]: one.value for one in budget.parse(text).limits if one.figure in GATES}
+    if "max_bytes" in limits:
+        limits["max_bytes"] = int(limits["max_bytes"])
+    return Value({**usual, **limits}, "what the budget and the preset promise")
+
+
+def search(name: str, text: str, minutes: float | None, made: Plan) -> str:
+    """The lines of `search` in params.yaml that say how the run is searched under a budget."""
+    section = {
+        "budget": Value(text),
+        "space": {key: Value(list(choices)) for key, choices in made.space.items()},
+        "trials": Value(40),
+        "minutes": Value(float(minutes or SEARCH_MINUTES)),
+        "startup": Value(6),
+        "rungs": Value([0.25]),
+        "rung_slack": Value(0.1),
+        "seed": Value(0),
+        "workers": Value(1),
+        "runner": Value("local"),
+        "dask_address": Value(""),
+    }
+    return written.section(name, [], section)
 
 
 def _like(root: Path, other: str, run: Mapping[str, Any]) -> dict[str, Any]:

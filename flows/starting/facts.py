@@ -18,7 +18,8 @@ from flows.starting.look import Looked
 from tasks.core import tables
 from tasks.core.errors import DataError
 from tasks.ingest import stage
-from tasks.ingest.cleaning import Intake, check_roles
+from tasks.ingest.cleaning import Intake
+from tasks.ingest.columns import check_roles
 from tasks.ingest.raw.rows import RawRow
 from tasks.ingest.split import SIDES, Record, share
 from tasks.kinds.base.kind import load_kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import BaseModel, ValidationError
@@ -93,15 +93,19 @@ def _field(
 def _without_none(field: FieldInfo) -> Any:
     """The type of a field; of one that may be left out, what it is if it is given."""
     given = [one for one in get_args(field.annotation) if one is not type(None)]
-    return given[0] if get_origin(field.annotation) is UnionType and len(given) == 1 else field.annotation
+    is_either = get_origin(field.annotation) in (UnionType, Union)  # a choice or None is the second
+    return given[0] if is_either and len(given) == 1 else field.annotation
 
 
 def _optional(field: FieldInfo | None) -> str:
-    """What to write for a key that must be there and may be null; empty for other fields."""
-    if not _may_be_null(field):
-        return ""
-    keys = _keys(field)
-    return f"; write null, or {{{', '.join(keys)}}}" if keys else "; write null, or a value"
+    """What to write for a key that must be there and may be null, or is a choice; empty for other fields."""
+    choices = get_args(_without_none(field)) if field and get_origin(_without_none(field)) is Literal else ()
+    said = (
+        f"{{{', '.join(keys)}}}" if (keys := _keys(field)) else ", or ".join(map(str, choices)) or "a value"
+    )
+    if _may_be_null(field):
+        return f"; write null, or {said}"
+    return f"; write {said}" if choices else ""
 
 
 def _may_be_null(field: FieldInfo | None) -> bool:

@@ -187,6 +187,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         imitation.end()
     low_rank.join(model)
     loop.write_history(histories[0], kind.quality.headline, out / "plots" / "learning.csv")
+    loop.print_if_rising(histories[0], kind.quality.headline, "distill")
     checkpoint.save(model, processor, out / "out")
     return Metrics({"transfer_set": len(features), **_told(histories, evaluate)})
 
@@ -221,7 +222,8 @@ def _of_answers(
     if not len(labelled) or not params.label_weight:
         return (1 - params.label_weight) * soft
     options = kind.options.model_validate(params.options)
-    hard = kind.model.loss(answer[labelled], truth[labelled], 0.0, options) * len(labelled) / len(truth)
+    hard = kind.model.loss(answer[labelled], truth[labelled], 0.0, options, None)
+    hard = hard * len(labelled) / len(truth)
     return (1 - params.label_weight) * soft + params.label_weight * hard
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.core import tables
+from tasks.finetune import class_weights
 from tasks.kinds.base.kind import Features, Kind, Processor, Row, load_kind
 from tasks.models import checkpoint
 
@@ -29,6 +30,8 @@ class TeacherSetup:
     """Of each split, and of the transfer set: `pool`."""
     features: Mapping[str, list[Features]]
     """Of the same."""
+    weights: list[float] | None
+    """Of the labels in the loss; None: each decision counts alike."""
 
     @classmethod
     def of(cls, inputs: Inputs, params: Params) -> TeacherSetup:
@@ -44,4 +47,5 @@ class TeacherSetup:
             split: kind.model.encode(processor, listed, labels, params.input_size)
             for split, listed in rows.items()
         }
-        return cls(inputs, params, kind, labels, processor, rows, features)
+        weights = class_weights.balanced(features["train"], len(labels)) if params.class_weights else None
+        return cls(inputs, params, kind, labels, processor, rows, features, weights)

@@ -77,6 +77,10 @@ class Params(TrainingFields):
         description="that answer together what students learn from; each but the first takes as long again",
     )
     label_smoothing: float = Field(ge=0, lt=1, description="share of each label spread over the others")
+    class_weights: Literal["balanced"] | None = Field(
+        description="of the classes in the loss on labels: balanced, so that each class counts alike, "
+        "however few rows it has; null: each row counts alike"
+    )
     pool_outputs: int = Field(
         ge=0,
         le=10_000_000,
@@ -116,6 +120,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """
     from safetensors.numpy import load_file
 
+    from tasks.finetune import class_weights
     from tasks.finetune.setup import SPLITS, TeacherSetup
     from tasks.models import checkpoint, inference, outputs
     from tasks.training import loop
@@ -123,11 +128,14 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     if faults := params.faults({}):
         raise ParamsError("params.yaml", *faults)
     setup = TeacherSetup.of(inputs, params)
+    if setup.weights:
+        print(f"finetune: {class_weights.told(setup.weights, setup.labels)}", flush=True)
     further = [
         _further(setup, number, scratch / f"teacher-{number}") for number in range(2, params.teachers + 1)
     ]
     model, history = _teach(setup, params.seed, scratch, "finetune")
     loop.write_history(history, setup.kind.quality.headline, out / "plots" / "learning.csv")
+    loop.print_if_rising(history, setup.kind.quality.headline, "finetune")
     checkpoint.save(model, setup.processor, out / "out")
     answers = _answers(setup, model, "teacher")
     together = _together(answers, [load_file(file) for file in further])
@@ -136,6 +144,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         kept = outputs.Outputs.to(setup.rows[split], setup.features[split], learnt[split])
         outputs.write(kept, out / "outputs" / f"{split}.safetensors")
     figures = {"parameters": checkpoint.parameters(model), "validation": loop.kept_epoch(history)}
+    if setup.weights:
+        figures["class_weights"] = class_weights.figures(setup.weights)
     if further:
         shown = inference.figures_of(
             together["validation"], setup.kind, setup.features["validation"], setup.labels
@@ -188,7 +198,7 @@ def _teach(
         )
 
     def loss(answer: torch.Tensor, truth: torch.Tensor, rows: list[int]) -> torch.Tensor:
-        return kind.model.loss(answer, truth, params.label_smoothing, options)
+        return kind.model.loss(answer, truth, params.label_smoothing, options, setup.weights)
 
     def evaluate() -> dict[str, float]:
         return inference.figures(

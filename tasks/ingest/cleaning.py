@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 
-from tasks.core.errors import DataError, ParamsError, did_you_mean
-from tasks.ingest.raw.rows import RawRow, Rejected
-from tasks.ingest.reading import class_folders
+from tasks.core.errors import DataError
+from tasks.ingest.raw.rows import Rejected
 from tasks.ingest.split import FRESH, SIDES, Record
-from tasks.kinds.base.data import Role
 from tasks.kinds.base.kind import Kind
 
 NO_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -48,67 +45,6 @@ def clean(text: str, counts: Counter[str], keep_lines: bool) -> str:
     counts["composed (NFC)"] += composed != plain
     counts["white space collapsed"] += collapsed != composed
     return collapsed
-
-
-def check_roles(roles: Mapping[str, Role], columns: Mapping[str, str], split_given: bool) -> dict[str, str]:
-    """`roles` as in `Data`, `columns` as in the params. Returns the columns in the order of the roles,
-    whatever theirs was.
-
-    Raises:
-        ParamsError: a role that does not exist, or one that is missing.
-    """
-    allowed = set(roles) | ({"split"} if split_given else set())
-    faults = [
-        f"unknown role `{role}`{did_you_mean(role, allowed)}" for role in columns if role not in allowed
-    ]
-    missing = [role for role in roles if roles[role].required and role not in columns]
-    faults += [f"the role `{role}` is missing ({roles[role].about})" for role in missing]
-    if faults:
-        raise ParamsError("ingest.columns", *faults)
-    return {role: columns[role] for role in [*roles, "split"] if role in columns}
-
-
-def check_columns(rows: Sequence[RawRow], columns: Mapping[str, str]) -> None:
-    """Every file must have every column; single JSON rows may leave some out, and what arrived needs no
-    split.
-
-    Raises:
-        DataError: with the columns that are there.
-    """
-    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for row in rows:
-        found[_source(row.file)].update(dict.fromkeys(row.values))
-    alike: defaultdict[tuple[bool, tuple[str, ...]], list[str]] = defaultdict(list)
-    for file, has in found.items():
-        alike[class_folders.is_arrived(file), tuple(has)].append(file)
-    faults = []
-    for (arrived, names), files in alike.items():
-        needed = {role: column for role, column in columns.items() if not (arrived and role == "split")}
-        missing = [
-            f"`{column}` (role {role}{_guess(column, names)})"
-            for role, column in needed.items()
-            if column not in names
-        ]
-        if missing:
-            faults.append(
-                f"{_some(files, 3)}: no column {' and '.join(missing)}; found: {', '.join(names)[:300]}"
-            )
-    if faults:
-        raise DataError("ingest.columns", *faults)
-
-
-def _guess(column: str, has: Sequence[str]) -> str:
-    guess = did_you_mean(column, has)
-    return guess if guess.startswith("; did") else ""
-
-
-def _some(names: Sequence[str], shown: int) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
-
-
-def _source(file: str) -> str:
-    path = PurePosixPath(file)
-    return f"{path.parent}/" if path.suffix.lower() in {class_folders.TEXT, *class_folders.IMAGES} else file
 
 
 def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_rows: int) -> None:

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from tasks.core import escape
 from tasks.ingest.cleaning import Intake, reason_kind
+from tasks.ingest.forms.names import with_remedy
 from tasks.ingest.raw.rows import Rejected
-from tasks.ingest.reading import raw_folder
 from tasks.ingest.reading.class_folders import is_arrived
 from tasks.ingest.reading.raw_folder import Note, Raw
 from tasks.ingest.split import FRESH, Record
@@ -228,7 +228,7 @@ def _also(report: Mapping[str, Any]) -> Iterator[str]:
             f"- {escape.markdown(file)}: {escape.markdown(what)}: {count:,}" for file, what, count in remarks
         )
     if report["ignored"]:
-        names = ", ".join(escape.markdown(raw_folder.with_remedy(name)) for name in report["ignored"])
+        names = ", ".join(escape.markdown(with_remedy(name)) for name in report["ignored"])
         yield f"\nNot read, {len(report['ignored']):,} file(s): {names}."
 
 

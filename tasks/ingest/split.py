@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tasks.core.errors import DataError
 from tasks.ingest.raw.rows import Rejected, rejected
-from tasks.ingest.raw.sides import side_named
+from tasks.ingest.raw.sides import says_evaluation, side_named
 
 SIDES = ("train", "validation", "test")
 FRESH = "fresh"
@@ -77,8 +77,13 @@ def assign_given(records: Sequence[Record], seed: int, validation: float) -> lis
         DataError: a file's name says no side.
     """
     by_column = any("split" in record.values for record in records)
+
+    def name_of(record: Record) -> str:
+        return str(record.values["split"]) if by_column else record.file
+
     for record in records:
-        record.side = side_named(record.values["split"] if by_column else record.file) or ""
+        record.side = side_named(name_of(record)) or ""
+    _settle_evaluation(records, name_of)
     nameless = [record for record in records if not record.side]
     if nameless and not by_column:
         files = sorted({record.file for record in nameless})
@@ -92,6 +97,15 @@ def assign_given(records: Sequence[Record], seed: int, validation: float) -> lis
             if record.side == "train" and share(seed, record.fingerprint) < validation:
                 record.side = "validation"
     return [record.set_aside(f"unknown split: {record.values['split']!r}") for record in nameless]
+
+
+def _settle_evaluation(records: Sequence[Record], name_of: Callable[[Record], str]) -> None:
+    """What is called evaluation is the test side; where others are called test, it validates, if none do."""
+    evaluating = {name for name in map(name_of, records) if says_evaluation(name)}
+    sides = {record.side for record in records if name_of(record) not in evaluating}
+    if evaluating and "test" in sides and "validation" not in sides:
+        for record in records:
+            record.side = "validation" if name_of(record) in evaluating else record.side
 
 
 def assign_arrived(records: Iterable[Record], seed: int, validation: float, fresh: float) -> None:

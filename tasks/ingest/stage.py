@@ -22,7 +22,8 @@ from tasks.core.needs import Need
 from tasks.core.params import KindName, Options, Section
 from tasks.core.stages import Metrics, artifact
 from tasks.ingest import arrivals
-from tasks.ingest.cleaning import Intake, check_columns, check_enough, check_roles, clean
+from tasks.ingest.cleaning import Intake, check_enough, clean
+from tasks.ingest.columns import check_roles, matched
 from tasks.ingest.pool import pool_of
 from tasks.ingest.raw import values
 from tasks.ingest.raw.rows import RawRow, Rejected, rejected
@@ -119,17 +120,15 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     columns = check_roles(kind.data.roles, params.columns, split_given=params.split == "given")
     raw = raw_folder.read(inputs.raw, params.header)
     report.print_summary(raw)
-    check_columns(raw.rows, columns)
-    intake = Intake(rejected=raw.rejected, read=len(raw.rows) + len(raw.rejected))
+    rows, told = matched(raw.rows, columns)
+    intake = Intake(rejected=raw.rejected, read=len(rows) + len(raw.rejected))
     aside = {one.file for one in raw.rejected}
-    intake.warnings += unread.warnings(
-        inputs.raw,
-        raw.rows,
-        raw.ignored,
-        aside,
-        [columns[role] for role in kind.data.columns_of_files() if role in columns],
-    )
-    take(intake, raw.rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
+    of_files = [columns[role] for role in kind.data.columns_of_files() if role in columns]
+    intake.warnings += [
+        *unread.warnings(inputs.raw, rows, raw.ignored, aside, of_files, raw.left),
+        *told,
+    ]
+    take(intake, rows, columns, kind, kind.options.model_validate(params.options), inputs.raw)
     reject_empty(intake)
     assign_sides(intake, kind, params)
     set_copies_and_conflicts_aside(intake)

@@ -5,12 +5,12 @@ Nothing of it stays unsaid.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from tasks.ingest.forms import names
 from tasks.ingest.raw.rows import RawRow
 from tasks.ingest.reading import class_folders
-from tasks.ingest.reading.raw_folder import REMEDIES
 
 SHOWN = 3
 
@@ -21,6 +21,7 @@ def warnings(
     ignored: Iterable[str],
     aside: Collection[str],
     columns: Collection[str],
+    looks: Mapping[str, str] | None = None,
 ) -> list[str]:
     """A sentence for each thing to tell; none for a folder that was read whole.
 
@@ -28,6 +29,7 @@ def warnings(
         ignored: files that the readers left.
         aside: files of which something was set aside with a reason.
         columns: those that may name a file.
+        looks: of the ignored files, those that look like data, and why they were left.
     """
     hidden = {
         path.relative_to(raw).as_posix()
@@ -36,6 +38,7 @@ def warnings(
     }
     left = {*ignored, *hidden, *(_unnamed(raw, rows, columns) - set(aside))}
     found = [f"{len(left):,} file{'' if len(left) == 1 else 's'} not read: {by_ending(left)}"] if left else []
+    found += [f"{name} {why}" for name, why in sorted((looks or {}).items())][:SHOWN]
     below = nested(rows)
     return [*found, below] if below else found
 
@@ -62,11 +65,7 @@ def is_hidden(name: str) -> bool:
 
 def nested(rows: Iterable[RawRow]) -> str:
     """What there is to tell of class folders that hold further folders; nothing if none does."""
-    found = {
-        row.file: str(row.values["label"])
-        for row in rows
-        if class_folders.is_image(row.file) or class_folders.is_class_text(row.file)
-    }
+    found = {row.file: str(row.values["label"]) for row in rows if class_folders.is_whole_file(row)}
     below = sorted(
         {
             str(PurePosixPath(name).parent)
@@ -101,4 +100,5 @@ def by_ending(names: Collection[str]) -> str:
 
 
 def _remedy(ending: str) -> str:
-    return f": {REMEDIES[ending]}" if ending in REMEDIES else ""
+    advice = names.remedy(ending)
+    return f": {advice}" if advice else ""

@@ -55,11 +55,18 @@ TRIED = 4
 
 
 def load(
-    folder: Path, kind: Kind, device: torch.device, input_size: int, rows: Sequence[Row], scratch: Path
+    folder: Path,
+    kind: Kind,
+    device: torch.device,
+    input_size: int,
+    options: Any,
+    rows: Sequence[Row],
+    scratch: Path,
 ) -> tuple[PreTrainedModel, Processor, dict[str, Any]]:
     """The encoder without a head, its processor for inputs of `input_size`, and what is to be told of both.
 
     Args:
+        options: what only this kind asks for.
         rows: training rows of the run, to try it on.
 
     Raises:
@@ -80,7 +87,7 @@ def load(
             *_strange(model, fit, stored),
             *_not_finite(model),
         ]
-        processor, unfit = kind.model.fit(model, processor, input_size)
+        processor, unfit = kind.model.fit(model, processor, input_size, options)
         unfit += [*tokenizer.unfit(read), *_misplaced(folder, model, processor, input_size)]
         if faults or unfit:
             raise ModelError(folder.name, *faults, *unfit)

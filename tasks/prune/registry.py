@@ -82,7 +82,7 @@ def measure(
     if importance == "taylor":
         for batch in track(batches, label="importance"):
             answer, truth = inference.forward(model, kind, processor, batch)
-            kind.model.loss(answer, truth, 0.0, options).backward()
+            kind.model.loss(answer, truth, 0.0, options, None).backward()
     if importance == "activation":
         with torch.inference_mode(), activations.measured(model):
             for batch in track(batches, label="importance"):

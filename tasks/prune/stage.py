@@ -20,9 +20,9 @@ In several steps the sizes approach those asked for, with a short distillation b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tasks.launch.foresight import Teacher
-    from tasks.training import loop
 
 Encode = Callable[[Processor, str], list[Features]]
 Depth = Annotated[int, Field(ge=1, le=512)]
@@ -116,8 +115,8 @@ class Inputs:
 
 
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
-    from tasks.models import low_rank
-    from tasks.prune import registry, vocabulary
+    from tasks.models import low_rank, vocabulary
+    from tasks.prune import registry
 
     config, faults = teacher.model.config, []
     try:
@@ -168,7 +167,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     if rank:
         low_rank.check(model)
     if params.static:
-        model, processor = _made_static(model, processor, sizes, encode, params, params.static, scratch)
+        model, processor, kept = _made_static(model, processor, sizes, encode, params, params.static, scratch)
     elif sizes:
         model, processor, kept = _cut(model, processor, sizes, encode, params, scratch)
     low_rank.lower(model, rank)
@@ -186,17 +185,16 @@ def _made_static(
     params: Params,
     wanted: Static,
     scratch: Path,
-) -> tuple[PreTrainedModel, Processor]:
-    """The student of static embeddings, and its processor."""
-    from tasks.prune import registry, vocabulary
+) -> tuple[PreTrainedModel, Processor, dict[str, Any]]:
+    """The student of static embeddings, its processor, and what is to be told: words lost."""
+    from tasks.prune import registry
 
     found = registry.pruner(model.config).faults(model.config, sizes)
     if faults := [*static_student.faults(wanted, model.config), *found]:
         raise ModelError("params.yaml", *faults)
-    seen = partial(_seen, processor, encode)
-    processor = vocabulary.trimmed(model, processor, sizes.get("vocabulary"), seen, scratch)
-    kind = load_kind(params.kind)
-    return static_student.begun(model, kind, processor, _seen(processor, encode), wanted), processor
+    processor, told = _trim_vocabulary(model, processor, sizes, encode, params, scratch)
+    kind, seen = load_kind(params.kind), _seen(processor, encode)
+    return static_student.begun(model, kind, processor, seen, wanted), processor, told
 
 
 def _cut(
@@ -207,16 +205,15 @@ def _cut(
     params: Params,
     scratch: Path,
 ) -> tuple[PreTrainedModel, Processor, dict[str, Any]]:
-    """The smaller model, its processor, and which layers it kept."""
-    from tasks.prune import layer_choice, recovery, registry, vocabulary
+    """The smaller model, its processor, and what is to be told: layers kept, words lost."""
+    from tasks.prune import layer_choice, recovery, registry
 
     kind, pruner = load_kind(params.kind), registry.pruner(model.config)
     options = kind.options.model_validate(params.options)
     if faults := pruner.faults(model.config, sizes):
         raise ModelError("params.yaml", *faults)
     answers = _answers(model, kind, processor, encode) if params.recovery else {}
-    seen = partial(_seen, processor, encode)
-    processor = vocabulary.trimmed(model, processor, sizes.get("vocabulary"), seen, scratch)
+    processor, told = _trim_vocabulary(model, processor, sizes, encode, params, scratch)
     features = {split: encode(processor, split) for split in LEARNT_FROM}
     batches, kept = _batches(features["train"], params.measured, params.seed), None
     plan = registry.steps(pruner, model.config, sizes, params.recovery.steps if params.recovery else 1)
@@ -232,15 +229,38 @@ def _cut(
             registry.measure(model, kind, processor, batches, params.importance, options)
         model = pruner.narrow(model, step_sizes, params.importance or NO_WIDTH)
         if params.recovery and step < len(plan):
-            how = _recovery_plan(params.recovery, params.seed)
+            how = recovery.plan(params.recovery, params.seed)
             objective = recovery.Recovery(kind, processor, features, answers, how)
             objective.learn(model, scratch / f"recovery-{step}", f"recovery {step} of {len(plan) - 1}")
-    return model, processor, {"layers_kept": kept}
+    return model, processor, {"layers_kept": kept, **told}
 
 
 def _seen(processor: Processor, encode: Encode) -> list[Features]:
     """The rows whose pieces are counted."""
-    return [feature for split in ("train", "pool") for feature in encode(processor, split)]
+    return [*encode(processor, "train"), *encode(processor, "pool")]
+
+
+def _trim_vocabulary(
+    model: PreTrainedModel,
+    processor: Processor,
+    sizes: dict[str, Any],
+    encode: Encode,
+    params: Params,
+    scratch: Path,
+) -> tuple[Processor, dict[str, float]]:
+    """The processor with the pieces that stay, and what is to be told; the others are gone from the model."""
+    from tasks.models import vocabulary
+    from tasks.prune import registry
+
+    has = registry.pruner(model.config).sizes(model.config).get("vocabulary", 0)
+    if sizes.get("vocabulary", math.inf) >= has:
+        return processor, {}
+    seen, held_out, count = (
+        _seen(processor, encode),
+        encode(processor, "validation"),
+        sizes["vocabulary"],
+    )
+    return vocabulary.reduce(model, processor, seen, held_out, count, scratch / "tokenizer")
 
 
 def _answers(
@@ -252,20 +272,6 @@ def _answers(
     return {
         split: recovery.answers_of(model, kind, processor, encode(processor, split)) for split in LEARNT_FROM
     }
-
-
-def _recovery_plan(how: Recovery, seed: int) -> loop.Plan:
-    from tasks.prune import recovery
-    from tasks.training import loop
-
-    return loop.Plan(
-        epochs=how.epochs,
-        patience=how.epochs,
-        batch_size=how.batch_size,
-        learning_rate=how.learning_rate,
-        seed=seed,
-        **recovery.FIXED,
-    )
 
 
 def _sizes(params: Params) -> dict[str, Any]:

@@ -27,6 +27,9 @@ from tasks.training.resume import Keeper, State
 
 STEPS_BETWEEN_SAVES = 100
 BATCHES_SORTED_TOGETHER = 32
+FEWEST_TO_TELL = 4
+LITTLE = 0.01
+"""Rise of the headline figure up to which a training has settled."""
 FAR = 1_000_003
 """Between the seeds of a run's trainings of one sort, so that runs with neighbouring seeds do not share
 theirs."""
@@ -229,6 +232,29 @@ def write_history(history: Sequence[Mapping[str, float]], headline: str, file: P
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows({name: round(value, 6) for name, value in row.items()} for row in rows)
+
+
+def still_rising(history: Sequence[Mapping[str, float]], headline: str) -> float:
+    """By how much the headline figure rose in the last quarter of the epochs, where that is more than little.
+
+    0 where the training had settled, or has too few epochs to tell.
+    """
+    quality = [row[headline] for row in history]
+    if len(quality) < FEWEST_TO_TELL:
+        return 0.0
+    before = max(quality[: -max(1, len(quality) // 4)])
+    rise = max(quality) - before
+    return rise if rise > LITTLE else 0.0
+
+
+def print_if_rising(history: Sequence[Mapping[str, float]], headline: str, label: str) -> None:
+    """Tells the user of a training that had not settled."""
+    if rise := still_rising(history, headline):
+        print(
+            f"{label}: look at this: {headline} still rose by {100 * rise:.1f} points in the last quarter of "
+            f"the {len(history)} epochs; more of them would be better",
+            flush=True,
+        )
 
 
 def kept_epoch(history: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -17,6 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows import new
+from flows.searching import policy
 from tasks.core import params
 from tasks.core.errors import DataError, ParamsError
 from tests import tiny
@@ -174,6 +175,26 @@ def test_what_cannot_be_is_one_message(
     with pytest.raises((ParamsError, DataError), match=re.escape(said)):
         make(project, *[one.format(source) for one in arguments])
     assert (everything(project), (project / "params.yaml").read_bytes()) == before
+
+
+def test_a_budget_becomes_gates_and_a_search(project: Path, tmp_path: Path) -> None:
+    source = table(tmp_path / "rows.csv", headlines(200), ["title", "desk"])
+    make(project, "small", str(source), "--budget", "size <= 2 MB and speedup >= 30 x, then best quality")
+    assert policy.read(project, "small").budget == "size <= 2 MB and speedup >= 30 x, then best quality"
+    gates = params.read(project / "params.yaml")["small"]["benchmark"]["gates"]
+    assert (gates["max_bytes"], gates["min_speedup"], gates["min_quality_ratio"]) == (2_000_000, 30.0, 0.97)
+    policy.read(project, "bbc")
+    with pytest.raises(ParamsError, match="budget: 'size = 2 MB': is no limit"):
+        make(project, "other", str(source), "--budget", "size = 2 MB, then best quality")
+
+
+def test_minutes_shorten_the_training_and_say_so(project: Path, tmp_path: Path) -> None:
+    source = table(tmp_path / "rows.csv", headlines(200), ["title", "desk"])
+    usual = make(project, "usual", str(source), "--dry-run")[-1]
+    said = make(project, "short", str(source), "--minutes", "0.1")
+    run = params.read(project / "params.yaml")["short"]
+    assert f"epochs: {run['finetune']['epochs']} " not in usual
+    assert any("0.1 minutes are too few: with 30% of the usual steps" in line for line in said)
 
 
 def test_like_another_run_takes_its_values(project: Path, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from flows.retraining.arrivals.inbox import Drop
 from flows.retraining.policy import Policy
 from tasks.core.errors import DataError
 from tasks.ingest import stage as ingest
-from tasks.ingest.cleaning import Intake, check_columns, check_roles
+from tasks.ingest.cleaning import Intake
+from tasks.ingest.columns import check_roles, matched
 from tasks.ingest.raw.rows import RawRow, Rejected
 from tasks.ingest.reading import raw_folder
 from tasks.ingest.split import Record
@@ -98,10 +99,10 @@ def read(drop: Drop, rules: Rules, largest: float, staging: Path) -> Reading:
     try:
         raw = raw_folder.read(staging, bool(rules.ingest["header"]))
         count = len(raw.rows) + len(raw.rejected)
-        check_columns(raw.rows, rules.columns)
+        found, _ = matched(raw.rows, rules.columns)
     except DataError as error:
         return Reading(drop, "; ".join(error.faults), count=count)
-    rows = [_mapped(row, rules) for row in raw.rows]
+    rows = [_mapped(row, rules) for row in found]
     try:
         return _sorted_out(Reading(drop, rejected=list(raw.rejected), count=count), rows, rules, staging)
     except DataError as error:

@@ -21,7 +21,8 @@ import psutil
 
 from flows.raw_data import sources
 from tasks.core.errors import DataError
-from tasks.ingest.reading.raw_folder import FORMATS, is_data
+from tasks.ingest.reading.choice import is_data
+from tasks.ingest.reading.raw_folder import FORMATS
 
 UNFINISHED = re.compile(r"^\.|~$|\.(tmp|temp|part|partial|crdownload|download|filepart|swp)$", re.IGNORECASE)
 
@@ -161,7 +162,7 @@ def _fault(path: Path) -> str:
 
 def _faults_within(path: Path) -> Iterator[str]:
     if path.is_file():
-        if not is_data(path.name):
+        if path.stat().st_size and not is_data(path, path.name):
             yield f"this kind of file cannot be read; what can: {FORMATS}"
         return
     for one in sorted(path.rglob("*")):

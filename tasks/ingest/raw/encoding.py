@@ -40,18 +40,35 @@ def detect(path: Path) -> str | None:
     """
     with packed.open_bytes(path) as file:
         head = file.read(SAMPLE)
-    if mark := next((name for mark, name in MARKS.items() if head.startswith(mark)), None):
-        return mark
-    if wide := _wide(head):
-        return wide
+    if marked := _marked(head):
+        return marked
     if _is_utf8(path):
         return None if head.count(0) > NUL_SHARE * len(head) else "utf-8"
-    if sum(head.count(byte) for byte in CONTROL) > BINARY_SHARE * len(head):
+    if _is_binary(head):
         return None
     lines = list(islice(_lines_beyond_ascii(path), 10_000))
     if sum(_decodes(line) for line in lines) >= MIXED_SHARE * len(lines):
         return "utf-8"
     return _legacy(b"".join(lines)[:SAMPLE])
+
+
+def of_head(head: bytes) -> str | None:
+    """The codec of the beginning of a file, as far as that tells: UTF-8 stands for all that have no mark.
+
+    None for what is no text.
+    """
+    if marked := _marked(head):
+        return marked
+    return None if head.count(0) > NUL_SHARE * len(head) or _is_binary(head) else "utf-8"
+
+
+def _marked(head: bytes) -> str | None:
+    """By a byte order mark, or by every second byte."""
+    return next((name for mark, name in MARKS.items() if head.startswith(mark)), None) or _wide(head)
+
+
+def _is_binary(head: bytes) -> bool:
+    return sum(head.count(byte) for byte in CONTROL) > BINARY_SHARE * len(head)
 
 
 def _wide(head: bytes) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,11 @@ class Rejected:
     line: int
     reason: str
     excerpt: str
+
+
+def column_key(name: str) -> str:
+    """What names of columns have in common that differ in case or blanks alone."""
+    return " ".join(unicodedata.normalize("NFC", name.replace(MARK, "")).split()).casefold()
 
 
 def rejected(file: str, line: int, reason: str, text: str) -> Rejected:

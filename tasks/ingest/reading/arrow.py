@@ -19,14 +19,13 @@ from tasks.ingest.reading import class_names
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SUFFIXES = (".parquet", ".arrow", ".feather")
 BATCH = 1_000
 """Rows that are in memory in both forms; each may hold an image."""
 MOST_BYTES = 4 * LONGEST_LINE
 GIANT = UnsupportedValue("", f"a text of more than {LONGEST_LINE:,} characters")
 
 
-def read(path: Path, name: str) -> Iterator[RawRow]:
+def read(path: Path, name: str, is_parquet: bool) -> Iterator[RawRow]:
     """Rows of the file `path`, called `name`; `line` is the row's number.
 
     Raises:
@@ -34,10 +33,9 @@ def read(path: Path, name: str) -> Iterator[RawRow]:
     """
     import pyarrow as pa
 
-    kind = packed.suffix(name)
     left, number = packed.limit(path), 0
     try:
-        for batch in _parquet(path, name) if kind == ".parquet" else _ipc(path, name):
+        for batch in _parquet(path, name) if is_parquet else _ipc(path, name):
             left -= sum(_size(column) for column in batch.columns) + packed.ROW_COST * batch.num_rows
             if left < 0:
                 raise DataError(name, packed.too_large(path))
@@ -46,11 +44,11 @@ def read(path: Path, name: str) -> Iterator[RawRow]:
                 number += 1
                 yield RawRow(name, number, {column: values[at] for column, values in columns.items()})
     except (pa.ArrowException, OSError) as error:
-        raise DataError(name, f"is no readable {_called(kind)} ({_first_line(error)})") from None
+        raise DataError(name, f"is no readable {_called(name, is_parquet)} ({_first_line(error)})") from None
 
 
-def _called(suffix: str) -> str:
-    return suffix.removeprefix(".").capitalize()
+def _called(name: str, is_parquet: bool) -> str:
+    return "Parquet" if is_parquet else "Feather" if packed.suffix(name) == ".feather" else "Arrow"
 
 
 def _first_line(error: Exception) -> str:

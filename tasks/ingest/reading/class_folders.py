@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from tasks.ingest.raw.encoding import detect
 from tasks.ingest.raw.rows import UNREADABLE, RawRow, Rejected, lines, rejected
-from tasks.ingest.raw.sides import side_named
+from tasks.ingest.raw.sides import is_side
 
 TEXT = ".txt"
 UNLABELLED = "unlabelled"
@@ -25,6 +25,8 @@ IMAGES = frozenset(
     }
 )  # fmt: skip
 """Endings of what images.py reads."""
+
+TEXT_COLUMNS = ("text", "title", "body", "label")
 
 Reader = Callable[[str, str, Iterable[Path]], tuple[list[RawRow], list[Rejected], str]]
 """(folder, label, files in it) -> rows, what could not be made one, and the encodings or formats in words."""
@@ -47,6 +49,12 @@ def is_arrived(name: str) -> bool:
 def is_class_text(name: str) -> bool:
     """Whether this relative path is `<label>/<name>.txt`."""
     return PurePosixPath(name).suffix.lower() == TEXT and _in_folder(name) and not is_unlabelled(name)
+
+
+def is_whole_file(row: RawRow) -> bool:
+    """Whether a row is a file of a class folder, and not one among many of a table."""
+    by_text = is_class_text(row.file) and row.values.keys() == {*TEXT_COLUMNS}
+    return by_text or (is_image(row.file) and row.values.get("image") == row.file)
 
 
 @dataclass
@@ -106,7 +114,7 @@ def labels(names: Collection[str], above: Collection[str] = ()) -> dict[str, str
 
 
 def _first(parts: Sequence[str], above: Collection[str]) -> str:
-    return next((part for part in parts[:-1] if part not in above and not side_named(part)), parts[-1])
+    return next((part for part in parts[:-1] if part not in above and not is_side(part)), parts[-1])
 
 
 def _single(names: set[str]) -> bool:
@@ -114,7 +122,7 @@ def _single(names: set[str]) -> bool:
 
 
 def _sides(names: set[str]) -> bool:
-    return all(side_named(name) for name in names)
+    return all(map(is_side, names))
 
 
 def folders_of(name: str) -> tuple[str, ...]:
@@ -146,7 +154,7 @@ def texts(folder: str, label: str, paths: Iterable[Path]) -> tuple[list[RawRow],
             bad.append(rejected(name, 1, UNREADABLE, ""))
             continue
         title, _, body = text.strip().partition("\n")
-        rows.append(RawRow(name, 1, {"text": text, "title": title, "body": body, "label": label}))
+        rows.append(RawRow(name, 1, dict(zip(TEXT_COLUMNS, (text, title, body, label), strict=True))))
         encodings[encoding] += 1
     return rows, bad, _counted(encodings)
 

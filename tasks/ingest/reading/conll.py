@@ -15,12 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasks.ingest.forms.words import DOCUMENT, RANGE, SPACES, TAG
 from tasks.ingest.raw.rows import Line, RawRow, Rejected, lines, rejected
 
-SUFFIXES = (".conll", ".conllu", ".conllup")
-DOCUMENT = "-DOCSTART-"
-SPACES = re.compile(r"[ \t]+")
-"""No others: a word may hold a no-break space."""
 UNIVERSAL: tuple[str, ...] = (
     "id",
     "form",
@@ -34,9 +31,8 @@ UNIVERSAL: tuple[str, ...] = (
     "misc",
 )
 GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=(?P<names>.+)")
-NUMBER, RANGE = re.compile(r"\d+"), re.compile(r"\d+([-.]\d+)?")
+NUMBER = re.compile(r"\d+")
 NUMBERED_SHARE = 0.9
-TAG = re.compile(r"O|[BIESLUM]-\S+")
 UNSEEN = {"Cc", "Cf", "Cs", "Cn", "Zs", "Zl", "Zp"}
 
 

@@ -8,24 +8,28 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from tasks.core.errors import DataError
+from tasks.ingest.forms.tables import SEPARATOR_HINT
 from tasks.ingest.raw import packed
 from tasks.ingest.raw.rows import LONGEST_LINE, Line, RawRow, Rejected, lines, rejected
 
 DELIMITERS = ",;\t|"
 SAMPLE = 1_000
-SEPARATOR_HINT = re.compile(r'"?sep=(?P<sign>[^\w\s"]|\t)"?[;,\t|]*', re.IGNORECASE)
-"""The first line of a file for Excel may say what parts its fields; it is no row and no header."""
+DOUBLED = re.compile(r'"[^"]*[^",;\t|]""[^"]')
 ALIKE = 0.9
 """A record is swallowed rows if so many of its lines are whole rows by themselves."""
 
 
-def read(path: Path, name: str, encoding: str, header: bool) -> Iterator[RawRow | Rejected]:
+def read(
+    path: Path, name: str, encoding: str, header: bool, delimiter: str = ""
+) -> Iterator[RawRow | Rejected]:
     """Rows of the file `path`, called `name`. Without a header the columns are "1", "2", ...
+
+    `delimiter`: what parts the fields, if that is known.
 
     Raises:
         DataError: the header names a column twice.
@@ -40,7 +44,8 @@ def read(path: Path, name: str, encoding: str, header: bool) -> Iterator[RawRow 
     if hint:
         _drop_hint(ahead)
         sound = sound[1:] or [""]
-    delimiter = hint["sign"] if hint else _delimiter(sound, prefer_tab=packed.suffix(name) == ".tsv")
+    found = delimiter or _delimiter(sound, prefer_tab=packed.suffix(name) == ".tsv")
+    delimiter = hint["sign"] if hint else found
     if header:
         while ahead and ahead[0].fault:
             line = ahead.popleft()
@@ -91,9 +96,6 @@ def _delimiter(sample: list[str], prefer_tab: bool) -> str:
         return "\t"
     widths = {sign: len(_Table(sign).fields(first) or _Table(sign).plain(first)) for sign in DELIMITERS}
     return max(DELIMITERS, key=lambda sign: widths[sign])
-
-
-csv.field_size_limit(3 * LONGEST_LINE)
 
 
 class _Table:
@@ -237,7 +239,8 @@ def _record(table: _Table, texts: Iterable[str]) -> list[str]:
 def _is_swallowed(table: _Table, record: list[str]) -> bool:
     """Lines that are rows by themselves.
 
-    But two or three lines of a file that quotes its fields well are a text with a comma in each.
+    But two or three lines of a file that quotes its fields well are a text with a comma in each; so are those
+    with a quote that is written twice, as programs write one within a field.
     """
     if len(record) < 2:
         return False
@@ -245,7 +248,13 @@ def _is_swallowed(table: _Table, record: list[str]) -> bool:
     if alone < ALIKE * len(record):
         return False
     fields = table.fields(*record)
-    return not (table.quoted and len(record) <= 3 and fields is not None and len(fields) == table.width)
+    is_meant = table.quoted or _doubles(record)
+    return not (is_meant and len(record) <= 3 and fields is not None and len(fields) == table.width)
+
+
+def _doubles(record: Sequence[str]) -> bool:
+    """Whether a field that begins with a quote holds one that is written twice."""
+    return DOUBLED.search("\n".join(record)) is not None
 
 
 def _ragged(table: _Table, text: str) -> str:

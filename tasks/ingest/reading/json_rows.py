@@ -17,7 +17,7 @@ from typing import Any
 from tasks.ingest.raw import packed
 from tasks.ingest.raw.rows import UNREADABLE, RawRow, Rejected, lines, rejected
 from tasks.ingest.raw.values import text_of
-from tasks.ingest.reading import annotation_exports, json_tables
+from tasks.ingest.reading import annotation_exports, json_tables, snips
 
 SAMPLE = 1_000
 EXCERPT = 400
@@ -34,6 +34,8 @@ class Found:
     line: int
     value: Any
     text: str
+    damaged: bool = False
+    """Some of its bytes are no characters."""
 
 
 class TwiceError(ValueError):
@@ -44,7 +46,11 @@ def read(
     path: Path, name: str, encoding: str, remarks: Counter[str], by_line: bool
 ) -> Iterator[RawRow | Rejected]:
     """`remarks` counts what was recognised in the file and what of it was left out."""
-    found = _of_lines(path, name, encoding) if by_line else _of_tables(name, _of_text(path, name, encoding))
+    found = (
+        _of_lines(path, name, encoding)
+        if by_line
+        else _of_tables(name, _of_text(path, name, encoding), remarks)
+    )
     sample = list(islice(found, SAMPLE))
     export = annotation_exports.recognised([one.value for one in sample if isinstance(one, Found)])
     for one in chain(sample, found):
@@ -89,9 +95,8 @@ def _of_text(path: Path, name: str, encoding: str) -> Iterator[Found | Rejected]
                 text[position : position + EXCERPT],
             )
         else:
-            is_bad = damaged and DAMAGED.search(text, position, end)
-            excerpt = text[position : position + EXCERPT]
-            yield rejected(name, number, UNREADABLE, excerpt) if is_bad else Found(number, value, excerpt)
+            is_bad = damaged and DAMAGED.search(text, position, end) is not None
+            yield Found(number, value, text[position : position + EXCERPT], is_bad)
         position = _skip(text, end)
     if is_open:
         yield rejected(name, number, "the array has no end: the file seems to be cut off", text[-EXCERPT:])
@@ -118,17 +123,32 @@ def _skip(text: str, position: int) -> int:
     return position
 
 
-def _of_tables(name: str, found: Iterator[Found | Rejected]) -> Iterator[Found | Rejected]:
+def _of_tables(
+    name: str, found: Iterator[Found | Rejected], remarks: Counter[str]
+) -> Iterator[Found | Rejected]:
     """A file of one object may be a table, whose rows are counted from 1."""
     first = list(islice(found, 2))
-    rows = _rows_within(name, first[0]) if len(first) == 1 and isinstance(first[0], Found) else None
+    rows = _rows_within(name, first[0], remarks) if len(first) == 1 and isinstance(first[0], Found) else None
     if rows is None:
-        yield from chain(first, found)
-    else:
-        yield from (Found(at, row, "") for at, row in enumerate(rows, 1))
+        yield from (_sound(name, one) for one in chain(first, found))
+        return
+    is_bad = isinstance(first[0], Found) and first[0].damaged
+    for at, row in enumerate(rows, 1):
+        text = json.dumps(row, ensure_ascii=False) if is_bad else ""
+        yield _sound(name, Found(at, row, text[:EXCERPT], DAMAGED.search(text) is not None))
 
 
-def _rows_within(name: str, only: Found) -> Iterator[Any] | None:
+def _sound(name: str, one: Found | Rejected) -> Found | Rejected:
+    if isinstance(one, Found) and one.damaged:
+        return rejected(name, one.line, UNREADABLE, one.text)
+    return one
+
+
+def _rows_within(name: str, only: Found, remarks: Counter[str]) -> Iterator[Any] | None:
+    if (said := snips.utterances(only.value)) is not None:
+        rows = list(said)
+        remarks[f"read as an export of {snips.TOOL}"] += len(rows)
+        return iter(rows)
     is_row = not isinstance(only.value, dict) or annotation_exports.recognised([only.value]) is not None
     return None if is_row else json_tables.rows(only.value, name)
 

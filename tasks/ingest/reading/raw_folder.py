@@ -1,5 +1,5 @@
-"""Reads a folder of raw data: CSV, TSV, JSON lines, JSON, Parquet, CoNLL, idx, and folders of texts or images
-named after their label.
+"""Reads a folder of raw data: tables of text, JSON, Parquet, Arrow, Excel, CoNLL, idx, lines that begin with
+their label, and folders of texts or images named after their label.
 
 What cannot be made a row is set aside with file, line and reason. What makes a whole file unreadable is an
 error, for all files together.
@@ -8,36 +8,35 @@ error, for all files together.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tasks.core import links
 from tasks.core.errors import DataError
+from tasks.ingest.forms.form import BY_SUFFIX, EXCEL, Form
+from tasks.ingest.forms.names import with_remedy
 from tasks.ingest.raw import packed
 from tasks.ingest.raw.encoding import detect
-from tasks.ingest.raw.rows import RawRow, Rejected
-from tasks.ingest.reading import arrow, class_folders, conll, delimited, idx, json_rows
-
-TEXTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", *conll.SUFFIXES)
-SUFFIXES = (*TEXTS, *arrow.SUFFIXES)
-FORMATS = (
-    f"{', '.join(SUFFIXES)} (those of text also compressed: {', '.join(packed.OPENERS)}), pairs of idx "
-    "files, "
-    f"or a folder for each label with {class_folders.TEXT} files or images in it"
+from tasks.ingest.raw.rows import RawRow, Rejected, column_key
+from tasks.ingest.reading import (
+    arrow,
+    choice,
+    class_folders,
+    conll,
+    delimited,
+    idx,
+    json_rows,
+    labelled_lines,
+    spreadsheet,
 )
-REMEDIES = {
-    **dict.fromkeys(
-        (".xlsx", ".xls", ".xlsm", ".ods", ".numbers", ".dta", ".sav", ".sas7bdat"), "save it as CSV"
-    ),
-    **dict.fromkeys(
-        (".pickle", ".pkl", ".npy", ".npz", ".h5", ".db", ".sqlite", ".duckdb", ".orc", ".avro"),
-        "save it as Parquet or CSV",
-    ),
-    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar", *packed.OPENERS), "unpack it"),
-    **dict.fromkeys((".xml", ".yaml", ".yml", ".tab", ".psv", ".dat"), "save it as CSV or JSON"),
-}
-ABOUT_ARROW = ("dataset_info.json", "dataset_dict.json", "state.json")
+
+SUFFIXES = tuple(BY_SUFFIX)
+FORMATS = (
+    f"{', '.join([*BY_SUFFIX, *EXCEL])} (those of text also compressed: {', '.join(packed.OPENERS)}), "
+    "files with other endings or none that hold a table, JSON, CoNLL or lines that begin with their label, "
+    f"pairs of idx files, or a folder for each label with {class_folders.TEXT} files or images in it"
+)
 NO_TEXT = "is no text: it looks like a binary file; save it as text in UTF-8"
 
 
@@ -61,6 +60,8 @@ class Raw:
     ignored: list[str] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
     """Lines of the text files in the folder `unlabelled`."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Of the ignored files, those that look like data, and why they are not read."""
 
 
 def read(raw: Path, header: bool) -> Raw:
@@ -76,24 +77,29 @@ def read(raw: Path, header: bool) -> Raw:
     for name in [name for name in files if class_folders.is_unlabelled(name)]:
         texts, bad = class_folders.unlabelled(files.pop(name), name)
         result.unlabelled, faults = result.unlabelled + texts, faults + bad
-    tables = {name: path for name, path in files.items() if is_table(name)}
-    result.ignored = [name for name in tables if _tells_of_arrow(name, tables)]
-    tables = {name: path for name, path in tables.items() if name not in result.ignored}
-    for name, path in tables.items():
+    chosen = choice.choose(files)
+    faults += chosen.faults
+    result.ignored, result.left = chosen.ignored, chosen.left
+    read_as = {name: chosen.tables.get(name) for name in files if name in {*chosen.idx_files, *chosen.tables}}
+    for name in sorted(read_as, key=lambda name: (found := read_as[name]) is not None and not found.surely):
         if idx.is_labels(name):
-            faults += [f"{name} has no images beside it"] if idx.lacks_images(path) else []
+            faults += [f"{name} has no images beside it"] if idx.lacks_images(files[name]) else []
         else:
-            faults += _take(result, path, name, header)
+            faults += _take(result, files[name], name, read_as[name], header)
+    read_as |= {
+        name: form
+        for name, form in chosen.maybe.items()
+        if _take_alike(result, files[name], name, form, header)
+    }
     above: set[str] = set()
     for arrived in (False, True):  # what arrives changes nothing in how the rest is read
         others = {
             name: path
             for name, path in files.items()
-            if name not in {*tables, *result.ignored} and class_folders.is_arrived(name) == arrived
+            if name not in {*read_as, *chosen.ignored} and class_folders.is_arrived(name) == arrived
         }
-        above = _take_folders(
-            result, others, any(class_folders.is_arrived(name) == arrived for name in tables), above
-        )
+        tabled = any(class_folders.is_arrived(name) == arrived for name in read_as)
+        above = _take_folders(result, others, tabled, above)
     if not faults and not result.notes:
         unused = sorted([*result.ignored, *(one.file for one in result.rejected)])
         found = f"only {some(unused)}" if unused else "no file"
@@ -101,37 +107,6 @@ def read(raw: Path, header: bool) -> Raw:
     if faults:
         raise DataError(raw.name, *faults)
     return result
-
-
-def _tells_of_arrow(name: str, tables: Iterable[str]) -> bool:
-    """Whether it is a file that the library `datasets` saves beside its tables, or above them."""
-    path = PurePosixPath(name)
-    return path.name in ABOUT_ARROW and any(
-        PurePosixPath(one).suffix == ".arrow" and PurePosixPath(one).is_relative_to(path.parent)
-        for one in tables
-    )
-
-
-def with_remedy(name: str) -> str:
-    """The name of a file that is not read, with what to do if it holds data."""
-    suffix = PurePosixPath(name.lower()).suffix
-    return f"{name} ({REMEDIES[suffix]})" if suffix in REMEDIES else name
-
-
-def is_table(name: str) -> bool:
-    """Whether a file of this name holds many rows."""
-    allowed = TEXTS if packed.is_packed(name) else SUFFIXES
-    return packed.suffix(name) in allowed or idx.is_images(name) or idx.is_labels(name)
-
-
-def is_data(name: str) -> bool:
-    """Whether a file of this relative path may be read: as a table, as a row, or because a table names it."""
-    return (
-        is_table(name)
-        or class_folders.is_class_text(name)
-        or class_folders.is_image(name)
-        or class_folders.is_unlabelled(name)
-    )
 
 
 def _take_folders(result: Raw, files: dict[str, Path], tabled: bool, above: set[str]) -> set[str]:
@@ -166,15 +141,15 @@ def _files(raw: Path) -> tuple[list[Path], list[str]]:
     return files, faults
 
 
-def _take(result: Raw, path: Path, name: str, header: bool) -> list[str]:
-    """Adds what a file holds to the result; its faults if it cannot be read."""
+def _take(result: Raw, path: Path, name: str, form: Form | None, header: bool) -> list[str]:
+    """Adds what a file holds to the result; its faults if it cannot be read. `form`: None for idx."""
     if path.stat().st_size == 0:
         return [f"{name} is empty"]
     encoding: str | None = "binary"
     try:
-        if not (packed.suffix(name) in arrow.SUFFIXES or idx.is_images(name)):
+        if form is not None and form.is_text:
             encoding = detect(path)
-        return _added(result, path, name, encoding, header) if encoding else [f"{name} {NO_TEXT}"]
+        return _added(result, path, name, encoding, form, header) if encoding else [f"{name} {NO_TEXT}"]
     except DataError as error:
         return [f"{error.where}: {fault}" for fault in error.faults]
     except packed.PackedError as error:
@@ -183,38 +158,76 @@ def _take(result: Raw, path: Path, name: str, header: bool) -> list[str]:
         return [f"{name} cannot be read as {encoding}, which it seems to be; save it as UTF-8"]
 
 
-def _added(result: Raw, path: Path, name: str, encoding: str, header: bool) -> list[str]:
-    rows: list[RawRow] = []
+def _added(result: Raw, path: Path, name: str, encoding: str, form: Form | None, header: bool) -> list[str]:
+    rows: dict[str, list[RawRow]] = {}
     bad: list[Rejected] = []
     remarks: Counter[str] = Counter()
-    for item in _parse(path, name, encoding, header, remarks):
-        (rows if isinstance(item, RawRow) else bad).append(item)  # type: ignore[arg-type]
+    for item in _parse(path, name, encoding, form, header, remarks):
+        if isinstance(item, Rejected):
+            bad.append(item)
+        else:
+            rows.setdefault(item.file, []).append(item)
     if not rows and not bad:
         return [f"{name} has no rows"]
-    result.rows += rows
+    if form is not None and (form.against_name or not form.surely):
+        is_said = "not what its ending says, but" if form.against_name else "by its content"
+        remarks[f"{is_said} {form.about}"] += sum(map(len, rows.values()))
     result.rejected += bad
-    result.notes.append(
-        Note(name, encoding, len(rows), sum(row.rescued for row in rows), dict(sorted((+remarks).items())))
-    )
+    told = dict(sorted((+remarks).items()))
+    for number, (file, found) in enumerate((rows or {name: []}).items()):
+        result.rows += found
+        rescued = sum(row.rescued for row in found)
+        result.notes.append(Note(file, encoding, len(found), rescued, told if number == 0 else {}))
     return []
 
 
+def _take_alike(result: Raw, path: Path, name: str, form: Form, header: bool) -> bool:
+    """Adds what a file holds that is known by its content alone, if it has the columns of a table; whether it
+    has.
+    """
+    alone = Raw()
+    fault = next(iter(_take(alone, path, name, form, header)), "")
+    columns = {column_key(column) for row in alone.rows for column in row.values}
+    if fault or columns not in _columns(result):
+        why = f"cannot be read ({fault})" if fault else "has not the columns of a table here"
+        result.left[name] = f"looks like {form.about}, but {why}; {choice.TO_BE_READ}"
+        return False
+    result.rows += alone.rows
+    result.rejected += alone.rejected
+    result.notes += alone.notes
+    return True
+
+
+def _columns(result: Raw) -> list[set[str]]:
+    """The different sets of columns that files have."""
+    by_file: dict[str, set[str]] = {}
+    for row in result.rows:
+        by_file.setdefault(row.file, set()).update(map(column_key, row.values))
+    return list(by_file.values())
+
+
 def _parse(
-    path: Path, name: str, encoding: str, header: bool, remarks: Counter[str]
+    path: Path, name: str, encoding: str, form: Form | None, header: bool, remarks: Counter[str]
 ) -> Iterator[RawRow | Rejected]:
-    if idx.is_images(name):
-        return idx.read(path, name)
-    match packed.suffix(name):
-        case ".csv" | ".tsv":
-            return delimited.read(path, name, encoding, header)
-        case ".json":
-            return json_rows.read(path, name, encoding, remarks, by_line=False)
-        case ".jsonl" | ".ndjson":
-            return json_rows.read(path, name, encoding, remarks, by_line=True)
-        case suffix if suffix in conll.SUFFIXES:
-            return conll.read(path, name, encoding, remarks)
-        case _:
-            return arrow.read(path, name)
+    found: Iterator[RawRow | Rejected]
+    match form.reader if form is not None else "idx":
+        case "delimited":
+            found = delimited.read(path, name, encoding, header, form.delimiter if form else "")
+        case "JSON" | "lines of JSON" as kind:
+            found = json_rows.read(path, name, encoding, remarks, by_line=kind == "lines of JSON")
+        case "CoNLL":
+            found = conll.read(path, name, encoding, remarks)
+        case "fastText":
+            found = labelled_lines.fasttext(path, name, encoding)
+        case "labelled lines":
+            found = labelled_lines.labelled(path, name, encoding, remarks)
+        case "Excel":
+            found = spreadsheet.read(path, name, header, remarks)
+        case "idx":
+            found = idx.read(path, name)
+        case kind:
+            found = arrow.read(path, name, is_parquet=kind == "Parquet")
+    return found
 
 
 def some(names: list[str]) -> str:

@@ -39,9 +39,9 @@ class Model:
     """The transformers auto class that builds the model with its head."""
     load_processor: Callable[[Path], Processor]
     """The processor of a checkpoint. Raises ModelError."""
-    fit: Callable[[PreTrainedModel, Processor, int], tuple[Processor, list[str]]]
-    """(pretrained model, its processor, input size) -> the processor for inputs of that size, and what speaks
-    against it."""
+    fit: Callable[[PreTrainedModel, Processor, int, Any], tuple[Processor, list[str]]]
+    """(pretrained model, its processor, input size, options) -> the processor for inputs of that size, and
+    what speaks against it."""
     encode: Callable[[Processor, Sequence[Row], Sequence[str], int], list[Features]]
     """(processor, rows, label names, input size) -> features of each row."""
     size: Callable[[Features], int]
@@ -49,8 +49,9 @@ class Model:
     collate: Callable[[Processor, Sequence[Features]], dict[str, torch.Tensor]]
     """Features -> a batch; `labels` (m,) holds IGNORED for decisions that nothing is known of, `where` (2, m)
     row and position."""
-    loss: Callable[[torch.Tensor, torch.Tensor, float, Any], torch.Tensor]
-    """(logits (m, c), labels (m,), label smoothing, options) -> mean loss."""
+    loss: Callable[[torch.Tensor, torch.Tensor, float, Any, Sequence[float] | None], torch.Tensor]
+    """(logits (m, c), labels (m,), label smoothing, options, weights (c,) of the labels or None) -> mean
+    loss."""
     distillation_loss: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
     """(student logits (m, c), teacher logits (m, c), temperature) -> mean loss."""
     augment: Callable[[Sequence[Features], Any], list[Features]] = unchanged

@@ -11,12 +11,14 @@ import importlib
 import importlib.util
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from tasks.kinds.base.rows import Features, Row
 
 Preset = Literal["fast", "balanced", "best"]
+LEAST_EFFORT = 0.3
+"""Below it a model learns too little to be worth the time."""
 PRESETS: tuple[Preset, ...] = ("fast", "balanced", "best")
 
 
@@ -102,6 +104,8 @@ class Facts:
     """The same as the pretrained model reads them."""
     vocabulary: Mapping[str, int]
     """The pieces of the pretrained model and their numbers; empty where it has none."""
+    layer_parameters: int
+    """Of all layers of the pretrained model: what it computes with for a piece; 0 where that is not known."""
     classes: Mapping[str, int]
     """Rows of each class, in all splits."""
     split: str
@@ -117,6 +121,8 @@ class Wish:
     """For the whole run; None: as long as the preset takes."""
     seconds_per_gigaflop: float
     """Of this machine, in training."""
+    effort: float = 1.0
+    """Share of the usual steps of training."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +146,8 @@ class Plan:
     """That it will take on this machine, predicted."""
     remarks: Sequence[str]
     """What the user should know of it; each a sentence."""
+    space: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """What a search may try in place of the values: `prune.ffn` -> numbers."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +168,8 @@ class Proposal:
     recognise: Callable[[Table], Guess | None]
     """None: the data cannot be rows of this kind."""
     plan: Callable[[Facts, Wish], Plan]
-    pretrained: Callable[[Sequence[Row]], Pretrained]
-    """Rows -> the pretrained model that suits them."""
+    pretrained: Callable[[Sequence[Row]], Pretrained] | None
+    """Rows -> the pretrained model that suits them; None: the one that reads the language of their texts."""
     longest: int
     """The largest input that it reads: pieces of a text, pixels of an image's side."""
     noun: str
@@ -174,6 +182,27 @@ def load_proposal(kind: str) -> Proposal | None:
     if importlib.util.find_spec(module) is None:
         return None
     return cast(Proposal, importlib.import_module(module).PROPOSAL)
+
+
+def within(plan: Callable[[Facts, Wish], Plan], facts: Facts, wish: Wish) -> Plan:
+    """The plan that takes as long as the user allows; with fewer steps, and a remark on it, if need be."""
+    usual = plan(facts, wish)
+    if wish.minutes is None or usual.minutes <= wish.minutes:
+        return usual
+    made, effort = usual, 1.0
+    while made.minutes > wish.minutes and effort > LEAST_EFFORT:
+        effort = max(LEAST_EFFORT, 0.9 * effort)
+        made = plan(facts, replace(wish, effort=effort))
+    told = (
+        f"trained for {effort:.0%} of the usual steps, to end within {wish.minutes:g} minutes; the usual "
+        f"ones would take {usual.minutes:.0f}"
+    )
+    if made.minutes > wish.minutes:
+        told = (
+            f"{wish.minutes:g} minutes are too few: with {effort:.0%} of the usual steps it takes about "
+            f"{made.minutes:.0f}; a smaller preset or fewer rows would be needed"
+        )
+    return replace(made, remarks=[*made.remarks, told])
 
 
 def epochs_of(steps: float, rows: int, batch_size: int, most: int = 60) -> int:

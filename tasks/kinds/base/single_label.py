@@ -37,9 +37,15 @@ def label_tensor(features: Sequence[Features]) -> torch.Tensor:
     return torch.tensor([one.get("labels", [IGNORED])[0] for one in features])
 
 
-def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float, options: Any) -> torch.Tensor:
+def loss(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    smoothing: float,
+    options: Any,
+    weights: Sequence[float] | None,
+) -> torch.Tensor:
     """Mean cross-entropy of logits (m, c) with labels (m,)."""
-    return losses.cross_entropy(logits, labels, smoothing)
+    return losses.cross_entropy(logits, labels, smoothing, weights)
 
 
 def count(answers: np.ndarray, truth: Truth) -> np.ndarray:

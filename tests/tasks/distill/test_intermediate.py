@@ -40,7 +40,7 @@ def loaded(folder: Path, architecture: str = "bert", **sizes: int) -> tuple[Any,
 
 def trimmed(folder: Path) -> tuple[Any, Any]:
     """The tiny teacher with a third of its pieces gone."""
-    from tasks.prune import vocabulary
+    from tasks.models import vocabulary
 
     model, tokenizer = loaded(folder / "whole")
     kept = vocabulary.choose(tokenizer, KIND.model.encode(tokenizer, TEXTS, [], 32), 800, len(tokenizer))

@@ -66,7 +66,7 @@ def rows(count: int, seed: int = 0) -> Rows:
 def params(**changed: Any) -> ingest.Params:
     values: dict[str, Any] = {
         "kind": "text/classification",
-        "options": {},
+        "options": {"long_texts": "head"},
         "split_seed": 0,
         "columns": {"text": "text", "label": "label"},
         "header": True,
@@ -253,7 +253,7 @@ def test_given_split_follows_the_names_of_files(tmp_path: Path) -> None:
 
 def test_given_split_follows_a_column_and_takes_a_missing_validation_from_train(tmp_path: Path) -> None:
     data = [{**row, "part": "Test" if n % 3 == 0 else "train"} for n, row in enumerate(rows(90))]
-    write_jsonl(tmp_path / "raw/a.jsonl", [*data, {"text": "one more", "label": "tech", "part": "holdout"}])
+    write_jsonl(tmp_path / "raw/a.jsonl", [*data, {"text": "one more", "label": "tech", "part": "spare"}])
     figures = run(
         tmp_path / "raw",
         tmp_path / "o",
@@ -262,7 +262,7 @@ def test_given_split_follows_a_column_and_takes_a_missing_validation_from_train(
     )
     assert figures["rows"]["test"] == 30
     assert 5 < figures["rows"]["validation"] < 20
-    assert reasons(tmp_path / "o") == ["unknown split: 'holdout'"]
+    assert reasons(tmp_path / "o") == ["unknown split: 'spare'"]
 
 
 # -- rows that are set aside --
@@ -363,7 +363,7 @@ FAULTS: list[tuple[str, Callable[[Path], object], list[str]]] = [
     ("link out", _linked, ["b.csv is a link that leads out"]),
     ("nothing there", lambda raw: raw.mkdir(), ["holds no file"]),
     ("unknown format", lambda raw: write(raw / "a.xlsx", b"x"), ["holds only a.xlsx", ".parquet"]),
-    ("no folder", lambda _: None, ["there is no such folder", "flows.raw_data.data add"]),
+    ("no folder", lambda _: None, ["there is no such folder", "slipway data add"]),
     ("column twice", lambda raw: write(raw / "a.csv", b"text,text\na,b\n"), ["names `text` twice"]),
 ]
 
@@ -382,8 +382,8 @@ def test_unusable_data_is_one_clear_error(
 
 
 def test_given_split_without_a_side_in_the_name_is_an_error(tmp_path: Path) -> None:
-    write_csv(tmp_path / "raw/holdout.csv", rows(10))
-    with pytest.raises(DataError, match=r"the name of holdout\.csv says no side"):
+    write_csv(tmp_path / "raw/spare.csv", rows(10))
+    with pytest.raises(DataError, match=r"the name of spare\.csv says no side"):
         run(tmp_path / "raw", tmp_path / "o", split="given")
 
 

@@ -61,7 +61,9 @@ def test_kind_goes_all_the_way(name: str, tmp_path: Path) -> None:
     features = kind.model.encode(processor, rows, labels, 32)
     logits, truth = inference.forward(student, kind, processor, features)
     assert logits.shape == (sum(decisions(one) for one in features), len(labels))
-    assert torch.isfinite(kind.model.loss(logits, truth, 0.1, kind.options.model_validate(given["options"])))
+    assert torch.isfinite(
+        kind.model.loss(logits, truth, 0.1, kind.options.model_validate(given["options"]), None)
+    )
     figures = inference.figures(student, kind, processor, features, labels, "fp32")
     assert 0 <= figures[kind.quality.headline] <= 1
     right = inference.truth_of(features, labels)

@@ -58,6 +58,11 @@ def checked(run: dict[str, Any]) -> dict[str, Any]:
             "distill.pool = 30000: the teacher labels 20000 at most; raise finetune.pool_outputs",
         ),
         ({"finetune.lora": LORA, "finetune.freeze": "encoder"}, "finetune.lora changes the encoder"),
+        (
+            {"pretrain.vocabulary": 792},
+            "prune.vocabulary = 800: the student can have as many pieces as its teacher at most, "
+            "pretrain.vocabulary = 792",
+        ),
     ],
 )
 def test_values_that_cannot_be_together_are_told_by_check(change: Change, said: str) -> None:
@@ -68,10 +73,14 @@ def test_values_that_cannot_be_together_are_told_by_check(change: Change, said: 
 def test_values_that_a_kind_cannot_have_are_told_together() -> None:
     picture = {"kind": "image/classification", "options": tiny.OPTIONS["image/classification"]}
     rewording = {"copies": 1, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.1}
+    teacher = {"pretrain.further": FURTHER, "pretrain.vocabulary": 800}
     with pytest.raises(ParamsError) as error:
-        checked(run_of({**picture, "pretrain.further": FURTHER, "distill.rewording": rewording}))
+        checked(run_of({**picture, **teacher, "distill.rewording": rewording}))
     keys = [re.split(r" =|:", fault)[0].removeprefix("runs.bbc.") for fault in error.value.faults]
-    assert keys == ["ingest.pool_words", "pretrain.further", "distill.rewording", "quantize.embeddings"]
+    assert keys == [
+        *("ingest.pool_words", "pretrain.further", "pretrain.vocabulary"),
+        *("distill.rewording", "quantize.embeddings"),
+    ]
 
 
 def foreseen(root: Path, change: Change, **source: Any) -> str:
@@ -154,10 +163,9 @@ def test_a_vocabulary_that_cannot_be_trimmed_is_told_before_it_is_trained(tmp_pa
     tiny.checkpoint_in(
         tmp_path / "models" / "tiny", tokenizer=PreTrainedTokenizerFast(tokenizer_object=backend, **names)
     )
-    assert (
-        "runs.bbc.prune.vocabulary: only vocabularies of WordPiece, Unigram, BPE can be trimmed"
-        in foreseen(tmp_path, {})
-    )
+    for value, change in (("prune", {}), ("pretrain", {"pretrain.vocabulary": 800})):
+        said = f"runs.bbc.{value}.vocabulary: only vocabularies of WordPiece, Unigram, BPE can be trimmed"
+        assert said in foreseen(tmp_path, change)
 
 
 def test_finetune_looks_at_what_pretrain_has_left(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tasks.core import tables
 from tasks.core.errors import DataError, ModelError, PassingError
 from tasks.kinds.base.kind import load_kind
 from tasks.pretrain import locate
@@ -176,6 +177,38 @@ def test_checkpoint_comes_in_unchanged(tiny_run: Run, workspace: Path) -> None:
     assert all(tensor.equal(after[name]) for name, tensor in before.items())
 
 
+def test_teacher_keeps_the_pieces_of_the_run_and_reads_them_as_before(tiny_run: Run, workspace: Path) -> None:
+    """Those of the rows that were seen, and tells what share of others' is lost."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    whole = workspace / "models" / "tiny"
+    inputs = pretrain.Inputs(tiny_run.ingest, workspace)
+    given = {"source": source(workspace), "further": None}
+    told = stage.run("pretrain", inputs, workspace / "stage", **given, vocabulary=800).figures
+    kept = workspace / "stage" / "out"
+    assert json.loads((kept / "config.json").read_text())["vocab_size"] == 800
+    assert 0 < told["vocabulary_lost"] < 0.2
+    models = [AutoModel.from_pretrained(folder).eval() for folder in (whole, kept)]
+    tokenizers = [AutoTokenizer.from_pretrained(folder) for folder in (whole, kept)]
+    for row in tables.read(tiny_run.ingest / "train.parquet")[:5]:
+        pieces = [one(row["text"], return_tensors="pt")["input_ids"] for one in tokenizers]
+        with torch.inference_mode():
+            first, second = (model(ids).last_hidden_state for model, ids in zip(models, pieces, strict=True))
+        assert torch.equal(first, second)
+    stage.run("pretrain", inputs, workspace / "again", **given, vocabulary=800)
+    assert stage.contents(workspace / "again" / "out") == stage.contents(kept)
+
+
+def test_a_vocabulary_larger_than_the_model_has_changes_nothing(tiny_run: Run, workspace: Path) -> None:
+    inputs = pretrain.Inputs(tiny_run.ingest, workspace)
+    given = {"source": source(workspace), "further": None}
+    told = stage.run("pretrain", inputs, workspace / "large", **given, vocabulary=4000).figures
+    assert "vocabulary_lost" not in told
+    stage.run("pretrain", inputs, workspace / "all", **given)
+    assert stage.contents(workspace / "large" / "out") == stage.contents(workspace / "all" / "out")
+
+
 def test_further_pretraining_lowers_the_held_out_loss_and_is_the_same_twice(workspace: Path) -> None:
     ingest = tiny.ingest_out(workspace / "ingest", unlabelled=400)
     inputs = pretrain.Inputs(ingest, workspace)
@@ -187,6 +220,8 @@ def test_further_pretraining_lowers_the_held_out_loss_and_is_the_same_twice(work
     assert many.figures["held_out_loss"] < 0.95 * few.figures["held_out_loss"]
     assert many.figures == again.figures
     assert many.figures["language_head_made_new"] == 6
+    fewer = stage.run("pretrain", inputs, workspace / "fewer", **short, vocabulary=800)
+    assert fewer.figures["held_out_loss"] == few.figures["held_out_loss"]
     none = stage.run("pretrain", inputs, workspace / "none", source=source(workspace), further=None)
     assert none.figures["parameters"] == many.figures["parameters"]
     assert stage.contents(workspace / "many" / "out") == stage.contents(workspace / "again" / "out")

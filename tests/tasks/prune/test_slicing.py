@@ -64,7 +64,14 @@ def pruned(model: Any, sizes: dict[str, int], importance: str) -> Any:
     assert architecture.faults(model.config, sizes) == []
     architecture.keep_layers(model, sizes, layer_choice.evenly)
     kind = load_kind("text/classification")
-    registry.measure(model, kind, Tokenizer(), BATCHES, importance, kind.options())
+    registry.measure(
+        model,
+        kind,
+        Tokenizer(),
+        BATCHES,
+        importance,
+        kind.options.model_validate(tiny.OPTIONS["text/classification"]),
+    )
     return architecture.narrow(model, sizes, importance)
 
 

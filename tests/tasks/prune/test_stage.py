@@ -94,6 +94,7 @@ def test_sizes_are_those_asked_for(tiny_run: Run, tmp_path: Path, architecture: 
     }
     assert found == expected
     assert metrics.figures["layers_kept"] == [0, 3]
+    assert 0 < metrics.figures["vocabulary_lost"] < 0.3
 
 
 def test_keeping_everything_changes_no_logit(tiny_run: Run, tmp_path: Path) -> None:

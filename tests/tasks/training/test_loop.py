@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from tasks.training import loop
 from tasks.training.loop import Plan, _batches, seed_of
 
 PLAN = Plan(
@@ -40,3 +41,23 @@ def test_runs_with_neighbouring_seeds_share_no_training_and_the_first_is_the_run
     assert len(set(seeds)) == len(seeds)
     assert [seed_of(seed, 1) for seed in range(50)] == list(range(50))
     assert all(0 <= seed_of(2**31 - 1, number) < 2**31 for number in range(1, 65))
+
+
+@pytest.mark.parametrize(
+    ("curve", "rise"),
+    [
+        ([0.5, 0.8, 0.9, 0.9], 0.0),
+        ([0.5, 0.6, 0.7, 0.8], 0.1),
+        ([0.5, 0.9, 0.85, 0.905], 0.0),
+        ([0.1, 0.9], 0.0),
+        ([0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.88], 0.08),
+    ],
+)
+def test_a_training_that_had_not_settled_is_told(
+    curve: list[float], rise: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    history = [{"f1": value} for value in curve]
+    assert loop.still_rising(history, "f1") == pytest.approx(rise)
+    loop.print_if_rising(history, "f1", "finetune")
+    said = capsys.readouterr().out
+    assert said.startswith("finetune: look at this: f1 still rose by") if rise else said == ""

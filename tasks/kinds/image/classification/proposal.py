@@ -93,9 +93,9 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     rows, classes = len(facts.rows["train"]), len(facts.classes)
     side = statistics.median(max(images.opened(row["image"]).size) for row in facts.rows["train"][:200])
     pixels = next(size for most, size in SIDES if side <= most)
-    epochs = max(5, epochs_of(400 + 20 * classes, rows, 32, most=20))
+    epochs = max(3, epochs_of(wish.effort * (400 + 20 * classes), rows, 32, most=20))
     depths, widths = WIDTHS[wish.preset]
-    passes = epochs_of(500, VARIATIONS + rows, 32, most=4)
+    passes = epochs_of(wish.effort * 500, VARIATIONS + rows, 32, most=4)
     quality, speedup, most_bytes = GATES[wish.preset]
     passed = 6 * rows * epochs + 2 * VARIATIONS + 2 * passes * (VARIATIONS + rows)
     flops = FLOPS_PER_PIXEL * pixels**2 * passed
@@ -111,6 +111,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
         },
         minutes=flops / 1e9 * wish.seconds_per_gigaflop / 60 + 2,
         remarks=[],
+        space={"prune.widths": [one for _, one in WIDTHS.values()], "distill.learning_rate": [0.0005, 0.001]},
     )
 
 
@@ -150,6 +151,7 @@ def _finetune(epochs: int, rows: int, classes: int) -> dict[str, Value]:
         "lora": Value(None),
         "teachers": Value(1),
         "label_smoothing": Value(0.0),
+        "class_weights": Value(None),
         "pool_outputs": Value(VARIATIONS, "variations of the training pictures that the teacher labels"),
     }
 
@@ -182,4 +184,4 @@ def pretrained(_rows: Sequence[Row]) -> Pretrained:
     )
 
 
-PROPOSAL = Proposal(recognise, plan, pretrained, longest=64, noun="pictures")
+PROPOSAL = Proposal(recognise, plan, pretrained=pretrained, longest=64, noun="pictures")

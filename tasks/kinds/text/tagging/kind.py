@@ -6,7 +6,6 @@ In the tables of ingest `text` holds the words and `label` their tags, each sepa
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -153,10 +152,16 @@ def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) ->
     return {**batch, "where": torch.tensor(places).T, "labels": torch.tensor(seen)}
 
 
-def loss(logits: torch.Tensor, labels: torch.Tensor, smoothing: float, options: Options) -> torch.Tensor:
-    return losses.cross_entropy(
-        logits, labels, smoothing, [options.outside_weight, *[1.0] * (logits.shape[1] - 1)]
-    )
+def loss(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    smoothing: float,
+    options: Options,
+    weights: Sequence[float] | None,
+) -> torch.Tensor:
+    own = [options.outside_weight, *[1.0] * (logits.shape[1] - 1)]
+    found = [one * other for one, other in zip(own, weights or [1.0] * len(own), strict=True)]
+    return losses.cross_entropy(logits, labels, smoothing, found)
 
 
 # -- quality --
@@ -205,7 +210,7 @@ def coarse(labels: Sequence[str]) -> list[str]:
 
 def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], np.ndarray]]:
     tokenizer = texts.shipped_tokenizer(folder)
-    pattern = pattern_of(json.loads((folder / "preprocessing.json").read_text(encoding="utf-8")))
+    pattern = pattern_of(texts.told(folder))
 
     def inputs(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
         words = [word for word, *_ in spans.words_of(text, pattern)]

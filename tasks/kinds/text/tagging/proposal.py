@@ -39,6 +39,12 @@ GATES: Mapping[Preset, tuple[float, float]] = {
 """Of the teacher's headline metric, and times its speed, at least."""
 TEACHER_STEPS = 900
 STUDENT_STEPS = 1_500
+SPACE: dict[str, list[Any]] = {
+    "prune.layers": [3, 4, 6],
+    "prune.hidden": [256, 320, 384],
+    "prune.ffn": [512, 704, 1024],
+    "distill.learning_rate": [0.0002, 0.0003, 0.0005],
+}
 POOL_TEXTS = 20_000
 BATCH = 16
 MOST_PIECES = 12_000
@@ -156,19 +162,20 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     """The values of a run, how long it will take, and what to know of it."""
     seen = values.Seen.of(facts)
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
-    epochs = max(5, epochs_of(TEACHER_STEPS, rows, BATCH, most=30))
+    epochs = max(3, epochs_of(wish.effort * TEACHER_STEPS, rows, BATCH, most=30))
     repeats = 4 if pool else 1
     learnt = rows * repeats + pool
-    passes = epochs_of(STUDENT_STEPS, learnt, BATCH, most=40)
+    passes = epochs_of(wish.effort * STUDENT_STEPS, learnt, BATCH, most=40)
     layers, hidden, ffn = SIZES[wish.preset]
     student = layers * (4 * hidden**2 + 2 * hidden * ffn)
     vocabulary = values.vocabulary(seen, MOST_PIECES, len(facts.vocabulary))
-    teacher = values.TEACHER_PARAMETERS * (6 * rows * epochs + 2 * pool)
+    teacher = facts.layer_parameters * (6 * rows * epochs + 2 * pool)
     gigaflops = float(seen.lengths.mean()) * (teacher + 6 * student * passes * learnt) / 1e9
     folder = student + vocabulary.value * (hidden + BYTES_OF_A_PIECE) + HEAD_BYTES
     return Plan(
         {
             "input_size": values.input_size(seen),
+            "pretrain": values.teacher(facts),
             "finetune": _finetune(epochs, rows, pool),
             "prune": _prune(wish.preset, vocabulary),
             "distill": values.distillation(passes, learnt, BATCH, 0.0003, repeats, pool)
@@ -178,6 +185,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
         },
         minutes=gigaflops * wish.seconds_per_gigaflop / 60 + values.OTHER_MINUTES,
         remarks=values.remarks(facts, seen),
+        space=SPACE,
     )
 
 
@@ -195,6 +203,7 @@ def _finetune(epochs: int, rows: int, pool: int) -> dict[str, Value]:
         "lora": Value(None),
         "teachers": Value(1),
         "label_smoothing": Value(0.0),
+        "class_weights": Value(None),
         "pool_outputs": Value(pool, "texts of the pool that the teacher tags"),
     }
 
@@ -223,4 +232,4 @@ def _gates(preset: Preset, folder: float) -> Value:
     return Value(gates, "what the preset promises")
 
 
-PROPOSAL = Proposal(recognise, plan, values.pretrained, longest=values.LONGEST_INPUT, noun="texts")
+PROPOSAL = Proposal(recognise, plan, pretrained=None, longest=values.LONGEST_INPUT, noun="texts")

@@ -211,6 +211,7 @@ def test_every_value_of_json_is_a_row_or_set_aside(name: str, found: list[Any]) 
 NAMES = [f"a{suffix}" for suffix in raw_folder.SUFFIXES] + [
     f"a{suffix}{end}" for suffix in (".csv", ".json") for end in packed.OPENERS
 ]
+NAMES += ["a", "a.txt", "a.data", "a.xlsx", "a.train.gz"]
 BEGINS = [
     b"",
     b"PAR1",
@@ -221,6 +222,10 @@ BEGINS = [
     b"[{",
     b'{"a":',
     b"sep=;\n",
+    b"PK\x03\x04",
+    b"__label__a b\n__label__",
+    b"A:b c\n" * 12,
+    b"a\tB-x\nb\tO\n\n",
     gzip.compress(b"a,b\nc,d\n")[:-4],
 ]
 

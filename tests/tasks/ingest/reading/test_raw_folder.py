@@ -108,6 +108,12 @@ WELL_QUOTED = "".join(f'"well, {n}",ham\n' for n in range(5))
             0,
         ),
         (
+            "comma in each line, a quote written twice",
+            'text,label\n"He said ""no"",\nand left",ham\nb,spam\n',
+            ['He said "no",\nand left', "b"],
+            0,
+        ),
+        (
             "swallowed to a second stray one",
             'text,label\n"one,ham\ntwo,ham\nthree",spam\nfour,ham\n',
             ['"one', "two", 'three"', "four"],

@@ -103,12 +103,15 @@ def test_size_that_a_vit_cannot_read_is_refused(tmp_path: Path) -> None:
     from transformers import AutoModel
 
     folder = tiny.image_checkpoint_in(tmp_path, "vit")
-    _, faults = KIND.model.fit(AutoModel.from_pretrained(folder), KIND.model.load_processor(folder), 64)
+    _, faults = KIND.model.fit(AutoModel.from_pretrained(folder), KIND.model.load_processor(folder), 64, None)
     assert len(faults) == 1
     assert faults[0].startswith(
         "input_size = 64: it cannot read pictures of this size (Input image size (64*64)"
     )
-    assert KIND.model.fit(AutoModel.from_pretrained(folder), KIND.model.load_processor(folder), 32)[1] == []
+    assert (
+        KIND.model.fit(AutoModel.from_pretrained(folder), KIND.model.load_processor(folder), 32, None)[1]
+        == []
+    )
 
 
 def test_static_int8_needs_calibration_rows(tmp_path: Path) -> None:

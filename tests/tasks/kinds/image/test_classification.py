@@ -236,7 +236,7 @@ def test_colours_of_another_processor_are_taken_over(tmp_path: Path, given: dict
 
     theirs = EfficientNetImageProcessorPil(size={"height": 32, "width": 32}, do_center_crop=False, **given)
     model = AutoModel.from_pretrained(tiny.image_checkpoint_in(tmp_path, "resnet"))
-    processor, faults = KIND.model.fit(model, theirs, 32)
+    processor, faults = KIND.model.fit(model, theirs, 32, None)
     data = encoded(size=(32, 32))
     ours = KIND.model.collate(processor, KIND.model.encode(processor, [{"image": data}], [], 32))[
         "pixel_values"

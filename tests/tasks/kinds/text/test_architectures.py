@@ -77,7 +77,7 @@ def _student(home: Path, architecture: str, way: dict[str, str], ingest: Path) -
         [row["headline"] for row in tiny.articles()]
     )
     folder = tiny.checkpoint_in(home / "pretrained", architecture, tokenizer=tokenizer, initializer_range=0.2)
-    loading.load(folder, KIND, torch.device("cpu"), 32, tiny.rows(8), home / "scratch")
+    loading.load(folder, KIND, torch.device("cpu"), 32, None, tiny.rows(8), home / "scratch")
     stage.run(
         "finetune",
         finetune.Inputs(ingest, folder),

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import ModelError
-from tasks.kinds.base import fast_tokenizer
-from tasks.prune import subwords, vocabulary
+from tasks.models import subwords, vocabulary
 from tests import tiny
 
 TEXTS = [row["headline"] for row in tiny.articles()]
@@ -175,24 +174,6 @@ def test_frequent_pieces_go_before_rare_ones() -> None:
     often = tokenizer.convert_tokens_to_ids("film")
     kept = vocabulary.choose(tokenizer, [{"input_ids": [often] * 9}], 200, tiny.VOCABULARY)
     assert often in kept
-
-
-def test_reserved_pieces_go_first(tmp_path: Path) -> None:
-    """Those of BERT stand at low numbers, where what is frequent in general stands; no text has them."""
-    tokenizer = tiny.wordpiece(TEXTS)
-    tokenizer.save_pretrained(tmp_path)
-    file = tmp_path / fast_tokenizer.FILE
-    layout = json.loads(file.read_text(encoding="utf-8"))
-    whole = [piece for piece in layout["model"]["vocab"] if len(piece) > 3 and piece.isalpha()][:20]
-    layout["model"]["vocab"] = {
-        f"[unused{at}]" if piece in whole else piece: at for piece, at in layout["model"]["vocab"].items()
-    }
-    file.write_text(json.dumps(layout), encoding="utf-8")
-    tokenizer = fast_tokenizer.load(tmp_path)
-    seen = features(tokenizer, TEXTS[:1])
-    kept = set(vocabulary.choose(tokenizer, seen, tiny.VOCABULARY - 24, tiny.VOCABULARY))
-    reserved = {number for piece, number in tokenizer.get_vocab().items() if piece.startswith("[unused")}
-    assert (len(reserved), kept & reserved) == (20, set())
 
 
 def test_too_few_pieces_to_spell_the_texts_are_refused() -> None:

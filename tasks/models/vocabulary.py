@@ -1,4 +1,5 @@
-"""Trimming a vocabulary (WordPiece, BPE, Unigram) to the pieces a run needs.
+"""Trimming a vocabulary (WordPiece, BPE, Unigram) to the pieces a run needs: the teacher's in stage pretrain,
+the student's in stage prune.
 
 Texts of kept pieces encode as before, but for the numbers.
 """
@@ -20,7 +21,7 @@ from tasks.architectures import catalog
 from tasks.core.errors import ModelError
 from tasks.kinds.base import fast_tokenizer
 from tasks.kinds.base.kind import Features
-from tasks.prune import subwords
+from tasks.models import subwords
 
 Rank = Callable[[str], tuple[int, int, int]]
 """Piece -> (0 special, 1 needed to spell, 2 seen, 3 character, 4 other, 5 reserved; how rare; number): the
@@ -28,38 +29,46 @@ lower, the sooner it is kept."""
 RESERVED = re.compile(r"\[unused\d+\]")
 """Pieces that BERT's vocabularies keep free, at low numbers; no text has them."""
 NEEDED = 1
+VALUE = "prune.vocabulary"
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
 
 
-def faults(tokenizer: PreTrainedTokenizerBase, of: int) -> list[str]:
-    """Why the model's `of` pieces cannot become fewer."""
+def reduce(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    seen: Sequence[Features],
+    held_out: Sequence[Features],
+    count: int,
+    folder: Path,
+    value: str = VALUE,
+) -> tuple[PreTrainedTokenizerBase, dict[str, float]]:
+    """Leaves `count` pieces in the model, those that `seen` texts need most.
+
+    Gives the tokenizer of these, and what is to be told: the share of their pieces that held-out texts lose.
+
+    Raises:
+        ModelError: as `choose`, `trim` and `shrink_embedding`.
+    """
+    kept = choose(tokenizer, seen, count, model.config.vocab_size, value)
+    smaller = trim(tokenizer, kept, folder, value)
+    shrink_embedding(model, kept, smaller, value)
+    return smaller, {"vocabulary_lost": round(lost(held_out, kept), 4)}
+
+
+def faults(tokenizer: PreTrainedTokenizerBase, of: int, value: str = VALUE) -> list[str]:
+    """Why the model's `of` pieces cannot become fewer. `value` is what params call the number of them."""
     if _layout(tokenizer)["model"]["type"] in subwords.MODELS:
         return []
     known = ", ".join(subwords.MODELS)
-    return [
-        f"prune.vocabulary: only vocabularies of {known} can be trimmed; keep all pieces: {-(-of // 8) * 8}"
-    ]
-
-
-def trimmed(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    count: int | None,
-    seen: Callable[[], Sequence[Features]],
-    scratch: Path,
-) -> PreTrainedTokenizerBase:
-    """The tokenizer with `count` pieces; the others are gone from the model, too. None: all stay."""
-    of = model.config.vocab_size
-    if count is None or count >= of:
-        return tokenizer
-    kept = choose(tokenizer, seen(), count, of)
-    few = trim(tokenizer, kept, scratch / "tokenizer")
-    shrink_embedding(model, kept, few)
-    return few
+    return [f"{value}: only vocabularies of {known} can be trimmed; keep all pieces: {-(-of // 8) * 8}"]
 
 
 def choose(
-    tokenizer: PreTrainedTokenizerBase, features: Sequence[Features], count: int, of: int
+    tokenizer: PreTrainedTokenizerBase,
+    features: Sequence[Features],
+    count: int,
+    of: int,
+    value: str = VALUE,
 ) -> list[int]:
     """Ids of `count` of the model's `of` pieces, those to keep, ascending.
 
@@ -71,7 +80,7 @@ def choose(
     Raises:
         ModelError: the tokenizer is of another sort, or `count` does not even hold the characters.
     """
-    if unable := faults(tokenizer, of):
+    if unable := faults(tokenizer, of, value):
         raise ModelError("params.yaml", *unable)
     layout, vocabulary = _layout(tokenizer), tokenizer.get_vocab()
     needs = subwords.needs(layout, vocabulary)
@@ -81,12 +90,14 @@ def choose(
     kept = {piece for piece in ranked if ranks[piece][0] <= NEEDED}
     if count < len(kept):
         raise ModelError(
-            "prune.vocabulary",
+            value,
             f"is {count}, but the special pieces and the characters of this run alone are {len(kept)}; keep "
             "more",
         )
     while len(kept) < count:  # again, as what was too much for the room that was left may by now need less
         for piece in ranked:
+            if len(kept) == count:
+                break
             missing = needs(piece) - kept
             if len(kept) + len(missing) <= count:
                 kept |= missing
@@ -119,7 +130,15 @@ def _rank(
     return rank
 
 
-def trim(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], folder: Path) -> PreTrainedTokenizerBase:
+def lost(features: Sequence[Features], kept: Sequence[int]) -> float:
+    """Of the pieces of texts, the share that is not kept: where they stand, others are read."""
+    pieces, there = [piece for one in features for piece in one["input_ids"]], set(kept)
+    return sum(piece not in there for piece in pieces) / max(1, len(pieces))
+
+
+def trim(
+    tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], folder: Path, value: str = VALUE
+) -> PreTrainedTokenizerBase:
     """The tokenizer with only the kept pieces, numbered from 0 in their old order. `folder` is where it is
     rewritten.
 
@@ -138,7 +157,7 @@ def trim(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int], folder: Path) 
     trimmed = fast_tokenizer.load(folder)
     if trimmed.get_vocab() != {piece: new[old] for piece, old in tokenizer.get_vocab().items() if old in new}:
         raise ModelError(
-            "prune.vocabulary",
+            value,
             f"{type(trimmed).__name__} does not read a trimmed vocabulary; leave the size out",
         )
     return trimmed
@@ -161,7 +180,9 @@ def _renumber(processor: dict[str, Any] | None, new: dict[int, int]) -> None:
             processor[key] = [piece, new[number]]
 
 
-def shrink_embedding(model: PreTrainedModel, kept: Sequence[int], tokenizer: PreTrainedTokenizerBase) -> None:
+def shrink_embedding(
+    model: PreTrainedModel, kept: Sequence[int], tokenizer: PreTrainedTokenizerBase, value: str = VALUE
+) -> None:
     """Keeps the rows of the kept pieces, and tells the config their new numbers.
 
     Raises:
@@ -171,9 +192,7 @@ def shrink_embedding(model: PreTrainedModel, kept: Sequence[int], tokenizer: Pre
     old: Any = model.get_input_embeddings()
     padding = tokenizer.pad_token_id
     if catalog.of(model.config).positions_behind_padding and padding != model.config.pad_token_id:
-        raise ModelError(
-            "prune.vocabulary", "pieces stand before the padding piece that would go; leave the size out"
-        )
+        raise ModelError(value, "pieces stand before the padding piece that would go; leave the size out")
     new = torch.nn.Embedding(len(kept), old.embedding_dim, padding_idx=padding, device=old.weight.device)
     new.weight.data.copy_(old.weight.data[list(kept)])
     model.set_input_embeddings(new)
