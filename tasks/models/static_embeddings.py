@@ -5,7 +5,7 @@ reads the sum. After fastText (Joulin et al., Bag of Tricks for Efficient Text C
 a piece weighs is the length of its row. The sum is normalized, so that the length of a text does not matter.
 
 No architecture of transformers pools over pieces, so these checkpoints, alone among ours, need this module to
-load (docs/adr/0017-a-static-student-has-an-architecture-of-its-own.md). They hold tensors and a config as any
+load (docs/adr/0018-a-static-student-has-an-architecture-of-its-own.md). They hold tensors and a config as any
 other, and no code.
 """
 
