@@ -19,6 +19,10 @@ HIDDEN = 256
 QUALITY, SPEEDUP = 0.9, 100.0
 BYTES_OF_A_PIECE, OTHER_BYTES = 28, 30_000
 """Of a folder: a piece in the tokenizer and the scale of its row; and the graph."""
+STEPS_OF_A_TABLE = 3
+"""A step that updates a whole table takes as long as so many others."""
+ALONE = 3
+"""Pieces that the teacher reads to say what one means: it, and the special ones around it."""
 REPEATS = 4
 """Of labelled rows in an epoch, beside a pool."""
 COPIES = 6
@@ -40,7 +44,7 @@ def student(facts: Facts, seen: values.Seen, effort: float) -> Student:
     distill = _distill(rows, pool, effort)
     learnt = distill["epochs"].value * _read(rows, pool, distill)
     varied = rows * (distill["rewording"].value or {"copies": 0})["copies"]
-    labelled = 2 * facts.layer_parameters * varied * float(seen.lengths.mean()) / 1e9
+    answered = varied * float(seen.lengths.mean()) + ALONE * pieces.value
     folder = (
         pieces.value * (width + BYTES_OF_A_PIECE) + 2 * HIDDEN * (width + len(facts.classes)) + OTHER_BYTES
     )
@@ -53,7 +57,7 @@ def student(facts: Facts, seen: values.Seen, effort: float) -> Student:
         distill,
         {**values.QUANTIZE, "graph": Value("exported"), "format": Value("fp16"), "embeddings": Value("int8")},
         gates(QUALITY, SPEEDUP, folder),
-        Work(labelled, learnt // BATCH),
+        Work(2 * facts.layer_parameters * answered / 1e9, STEPS_OF_A_TABLE * learnt // BATCH),
     )
 
 

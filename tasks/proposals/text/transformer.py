@@ -39,7 +39,7 @@ class Size:
 
 SIZES: Mapping[tuple[Preset, bool], Size] = {
     ("balanced", False): Size(3, 256, 512, 12_000, 1_100, 0.97, 12.0),
-    ("balanced", True): Size(3, 320, 640, 12_000, 1_400, 0.97, 10.0),
+    ("balanced", True): Size(3, 320, 640, 10_000, 1_400, 0.97, 10.0),
     ("best", False): Size(4, 320, 768, 16_000, 1_800, 0.98, 8.0),
     ("best", True): Size(4, 384, 1024, 16_000, 2_400, 0.98, 6.0),
 }
