@@ -218,9 +218,10 @@ def within(plan: Callable[[Facts, Wish], Plan], facts: Facts, wish: Wish) -> Pla
         f"ones would take {usual.minutes:.0f}"
     )
     if made.minutes > minutes:
+        smaller = "" if wish.preset == "fast" else "a smaller preset, "
         told = (
             f"{minutes:g} minutes are too few: with {effort:.0%} of the usual steps it takes about "
-            f"{made.minutes:.0f}; a smaller preset or fewer rows would be needed"
+            f"{made.minutes:.0f}; {smaller}fewer rows or more cores would be needed"
         )
     return replace(made, remarks=[*made.remarks, told])
 
