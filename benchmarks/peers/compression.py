@@ -29,6 +29,7 @@ QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "OLIVE_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
 }
 
 
@@ -93,11 +94,11 @@ def _run(command: list[str], folder: Path) -> str | None:
 
 
 def complete(outcome: Outcome, kind_name: str, teacher: Path, labels: list[str], input_size: int) -> None:
-    """Puts the tokenizer and the labels beside the graph, as beside ours.
+    """Puts the tokenizer and the labels beside a graph, as beside ours.
 
-    All are served, and weighed, alike.
+    All graphs are served, and weighed, alike. What answers by code of its own has all it needs.
     """
-    if not outcome.entry.peer.is_ours:
+    if outcome.entry.peer.needs_tokenizer:
         kind = load_kind(kind_name)
         facts = {"kind": kind_name, "input_size": input_size}
         package.write_preprocessing(outcome.folder, kind, kind.model.load_processor(teacher), labels, facts)
