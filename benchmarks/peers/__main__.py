@@ -198,6 +198,7 @@ def _entry(outcome: Outcome, failed: Mapping[str, str]) -> dict[str, Any]:
         "peer": peer.name,
         "recipe": outcome.entry.recipe,
         "does": peer.recipes[outcome.entry.recipe],
+        "own_runtime": peer.has_own_runtime,
     }
     return {
         **told,

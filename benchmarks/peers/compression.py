@@ -98,7 +98,8 @@ def complete(outcome: Outcome, kind_name: str, teacher: Path, labels: list[str],
 
     All graphs are served, and weighed, alike. What answers by code of its own has all it needs.
     """
-    if outcome.entry.peer.needs_tokenizer:
+    peer = outcome.entry.peer
+    if not peer.is_ours and not peer.has_own_runtime:
         kind = load_kind(kind_name)
         facts = {"kind": kind_name, "input_size": input_size}
         package.write_preprocessing(outcome.folder, kind, kind.model.load_processor(teacher), labels, facts)

@@ -35,9 +35,9 @@ class Peer:
         return self.name == OURS
 
     @property
-    def needs_tokenizer(self) -> bool:
-        """Whether what its script leaves is a graph, which ours is put beside."""
-        return self.form in {ONNX[0], OPENVINO[0]}
+    def has_own_runtime(self) -> bool:
+        """Whether it answers a text by code of its own, not by a graph with our tokenizer beside it."""
+        return not self.is_ours and self.form not in {ONNX[0], OPENVINO[0]}
 
 
 @dataclass(frozen=True)

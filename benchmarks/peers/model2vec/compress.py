@@ -69,7 +69,8 @@ def _logistic(static: StaticModel, job: dict[str, Any]) -> StaticModelPipeline:
     weights, bias = fitted.coef_, fitted.intercept_
     if len(weights) == 1:
         weights, bias = np.concatenate([0 * weights, weights]), np.concatenate([0 * bias, bias])
-    layer = Layer(weights.astype(np.float32), bias.astype(np.float32))
+    # In C's order: safetensors writes the memory as it lies.
+    layer = Layer(np.ascontiguousarray(weights, np.float32), np.ascontiguousarray(bias, np.float32))
     return StaticModelPipeline(static, MLPHead([layer], Activation.SOFTMAX, fitted.classes_))
 
 

@@ -38,6 +38,9 @@ UNLABELLED = 2000
 """Texts of the pool that the student of SetFit sees: its trainer lists all their pairs."""
 KEPT = {"two-layers": (1, 4), "three-layers": (0, 2, 4)}
 """Layers of six, evenly spread, as the example keeps 1, 4, 7 and 10 of twelve."""
+STUDENTS = {"plain": None, "distilled": KEPT["three-layers"]}
+"""Recipe of SetFit -> its student's layers. The documentation's student is a sentence encoder of three layers
+from the hub; this one is made of the pretrained encoder."""
 Encoded = tuple[SentenceTransformer, LogisticRegression]
 
 
@@ -55,8 +58,8 @@ def _made(job: dict[str, Any]) -> Encoded:
         head = LogisticRegression(max_iter=1000)
         return student, head.fit(student.encode(job["train"]), job["train_labels"])
     tuned = _tuned(job)
-    if job["recipe"] == "distilled":
-        tuned = _distilled(tuned, job)
+    if layers := STUDENTS[job["recipe"]]:
+        tuned = _distilled(tuned, layers, job)
     return tuned.model_body, tuned.model_head
 
 
@@ -86,10 +89,8 @@ def _tuned(job: dict[str, Any]) -> SetFitModel:
     return model
 
 
-def _distilled(teacher: SetFitModel, job: dict[str, Any]) -> SetFitModel:
-    """The documentation's student is a sentence encoder of three layers; this one is made of the teacher's
-    pretrained encoder."""
-    student = SetFitModel(_reduced(job, KEPT["three-layers"]), LogisticRegression(max_iter=1000))
+def _distilled(teacher: SetFitModel, layers: Sequence[int], job: dict[str, Any]) -> SetFitModel:
+    student = SetFitModel(_reduced(job, layers), LogisticRegression(max_iter=1000))
     texts = Dataset.from_dict({"text": [*job["train"], *job["pool"][:UNLABELLED]]})
     DistillationTrainer(
         teacher_model=teacher, student_model=student, args=_arguments(STEPS_OF_STUDENT), train_dataset=texts
