@@ -5,9 +5,10 @@
     bbc-peers
 
 A student is a run of params.yaml, or NAME=FOLDER of a shippable folder made from the same rows. Olive,
-optimum, NNCF and OpenVINO each compress the run's teacher in an environment of its own (.peers/, made when
-missing); Slipway's harness measures all of them beside the students. Writes docs/results/OUT.md and OUT.json
-and docs/pictures/OUT.png. A peer that fails is told with its error.
+optimum, NNCF, OpenVINO and the exporters of transformers compress the run's teacher; Model2Vec, fastText,
+SetFit and sentence-transformers train a classifier of their own on the same rows. Each runs in an environment
+of its own (.peers/, made when missing); Slipway's harness measures all of them beside the students. Writes
+docs/results/OUT.md and OUT.json and docs/pictures/OUT.png. A peer that fails is told with its error.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ TOLD = (
     "olive-ai",
     "optimum",
     "optimum-onnx",
+    "onnxscript",
     "model2vec",
     "fasttext",
     "setfit",

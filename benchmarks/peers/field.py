@@ -101,6 +101,15 @@ FIELD = (
         {"default": "converted as it is, weights kept as fp16, computed in what the processor does best"},
     ),
     Peer(
+        "transformers",
+        "transformers",
+        *ONNX,
+        {
+            "fused": "its exporters: ONNX, fused into onnxruntime's operators for the CPU; float32",
+            "fused-int8": "the same, dynamic int8 per channel",
+        },
+    ),
+    Peer(
         "model2vec",
         "model2vec",
         "own_model2vec",
