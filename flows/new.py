@@ -4,6 +4,7 @@ stands there, with the reason for it.
     slipway new support messages.csv
     slipway new reviews reviews.jsonl --text body --label stars --preset best
     slipway new sms data/sms --yes --minutes 20 --run
+    slipway new intents train.csv test.csv --preset fast
 
 What is in doubt is asked on a terminal. Elsewhere it ends with one message, unless --yes takes what is
 likeliest or the options name it. Nothing is changed before all is known to be in order.
@@ -24,7 +25,7 @@ import flows.process.environment  # noqa: F401  # isort: skip  (before DVC, whic
 from flows import run as run_command
 from flows import search as search_command
 from flows.checkout import added_run
-from flows.raw_data import data, sources
+from flows.raw_data import data, several
 from flows.searching import budget
 from flows.starting import ask, choice, drafted, facts, look, name, seen, written
 from flows.starting.choice import Choice
@@ -101,7 +102,7 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
     with tempfile.TemporaryDirectory(dir=_scratch(root), prefix="new-") as there:
         raw = Path(there) / wanted
         raw.mkdir()
-        brought = sources.bring(asked.source, raw)
+        brought = ", ".join(several.bring(asked.source, raw))
         made = draft(root, raw, asked, Path(there))
         for line in seen.lines(brought, made.looked, made.choice, made.taken):
             say(line)
@@ -130,7 +131,12 @@ def _scratch(root: Path) -> Path:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="what the run is to be called")
-    parser.add_argument("source", metavar="SOURCE", help="a file, a folder, or hub:OWNER/NAME@REVISION")
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        nargs="+",
+        help='files, folders, a pattern in quotes ("news/*.csv"), or hub:OWNER/NAME@REVISION',
+    )
     columns = parser.add_argument_group("what the data are (default: what they look like)")
     columns.add_argument("--kind", help="kind of task, a folder of tasks/kinds")
     for role in ROLES:

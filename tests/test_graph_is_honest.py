@@ -113,5 +113,6 @@ def test_every_field_of_every_section_is_described_and_has_no_default() -> None:
     assert [f"{name}.{key}" for name, key, field in fields if not field.description] == []
     may_be_left_out = [f"{name}.{key}" for name, key, field in fields if not field.is_required()]
     assert may_be_left_out == ["pretrain.vocabulary"] + [
-        f"prune.{size}" for size in ("layers", "hidden", "ffn", "vocabulary", "word_rank", "depths", "widths")
+        f"prune.{size}"
+        for size in ("layers", "hidden", "ffn", "vocabulary", "word_rank", "depths", "widths", "static")
     ]

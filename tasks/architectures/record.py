@@ -96,5 +96,7 @@ class Architecture:
     """What its config calls the rates that `dropout` in params sets, where it has them."""
     positions_behind_padding: bool = False
     """Whether it numbers the positions of a text from the number of the padding piece on."""
+    pretrained: bool = True
+    """Whether its checkpoints are taken as pretrained models; False: only `prune` makes them."""
     takes_lora: bool = True
     """Whether its layers bear being wrapped."""

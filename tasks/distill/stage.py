@@ -109,6 +109,13 @@ class Params(TrainingFields):
             )
         if self.rewording:
             faults += load_kind(self.kind).data.reword.faults(self.rewording, None)
+        if getattr(run.get("prune"), "static", None):
+            faults += [
+                f"distill.{name}: a static student has no layers that could imitate the teacher's; write "
+                f"{name}: null"
+                for name in ("hidden", "relations")
+                if getattr(self, name)
+            ]
         return faults
 
 

@@ -15,9 +15,12 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from tasks.export import int4_table, onnx_graph, package
+from tasks.export import int4_table, int8_table, onnx_graph, package
 from tasks.kinds.base.kind import Kind, Processor, Row
 from tasks.models import checkpoint
+
+PACKED = {"int4": int4_table.pack_words, "int8": int8_table.pack_words}
+"""Form of the table of words -> writes a float graph's copy with the table in it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Draft:
     @cached_property
     def source(self) -> Path:
         """The float graph as it is converted: its table of words packed, where the form says so."""
-        return int4_table.pack_words(self.float_graph) if self.form.embeddings == "int4" else self.float_graph
+        pack = PACKED.get(self.form.embeddings)
+        return pack(self.float_graph) if pack else self.float_graph
 
     def operators(self) -> list[str]:
         """The names of the operators that the format changes."""

@@ -22,7 +22,7 @@ from onnxruntime.quantization import (
 )
 from transformers import PreTrainedModel
 
-from tasks.export import half_precision
+from tasks.export import half_precision, int8_table
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import low_rank
 
@@ -115,7 +115,9 @@ def operators(float_file: Path, number_format: str) -> list[str]:
     if not number_format.startswith("int8"):
         return []
     graph = load_model(_merged(float_file) if number_format == "int8-static" else float_file).graph
-    tables = {one.name for one in graph.initializer if len(one.dims) > 1}
+    tables = {
+        one.name for one in graph.initializer if len(one.dims) > 1 and one.data_type == TensorProto.FLOAT
+    }
     return [node.name for node in graph.node if node.op_type in WEIGHTED and tables & set(node.input)]
 
 
@@ -159,7 +161,9 @@ def _with_products(names: Collection[str]) -> list[str]:
 def _to_dynamic_int8(float_file: Path, file: Path, spared: list[str], only: list[str]) -> None:
     """Weights to int8, one scale per channel; activations are quantized as they come."""
     options = {"DefaultTensorType": TensorProto.FLOAT}
-    names = {"nodes_to_quantize": only, "nodes_to_exclude": spared}
+    nodes = [node.name for node in load_model(float_file).graph.node]
+    scales = [name for name in nodes if name.endswith(int8_table.SCALES)]
+    names = {"nodes_to_quantize": only, "nodes_to_exclude": [*spared, *scales]}
     quantize_dynamic(
         float_file, file, per_channel=True, weight_type=QuantType.QInt8, extra_options=options, **names
     )

@@ -15,6 +15,7 @@ from transformers import AutoConfig, PreTrainedModel
 from tasks.architectures import catalog
 from tasks.core.errors import ModelError
 from tasks.kinds.base.kind import Kind, Processor
+from tasks.models import static_embeddings  # noqa: F401 - makes the auto classes know it
 
 ONLY_LOCAL = {"local_files_only": True, "trust_remote_code": False}
 SAFELY = {**ONLY_LOCAL, "dtype": torch.float32, "use_safetensors": True}

@@ -59,7 +59,7 @@ def faults(folder: Path, kind: Kind) -> list[str]:
     config, unreadable = _object(file)
     if unreadable:
         return [unreadable]
-    name, can_be = config.get("model_type"), [*catalog.folders()[kind.model.architectures]]
+    name, can_be = config.get("model_type"), _taken(kind)
     if name not in can_be:
         taken = f"for this kind it can be {', '.join(can_be)}"
         return [
@@ -68,6 +68,12 @@ def faults(folder: Path, kind: Kind) -> list[str]:
     return [*_asks(config), *(fault for each in BESIDE for fault in _beside(folder / each))] or _refused(
         folder, str(name)
     )
+
+
+def _taken(kind: Kind) -> list[str]:
+    """The model types of the pretrained models that a kind takes."""
+    records = catalog.folders()[kind.model.architectures]
+    return [name for name, record in records.items() if record.pretrained]
 
 
 def _refused(folder: Path, name: str) -> list[str]:

@@ -17,6 +17,10 @@ from typing import Any, Literal, cast
 from tasks.kinds.base.rows import Features, Row
 
 Preset = Literal["fast", "balanced", "best"]
+PRESET_MINUTES: Mapping[Preset, float] = {"fast": 5.0}
+"""That a run of a preset may take, where the user does not say; the others take as long as they need."""
+SECONDS_OF_A_STEP = 0.015
+"""Of training, beside what it computes: docs/results/anyones-data.md."""
 LEAST_EFFORT = 0.3
 """Below it a model learns too little to be worth the time."""
 PRESETS: tuple[Preset, ...] = ("fast", "balanced", "best")
@@ -113,6 +117,18 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What trainings compute."""
+
+    gigaflops: float
+    steps: int
+    """Each costs some time, however little it computes."""
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.gigaflops + other.gigaflops, self.steps + other.steps)
+
+
+@dataclass(frozen=True)
 class Wish:
     """What the user asks for."""
 
@@ -123,6 +139,10 @@ class Wish:
     """Of this machine, in training."""
     effort: float = 1.0
     """Share of the usual steps of training."""
+
+    def minutes_of(self, work: Work, other: float) -> float:
+        """That some work takes on this machine, beside `other` minutes."""
+        return other + (work.gigaflops * self.seconds_per_gigaflop + work.steps * SECONDS_OF_A_STEP) / 60
 
 
 @dataclass(frozen=True)
@@ -186,20 +206,20 @@ def load_proposal(kind: str) -> Proposal | None:
 
 def within(plan: Callable[[Facts, Wish], Plan], facts: Facts, wish: Wish) -> Plan:
     """The plan that takes as long as the user allows; with fewer steps, and a remark on it, if need be."""
-    usual = plan(facts, wish)
-    if wish.minutes is None or usual.minutes <= wish.minutes:
+    usual, minutes = plan(facts, wish), wish.minutes or PRESET_MINUTES.get(wish.preset, math.inf)
+    if usual.minutes <= minutes:
         return usual
     made, effort = usual, 1.0
-    while made.minutes > wish.minutes and effort > LEAST_EFFORT:
+    while made.minutes > minutes and effort > LEAST_EFFORT:
         effort = max(LEAST_EFFORT, 0.9 * effort)
         made = plan(facts, replace(wish, effort=effort))
     told = (
-        f"trained for {effort:.0%} of the usual steps, to end within {wish.minutes:g} minutes; the usual "
+        f"trained for {effort:.0%} of the usual steps, to end within {minutes:g} minutes; the usual "
         f"ones would take {usual.minutes:.0f}"
     )
-    if made.minutes > wish.minutes:
+    if made.minutes > minutes:
         told = (
-            f"{wish.minutes:g} minutes are too few: with {effort:.0%} of the usual steps it takes about "
+            f"{minutes:g} minutes are too few: with {effort:.0%} of the usual steps it takes about "
             f"{made.minutes:.0f}; a smaller preset or fewer rows would be needed"
         )
     return replace(made, remarks=[*made.remarks, told])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from tasks.core.needs import Need
+from tasks.core.params import Section
 
 if TYPE_CHECKING:
     from tasks.prune.stage import Params
@@ -12,7 +15,31 @@ if TYPE_CHECKING:
 MEASURED_BY = ("taylor", "activation")
 
 
+OF_LAYERS = (
+    *("layers", "hidden", "ffn", "word_rank", "depths", "widths"),
+    *("layers_by", "importance", "measured", "recovery"),
+)
+"""What a student without layers has no use for."""
+
+
+class Measured(Section):
+    batches: int = Field(ge=1, le=100_000, description="batches of training rows")
+    batch_size: int = Field(ge=1, le=4096, description="rows per batch")
+
+
+class Recovery(Section):
+    steps: int = Field(
+        ge=2, le=100, description="steps in which the sizes approach those asked for, a recovery between two"
+    )
+    epochs: int = Field(ge=1, le=1000, description="passes over the training rows between two steps")
+    batch_size: int = Field(ge=1, le=4096, description="rows per step of the training")
+    learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate")
+
+
 def needs(params: Params) -> list[Need]:
+    if params.static:
+        why = "a static student has no layers"
+        return [Need(f"prune.{name}", getattr(params, name), False, why, "") for name in OF_LAYERS]
     layers = params.layers is not None or params.depths is not None
     widths = any(size is not None for size in (params.hidden, params.ffn, params.widths))
     by = [f"importance {params.importance}"] if widths and params.importance in MEASURED_BY else []

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
+from tasks.prune import choices
 from tasks.training import loop
 
 TEMPERATURE = 2.0
@@ -71,6 +72,18 @@ class Recovery:
         objective = loop.Objective(sizes, forward, loss, evaluate, lambda figures: -figures["divergence"])
         loop.fit(model, self.plan, objective, scratch, label)
         model.eval()
+
+
+def plan(how: choices.Recovery, seed: int) -> loop.Plan:
+    """How is learnt between two steps, by what params say."""
+    return loop.Plan(
+        epochs=how.epochs,
+        patience=how.epochs,
+        batch_size=how.batch_size,
+        learning_rate=how.learning_rate,
+        seed=seed,
+        **FIXED,
+    )
 
 
 def answers_of(

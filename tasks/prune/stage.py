@@ -1,7 +1,9 @@
 """Cuts the teacher down to a student: fewer layers, narrower ones, and of texts fewer pieces.
 
 Reads ingest/out and finetune/out. Writes out/: a dense, smaller, plain checkpoint. Nothing is masked and no
-layer is special, so `from_pretrained` of transformers loads it without any code of ours.
+layer is special, so `from_pretrained` of transformers loads it without any code of ours. The exception is a
+student of another form, static embeddings, which begins with what the teacher makes of each piece
+(tasks/prune/static_student.py).
 
 Which sizes there are is the architecture's affair (tasks/prune/registry.py): encoders of texts and ViT have
 layers, hidden and ffn, texts a vocabulary; convolutional nets have depths and widths, a number per stage.
@@ -32,14 +34,15 @@ from tasks.core.needs import Need
 from tasks.core.params import Device, InputSize, KindName, Options, Section, Seed, Threads
 from tasks.core.stages import Metrics, artifact
 from tasks.kinds.base.kind import Features, Kind, Processor, load_kind
-from tasks.prune import choices
+from tasks.prune import choices, static_student
+from tasks.prune.choices import Measured, Recovery
+from tasks.prune.static_student import Static
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
     from tasks.launch.foresight import Teacher
-    from tasks.training import loop
 
 Encode = Callable[[Processor, str], list[Features]]
 Depth = Annotated[int, Field(ge=1, le=512)]
@@ -47,20 +50,6 @@ Width = Annotated[int, Field(ge=8, le=65536, multiple_of=8)]
 LEARNT_FROM = ("train", "validation")
 NO_WIDTH: Literal["magnitude"] = "magnitude"
 """What a cut is given that narrows nothing."""
-
-
-class Measured(Section):
-    batches: int = Field(ge=1, le=100_000, description="batches of training rows")
-    batch_size: int = Field(ge=1, le=4096, description="rows per batch")
-
-
-class Recovery(Section):
-    steps: int = Field(
-        ge=2, le=100, description="steps in which the sizes approach those asked for, a recovery between two"
-    )
-    epochs: int = Field(ge=1, le=1000, description="passes over the training rows between two steps")
-    batch_size: int = Field(ge=1, le=4096, description="rows per step of the training")
-    learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate")
 
 
 class Params(Section):
@@ -97,6 +86,9 @@ class Params(Section):
     )
     depths: list[Depth] | None = Field(None, description="blocks kept in each stage, the first among them")
     widths: list[Width] | None = Field(None, description="channels kept in each stage")
+    static: Static | None = Field(
+        None, description="sizes of a student of static embeddings; but for the vocabulary it has no others"
+    )
     layers_by: Literal["spread", "importance"] | None = Field(
         description="which layers stay: evenly spread ones, the first and the last among them, or those "
         "that the answers need most; null where neither layers nor depths is given"
@@ -112,6 +104,9 @@ class Params(Section):
     def needs(self) -> list[Need]:
         return choices.needs(self)
 
+    def faults(self, _run: Mapping[str, Section]) -> list[str]:
+        return static_student.faults_of_kind(load_kind(self.kind)) if self.static else []
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -125,10 +120,12 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
 
     config, faults = teacher.model.config, []
     try:
-        if params.word_rank:
+        if params.word_rank and not params.static:
             low_rank.check(teacher.model)
     except ModelError as error:
         faults += [f"{error.where}: {fault}" for fault in error.faults]
+    if params.static:
+        faults += static_student.faults(params.static, config)
     if not (sizes := _sizes(params)):
         return faults
     try:
@@ -166,15 +163,38 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         return kind.model.encode(processor, rows[split], labels, params.input_size)
 
     kept: dict[str, Any] = {}
-    if params.word_rank:
+    rank, sizes = None if params.static else params.word_rank, _sizes(params)
+    if rank:
         low_rank.check(model)
-    if sizes := _sizes(params):
+    if params.static:
+        model, processor, kept = _made_static(model, processor, sizes, encode, params, params.static, scratch)
+    elif sizes:
         model, processor, kept = _cut(model, processor, sizes, encode, params, scratch)
-    low_rank.lower(model, params.word_rank)
+    low_rank.lower(model, rank)
     checkpoint.save(model, processor, out / "out")
     figures = inference.figures(model, kind, processor, encode(processor, "validation"), labels, "fp32")
     validation = {name: round(value, 6) for name, value in figures.items()}
     return Metrics({"parameters": low_rank.parameters(model), **kept, "validation": validation})
+
+
+def _made_static(
+    model: PreTrainedModel,
+    processor: Processor,
+    sizes: dict[str, Any],
+    encode: Encode,
+    params: Params,
+    wanted: Static,
+    scratch: Path,
+) -> tuple[PreTrainedModel, Processor, dict[str, Any]]:
+    """The student of static embeddings, its processor, and what is to be told: words lost."""
+    from tasks.prune import registry
+
+    found = registry.pruner(model.config).faults(model.config, sizes)
+    if faults := [*static_student.faults(wanted, model.config), *found]:
+        raise ModelError("params.yaml", *faults)
+    processor, told = _trim_vocabulary(model, processor, sizes, encode, params, scratch)
+    kind, seen = load_kind(params.kind), _seen(processor, encode)
+    return static_student.begun(model, kind, processor, seen, wanted), processor, told
 
 
 def _cut(
@@ -209,10 +229,15 @@ def _cut(
             registry.measure(model, kind, processor, batches, params.importance, options)
         model = pruner.narrow(model, step_sizes, params.importance or NO_WIDTH)
         if params.recovery and step < len(plan):
-            how = _recovery_plan(params.recovery, params.seed)
+            how = recovery.plan(params.recovery, params.seed)
             objective = recovery.Recovery(kind, processor, features, answers, how)
             objective.learn(model, scratch / f"recovery-{step}", f"recovery {step} of {len(plan) - 1}")
     return model, processor, {"layers_kept": kept, **told}
+
+
+def _seen(processor: Processor, encode: Encode) -> list[Features]:
+    """The rows whose pieces are counted."""
+    return [*encode(processor, "train"), *encode(processor, "pool")]
 
 
 def _trim_vocabulary(
@@ -230,8 +255,11 @@ def _trim_vocabulary(
     has = registry.pruner(model.config).sizes(model.config).get("vocabulary", 0)
     if sizes.get("vocabulary", math.inf) >= has:
         return processor, {}
-    seen = [*encode(processor, "train"), *encode(processor, "pool")]
-    held_out, count = encode(processor, "validation"), sizes["vocabulary"]
+    seen, held_out, count = (
+        _seen(processor, encode),
+        encode(processor, "validation"),
+        sizes["vocabulary"],
+    )
     return vocabulary.reduce(model, processor, seen, held_out, count, scratch / "tokenizer")
 
 
@@ -246,25 +274,10 @@ def _answers(
     }
 
 
-def _recovery_plan(how: Recovery, seed: int) -> loop.Plan:
-    from tasks.prune import recovery
-    from tasks.training import loop
-
-    return loop.Plan(
-        epochs=how.epochs,
-        patience=how.epochs,
-        batch_size=how.batch_size,
-        learning_rate=how.learning_rate,
-        seed=seed,
-        **recovery.FIXED,
-    )
-
-
 def _sizes(params: Params) -> dict[str, Any]:
-    """The sizes that are given."""
-    given = {
-        name: getattr(params, name) for name in ("layers", "hidden", "ffn", "vocabulary", "depths", "widths")
-    }
+    """The sizes that are given, of those that the student has."""
+    layers = () if params.static else ("layers", "hidden", "ffn", "depths", "widths")
+    given = {name: getattr(params, name) for name in (*layers, "vocabulary")}
     return {name: size for name, size in given.items() if size is not None}
 
 

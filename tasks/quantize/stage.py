@@ -6,8 +6,8 @@ labels.json, preprocessing.json, and for texts tokenizer.json.
 
 int8-dynamic quantizes activations as they come; int8-static by ranges that were seen on calibration rows,
 which is what convolutions need; see tasks/export/onnx_graph.py. fp16 and bf16 halve the weights; see
-tasks/export/half_precision.py. The table of words can have fewer bits than the rest; see
-tasks/export/int4_table.py. A table of low rank ships as its factors; see tasks/export/low_rank_table.py.
+tasks/export/half_precision.py. The table of words can have a form of its own; see tasks/export/int8_table.py
+and int4_table.py. A table of low rank ships as its factors; see tasks/export/low_rank_table.py.
 
 A graph is accepted only if it does what the torch student does on real validation rows: the float graph,
 exported or fused, gives the same logits, the shipped graph the same answers. Operators that int8 hurts may
@@ -49,8 +49,9 @@ class Params(Section):
     format: Literal["int8-dynamic", "int8-static", "fp16", "bf16", "fp32"] = Field(
         description="of the numbers in the file that ships"
     )
-    embeddings: Literal["as_format", "int4"] = Field(
-        description="of the table of words: as the format has it, or in four bits"
+    embeddings: Literal["as_format", "int8", "int4"] = Field(
+        description="of the table of words: as the format has it, or in eight or four bits with a scale for "
+        "each row"
     )
     calibration_rows: int | None = Field(
         ge=1, le=100_000, description="training rows that int8-static takes its ranges from; else null"
@@ -77,10 +78,10 @@ class Params(Section):
             faults.append(
                 f"quantize.graph = fused: int8-static would leave fused attention in float; {advice}"
             )
-        if static and self.embeddings == "int4":
+        if static and self.embeddings != "as_format":
             faults.append(
-                "quantize.embeddings = int4: int8-static does not know such look-ups; take as_format, or "
-                "format int8-dynamic"
+                f"quantize.embeddings = {self.embeddings}: int8-static does not know such look-ups; take "
+                "as_format, or format int8-dynamic"
             )
         if self.embeddings not in {"as_format", *load_kind(self.kind).package.embeddings}:
             faults.append(
@@ -106,7 +107,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     """Builds the folder that ships and returns its metrics.
 
     Raises:
-        ParamsError: int8-static without calibration rows, of a fused graph, or with words in four bits.
+        ParamsError: int8-static without calibration rows, of a fused graph, or with words in another form.
         ModelError: a graph does not do what the student does.
     """
     from tasks.export import draft, package

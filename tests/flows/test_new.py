@@ -20,6 +20,7 @@ from flows import new
 from flows.searching import policy
 from tasks.core import params
 from tasks.core.errors import DataError, ParamsError
+from tasks.proposals.proposal import PRESETS
 from tests import tiny
 from tests.flows.project import everything
 
@@ -91,6 +92,19 @@ def kinds() -> dict[str, type]:
     from tasks.kinds.base.kind import known_kinds
 
     return dict(known_kinds())
+
+
+def test_several_files_are_one_run_with_the_split_that_their_names_say(project: Path, tmp_path: Path) -> None:
+    rows = headlines(300)
+    train, test = (
+        table(tmp_path / f"{side}.csv", some, ["title", "desk"])
+        for side, some in (("train", rows[:220]), ("test", rows[220:]))
+    )
+    said = make(project, "both", str(train), str(test))
+    run = params.read(project / "params.yaml")["both"]
+    assert run["ingest"]["split"] == "given"
+    assert said[0].startswith("train.csv, test.csv: 300 rows")
+    assert sorted(path.name for path in (project / "data/raw/both").iterdir()) == ["test.csv", "train.csv"]
 
 
 def test_few_rows_of_a_class_get_a_seed_that_puts_them_on_every_side(project: Path, tmp_path: Path) -> None:
@@ -186,6 +200,16 @@ def test_a_budget_becomes_gates_and_a_search(project: Path, tmp_path: Path) -> N
     policy.read(project, "bbc")
     with pytest.raises(ParamsError, match="budget: 'size = 2 MB': is no limit"):
         make(project, "other", str(source), "--budget", "size = 2 MB, then best quality")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_each_preset_is_a_whole_run_and_a_search(project: Path, tmp_path: Path, preset: str) -> None:
+    source = table(tmp_path / "rows.csv", headlines(300), ["title", "desk"])
+    make(project, preset, str(source), "--preset", preset, "--budget", "size <= 2 MB, then best quality")
+    runs = params.read(project / "params.yaml")
+    params.check(runs, new_models(), kinds(), only=preset)
+    policy.read(project, preset)
+    assert ("static" in runs[preset]["prune"]) == (preset == "fast")
 
 
 def test_minutes_shorten_the_training_and_say_so(project: Path, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ SPACE: dict[str, list[Any]] = {
     "prune.ffn": [32, 64, 96],
     "quantize.format": ["int8-dynamic", "fp32"],
 }
-BUDGET = "quality >= 1% of teacher, then least latency"
+BUDGET = "quality >= 1% of teacher, then least size"
 SEARCH = f"""
 # Kept as it is.
 search:

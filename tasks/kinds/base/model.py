@@ -57,6 +57,9 @@ class Model:
     augment: Callable[[Sequence[Features], Any], list[Features]] = unchanged
     """(features of labelled rows, options) -> as the teacher shall see them in this step; chance is
     torch's."""
+    forms: frozenset[str] = frozenset()
+    """Forms that a student can have beside the teacher's, such as `static`, a sum over pieces: none where
+    what is decided depends on the place."""
     further_pretraining: Literal["masked_pieces"] | None = None
     """How stage pretrain can train the encoder on unlabelled rows; None: it cannot."""
     converters: Mapping[str, Converter] = field(default_factory=dict)

@@ -37,7 +37,7 @@ class Package:
     lengths: bool = False
     """Whether inputs differ in length, the second dimension of what the graph reads."""
     embeddings: frozenset[str] = frozenset()
-    """Forms that the table of words can have in place of that of all weights, such as `int4`; none where the
-    graph looks nothing up."""
+    """Forms that the table of words can have in place of that of all weights, such as `int8` and `int4`; none
+    where the graph looks nothing up."""
     facts: Callable[[Any], dict[str, Any]] = no_facts
     """Options -> what of them preprocessing.json says."""

@@ -18,6 +18,7 @@ from tasks.proposals.proposal import (
     Table,
     Value,
     Wish,
+    Work,
     epochs_of,
 )
 
@@ -109,7 +110,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
             "quantize": {**QUANTIZE, "calibration_rows": Value(min(200, rows))},
             "benchmark": {"gates": Value(gates, "what the preset promises")},
         },
-        minutes=flops / 1e9 * wish.seconds_per_gigaflop / 60 + 2,
+        minutes=wish.minutes_of(Work(flops / 1e9, 0), 2),
         remarks=[],
         space={"prune.widths": [one for _, one in WIDTHS.values()], "distill.learning_rate": [0.0005, 0.001]},
     )

@@ -17,6 +17,7 @@ from tasks.proposals.proposal import (
     Table,
     Value,
     Wish,
+    Work,
     epochs_of,
 )
 from tasks.proposals.text import values
@@ -170,7 +171,8 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     student = layers * (4 * hidden**2 + 2 * hidden * ffn)
     vocabulary = values.vocabulary(seen, MOST_PIECES, len(facts.vocabulary))
     teacher = facts.layer_parameters * (6 * rows * epochs + 2 * pool)
-    gigaflops = float(seen.lengths.mean()) * (teacher + 6 * student * passes * learnt) / 1e9
+    flops = float(seen.lengths.mean()) * (teacher + 6 * student * passes * learnt)
+    work = Work(flops / 1e9, (epochs * rows + passes * learnt) // BATCH)
     folder = student + vocabulary.value * (hidden + BYTES_OF_A_PIECE) + HEAD_BYTES
     return Plan(
         {
@@ -183,7 +185,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
             "quantize": {**values.QUANTIZE, "graph": Value("exported"), "embeddings": Value("as_format")},
             "benchmark": {"gates": _gates(wish.preset, folder)},
         },
-        minutes=gigaflops * wish.seconds_per_gigaflop / 60 + values.OTHER_MINUTES,
+        minutes=wish.minutes_of(work, values.OTHER_MINUTES),
         remarks=values.remarks(facts, seen),
         space=SPACE,
     )

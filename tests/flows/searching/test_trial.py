@@ -74,6 +74,23 @@ def test_a_complete_trial_tells_quality_size_speed_and_cost(complete: Result) ->
     assert list(own["rungs"]) == ["0.25"]
 
 
+def test_a_static_student_is_one_more_choice(
+    complete: Result, asked: Job, with_teacher: Path, section: dict[str, Any]
+) -> None:
+    """Beside sizes of layers, which then have no effect."""
+    choices: dict[str, list[Any]] = {
+        "prune.static": [None, {"width": 16, "hidden": 24}],
+        "quantize.embeddings": ["as_format", "int8"],
+    }
+    run = policy.with_values(section, {"prune.static": None})
+    assert policy._faults_of_choices("prune.static", choices["prune.static"], run) == []
+    chosen = {key: values[1] for key, values in choices.items()}
+    made = trial.run(replace(asked, params=policy.with_values(run, chosen)), with_teacher)
+    assert made.state == COMPLETE, made.reason
+    assert 0 < made.figures["cost"] < complete.figures["cost"]
+    assert made.figures["bytes"] < complete.figures["bytes"]
+
+
 def test_the_folder_of_a_trial_holds_no_test_rows(complete: Result, with_teacher: Path) -> None:
     """The stages ran on what is linked there; in the checkout itself the test rows are no table."""
     assert complete.state == COMPLETE

@@ -40,6 +40,7 @@ def config_of(name: str) -> Any:
     from transformers import AutoConfig
 
     from tasks.kinds.image.common import efficientnet_lite  # noqa: F401 - makes the architecture known
+    from tasks.models import static_embeddings  # noqa: F401 - the same
 
     return AutoConfig.for_model(name)
 

@@ -110,6 +110,12 @@ def data(label: str, labels: Labels = single_label.LABELS) -> Data:
     return parts.data(roles=roles, labels=labels, fingerprint=fingerprint)
 
 
-MODEL: Model = parts.model(auto_model=auto_model, encode=encode, collate=collate, loss=single_label.loss)
+MODEL: Model = parts.model(
+    auto_model=auto_model,
+    encode=encode,
+    collate=collate,
+    loss=single_label.loss,
+    forms=frozenset({"static"}),
+)
 PACKAGE = parts.package(request=request, answer_line=answer_line, answer=single_label.answer)
 REPORT = parts.report(mistake)

@@ -58,6 +58,7 @@ def model(
     collate: Callable[..., dict[str, Any]],
     loss: Callable[..., Any],
     augment: Callable[..., list[Any]] = unchanged,
+    forms: frozenset[str] = frozenset(),
 ) -> Model:
     """Encoders of texts with a fast tokenizer."""
     return Model(
@@ -71,6 +72,7 @@ def model(
         loss=loss,
         distillation_loss=losses.divergence,
         augment=augment,
+        forms=forms,
         further_pretraining="masked_pieces",
         converters={package: Converter(file, convert) for package, file in CONVERTERS.items()},
     )
@@ -91,7 +93,7 @@ def package(
         answer_line=answer_line,
         answer=answer,
         lengths=True,
-        embeddings=frozenset({"int4"}),
+        embeddings=frozenset({"int8", "int4"}),
         facts=facts,
     )
 

@@ -53,6 +53,10 @@ EXTENT_OF = "length of a text, in characters"
 # A tokenizer of far fewer pieces than the config tells is not the model's: transformers makes one up where
 # the files are missing.
 VOCABULARY_SHARE = 0.9
+ALL = np.ones((1, 8192), dtype=np.int64)
+ALL.setflags(write=False)
+"""The mask of a text that is not padded; parts of it are quicker than masks made anew. As long as the longest
+`input_size`."""
 DECOMPOSABLE = "caf\u00e9 Ti\u1ebfng \u304c\u3071 \ud55c\uad6d \u0958 \u0419\u0401 \u0622 \u1e0d\u0307"
 """Letters of several scripts that Unicode can write in two ways."""
 
@@ -205,4 +209,4 @@ def whole(text: str) -> str:
 def graph_inputs(ids: Sequence[int]) -> dict[str, np.ndarray]:
     """Of one text, batch 1."""
     listed = np.array([ids], dtype=np.int64)
-    return {"input_ids": listed, "attention_mask": np.ones_like(listed)}
+    return {"input_ids": listed, "attention_mask": ALL[:, : len(ids)]}

@@ -29,7 +29,7 @@ from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK, Run
 
-ARCHITECTURES = [*catalog.folders()["text"]]
+ARCHITECTURES = [name for name, record in catalog.folders()["text"].items() if record.pretrained]
 SIZES = {
     "layers": 3,
     "hidden": 32,

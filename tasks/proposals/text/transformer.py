@@ -1,0 +1,93 @@
+"""A cut transformer as the student of texts with a label each: what presets balanced and best propose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.proposals.proposal import Facts, Preset, Value, Work, epochs_of
+from tasks.proposals.text import values
+from tasks.proposals.text.student import Student, gates
+
+MANY_CLASSES = 20
+LEARNING_RATE = 0.0007
+ENOUGH_ROWS = 3_000
+"""Training rows from which on variations of them help no more (docs/log.md)."""
+VARIED_EPOCHS, MOST_COPIES = 4, 20
+BATCH = 32
+POOL_TEXTS = 20_000
+HEAD_BYTES = 120_000
+"""Tokenizer, graph and head of a folder, beside its matrices."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """A student, and the gates that it should pass."""
+
+    layers: int
+    hidden: int
+    ffn: int
+    vocabulary: int
+    """Pieces at most."""
+    steps: int
+    """Of distillation, at least."""
+    quality: float
+    """Of the teacher's headline metric, at least."""
+    speedup: float
+
+
+SIZES: Mapping[tuple[Preset, bool], Size] = {
+    ("balanced", False): Size(3, 256, 512, 12_000, 1_100, 0.97, 12.0),
+    ("balanced", True): Size(3, 320, 640, 12_000, 1_400, 0.97, 10.0),
+    ("best", False): Size(4, 320, 768, 16_000, 1_800, 0.98, 8.0),
+    ("best", True): Size(4, 384, 1024, 16_000, 2_400, 0.98, 6.0),
+}
+"""By preset, and whether there are many classes."""
+SPACE: dict[str, list[Any]] = {
+    "prune.layers": [2, 3, 4],
+    "prune.hidden": [192, 256, 320, 384],
+    "prune.ffn": [256, 384, 512, 768],
+    "distill.learning_rate": [0.0005, 0.0007, 0.001],
+    "quantize.embeddings": ["as_format", "int4"],
+}
+
+
+def student(facts: Facts, seen: values.Seen, preset: Preset, effort: float) -> Student:
+    """The student for some rows, and what it takes."""
+    many = len(facts.classes) > MANY_CLASSES
+    size = SIZES[preset, many]
+    why = f"{len(facts.classes)} classes: {'many, so wider' if many else 'few'}"
+    rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
+    distill = _distill(rows, pool, effort * size.steps)
+    layers = size.layers * (4 * size.hidden**2 + 2 * size.hidden * size.ffn)
+    pieces = values.vocabulary(seen, size.vocabulary, len(facts.vocabulary))
+    copies = (distill["rewording"].value or {"copies": 0})["copies"]
+    learnt = distill["epochs"].value * (rows * (1 + copies) + pool)
+    flops = float(seen.lengths.mean()) * learnt * (6 * layers + 2 * facts.layer_parameters)
+    return Student(
+        {
+            "layers": Value(size.layers),
+            "hidden": Value(size.hidden, why),
+            "ffn": Value(size.ffn),
+            "vocabulary": pieces,
+            "layers_by": Value("spread"),
+            "importance": Value("taylor"),
+            "measured": Value({"batches": 20, "batch_size": 32}),
+            "recovery": Value(None),
+        },
+        distill,
+        values.QUANTIZE,
+        gates(size.quality, size.speedup, layers + pieces.value * (size.hidden // 2 + 24) + HEAD_BYTES),
+        Work(flops / 1e9, learnt // BATCH),
+    )
+
+
+def _distill(rows: int, pool: int, steps: float) -> dict[str, Value]:
+    if pool or rows >= ENOUGH_ROWS:
+        epochs = max(1 if pool else 3, epochs_of(steps, rows + pool, BATCH, most=10))
+        return values.distillation(epochs, rows + pool, BATCH, LEARNING_RATE, 1, pool)
+    copies = max(2, min(MOST_COPIES, round(steps * BATCH / (VARIED_EPOCHS * rows)) - 1))
+    learnt = values.distillation(VARIED_EPOCHS, rows * (1 + copies), BATCH, LEARNING_RATE, 1, 0)
+    varied = {"copies": copies, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.05}
+    return {**learnt, "rewording": Value(varied, "few rows and no pool: variations that the teacher labels")}
