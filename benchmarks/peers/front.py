@@ -92,8 +92,8 @@ def claim(result: Result) -> str:
     lines = [
         "**Not at every quality the fastest, nor at every speed the best**: of "
         f"{len(peers)} measured recipes of peers {len(peers) - len(better)} are reached by a model of "
-        f"Slipway that is at least as good and at least as fast, {len(better)} are ahead. Of these, those "
-        "that no other peer surpasses:",
+        f"Slipway that is at least as good and at least as fast, {len(better)} not: these are ahead. Those "
+        "of them that no other peer surpasses:",
         "",
         *(f"* {_where(peer, ours, result['measured']['headline'])}" for peer in edge),
     ]

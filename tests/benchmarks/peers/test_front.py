@@ -61,7 +61,8 @@ def test_a_faster_peer_is_named_with_what_ours_has_instead() -> None:
     text = front.claim(with_peer("fasttext/words", 0.7, 900.0))
     assert text.startswith(
         "**Not at every quality the fastest, nor at every speed the best**: of 3 measured recipes of peers 2 "
-        "are reached by a model of Slipway that is at least as good and at least as fast, 1 are ahead."
+        "are reached by a model of Slipway that is at least as good and at least as fast, 1 not: these are "
+        "ahead."
     )
     assert (
         "* `fasttext/words`, macro_f1 0.700 [0.500, 0.900] at 900 ×; none of ours is as fast; the fastest of "
@@ -84,7 +85,7 @@ def test_of_two_peers_ahead_only_the_one_on_the_front_is_listed() -> None:
     for part in ("figures", "timings"):
         both[part]["fasttext/slower"] = worse[part]["fasttext/slower"]
     text = front.claim(both)
-    assert "2 are ahead" in text
+    assert "2 not: these are ahead" in text
     assert "`fasttext/slower`" not in text
     table = front.markdown(both)
     assert "| **fasttext/words** | ● | 0.700 [0.500, 0.900] | 900.0 |" in table
