@@ -71,6 +71,36 @@ def ahead(measured: Sequence[Point]) -> list[Point]:
     return [peer for peer in measured if peer.is_peer and not any(own.reaches(peer) for own in ours)]
 
 
+def best_up_to(measured: Sequence[Point]) -> Point | None:
+    """The fastest of ours such that at its speed, and at every lower one, no peer that is as fast is better
+    than the best of ours that is; None if there is none."""
+    ours, peers = _sides(measured)
+    found = None
+    for point in sorted([*ours, *peers], key=lambda point: (point.speed, point.is_ours)):
+        own = max((one.quality for one in ours if one.speed >= point.speed), default=-1.0)
+        if own < max((one.quality for one in peers if one.speed >= point.speed), default=-1.0):
+            break
+        found = point if point.is_ours else found
+    return found
+
+
+def fastest_from(measured: Sequence[Point]) -> Point | None:
+    """The least good of ours such that at its quality, and at every higher one, no peer that is as good is
+    faster than the fastest of ours that is; None if there is none."""
+    ours, peers = _sides(measured)
+    found = None
+    for point in sorted([*ours, *peers], key=lambda point: (-point.quality, point.is_ours)):
+        own = max((one.speed for one in ours if one.quality >= point.quality), default=-1.0)
+        if own < max((one.speed for one in peers if one.quality >= point.quality), default=-1.0):
+            break
+        found = point if point.is_ours else found
+    return found
+
+
+def _sides(measured: Sequence[Point]) -> tuple[list[Point], list[Point]]:
+    return [one for one in measured if one.is_ours], [one for one in measured if one.is_peer]
+
+
 def markdown(result: Result) -> str:
     """The claim in a sentence, where a peer is ahead, and a table of all variants."""
     measured = points(result)
@@ -79,7 +109,7 @@ def markdown(result: Result) -> str:
 
 def claim(result: Result) -> str:
     measured = points(result)
-    peers, ours = [one for one in measured if one.is_peer], [one for one in measured if one.is_ours]
+    ours, peers = _sides(measured)
     if not peers or not ours:
         return "No claim: peers and models of Slipway must both be measured."
     better = ahead(measured)
@@ -90,31 +120,47 @@ def claim(result: Result) -> str:
         )
     edge = [peer for peer in front(peers) if peer in better]
     lines = [
-        "**Not at every quality the fastest, nor at every speed the best**: of "
-        f"{len(peers)} measured recipes of peers {len(peers) - len(better)} are reached by a model of "
-        f"Slipway that is at least as good and at least as fast, {len(better)} not: these are ahead. Those "
-        "of them that no other peer surpasses:",
+        f"**{_reach(measured, result['measured']['headline'])}**: of {len(peers)} measured recipes of peers "
+        f"{len(peers) - len(better)} are reached by a model of Slipway that is at least as good and at least "
+        f"as fast, {len(better)} not: these are ahead. Those of them that no other peer surpasses:",
         "",
         *(f"* {_where(peer, ours, result['measured']['headline'])}" for peer in edge),
     ]
     return "\n".join(lines)
 
 
+def _reach(measured: Sequence[Point], headline: str) -> str:
+    """Where the claim holds, from the slow and good end on."""
+    speed, quality = best_up_to(measured), fastest_from(measured)
+    parts = []
+    if speed:
+        parts.append(f"up to {_times(speed)} the teacher's speed no peer is better")
+    if quality:
+        parts.append(f"from {headline} {quality.quality:.3f} up no peer is faster")
+    if not parts:
+        return "Neither at every quality the fastest nor at every speed the best"
+    told = " and ".join(parts)
+    return f"{told[0].upper()}{told[1:]}; elsewhere a peer is ahead"
+
+
+def _times(point: Point) -> str:
+    return f"{point.speed:.1f} ×" if point.speed < 100 else f"{point.speed:,.0f} ×"
+
+
 def _where(peer: Point, ours: Sequence[Point], headline: str) -> str:
     """How far a peer is ahead of the nearest of ours in either direction."""
     as_fast = [own for own in ours if own.speed >= peer.speed]
     as_good = [own for own in ours if own.quality >= peer.quality]
-    parts = [f"`{peer.name}`, {headline} {_figure(peer)} at {peer.speed:.3g} ×"]
+    parts = [f"`{peer.name}`, {headline} {_figure(peer)} at {_times(peer)}"]
     if as_fast:
         best = max(as_fast, key=lambda own: (own.quality, own.speed))
-        parts.append(f"the best of ours as fast, `{best.name}`, has {_figure(best)} at {best.speed:.3g} ×")
+        parts.append(f"the best of ours as fast, `{best.name}`, has {_figure(best)} at {_times(best)}")
     else:
         parts.append("none of ours is as fast")
     if as_good:
         quickest = max(as_good, key=lambda own: (own.speed, own.quality))
         parts.append(
-            f"the fastest of ours as good, `{quickest.name}`, has {_figure(quickest)} at "
-            f"{quickest.speed:.3g} ×"
+            f"the fastest of ours as good, `{quickest.name}`, has {_figure(quickest)} at {_times(quickest)}"
         )
     else:
         parts.append("none of ours is as good")

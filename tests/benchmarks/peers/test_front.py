@@ -60,22 +60,33 @@ def test_a_reference_neither_makes_nor_breaks_the_claim() -> None:
 def test_a_faster_peer_is_named_with_what_ours_has_instead() -> None:
     text = front.claim(with_peer("fasttext/words", 0.7, 900.0))
     assert text.startswith(
-        "**Not at every quality the fastest, nor at every speed the best**: of 3 measured recipes of peers 2 "
+        "**Up to 18.0 × the teacher's speed no peer is better and from macro_f1 0.871 up no peer is faster; "
+        "elsewhere a peer is ahead**: of 3 measured recipes of peers 2 "
         "are reached by a model of Slipway that is at least as good and at least as fast, 1 not: these are "
         "ahead."
     )
     assert (
         "* `fasttext/words`, macro_f1 0.700 [0.500, 0.900] at 900 ×; none of ours is as fast; the fastest of "
-        "ours as good, `student/bbc`, has 0.871 [0.861, 0.881] at 18 ×." in text
+        "ours as good, `student/bbc`, has 0.871 [0.861, 0.881] at 18.0 ×." in text
     )
 
 
 def test_a_better_peer_is_named_with_what_ours_has_instead() -> None:
     text = front.claim(with_peer("setfit/plain", 0.95, 2.0))
+    assert text.startswith("**Neither at every quality the fastest nor at every speed the best**")
     assert (
-        "* `setfit/plain`, macro_f1 0.950 [0.500, 0.900] at 2 ×; the best of ours as fast, `slipway/int8`, "
-        "has 0.880 [0.870, 0.890] at 4 ×; none of ours is as good." in text
+        "* `setfit/plain`, macro_f1 0.950 [0.500, 0.900] at 2.0 ×; the best of ours as fast, `slipway/int8`, "
+        "has 0.880 [0.870, 0.890] at 4.0 ×; none of ours is as good." in text
     )
+
+
+def test_a_peer_in_the_middle_bounds_the_reach() -> None:
+    """It is better than the student and faster than slipway/int8."""
+    measured = front.points(with_peer("model2vec/good", 0.875, 10.0))
+    best, fastest = front.best_up_to(measured), front.fastest_from(measured)
+    assert best is not None
+    assert fastest is not None
+    assert (best.name, fastest.name) == ("slipway/int8", "slipway/int8")
 
 
 def test_of_two_peers_ahead_only_the_one_on_the_front_is_listed() -> None:
