@@ -22,7 +22,7 @@ from tasks.export import package
 from tasks.kinds.base.kind import load_kind
 from tasks.launch.environment import ENVIRONMENT
 
-LONGEST_SECONDS = 1800
+LONGEST_SECONDS = 3600
 QUIET = {
     "DO_NOT_TRACK": "1",
     "HF_HUB_OFFLINE": "1",
