@@ -22,7 +22,7 @@ define newline
 
 endef
 NAMED := $(filter command line,$(origin RUN))
-GIVEN := WORKERS RUN SOURCE CHECKPOINT PORT GPUS POOL TO WHY A B OUT PICTURES FAIL_ON STUDENTS SPLIT
+GIVEN := WORKERS RUN SOURCE CHECKPOINT PORT GPUS POOL TO WHY A B OUT PICTURES FAIL_ON STUDENTS SPLIT PEERS
 $(foreach one,$(GIVEN),$(if $(filter command environment,$(origin $(one))),\
 	$(eval override $(one) := $$(subst $$(newline), ,$$(value $(one))))))
 # As one word of the shell, whatever is in it.
@@ -81,8 +81,9 @@ diff: .venv/ready ## review revision B (default: workspace) against A (default: 
 		$(if $(NAMED),--run $(call quoted,$(RUN))) $(if $(PICTURES),--pictures $(call quoted,$(PICTURES))) \
 		$(if $(FAIL_ON),--fail-on $(foreach one,$(FAIL_ON),$(call quoted,$(one))))
 
-peers: .venv/ready ## compare RUN's student with Olive, optimum, NNCF and OpenVINO on RUN's teacher (STUDENTS=, SPLIT=validation, OUT=)
+peers: .venv/ready ## compare RUN's student with other tools on RUN's teacher and rows (STUDENTS=, PEERS=, SPLIT=validation, OUT=)
 	@python -m benchmarks.peers --run $(call quoted,$(RUN)) $(if $(STUDENTS),--students $(foreach one,$(STUDENTS),$(call quoted,$(one)))) \
+		$(if $(PEERS),--peers $(foreach one,$(PEERS),$(call quoted,$(one)))) \
 		$(if $(SPLIT),--split $(call quoted,$(SPLIT))) $(if $(OUT),--out $(call quoted,$(OUT)))
 
 plots: .venv/ready ## draw the plots of the current figures into dvc_plots/index.html, without network

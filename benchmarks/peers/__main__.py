@@ -5,9 +5,10 @@
     bbc-peers
 
 A student is a run of params.yaml, or NAME=FOLDER of a shippable folder made from the same rows. Olive,
-optimum, NNCF and OpenVINO each compress the run's teacher in an environment of its own (.peers/, made when
-missing); Slipway's harness measures all of them beside the students. Writes docs/results/OUT.md and OUT.json
-and docs/pictures/OUT.png. A peer that fails is told with its error.
+optimum, NNCF, OpenVINO and the exporters of transformers compress the run's teacher; Model2Vec, fastText,
+SetFit and sentence-transformers train a classifier of their own on the same rows. Each runs in an environment
+of its own (.peers/, made when missing); Slipway's harness measures all of them beside the students. Writes
+docs/results/OUT.md and OUT.json and docs/pictures/OUT.png. A peer that fails is told with its error.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import compression, environments, field, page
+from benchmarks.peers import job as jobs
 from benchmarks.peers.compression import Outcome
 from benchmarks.peers.field import MEASURING, ROOT
-from tasks.core import params, stages, tables
+from tasks.core import params, stages
 from tasks.core.errors import DataError, ModelError
 from tasks.export import package
 from tasks.kinds.base.kind import known_kinds
@@ -34,8 +35,6 @@ from tasks.launch.command import Command
 from tasks.launch.environment import ENVIRONMENT
 from tasks.models import checkpoint
 
-CALIBRATION = 300
-"""Training texts for those that calibrate: NNCF's own default."""
 TOLD = (
     "torch",
     "transformers",
@@ -47,8 +46,12 @@ TOLD = (
     "olive-ai",
     "optimum",
     "optimum-onnx",
+    "onnxscript",
+    "model2vec",
+    "fasttext",
+    "setfit",
+    "sentence-transformers",
 )
-INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd")
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +86,7 @@ def _compare(given: argparse.Namespace) -> dict[str, Any]:
     data = ROOT / "data" / given.run
     _must_fit(data, students)
     values = checked["benchmark"].model_dump() | {"split": given.split}
-    job = _job(data, values, checked["quantize"].model_dump())
+    job = jobs.job(data, checked)
     work = ROOT / ".peers" / "work" / given.run
     outcomes = [_compressed(entry, job, work, values) for entry in entries]
     measured = _measured(job, values, outcomes, students, work)
@@ -119,7 +122,8 @@ def _must_fit(data: Path, students: Mapping[str, Path]) -> None:
             faults at once.
         ModelError: the teacher is not of the sort that the peers' scripts take.
     """
-    needed = [data / "ingest" / "out" / "labels.json", data / "finetune" / "out" / "config.json"]
+    needed = [data / "ingest" / "out" / "labels.json"]
+    needed += [data / stage / "out" / "config.json" for stage in ("pretrain", "finetune")]
     needed += [folder / package.GRAPH for folder in students.values()]
     if missing := [file for file in needed if not file.is_file()]:
         raise DataError(data.name, *(f"{file} is missing; `dvc repro` makes it" for file in missing))
@@ -141,40 +145,6 @@ def _must_fit(data: Path, students: Mapping[str, Path]) -> None:
             f"is a {architecture}; the recipes of the peers are for those that end in "
             "ForSequenceClassification",
         )
-
-
-def _job(data: Path, values: Mapping[str, Any], quantize: Mapping[str, Any]) -> dict[str, Any]:
-    """What every script reads.
-
-    Calibration sees training rows alone; the validation rows are for recipes that tune by quality.
-    """
-    ingest = data / "ingest" / "out"
-    index = {label: number for number, label in enumerate(checkpoint.label_names(ingest))}
-    validation = tables.read(ingest / "validation.parquet")
-    return {
-        "teacher": str(data / "finetune" / "out"),
-        "ingest": str(ingest),
-        "calibration": [row["text"] for row in tables.read(ingest / "train.parquet")[:CALIBRATION]],
-        "validation": [row["text"] for row in validation],
-        "validation_labels": [index[row["label"]] for row in validation],
-        "labels": list(index),
-        "input_size": values["input_size"],
-        "threads": values["threads"],
-        "instructions": _instructions(),
-        "quantize": quantize,
-    }
-
-
-def _instructions() -> list[str]:
-    """Of those that matter to int8 and bf16, what this processor has; none where the system does not tell."""
-    info = Path("/proc/cpuinfo")
-    told = (
-        re.search(r"^(?:flags|Features)\s*:(.*)$", info.read_text(encoding="utf-8"), re.MULTILINE)
-        if info.is_file()
-        else None
-    )
-    present = set(told[1].split()) if told else set()
-    return [name for name in INSTRUCTIONS if name in present]
 
 
 def _compressed(entry: field.Entry, job: Mapping[str, Any], work: Path, values: Mapping[str, Any]) -> Outcome:
@@ -230,6 +200,7 @@ def _entry(outcome: Outcome, failed: Mapping[str, str]) -> dict[str, Any]:
         "peer": peer.name,
         "recipe": outcome.entry.recipe,
         "does": peer.recipes[outcome.entry.recipe],
+        "own_runtime": peer.has_own_runtime,
     }
     return {
         **told,

@@ -26,13 +26,18 @@ class Peer:
     form: str
     """A key of variants.FORMS."""
     graph: str
-    """The file that its script leaves."""
+    """A file that its script leaves, without which it has failed."""
     recipes: Mapping[str, str]
     """Name -> what it does, in words."""
 
     @property
     def is_ours(self) -> bool:
         return self.name == OURS
+
+    @property
+    def has_own_runtime(self) -> bool:
+        """Whether it answers a text by code of its own, not by a graph with our tokenizer beside it."""
+        return not self.is_ours and self.form not in {ONNX[0], OPENVINO[0]}
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,64 @@ FIELD = (
         "nncf",
         *OPENVINO,
         {"default": "converted as it is, weights kept as fp16, computed in what the processor does best"},
+    ),
+    Peer(
+        "transformers",
+        "transformers",
+        *ONNX,
+        {
+            "fused": "its exporters: ONNX, fused into onnxruntime's operators for the CPU; float32",
+            "fused-int8": "the same, dynamic int8 per channel",
+        },
+    ),
+    Peer(
+        "model2vec",
+        "model2vec",
+        "own_model2vec",
+        "head.safetensors",
+        {
+            "logistic": "the pretrained encoder distilled to static embeddings (256 dimensions, fp16), "
+            "logistic regression",
+            "fine-tuned": "the same embeddings and a hidden layer of 512 fine-tuned, float32",
+            "fine-tuned-int8": "the same, embeddings in int8",
+            "teacher-logistic": "as `logistic`, distilled from the run's teacher",
+            "teacher-fine-tuned": "as `fine-tuned`, distilled from the run's teacher",
+            "pool-fine-tuned": "as `fine-tuned`, after learning the pretrained encoder's embeddings of the "
+            "pool",
+        },
+    ),
+    Peer(
+        "fasttext",
+        "fasttext",
+        "own_fasttext",
+        "model.bin",
+        {
+            "words": "its tutorial: words and pairs of words, learning rate 1.0, 25 epochs",
+            "characters": "the same with character n-grams of 3 to 6",
+            "characters-ftz": "the same, compressed by its `quantize`",
+            "pool-vectors": "as `characters`, begun with vectors learnt on the pool without labels",
+        },
+    ),
+    Peer(
+        "setfit",
+        "setfit",
+        "own_setfit",
+        "head.safetensors",
+        {
+            "plain": "the pretrained encoder tuned by contrast of pairs (1,000 steps of 16), logistic head",
+            "distilled": "a student of three layers taught by `plain` on texts of the pool",
+        },
+    ),
+    Peer(
+        "sentence-transformers",
+        "setfit",
+        "own_sentences",
+        "head.safetensors",
+        {
+            "three-layers": "three of the pretrained encoder's layers, taught its embeddings of the pool; "
+            "logistic regression",
+            "two-layers": "the same with two layers",
+        },
     ),
 )
 

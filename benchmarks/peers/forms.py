@@ -1,5 +1,5 @@
 """The forms of what peers make: any ONNX graph, and OpenVINO's, served with the tokenizer and the session
-that our own graphs get.
+that our own graphs get; and those that answer by code of their own (runtimes.py).
 
 `python -m benchmarks.peers.forms` measures the memory of one of them, as `python -m tasks.benchmark.memory`
 does that of ours.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.peers.runtimes import RUNTIMES, OwnRuntime
 from tasks.benchmark import memory, variants
 from tasks.benchmark.variants import Setting, Source, lengthened, size_of
 from tasks.core.progress import track
@@ -95,6 +96,7 @@ class Served:
 variants.FORMS |= {
     "peer_onnx": functools.partial(Served, onnx_graph),
     "peer_openvino": functools.partial(Served, openvino_graph),
+    **{name: functools.partial(OwnRuntime, runtime) for name, runtime in RUNTIMES.items()},
 }
 
 if __name__ == "__main__":

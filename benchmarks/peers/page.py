@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.peers import ratios
-from tasks.benchmark import plots
+from benchmarks.peers import front, picture, ratios
+from benchmarks.peers.front import MEGABYTE, Result
 from tasks.benchmark.latency import HEADLINE
 
 KEPT = 0.99
 """Share of the teacher's headline figure below which a recipe is not its peer's best, however fast it is."""
-FIRST = ("baseline", "teacher")
-MEGABYTE = 1e6
-Result = Mapping[str, Any]
+FIRST = front.REFERENCES
 
 
 def best(result: Result) -> list[str]:
     """The variants that are compared first.
 
-    The references, of each peer its fastest recipe that keeps the quality, the students.
+    The references, of each peer its fastest recipe that keeps the quality or else its best, the students.
     """
     peers: dict[str, list[str]] = {}
     for entry in result["entries"]:
@@ -35,19 +32,22 @@ def best(result: Result) -> list[str]:
 
 def _best_of(names: Sequence[str], result: Result) -> str:
     keeping = [name for name in names if result["figures"][name]["quality_ratio"] >= KEPT]
-    return max(keeping or names, key=lambda name: result["timings"][name]["speedup"])
+    if not keeping:
+        return max(names, key=lambda name: result["figures"][name]["quality_ratio"])
+    return max(keeping, key=lambda name: result["timings"][name]["speedup"])
 
 
 def _measured(names: Sequence[str], result: Result) -> list[str]:
     return [name for name in names if name in result["figures"]]
 
 
-def markdown(result: Result, picture: str) -> str:
-    """`picture`: its path as seen from the page."""
+def markdown(result: Result, drawing: str) -> str:
+    """`drawing`: the picture's path as seen from the page."""
     parts = [
         _head(result),
         _verdict(result),
-        f"![Quality against latency]({picture})",
+        f"![Quality against speed]({drawing})",
+        front.markdown(result),
         _first_table(result),
         _courses(result),
     ]
@@ -64,33 +64,41 @@ Made by `{result["command"]}` on {result["date"]}; the figures of every recipe a
 Machine: {hardware["cpu"]} ({vectors}), {hardware["cores"]} cores, {hardware["system"]}, Python {hardware["python"]};
 load {load["before"]} before and {load["after"]} after, {load["others"]} processors kept busy by others.
 
-The same teacher to each; quality on the {measured["rows"]} rows of the {result["split"]} split; speed of
+The same teacher and the same rows to each; quality on the {measured["rows"]} rows of the {result["split"]} split; speed of
 {measured["rounds"]} rounds in turns, all variants in one process."""  # noqa: E501
 
 
 def _verdict(result: Result) -> str:
-    """How many times faster each student is than the fastest peer, way of asking by way of asking."""
-    parts = []
-    for student, courses in result["against"].items():
-        name, (low, middle, high) = (
-            ratios.fastest(courses[HEADLINE]) if courses[HEADLINE] else ("", (0, 0, 0))
-        )
-        if not name:
-            return "No peer could be measured."
-        lines = [
-            f"**`{student}` is {middle:.1f} × faster than the fastest peer, `{name}`** (quartiles of the "
-            f"rounds {low:.1f} to {high:.1f}; "
-            "input to answer, batch 1, 1 thread). The fastest peer is the fastest recipe of all, whatever "
-            "its quality.",
-            "",
-            "| way of asking | fastest peer | times faster | quartiles of the rounds |",
-            "|---|---|---:|---:|",
-        ]
-        for course, of_course in courses.items():
-            name, (low, middle, high) = ratios.fastest(of_course)
-            lines.append(f"| {_words(course)} | `{name}` | {middle:.1f} | {low:.1f} to {high:.1f} |")
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) or "No student was measured."
+    """How much faster each student is than the fastest peer that is at least as good, way of asking by way of
+    asking."""
+    if not any(any(courses.values()) for courses in result["against"].values()):
+        return "No peer could be measured." if result["against"] else "No student was measured."
+    return "\n\n".join(_of_student(result, student) for student in result["against"])
+
+
+def _of_student(result: Result, student: str) -> str:
+    headline, figures, courses = result["measured"]["headline"], result["figures"], result["against"][student]
+    quality = figures[student][headline]
+    as_good = {peer for peer in courses[HEADLINE] if figures[peer][headline] >= quality}
+    if not as_good:
+        return f"**No peer is as good as `{student}`** ({headline} {quality:.3f})."
+    kept = {
+        course: {peer: quartiles for peer, quartiles in of_course.items() if peer in as_good}
+        for course, of_course in courses.items()
+    }
+    name, (low, middle, high) = ratios.fastest(kept[HEADLINE])
+    lines = [
+        f"**`{student}` is {middle:.1f} × as fast as the fastest peer that is at least as good, `{name}`** "
+        f"({headline} {quality:.3f} and {figures[name][headline]:.3f}; quartiles of the rounds {low:.1f} to "
+        f"{high:.1f}; input to answer, batch 1, 1 thread).",
+        "",
+        "| way of asking | fastest peer as good | times as fast | quartiles of the rounds |",
+        "|---|---|---:|---:|",
+    ]
+    for course, of_course in kept.items():
+        name, (low, middle, high) = ratios.fastest(of_course)
+        lines.append(f"| {_words(course)} | `{name}` | {middle:.1f} | {low:.1f} to {high:.1f} |")
+    return "\n".join(lines)
 
 
 def _first_table(result: Result) -> str:
@@ -99,7 +107,7 @@ def _first_table(result: Result) -> str:
         "## Each peer's best recipe",
         "",
         f"Of a peer's recipes the fastest one that keeps {KEPT:.0%} of the teacher's {headline}, or else "
-        "its fastest.",
+        "its best.",
         "",
         f"| | {headline} | share of the teacher's | times faster | MB | times smaller | peak RSS, MiB | "
         "made in, s (CPU s) |",
@@ -174,33 +182,29 @@ def _failures(result: Result) -> str:
     )
 
 
+def _own(result: Result) -> str:
+    names = sorted({entry["peer"] for entry in result["entries"] if entry["own_runtime"]})
+    if not names:
+        return ""
+    return (
+        f"{', '.join(names)} answer by their own libraries, from the text as it is to probabilities: each of "
+        "their times holds all of it, `model only` too, as the baseline's does. "
+    )
+
+
 def _how(result: Result) -> str:
     return f"""## How it was measured
 
-Each peer's script runs in an environment of its own, gets the teacher's checkpoint and texts of the training split, and leaves a graph;
-`made in` is that process's wall time, and its processor time. Then all are measured by Slipway's own harness
+Each peer's script runs in an environment of its own, gets the teacher's and the pretrained checkpoint, the training rows and the texts
+that the teacher labelled for the student, and leaves a graph or a model of its own form; `made in` is that process's wall time, and its
+processor time. Then all are measured by Slipway's own harness
 (`tasks/benchmark/latency.py`) in one process: every ONNX graph in the same onnxruntime with the same session options, OpenVINO's in
-OpenVINO with the hint LATENCY. All get the same fast tokenizer, without padding, and the same rows one by one. A size is that of the
-folder with graph, tokenizer and labels; peak RSS is of a process that opens the variant and answers 32 inputs. Intervals are 95 %,
+OpenVINO with the hint LATENCY. All graphs get the same fast tokenizer, without padding. {_own(result)}All get the same rows one by one. A size is that of the
+folder that answers; peak RSS is of a process that opens the variant and answers 32 inputs. Intervals are 95 %,
 paired with the teacher on the same resampled rows.
 
 The test split was {"" if result["split"] == "test" else "not "}opened by this run."""  # noqa: E501
 
 
-def points(result: Result) -> Iterator[dict[str, Any]]:
-    headline = result["measured"]["headline"]
-    for name in best(result)[1:]:
-        quality = result["figures"][name]
-        bounds = {end: quality[f"{headline}_{end}"] for end in ("low", "high")}
-        milliseconds = result["timings"][name]["latency_ms"][HEADLINE]["p50"]
-        yield {
-            "name": name,
-            "milliseconds": milliseconds,
-            "quality": quality[headline],
-            "bytes": quality["bytes"],
-            **bounds,
-        }
-
-
 def draw(result: Result, file: Path) -> None:
-    plots.quality_and_latency(list(points(result)), result["measured"]["headline"], file)
+    picture.draw(front.points(result), result["measured"]["headline"], file)

@@ -64,6 +64,7 @@ def entry(peer: str, recipe: str, error: str | None = None) -> dict[str, Any]:
         "peer": peer,
         "recipe": recipe,
         "does": f"{recipe} of {peer}",
+        "own_runtime": peer == "fasttext",
         "seconds": seconds,
         "cpu_seconds": seconds,
         "error": error,

@@ -13,19 +13,31 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peers import __main__ as command
-from benchmarks.peers import field
+from benchmarks.peers import (
+    field,
+    forms,  # noqa: F401 - makes the peers' forms known
+    runtimes,
+)
+from tasks.benchmark import variants
 from tasks.core.errors import DataError, ModelError
 
 THEIRS = [peer for peer in field.FIELD if not peer.is_ours]
+RUNTIMES = ("onnxruntime", "openvino", "torch", "model2vec", "fasttext", "setfit", "sentence-transformers")
 ENVIRONMENTS = sorted({peer.environment for peer in field.FIELD})
 
 
 def test_every_environment_is_pinned_without_addresses() -> None:
-    assert len(ENVIRONMENTS) == 4
+    assert len(ENVIRONMENTS) == 8
     for name in ENVIRONMENTS:
         lines = (field.HERE / name / "requirements.lock").read_text(encoding="utf-8").splitlines()
         assert lines
         assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line)] == []
+
+
+def test_every_form_is_known() -> None:
+    assert {peer.form for peer in field.FIELD} <= set(variants.FORMS)
+    own = {peer.form for peer in field.FIELD if peer.has_own_runtime}
+    assert own == set(runtimes.RUNTIMES)
 
 
 def test_what_was_asked_for_is_what_is_pinned() -> None:
@@ -40,7 +52,7 @@ def test_graphs_are_made_and_measured_with_the_same_runtimes() -> None:
     measuring = field.pinned(field.MEASURING)
     for name in ENVIRONMENTS:
         pinned = field.pinned(name)
-        shared = {package for package in ("onnxruntime", "openvino", "torch") if package in pinned}
+        shared = {package for package in RUNTIMES if package in pinned}
         assert shared
         assert {package: pinned[package] for package in shared} == {
             package: measuring[package] for package in shared
@@ -52,7 +64,7 @@ def test_a_script_imports_nothing_of_ours_and_knows_its_recipes(environment: str
     tree = ast.parse((field.HERE / environment / "compress.py").read_text(encoding="utf-8"))
     modules = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     modules += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
-    assert len(modules) > 4
+    assert len(modules) > 3
     assert [name for name in modules if name.split(".")[0] in {"tasks", "flows", "benchmarks", "tests"}] == []
     said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
     recipes = {recipe for peer in THEIRS if peer.environment == environment for recipe in peer.recipes}
@@ -75,6 +87,7 @@ def test_unknown_runs_and_peers_are_told_in_a_line(capsys: pytest.CaptureFixture
 def data_in(folder: Path, architecture: str = "BertForSequenceClassification") -> Path:
     for name, content in {
         "ingest/out/labels.json": ["a", "b"],
+        "pretrain/out/config.json": {},
         "finetune/out/config.json": {"architectures": [architecture]},
     }.items():
         (folder / name).parent.mkdir(parents=True)
