@@ -60,7 +60,17 @@ def choose(looked: Looked, kind: str | None, given: Mapping[str, str], answer: A
     chosen = ranked[0]
     if len(ranked) > 1 and likely[ranked[1]].fit > ALIKE * likely[ranked[0]].fit:
         chosen = answer(Doubt("kind", "which kind of task is it?", ranked))
-    return _settled(Choice(chosen, load(chosen), likely[chosen]), table, answer)
+    choice = _settled(Choice(chosen, load(chosen), likely[chosen]), table, answer)
+    return _with_options(choice, looked)
+
+
+def _with_options(choice: Choice, looked: Looked) -> Choice:
+    """With the options that follow from the rows themselves."""
+    rows = [
+        {role: row.values.get(column) for role, column in choice.columns.items()} for row in looked.raw.rows
+    ]
+    options = {**choice.options, **choice.guess.settle(rows)}
+    return replace(choice, guess=replace(choice.guess, options=options))
 
 
 def _settled(choice: Choice, table: Table, answer: Answer) -> Choice:

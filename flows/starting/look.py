@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tasks.core import links
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, UnusableRowError
 from tasks.ingest.raw.rows import RawRow
 from tasks.ingest.raw.sides import side_named
-from tasks.ingest.raw.values import NUMBER, UnsupportedValue
+from tasks.ingest.raw.values import NUMBER, UnsupportedValue, single
 from tasks.ingest.reading import class_folders, raw_folder
 from tasks.ingest.reading.raw_folder import Raw
 from tasks.proposals.proposal import Column
@@ -97,7 +97,7 @@ def columns_of(rows: Sequence[RawRow], folder: Path) -> dict[str, Column]:
 
 
 def _column(name: str, values: Sequence[str | bytes], folder: Path) -> Column:
-    filled = [value for value in values if value not in ("", b"")]
+    filled = [value for value in (_alone(one, name) for one in values) if value not in ("", b"")]
     texts = [value for value in filled if isinstance(value, str)]
     nested = [value for value in texts if isinstance(value, UnsupportedValue) and value.is_nested]
     pictures = len(filled) - len(texts) + sum(map(class_folders.is_image, texts))
@@ -115,6 +115,16 @@ def _column(name: str, values: Sequence[str | bytes], folder: Path) -> Column:
         top=counts.most_common(MOST_TOLD),
         images=list(_images(filled, folder)) if pictures else [],
     )
+
+
+def _alone(value: str | bytes, column: str) -> str | bytes:
+    """Of a list of one what is in it, as ingest takes labels; everything else as it is."""
+    if isinstance(value, bytes):
+        return value
+    try:
+        return single(value, column, is_label=True)
+    except UnusableRowError:
+        return value
 
 
 def _images(values: Sequence[str | bytes], folder: Path) -> Iterator[bytes]:

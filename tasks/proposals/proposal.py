@@ -82,6 +82,10 @@ class Doubt:
     """The first is what is taken without an answer."""
 
 
+def _nothing(_rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Guess:
     """How raw data look to a kind."""
@@ -95,6 +99,8 @@ class Guess:
     ingest: Mapping[str, Value]
     """Values of ingest that follow from the kind."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    settle: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] = _nothing
+    """Rows, with a value for each role, as the data hold them -> options that follow from these together."""
     doubts: Sequence[Doubt] = ()
 
 

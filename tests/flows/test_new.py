@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import pty
 import re
@@ -246,3 +247,42 @@ def test_tagged_words_are_known(project: Path, tmp_path: Path) -> None:
     said = make(project, "names", str(tmp_path / "words.conll"), "--dry-run")
     assert "    kind: text/tagging" in said[-1]
     assert 'columns: {tokens: "1", tags: "2"}' in said[-1]
+
+
+def test_of_conllu_the_words_are_taken_and_not_their_numbers(project: Path, tmp_path: Path) -> None:
+    def line(number: int, word: str) -> str:
+        tag = "B-long" if len(word) > 7 else "O"
+        return "\t".join([str(number), word, word.lower(), "X", "_", "_", "0", "root", "_", tag])
+
+    sentences = [
+        "\n".join(line(number, word) for number, word in enumerate(one["headline"].split(), 1))
+        for one in tiny.articles()[:200]
+    ]
+    (tmp_path / "words.conllu").write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
+    said = make(project, "names", str(tmp_path / "words.conllu"), "--dry-run")
+    assert "columns: {tokens: form, tags: misc}" in said[-1]
+
+
+def test_labels_in_lists_are_classes(project: Path, tmp_path: Path) -> None:
+    """Those of one; a row with several is set aside, and counted."""
+    rows = [{"text": title, "label": [desk]} for title, desk in headlines(300)]
+    rows[5]["label"] = ["business", "tech"]
+    (tmp_path / "all.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+    said = "\n".join(make(project, "desks", str(tmp_path / "all.jsonl"), "--dry-run"))
+    assert "columns: {text: text, label: label}" in said
+    assert "1 several labels" in said
+
+
+@pytest.mark.parametrize(("unit", "end"), [("utf16", "exclusive"), ("code_points", "inclusive")])
+def test_how_spans_are_counted_is_seen(project: Path, tmp_path: Path, unit: str, end: str) -> None:
+    def row(title: str) -> dict[str, object]:
+        text = f"\N{SLIGHTLY SMILING FACE} {title}"
+        before = text[: text.rindex(" ") + 1]
+        start = len(before) + (unit == "utf16")
+        last = start + len(text) - len(before) - (end == "inclusive")
+        return {"text": text, "spans": [{"start": start, "end": last, "label": "last"}]}
+
+    lines = [json.dumps(row(title)) for title, _ in headlines(120) if " " in title]
+    (tmp_path / "all.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    said = make(project, "ends", str(tmp_path / "all.jsonl"), "--dry-run")
+    assert f"offsets: {unit}, span_end: {end}" in said[-1]

@@ -57,6 +57,8 @@ FEWEST_REPEATS = 2.0
 """Rows per value from which on values are classes."""
 MOST_LABEL_WORDS = 8.0
 MOST_CLASSES = 1_000
+MOST_LISTED = 0.2
+"""Share of labels that are lists of several: ingest sets such rows aside."""
 MOST_NUMBERS = 20
 """Different numbers up to which numbers are taken as classes without a question."""
 
@@ -72,7 +74,7 @@ def label_candidates(table: Table) -> list[Column]:
     found = [
         one
         for one in table.columns.values()
-        if one.listed == 0
+        if one.listed <= MOST_LISTED
         and one.pictures == 0
         and 2 <= one.distinct <= MOST_CLASSES
         and one.repetition >= FEWEST_REPEATS

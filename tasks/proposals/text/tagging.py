@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tasks.kinds.text.common.words import PATTERNS
+from tasks.kinds.text.tagging import spans
 from tasks.proposals.proposal import (
     Column,
     Facts,
@@ -56,11 +58,14 @@ HEAD_BYTES = 150_000
 
 def recognise(table: Table) -> Guess | None:
     """Words and their tags, or a running text and spans."""
-    tags = table.given.get("tags") or next((n for n, one in table.columns.items() if _are_tags(one)), None)
+    named_first = sorted(table.columns, key=str.isdecimal)
+    tags = table.given.get("tags") or next((n for n in named_first if _are_tags(table.columns[n])), None)
     if tags is not None:
         return _of_tags(table, tags)
-    spans = table.given.get("spans") or next((n for n, one in table.columns.items() if _are_spans(one)), None)
-    if spans is None:
+    located = table.given.get("spans") or next(
+        (n for n, one in table.columns.items() if _are_spans(one)), None
+    )
+    if located is None:
         return None
     text = table.given.get("text") or next(
         (name for name, one in table.columns.items() if one.words >= 2 and one.listed == 0), None
@@ -69,23 +74,22 @@ def recognise(table: Table) -> Guess | None:
         return None
     return Guess(
         0.7,
-        {"text": text, "spans": spans},
-        f"`{text}` holds texts, `{spans}` the spans of entities in them",
+        {"text": text, "spans": located},
+        f"`{text}` holds texts, `{located}` the spans of entities in them",
         _ingest(table.columns[text].words),
         _options("bio", "unicode", table.columns[text].words),
+        settle=_offsets,
     )
+
+
+def _offsets(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    unit, end = spans.best_reading(rows, PATTERNS["unicode"])
+    return {"offsets": unit, "span_end": end}
 
 
 def _of_tags(table: Table, tags: str) -> Guess | None:
     shape = [len(one) for one in _sequences(table.columns[tags])]
-    tokens = table.given.get("tokens") or next(
-        (
-            name
-            for name, one in table.columns.items()
-            if name != tags and not _are_tags(one) and one.words >= 0.8 * table.columns[tags].words
-        ),
-        None,
-    )
+    tokens = table.given.get("tokens") or _words_of(table, tags)
     if tokens is None or not shape:
         return None
     scheme, words = _scheme(table.columns[tags]), sum(shape) / len(shape)
@@ -96,6 +100,18 @@ def _of_tags(table: Table, tags: str) -> Guess | None:
         _ingest(words),
         _options(scheme, "white_space", words),
     )
+
+
+def _words_of(table: Table, tags: str) -> str | None:
+    """The column of words: of those that have one for each tag, the most varied. In CoNLL-U numbers of words
+    come first, and lemmas and parts of speech after the words.
+    """
+    columns = [
+        one
+        for one in table.columns.values()
+        if one.name != tags and not _are_tags(one) and one.words >= 0.8 * table.columns[tags].words
+    ]
+    return max(columns, key=lambda one: (one.distinct, not one.name.isdecimal())).name if columns else None
 
 
 def _ingest(words: float) -> dict[str, Value]:
@@ -139,12 +155,12 @@ def _are_tags(column: Column) -> bool:
 
 
 def _are_spans(column: Column) -> bool:
-    spans = [span for sequence in _sequences(column) for span in sequence] if column.listed > 0.9 else []
-    return len(spans) > 1 and all(
+    found = [span for sequence in _sequences(column) for span in sequence] if column.listed > 0.9 else []
+    return len(found) > 1 and all(
         ({"start", "end"} <= span.keys())
         if isinstance(span, dict)
         else isinstance(span, list) and len(span) == 3 and isinstance(span[0], int)
-        for span in spans
+        for span in found
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,18 @@ def test_columns_are_counted(tmp_path: Path) -> None:
     assert (columns["id"].numeric, columns["id"].distinct) == (1.0, 3)
     assert (columns["text"].filled, columns["text"].words) == (2, 2.5)
     assert columns["label"].top == [("x", 2), ("y", 1)]
+
+
+def test_lists_of_one_are_counted_as_what_is_in_them(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"word {at}", "label": [("app", "card")[at % 2]], "tokens": ["a", "b"]} for at in range(6)
+    ]
+    rows.append({"text": "not labelled", "label": [], "tokens": ["a"]})
+    (tmp_path / "all.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    columns = look.look(tmp_path).columns
+    label, tokens = columns["label"], columns["tokens"]
+    assert (label.listed, label.filled, label.top) == (0, 6, [("app", 3), ("card", 3)])
+    assert tokens.listed == pytest.approx(6 / 7)
 
 
 def test_data_without_a_row_are_refused(tmp_path: Path) -> None:
