@@ -99,9 +99,9 @@ class Guess:
     ingest: Mapping[str, Value]
     """Values of ingest that follow from the kind."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    doubts: Sequence[Doubt] = ()
     settle: Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]] = _nothing
     """Rows, with a value for each role, as the data hold them -> options that follow from these together."""
-    doubts: Sequence[Doubt] = ()
 
 
 @dataclass(frozen=True)
