@@ -21,6 +21,8 @@ PRESET_MINUTES: Mapping[Preset, float] = {"fast": 5.0}
 """That a run of a preset may take, where the user does not say; the others take as long as they need."""
 SECONDS_OF_A_STEP = 0.015
 """Of training, beside what it computes: docs/results/anyones-data.md."""
+MANY_TIMES = 4
+"""Multiple of the steps needed from which on a further pass over many rows is not worth its time."""
 LEAST_EFFORT = 0.3
 """Below it a model learns too little to be worth the time."""
 PRESETS: tuple[Preset, ...] = ("fast", "balanced", "best")
@@ -235,6 +237,11 @@ def within(plan: Callable[[Facts, Wish], Plan], facts: Facts, wish: Wish) -> Pla
 def epochs_of(steps: float, rows: int, batch_size: int, most: int = 60) -> int:
     """Epochs that come nearest above so many steps."""
     return max(1, min(most, math.ceil(steps * batch_size / max(rows, 1) - 1e-9)))
+
+
+def fewest_epochs(usual: int, steps: float, rows: int, batch_size: int) -> int:
+    """The usual least number of epochs, or fewer where they would be far more steps than are needed."""
+    return max(1, min(usual, int(MANY_TIMES * steps * batch_size / max(rows, 1))))
 
 
 def multiple(value: float, of: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.proposals.proposal import Facts, Preset, Value, Work, epochs_of
+from tasks.proposals.proposal import Facts, Preset, Value, Work, epochs_of, fewest_epochs
 from tasks.proposals.text import values
 from tasks.proposals.text.student import Student, gates
 
@@ -85,7 +85,8 @@ def student(facts: Facts, seen: values.Seen, preset: Preset, effort: float) -> S
 
 def _distill(rows: int, pool: int, steps: float) -> dict[str, Value]:
     if pool or rows >= ENOUGH_ROWS:
-        epochs = max(1 if pool else 3, epochs_of(steps, rows + pool, BATCH, most=10))
+        least = 1 if pool else fewest_epochs(3, steps, rows, BATCH)
+        epochs = max(least, epochs_of(steps, rows + pool, BATCH, most=10))
         return values.distillation(epochs, rows + pool, BATCH, LEARNING_RATE, 1, pool)
     copies = max(2, min(MOST_COPIES, round(steps * BATCH / (VARIED_EPOCHS * rows)) - 1))
     learnt = values.distillation(VARIED_EPOCHS, rows * (1 + copies), BATCH, LEARNING_RATE, 1, 0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.kinds.base.rows import Features
-from tasks.proposals.proposal import Facts, Value, epochs_of, multiple
+from tasks.proposals.proposal import Facts, Value, epochs_of, fewest_epochs, multiple
 
 LONGEST_INPUT = 512
 """Pieces that the embedded pretrained models read."""
@@ -109,7 +109,8 @@ def teacher_epochs(facts: Facts, batch: int, effort: float) -> Value:
     """Enough steps for the number of classes, whatever the number of rows."""
     rows, classes = len(facts.rows["train"]), len(facts.classes)
     steps = effort * (400 + 25 * classes)
-    epochs = max(2, epochs_of(steps, rows, batch, most=30))
+    least = fewest_epochs(2, steps, rows, batch)
+    epochs = max(least, epochs_of(steps, rows, batch, most=30))
     done = epochs * -(-rows // batch)
     return Value(epochs, f"{done:,} steps: {rows:,} rows in batches of {batch}, {classes} classes")
 
