@@ -40,7 +40,8 @@ def student(facts: Facts, seen: values.Seen, effort: float) -> Student:
     """The student for some rows, and what it takes."""
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), round(effort * POOL_TEXTS))
     width = 64 if pool else 128
-    pieces = values.vocabulary(seen, ALL_PIECES, len(facts.vocabulary))
+    most = min(ALL_PIECES, values.teachers_pieces(facts))
+    pieces = values.vocabulary(seen, most, len(facts.vocabulary))
     distill = _distill(rows, pool, effort)
     learnt = distill["epochs"].value * _read(rows, pool, distill)
     varied = rows * (distill["rewording"].value or {"copies": 0})["copies"]

@@ -31,7 +31,7 @@ OTHER_MINUTES = 1.5
 SLACK = 1.15
 """Bytes that a gate allows, as a multiple of those expected."""
 TEACHER_PIECES = 16_000
-"""That a teacher keeps at least: no student that is proposed has more."""
+"""That a teacher keeps at least: no cut transformer that is proposed has more."""
 RARE = 0.01
 FEW_CLASSES = 20
 FEW_ROWS = 1_000
@@ -194,8 +194,14 @@ def remarks(facts: Facts, seen: Seen) -> list[str]:
 
 def teacher(facts: Facts) -> dict[str, Value]:
     """The key of `pretrain` that leaves out pieces which the run's texts do not need, of many."""
-    if len(facts.vocabulary) <= MANY_PIECES:
+    if (kept := teachers_pieces(facts)) == len(facts.vocabulary):
         return {}
-    kept = min(MANY_PIECES, max(TEACHER_PIECES, multiple(2 * len(Seen.of(facts).pieces), 8_000)))
     why = f"of {len(facts.vocabulary):,} pieces; the teacher needs no others for these texts"
     return {"vocabulary": Value(kept, why)}
+
+
+def teachers_pieces(facts: Facts) -> int:
+    """Pieces that the teacher keeps, which its student cannot have more of."""
+    if len(facts.vocabulary) <= MANY_PIECES:
+        return len(facts.vocabulary)
+    return min(MANY_PIECES, max(TEACHER_PIECES, multiple(2 * len(Seen.of(facts).pieces), 8_000)))
