@@ -39,13 +39,14 @@ NO_LAYERS = {key: Value(None) for key in ("layers_by", "importance", "measured",
 def student(facts: Facts, seen: values.Seen, effort: float) -> Student:
     """The student for some rows, and what it takes."""
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), round(effort * POOL_TEXTS))
+    copies = 0 if pool else max(1, round(COPIES * effort))
+    repeats = REPEATS if pool else 1
+    read = rows * (repeats + copies) + pool
+    epochs = epochs_of(effort * STEPS, read, BATCH, most=20)
     width = 64 if pool else 128
     most = min(ALL_PIECES, values.teachers_pieces(facts))
     pieces = values.vocabulary(seen, most, len(facts.vocabulary))
-    distill = _distill(rows, pool, effort)
-    learnt = distill["epochs"].value * _read(rows, pool, distill)
-    varied = rows * (distill["rewording"].value or {"copies": 0})["copies"]
-    answered = varied * float(seen.lengths.mean()) + ALONE * pieces.value
+    answered = rows * copies * float(seen.lengths.mean()) + ALONE * pieces.value
     folder = (
         pieces.value * (width + BYTES_OF_A_PIECE) + 2 * HIDDEN * (width + len(facts.classes)) + OTHER_BYTES
     )
@@ -55,29 +56,21 @@ def student(facts: Facts, seen: values.Seen, effort: float) -> Student:
             "vocabulary": pieces,
             **NO_LAYERS,
         },
-        distill,
+        {
+            **values.distillation(epochs, read, BATCH, LEARNING_RATE, repeats, pool),
+            "dropout": Value(DROPOUT),
+            "relations": Value(None),
+            "rewording": _rewording(copies),
+        },
         {**values.QUANTIZE, "graph": Value("exported"), "format": Value("fp16"), "embeddings": Value("int8")},
         gates(QUALITY, SPEEDUP, folder),
-        Work(2 * facts.layer_parameters * answered / 1e9, STEPS_OF_A_TABLE * learnt // BATCH),
+        Work(2 * facts.layer_parameters * answered / 1e9, STEPS_OF_A_TABLE * epochs * read // BATCH),
     )
 
 
-def _distill(rows: int, pool: int, effort: float) -> dict[str, Value]:
-    changed: dict[str, Any] = {"dropout": DROPOUT, "relations": None}
-    repeats, varied = 1, None
-    if pool:
-        repeats = REPEATS
-    else:
-        copies = max(1, round(COPIES * effort))
-        varied = {"copies": copies, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.0}
-        changed["rewording"] = varied
-    read = _read(rows, pool, {"repeats": Value(repeats), "rewording": Value(varied)})
-    epochs = epochs_of(effort * STEPS, read, BATCH, most=20)
-    made = values.distillation(epochs, read, BATCH, LEARNING_RATE, repeats, pool)
-    return {**made, **{key: Value(value) for key, value in changed.items()}}
-
-
-def _read(rows: int, pool: int, distill: Any) -> int:
-    """Texts that the student reads in an epoch."""
-    copies = (distill["rewording"].value or {"copies": 0})["copies"]
-    return int(rows * (distill["repeats"].value + copies) + pool)
+def _rewording(copies: int) -> Value:
+    """The order of words, which nothing here reads, is not varied."""
+    if not copies:
+        return Value(None)
+    varied = {"copies": copies, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.0}
+    return Value(varied, "no pool: variations that the teacher labels")

@@ -64,6 +64,7 @@ def student(facts: Facts, seen: values.Seen, preset: Preset, effort: float) -> S
     pieces = values.vocabulary(seen, size.vocabulary, len(facts.vocabulary))
     copies = (distill["rewording"].value or {"copies": 0})["copies"]
     learnt = distill["epochs"].value * (rows * (1 + copies) + pool)
+    # Twice the parameters for a piece forward, twice as much again backward; of the teacher only forward.
     flops = float(seen.lengths.mean()) * learnt * (6 * layers + 2 * facts.layer_parameters)
     return Student(
         {
