@@ -140,7 +140,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     columns = parser.add_argument_group("what the data are (default: what they look like)")
     columns.add_argument("--kind", help="kind of task, a folder of tasks/kinds")
     for role in ROLES:
-        columns.add_argument(f"--{role}", metavar="COLUMN", help=f"column of the role {role}")
+        several = ', or "TITLE + BODY" to read several as one' if role == "text" else ""
+        columns.add_argument(f"--{role}", metavar="COLUMN", help=f"column of the role {role}{several}")
     columns.add_argument("--split", choices=SPLITS, help="by the data's own split, or by a hash of each row")
     wishes = parser.add_argument_group("what the run is to be")
     wishes.add_argument(

@@ -8,7 +8,10 @@ from typing import Any
 
 from flows.starting.look import Looked
 from tasks.core.errors import DataError, ParamsError, did_you_mean
-from tasks.kinds.base.kind import known_kinds
+from tasks.ingest import cells, joined
+from tasks.ingest.columns import is_joinable
+from tasks.ingest.joined import Names
+from tasks.kinds.base.kind import known_kinds, load_kind
 from tasks.proposals.proposal import Doubt, Guess, Proposal, Table, Value, load_proposal
 
 Answer = Callable[[Doubt], str]
@@ -28,8 +31,8 @@ class Choice:
     guess: Guess
 
     @property
-    def columns(self) -> Mapping[str, str]:
-        """Role -> column."""
+    def columns(self) -> Mapping[str, Names]:
+        """Role -> column, or columns that are read as one text."""
         return self.guess.columns
 
     @property
@@ -43,16 +46,22 @@ class Choice:
         return self.guess.options
 
 
-def choose(looked: Looked, kind: str | None, given: Mapping[str, str], answer: Answer) -> Choice:
-    """The kind that the data look like, or the one that is named, and the columns of its roles.
+def choose(looked: Looked, kind: str | None, asked: Mapping[str, str], answer: Answer) -> Choice:
+    """The kind that the data look like, or the one that is named, and the columns of its roles. `asked` names
+    columns by role, several as `title + description`.
 
     Raises:
         ParamsError: there is no such kind, or no such column.
         DataError: the data look like no kind.
     """
+    given = {role: joined.named(names, looked.columns) for role, names in asked.items()}
     _check(looked, kind, given)
-    table = Table(looked.columns, len(looked.raw.rows), dict(given))
-    guesses = {name: guess for name in _proposing(kind) if (guess := load(name).recognise(table))}
+    table = Table(looked.columns, len(looked.raw.rows), given)
+    guesses = {
+        name: guess
+        for name in _proposing(kind)
+        if not _joined_in_vain(name, given) and (guess := load(name).recognise(table))
+    }
     likely = {name: guess for name, guess in guesses.items() if kind or guess.fit >= LIKELY}
     if not likely:
         raise DataError("the data", _unlike(looked, kind))
@@ -67,7 +76,8 @@ def choose(looked: Looked, kind: str | None, given: Mapping[str, str], answer: A
 def _with_options(choice: Choice, looked: Looked) -> Choice:
     """With the options that follow from the rows themselves."""
     rows = [
-        {role: row.values.get(column) for role, column in choice.columns.items()} for row in looked.raw.rows
+        {role: cells.raw_value(row, names) for role, names in choice.columns.items()}
+        for row in looked.raw.rows
     ]
     options = {**choice.options, **choice.guess.settle(rows)}
     return replace(choice, guess=replace(choice.guess, options=options))
@@ -80,7 +90,7 @@ def _settled(choice: Choice, table: Table, answer: Answer) -> Choice:
         doubt = next((one for one in choice.guess.doubts if one.role not in given), None)
         if doubt is None:
             break
-        given[doubt.role] = answer(doubt)
+        given[doubt.role] = joined.named(answer(doubt), table.columns)
         again = choice.proposal.recognise(replace(table, given=given))
         choice = replace(choice, guess=again or choice.guess)
     return choice
@@ -98,15 +108,29 @@ def _proposing(kind: str | None) -> list[str]:
     return [name for name in names if load_proposal(name)]
 
 
-def _check(looked: Looked, kind: str | None, given: Mapping[str, str]) -> None:
+def _joined_in_vain(kind: str, given: Mapping[str, Names]) -> list[str]:
+    """Roles for which the user names several columns, and the kind takes one."""
+    roles = load_kind(kind).data.roles
+    return [
+        role for role, names in given.items() if not isinstance(names, str) and not is_joinable(roles, role)
+    ]
+
+
+def _check(looked: Looked, kind: str | None, given: Mapping[str, Names]) -> None:
     faults, known = [], known_kinds()
     if kind is not None and kind not in known:
         faults.append(f"--kind {kind}: there is no such kind{did_you_mean(kind, known)}")
     elif kind is not None and load_proposal(kind) is None:
         faults.append(f"--kind {kind}: nothing is proposed for this kind; write the run by hand")
-    for role, column in given.items():
-        if column not in looked.columns:
-            faults.append(f"--{role} {column}: no column{did_you_mean(column, looked.columns)}")
+    faults += [
+        f"--{role} {column}: no column{did_you_mean(column, looked.columns)}"
+        for role, names in given.items()
+        for column in joined.parts(names)
+        if column not in looked.columns
+    ]
+    proposing = [] if faults else _proposing(kind)
+    if proposing and (roles := [_joined_in_vain(name, given) for name in proposing]) and all(roles):
+        faults += [f"--{role}: takes one column, not several" for role in roles[0]]
     if faults:
         raise ParamsError("slipway new", *faults)
 
@@ -123,7 +147,7 @@ def _unlike(looked: Looked, kind: str | None) -> str:
     )
 
 
-def describe(columns: Mapping[str, str], others: Sequence[str]) -> str:
+def describe(columns: Mapping[str, Names], others: Sequence[str]) -> str:
     """The roles and their columns in a line."""
-    roles = ", ".join(f"{role} = {column}" for role, column in columns.items())
+    roles = ", ".join(f"{role} = {joined.name_of(names)}" for role, names in columns.items())
     return roles + (f"; not read: {', '.join(others)}" if others else "")

@@ -20,6 +20,7 @@ from tasks.core.errors import DataError
 from tasks.ingest import stage
 from tasks.ingest.cleaning import Intake
 from tasks.ingest.columns import check_roles
+from tasks.ingest.joined import Names
 from tasks.ingest.raw.rows import RawRow
 from tasks.ingest.split import SIDES, Record, share
 from tasks.kinds.base.kind import load_kind
@@ -104,7 +105,7 @@ def _split_reason(looked: Looked, given: bool) -> str:
     return f"by the column `{looked.split_column}`" if looked.split_column else "by the names of the files"
 
 
-def _records(folder: Path, looked: Looked, choice: Choice, columns: Mapping[str, str]) -> list[Record]:
+def _records(folder: Path, looked: Looked, choice: Choice, columns: Mapping[str, Names]) -> list[Record]:
     """The rows that are usable, without copies."""
     kind = load_kind(choice.kind)
     intake = Intake(rejected=[], read=len(looked.raw.rows))

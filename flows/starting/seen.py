@@ -11,6 +11,7 @@ from flows.starting.choice import Choice, describe
 from flows.starting.facts import Taken
 from flows.starting.look import Looked
 from tasks.core import tables
+from tasks.ingest import joined
 from tasks.ingest.cleaning import reason_kind
 from tasks.proposals.proposal import Column
 
@@ -21,9 +22,8 @@ def lines(source: str, looked: Looked, choice: Choice, taken: Taken) -> list[str
     """What the data are, a line for each thing."""
     rows, classes = taken.rows(), facts.classes_of(taken.folder, choice.kind)
     columns = dict(choice.columns)
-    others = [
-        f"{one.name}{_nature(one)}" for one in looked.columns.values() if one.name not in columns.values()
-    ]
+    read = joined.all_parts(columns)
+    others = [f"{one.name}{_nature(one)}" for one in looked.columns.values() if one.name not in read]
     aside = tables.read(taken.folder / "rejected.parquet")
     sides = ", ".join(f"{side} {len(rows[side]):,}" for side in ("train", "validation", "test"))
     told = [

@@ -8,19 +8,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from tasks.core.errors import DataError, ParamsError, did_you_mean
+from tasks.ingest import joined
+from tasks.ingest.joined import Names
 from tasks.ingest.raw.rows import RawRow, column_key
 from tasks.ingest.reading import class_folders
 from tasks.kinds.base.data import Role
 
 SHOWN = 3
+LABEL = "label"
 
 
-def check_roles(roles: Mapping[str, Role], columns: Mapping[str, str], split_given: bool) -> dict[str, str]:
+def check_roles(
+    roles: Mapping[str, Role], columns: Mapping[str, Names], split_given: bool
+) -> dict[str, Names]:
     """`roles` as in `Data`, `columns` as in the params. Returns the columns in the order of the roles,
     whatever theirs was.
 
     Raises:
-        ParamsError: a role that does not exist, or one that is missing.
+        ParamsError: a role that does not exist, one that is missing, or several columns of a role that takes
+            one.
     """
     allowed = set(roles) | ({"split"} if split_given else set())
     faults = [
@@ -28,12 +34,25 @@ def check_roles(roles: Mapping[str, Role], columns: Mapping[str, str], split_giv
     ]
     missing = [role for role in roles if roles[role].required and role not in columns]
     faults += [f"the role `{role}` is missing ({roles[role].about})" for role in missing]
+    for role, names in columns.items():
+        if not isinstance(names, str) and not is_joinable(roles, role):
+            faults.append(f"the role `{role}` takes one column, not several: {', '.join(names)}")
+        elif not isinstance(names, str) and len(set(names)) < max(2, len(names)):
+            faults.append(
+                f"the role `{role}`: {', '.join(names)}; name one column, or several different ones"
+            )
     if faults:
         raise ParamsError("ingest.columns", *faults)
     return {role: columns[role] for role in [*roles, "split"] if role in columns}
 
 
-def matched(rows: Sequence[RawRow], columns: Mapping[str, str]) -> tuple[list[RawRow], list[str]]:
+def is_joinable(roles: Mapping[str, Role], role: str) -> bool:
+    """Whether a role may have several columns, whose texts are read one after another: none whose value is
+    looked up or counted, or in which places are."""
+    return role in roles and role != LABEL and roles[role].form == "text" and not roles[role].as_is
+
+
+def matched(rows: Sequence[RawRow], columns: Mapping[str, Names]) -> tuple[list[RawRow], list[str]]:
     """The rows with their columns called as in `columns`, and what there is to tell of names that differ.
 
     A column that is not there is one whose name differs in case or blanks alone (`Text` for `text`). Every
@@ -42,6 +61,7 @@ def matched(rows: Sequence[RawRow], columns: Mapping[str, str]) -> tuple[list[Ra
     Raises:
         DataError: with the columns that are there.
     """
+    wanted = set(joined.all_parts(columns))
     renamings: dict[tuple[str, ...], dict[str, str]] = {}
     faults: dict[str, None] = {}
     beside: dict[str, None] = {}
@@ -50,7 +70,7 @@ def matched(rows: Sequence[RawRow], columns: Mapping[str, str]) -> tuple[list[Ra
     for row in rows:
         names = tuple(row.values)
         if names not in renamings:
-            renamings[names] = _renaming(row.file, names, columns, faults, beside)
+            renamings[names] = _renaming(row.file, names, wanted, faults, beside)
         renaming = renamings[names]
         for name, column in renaming.items():
             taken.setdefault((name, column), Counter())[_source(row)] += 1
@@ -69,14 +89,13 @@ def matched(rows: Sequence[RawRow], columns: Mapping[str, str]) -> tuple[list[Ra
 def _renaming(
     file: str,
     names: Sequence[str],
-    columns: Mapping[str, str],
+    wanted: set[str],
     faults: dict[str, None],
     beside: dict[str, None],
 ) -> dict[str, str]:
     """Names of a row -> the columns that they stand for, where they are not written alike. `beside` gets what
     there is to tell of columns beside one that is.
     """
-    wanted = set(columns.values())
     free: defaultdict[str, list[str]] = defaultdict(list)
     for name in names:
         if name not in wanted:
@@ -105,7 +124,7 @@ def _renamed(row: RawRow, renaming: Mapping[str, str]) -> RawRow:
     return dataclasses.replace(row, values=values)
 
 
-def _missing(rows: Sequence[RawRow], columns: Mapping[str, str]) -> list[str]:
+def _missing(rows: Sequence[RawRow], columns: Mapping[str, Names]) -> list[str]:
     """A sentence for the files that lack a column."""
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for row in rows:
@@ -115,10 +134,11 @@ def _missing(rows: Sequence[RawRow], columns: Mapping[str, str]) -> list[str]:
         alike[class_folders.is_arrived(file), tuple(has)].append(file)
     faults = []
     for (arrived, names), files in alike.items():
-        needed = {role: column for role, column in columns.items() if not (arrived and role == "split")}
+        needed = {role: one for role, one in columns.items() if not (arrived and role == "split")}
         missing = [
             f"`{column}` (role {role}{_guess(column, names)})"
-            for role, column in needed.items()
+            for role, one in needed.items()
+            for column in joined.parts(one)
             if column not in names
         ]
         if missing:

@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.core import escape
+from tasks.ingest import joined
 from tasks.ingest.cleaning import Intake, reason_kind
 from tasks.ingest.forms.names import with_remedy
+from tasks.ingest.joined import Names
 from tasks.ingest.raw.rows import Rejected
 from tasks.ingest.reading.class_folders import is_arrived
 from tasks.ingest.reading.raw_folder import Note, Raw
@@ -38,7 +40,7 @@ def write(
     pool: Sequence[str],
     intake: Intake,
     raw: Raw,
-    columns: Mapping[str, str],
+    columns: Mapping[str, Names],
 ) -> dict[str, Any]:
     """Fills the folder `out` and returns the stage's figures."""
     out.mkdir(parents=True)
@@ -80,7 +82,7 @@ def _details(
     intake: Intake,
     aside: Sequence[Rejected],
     raw: Raw,
-    columns: Mapping[str, str],
+    columns: Mapping[str, Names],
 ) -> dict[str, Any]:
     """What the report says beside the stage's figures."""
     reasons = sorted({reason_kind(one.reason) for one in aside})
@@ -183,7 +185,7 @@ def _markdown(report: Mapping[str, Any]) -> Iterator[str]:
             "Arrived after the start and kept: "
             f"{', '.join(f'{count:,} {side}' for side, count in report['arrived'].items())}."
         )
-    columns = (f"{role} = {escape.code(column)}" for role, column in report["columns"].items())
+    columns = (f"{role} = {escape.code(joined.name_of(names))}" for role, names in report["columns"].items())
     yield f"Columns: {', '.join(columns)}.\n"
     if "warnings" in report:
         yield "## To look at\n"

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from tasks.core import escape, needs
-from tasks.core.attachments import attached
 from tasks.core.errors import ParamsError, UnusableRowError
 from tasks.core.needs import Need
 from tasks.core.params import KindName, Options, Section
 from tasks.core.stages import Metrics, artifact
-from tasks.ingest import arrivals
+from tasks.ingest import arrivals, cells, joined
 from tasks.ingest.cleaning import Intake, check_enough, clean
 from tasks.ingest.columns import check_roles, matched
+from tasks.ingest.joined import Names
 from tasks.ingest.pool import pool_of
 from tasks.ingest.raw import values
 from tasks.ingest.raw.rows import RawRow, Rejected, rejected
@@ -50,7 +50,10 @@ SPLIT = Role("the side of the row")
 class Params(Section):
     kind: KindName
     options: Options
-    columns: dict[str, str] = Field(description="role -> name of its column in the raw data")
+    columns: dict[str, str | list[str]] = Field(
+        description="role -> name of its column in the raw data; of a text also several, [title, body], read "
+        "one after another"
+    )
     header: bool = Field(
         description="CSV and TSV files begin with the names of their columns; else these are '1', '2', ..."
     )
@@ -123,7 +126,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     rows, told = matched(raw.rows, columns)
     intake = Intake(rejected=raw.rejected, read=len(rows) + len(raw.rejected))
     aside = {one.file for one in raw.rejected}
-    of_files = [columns[role] for role in kind.data.columns_of_files() if role in columns]
+    of_files = [joined.name_of(columns[role]) for role in kind.data.columns_of_files() if role in columns]
     intake.warnings += [
         *unread.warnings(inputs.raw, rows, raw.ignored, aside, of_files, raw.left),
         *told,
@@ -159,43 +162,28 @@ def _label_warnings(kind: Kind, intake: Intake) -> list[str]:
 
 
 def take(
-    intake: Intake, rows: Sequence[RawRow], columns: Mapping[str, str], kind: Kind, options: Any, raw: Path
+    intake: Intake, rows: Sequence[RawRow], columns: Mapping[str, Names], kind: Kind, options: Any, raw: Path
 ) -> None:
     from tasks.core.progress import track
 
     intake.warnings += kind.data.check_rows(
-        ({role: row.values.get(name, "") for role, name in columns.items()} for row in rows), options
+        ({role: cells.raw_value(row, names) for role, names in columns.items()} for row in rows), options
     )
     for row in track(rows, label="rows"):
         try:
             given = {
-                role: value_of(row, role, column, kind.data.roles.get(role, SPLIT), intake.cleaned, raw)
-                for role, column in columns.items()
+                role: cells.value_of(row, role, names, kind.data.roles.get(role, SPLIT), intake.cleaned, raw)
+                for role, names in columns.items()
             }
             made = kind.data.examine(given, options, intake.cleaned)
         except UnusableRowError as reason:
             told = next(
-                (value for column in columns.values() if isinstance(value := row.values.get(column), str)), ""
+                (one for part in joined.all_parts(columns) if isinstance(one := row.values.get(part), str)),
+                "",
             )
             intake.rejected.append(rejected(row.file, row.line, str(reason), told))
         else:
             intake.records += [Record(row.file, row.line, one) for one in made]
-
-
-def value_of(row: RawRow, name: str, column: str, role: Role, cleaned: Counter[str], raw: Path) -> Any:
-    """The value of a column as its role asks for it: text, what a list is written as, or a file's bytes."""
-    value = row.values.get(column, "")
-    if isinstance(value, values.UnsupportedValue) and role.form == "list" and not value.is_nested:
-        raise value.refused(column)
-    if isinstance(value, str) and role.form != "list":
-        value = values.single(value, column, is_label=name == "label")
-    if role.form == "file" and isinstance(value, str) and value:
-        return attached(raw, value, row.file)
-    if isinstance(value, bytes) and role.form != "file":
-        raise UnusableRowError(f"no text: the column `{column}` holds bytes")
-    if isinstance(value, bytes):
-        return value
-    return values.whole(value, cleaned) if role.as_is else clean(value, cleaned, role.keeps_lines)
 
 
 def reject_empty(intake: Intake) -> None:

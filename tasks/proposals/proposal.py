@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
+from tasks.ingest import joined
+from tasks.ingest.joined import Names
 from tasks.kinds.base.rows import Features, Row
 
 Preset = Literal["fast", "balanced", "best"]
@@ -69,8 +71,13 @@ class Table:
 
     columns: Mapping[str, Column]
     rows: int
-    given: Mapping[str, str]
+    given: Mapping[str, Names]
     """Columns that the user names, by role."""
+
+    def named(self, role: str) -> str | None:
+        """The column that the user names for a role that takes one."""
+        names = self.given.get(role)
+        return names if names is None or isinstance(names, str) else joined.name_of(names)
 
 
 @dataclass(frozen=True)
@@ -94,8 +101,8 @@ class Guess:
 
     fit: float
     """0 to 1: how well they look like its rows."""
-    columns: Mapping[str, str]
-    """Role -> column."""
+    columns: Mapping[str, Names]
+    """Role -> column, or columns that are read as one text."""
     why: str
     """In a line."""
     ingest: Mapping[str, Value]

@@ -176,6 +176,9 @@ def read(descriptor: int) -> bytes:
     [
         (("bbc", "{}"), "is in params.yaml already"),
         (("x", "{}", "--text", "titel"), "--text titel: no column; did you mean `title`?"),
+        (("x", "{}", "--text", "title + boddy"), "--text boddy: no column; allowed: desk, title"),
+        (("x", "{}", "--label", "title + desk"), "--label: takes one column, not several"),
+        (("x", "{}", "--kind", "text/tagging", "--text", "title + desk"), "--text: takes one column"),
         (("x", "{}", "--kind", "text/clasification"), "did you mean `text/classification`?"),
         (("x", "{}", "--split", "given"), "--split given: neither the names of the files nor a column"),
         (("x", "{}", "--like", "bcc"), "--like bcc: there is no such run; did you mean `bbc`?"),
@@ -261,6 +264,20 @@ def test_of_conllu_the_words_are_taken_and_not_their_numbers(project: Path, tmp_
     (tmp_path / "words.conllu").write_text("\n\n".join(sentences) + "\n", encoding="utf-8")
     said = make(project, "names", str(tmp_path / "words.conllu"), "--dry-run")
     assert "columns: {tokens: form, tags: misc}" in said[-1]
+
+
+def test_a_title_and_a_body_are_read_as_one_text(project: Path, tmp_path: Path) -> None:
+    words = [(one["headline"].split(" "), one["desk"]) for one in tiny.articles()[:300]]
+    rows = [[" ".join(some[:2]), " ".join(some[2:]), desk] for some, desk in words]
+    source = table(tmp_path / "rows.csv", rows, ["title", "description", "desk"])
+    said = "\n".join(make(project, "both", str(source), "--yes"))
+    assert "columns   text = title + description, label = desk" in said
+    assert params.read(project / "params.yaml")["both"]["ingest"]["columns"]["text"] == [
+        "title",
+        "description",
+    ]
+    said = "\n".join(make(project, "one", str(source), "--text", "description + title", "--dry-run"))
+    assert "columns: {text: [description, title], label: desk}" in said
 
 
 def test_labels_in_lists_are_classes(project: Path, tmp_path: Path) -> None:

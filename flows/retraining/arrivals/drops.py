@@ -17,9 +17,11 @@ from typing import Any
 from flows.retraining.arrivals.inbox import Drop
 from flows.retraining.policy import Policy
 from tasks.core.errors import DataError
+from tasks.ingest import joined
 from tasks.ingest import stage as ingest
 from tasks.ingest.cleaning import Intake
 from tasks.ingest.columns import check_roles, matched
+from tasks.ingest.joined import Names
 from tasks.ingest.raw.rows import RawRow, Rejected
 from tasks.ingest.reading import raw_folder
 from tasks.ingest.split import Record
@@ -41,7 +43,7 @@ class Rules:
     map_labels: Mapping[str, str]
 
     @property
-    def columns(self) -> dict[str, str]:
+    def columns(self) -> dict[str, Names]:
         return check_roles(
             self.kind.data.roles, self.ingest["columns"], split_given=self.ingest["split"] == "given"
         )
@@ -49,13 +51,17 @@ class Rules:
     @property
     def needed(self) -> list[str]:
         """Columns that ingest wants of every file, also of one whose rows leave them empty."""
-        return [column for role, column in self.columns.items() if role != "split"]
+        return [
+            part for role, names in self.columns.items() if role != "split" for part in joined.parts(names)
+        ]
 
     @property
     def file_columns(self) -> list[str]:
         """Columns that name files, as of pictures."""
         columns = self.columns
-        return [columns[role] for role in self.kind.data.columns_of_files() if role in columns]
+        return [
+            joined.name_of(columns[role]) for role in self.kind.data.columns_of_files() if role in columns
+        ]
 
 
 @dataclass
@@ -118,7 +124,7 @@ def read_folder(folder: Path, rules: Rules) -> Reading:
 
 
 def _mapped(row: RawRow, rules: Rules) -> RawRow:
-    column = rules.columns.get(LABEL, "")
+    column = joined.name_of(rules.columns.get(LABEL, ""))
     meant = rules.map_labels.get(str(row.values.get(column, "")).strip())
     return row if meant is None else dataclasses.replace(row, values={**row.values, column: meant})
 

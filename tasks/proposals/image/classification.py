@@ -46,12 +46,12 @@ VARIATIONS = 8_000
 
 def recognise(table: Table) -> Guess | None:
     """Pictures, and a column of labels."""
-    image = table.given.get("image") or next(
+    image = table.named("image") or next(
         (name for name, one in table.columns.items() if one.pictures > 0.9), None
     )
     if image is None:
         return None
-    label = table.given.get("label") or next(
+    label = table.named("label") or next(
         (
             name
             for name, one in table.columns.items()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from tasks.ingest import joined
+from tasks.ingest.joined import Names
 from tasks.proposals.proposal import Column, Doubt, Guess, Table, Value
 
 TEXT_NAMES = [
@@ -31,6 +33,9 @@ TEXT_NAMES = [
     "sms",
     "request",
 ]
+TITLES = ["title", "headline", "subject"]
+BODIES = ["text", "message", "content", "review", "comment", "post", "description", "abstract", "body"]
+"""What comes with a title: together they are one text."""
 LABEL_NAMES = [
     "label",
     "category",
@@ -53,6 +58,8 @@ LABEL_NAMES = [
 ]
 SHORT = 60
 """Words in the mean up to which a text is short; longer columns are further text beside short ones."""
+SHORT_TOGETHER = 120
+"""Words in the mean up to which a title and what comes with it are read as one text."""
 FEWEST_REPEATS = 2.0
 """Rows per value from which on values are classes."""
 MOST_LABEL_WORDS = 8.0
@@ -121,7 +128,7 @@ def recognise(table: Table) -> Guess | None:
     """One text and one label in a row."""
     doubts: list[Doubt] = []
     labels = label_candidates(table)
-    label = table.given.get("label") or (labels[0].name if labels else None)
+    label = table.named("label") or (labels[0].name if labels else None)
     if label is None:
         return None
     if "label" not in table.given:
@@ -129,26 +136,52 @@ def recognise(table: Table) -> Guess | None:
     texts = text_candidates(table, label)
     text = table.given.get("text")
     if text is None:
-        short = [one for one in texts if one.words <= SHORT]
-        whole = [one for one in texts if one.name.casefold() == TEXT_NAMES[0]]
-        ordered = sorted(whole or short or texts, key=_text_order)
-        if not ordered:
+        choices = _text_choices(texts)
+        if not choices:
             return None
-        text = ordered[0].name
-        if len(ordered) > 1:
+        text = choices[0]
+        if len(choices) > 1:
             doubts.append(
-                Doubt("text", "which column is the text that the model reads?", [one.name for one in ordered])
+                Doubt(
+                    "text", "which column is the text that the model reads?", [*map(joined.name_of, choices)]
+                )
             )
-    pools = [one for one in texts if one.name != text and one.words > SHORT]
-    pool = table.given.get("pool") or (pools[0].name if pools else None)
+    read = joined.parts(text)
+    pools = [one for one in texts if one.name not in read and one.words > SHORT]
+    pool = table.named("pool") or (pools[0].name if pools else None)
     columns = {"text": text, "label": label} | ({"pool": pool} if pool else {})
-    words = table.columns[text].words
+    words = sum(table.columns[one].words for one in read)
     ingest = {
         "near_duplicates": Value(0.8),
         "pool_words": Value(_pool_words(words), f"a text has {words:.0f} words in the mean"),
     }
-    why = _why(table.columns, columns)
-    return Guess(_fit(table, columns), columns, why, ingest, {"long_texts": "head"}, doubts)
+    why = (
+        f"`{joined.name_of(text)}` holds texts ({words:.0f} words in the mean), `{label}` "
+        f"{table.columns[label].distinct} classes"
+    )
+    return Guess(_fit(table, read, label), columns, why, ingest, {"long_texts": "head"}, doubts)
+
+
+def _text_choices(texts: Sequence[Column]) -> list[Names]:
+    """What could be the text, the likeliest first: a title and what comes with it, or one column."""
+    whole = [one for one in texts if one.name.casefold() == TEXT_NAMES[0]]
+    short = [one for one in texts if one.words <= SHORT]
+    single: list[Names] = [one.name for one in sorted(whole or short or texts, key=_text_order)]
+    both = None if whole else _title_and_body(texts)
+    return [both, *both, *(one for one in single if one not in both)] if both else single
+
+
+def _title_and_body(texts: Sequence[Column]) -> list[str] | None:
+    """Columns that are one text together: by their names or, where they have none, two of which the first is
+    the shorter."""
+    titles = [one for one in texts if named(one.name, TITLES) is not None]
+    bodies = [one for one in texts if named(one.name, BODIES) is not None and one not in titles]
+    if len(texts) == 2 and all(one.name.isdecimal() for one in texts):
+        titles, bodies = list(texts[:1]), list(texts[1:])
+    if len(titles) != 1 or len(bodies) != 1 or titles[0].words > bodies[0].words:
+        return None
+    together = titles[0].words + bodies[0].words
+    return [titles[0].name, bodies[0].name] if together <= SHORT_TOGETHER else None
 
 
 def _pool_words(words: float) -> int:
@@ -176,15 +209,7 @@ def _label_doubts(label: Column, labels: Sequence[Column]) -> list[Doubt]:
     return doubts
 
 
-def _fit(table: Table, columns: Mapping[str, str]) -> float:
-    text, label = table.columns[columns["text"]], table.columns[columns["label"]]
-    filled = min(text.filled, label.filled) / max(table.rows, 1)
-    return 0.8 * filled if label.repetition >= FEWEST_REPEATS else 0.4 * filled
-
-
-def _why(columns: Mapping[str, Column], chosen: Mapping[str, str]) -> str:
-    text, label = columns[chosen["text"]], columns[chosen["label"]]
-    return (
-        f"`{text.name}` holds texts ({text.words:.0f} words in the mean), `{label.name}` "
-        f"{label.distinct} classes"
-    )
+def _fit(table: Table, read: Sequence[str], label: str) -> float:
+    classes = table.columns[label]
+    filled = min(max(table.columns[one].filled for one in read), classes.filled) / max(table.rows, 1)
+    return 0.8 * filled if classes.repetition >= FEWEST_REPEATS else 0.4 * filled

@@ -59,15 +59,13 @@ HEAD_BYTES = 150_000
 def recognise(table: Table) -> Guess | None:
     """Words and their tags, or a running text and spans."""
     named_first = sorted(table.columns, key=str.isdecimal)
-    tags = table.given.get("tags") or next((n for n in named_first if _are_tags(table.columns[n])), None)
+    tags = table.named("tags") or next((n for n in named_first if _are_tags(table.columns[n])), None)
     if tags is not None:
         return _of_tags(table, tags)
-    located = table.given.get("spans") or next(
-        (n for n, one in table.columns.items() if _are_spans(one)), None
-    )
+    located = table.named("spans") or next((n for n, one in table.columns.items() if _are_spans(one)), None)
     if located is None:
         return None
-    text = table.given.get("text") or next(
+    text = table.named("text") or next(
         (name for name, one in table.columns.items() if one.words >= 2 and one.listed == 0), None
     )
     if text is None:
@@ -89,7 +87,7 @@ def _offsets(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _of_tags(table: Table, tags: str) -> Guess | None:
     shape = [len(one) for one in _sequences(table.columns[tags])]
-    tokens = table.given.get("tokens") or _words_of(table, tags)
+    tokens = table.named("tokens") or _words_of(table, tags)
     if tokens is None or not shape:
         return None
     scheme, words = _scheme(table.columns[tags]), sum(shape) / len(shape)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flows.retraining.arrivals import drops, filter, inbox, intake
+from flows.retraining.arrivals import arrived, drops, filter, inbox, intake
 from flows.retraining.arrivals.drops import Rules
 from flows.retraining.arrivals.filter import Known
 from flows.retraining.arrivals.store import Store
@@ -214,6 +214,21 @@ def test_drop_that_became_a_link_after_it_was_looked_at_is_not_followed(rules: R
     found = drops.read(drop, rules, 1e9, tmp_path / "staging")
     assert found.fault == "x.csv is a link that leads out of the folder; put the file itself there"
     assert found.rows == []
+
+
+def test_a_text_in_several_columns_is_read_as_ingest_reads_it(rules: Rules, tmp_path: Path) -> None:
+    columns = {**rules.ingest["columns"], "text": ["desk", "headline"]}
+    joined = dataclasses.replace(rules, ingest={**rules.ingest, "columns": columns})
+    reading = reading_of(write_csv(tmp_path / "inbox" / "x.csv", articles(700, 5)), joined, tmp_path)
+    assert reading.fault == ""
+    assert [one.values["text"] for each in reading.records for one in each] == [
+        f"{row['desk']} {row['headline']}" for row in articles(700, 5)
+    ]
+    assert joined.needed == ["desk", "headline", "desk", "body"]
+    arrived.write(reading.rows, tmp_path / "arrived", tmp_path, joined.file_columns, joined.needed)
+    again = drops.read_folder(tmp_path / "arrived", joined)
+    found = {one.values["text"] for each in again.records for one in each}
+    assert found == {one.values["text"] for each in reading.records for one in each}
 
 
 def test_drop_far_larger_than_usual_is_not_even_opened(rules: Rules, tmp_path: Path) -> None:
