@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tasks.ingest.cleaning import Intake
 from tasks.ingest.columns import check_roles
 from tasks.ingest.joined import Names
 from tasks.ingest.raw.rows import RawRow
-from tasks.ingest.split import SIDES, Record, share
+from tasks.ingest.split import SIDES, Record, assign_given, share
 from tasks.kinds.base.kind import load_kind
 from tasks.proposals.proposal import Value
 
@@ -30,6 +30,8 @@ FEWEST = {"min_rows_per_class": 3, "min_test_rows": 2}
 """The least that ingest takes."""
 SEEDS = 2_000
 TRIES = 5
+OF_THE_RAREST = 3
+"""Rows of the rarest class that a side should have, in the mean."""
 RARE = 60
 """Rows of a class from which on chance alone puts some on every side."""
 USUAL_ROWS_PER_CLASS = 20
@@ -61,9 +63,9 @@ def take(folder: Path, looked: Looked, choice: Choice, given_split: bool, scratc
     columns = dict(choice.columns)
     if given_split and looked.split_column:
         columns["split"] = looked.split_column
-    records = _records(folder, looked, choice, columns)
-    sizes = _sizes(looked, given_split, len(records))
-    seeds = _seeds(records, load_kind(choice.kind).data.labels.classes, given_split, sizes)
+    by_class = _prints_by_class(_drawn(_records(folder, looked, choice, columns), given_split), choice.kind)
+    sizes = _sizes(looked, given_split, by_class)
+    seeds = _seeds(by_class, given_split, sizes)
     values: dict[str, Value] = {
         "columns": Value(columns),
         "header": Value(looked.header),
@@ -87,12 +89,14 @@ def take(folder: Path, looked: Looked, choice: Choice, given_split: bool, scratc
     raise AssertionError("there is a seed at least")
 
 
-def _sizes(looked: Looked, given: bool, rows: int) -> dict[str, Value]:
-    validation = min(0.2, max(0.1, 240 / max(rows, 1)))
+def _sizes(looked: Looked, given: bool, by_class: Mapping[str, Sequence[str]]) -> dict[str, Value]:
+    rows = len({one for prints in by_class.values() for one in prints})
+    rare = OF_THE_RAREST / min(map(len, by_class.values()), default=1)
+    validation = min(0.2, max(0.1, 240 / max(rows, 1), rare))
     if given:
         why = "the data give it" if "validation" in looked.sides else "share of the training rows"
         return {"validation": Value(round(validation, 2), why), "test": Value(None, "the data give it")}
-    test = min(0.3, max(0.15, 800 / max(rows, 1)))
+    test = min(0.3, max(0.15, 800 / max(rows, 1), rare))
     return {
         "validation": Value(round(validation, 2), f"about {validation * rows:,.0f} rows"),
         "test": Value(round(test, 2), f"about {test * rows:,.0f} rows"),
@@ -122,17 +126,29 @@ def _records(folder: Path, looked: Looked, choice: Choice, columns: Mapping[str,
     return stage.settle(intake.records)[0]
 
 
-def _seeds(
-    records: Sequence[Record],
-    classes: Callable[[str], Sequence[str]],
-    given: bool,
-    sizes: Mapping[str, Value],
-) -> list[int]:
-    """Seeds of the split that put rows of every rare class on every side; at least one seed."""
+def _drawn(records: Sequence[Record], given: bool) -> list[Record]:
+    """Rows of which a share goes to another side: all, of a given split those that train; none where it gives
+    the validation rows too.
+    """
+    if not given:
+        return list(records)
+    assign_given(records, 0, 0.0)
+    sides = {record.side for record in records}
+    return [] if "validation" in sides else [record for record in records if record.side == SIDES[0]]
+
+
+def _prints_by_class(records: Sequence[Record], kind: str) -> dict[str, list[str]]:
+    """Class -> what its rows' places in a split follow from."""
+    classes = load_kind(kind).data.labels.classes
     by_class: defaultdict[str, list[str]] = defaultdict(list)
     for record in records:
         for name in classes(record.values["label"]):
             by_class[name].append(record.fingerprint)
+    return dict(by_class)
+
+
+def _seeds(by_class: Mapping[str, Sequence[str]], given: bool, sizes: Mapping[str, Value]) -> list[int]:
+    """Seeds of the split that put rows of every rare class on every side; at least one seed."""
     rare = [prints for prints in by_class.values() if len(prints) < RARE]
     bounds = [sizes["validation"].value] if given else [sizes["test"].value]
     bounds += [] if given else [sizes["test"].value + sizes["validation"].value]

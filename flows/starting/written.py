@@ -13,6 +13,8 @@ COMMENT_AT = 58
 """Column in which reasons begin, where the value is short enough."""
 
 
+SMALL = 1e-4
+"""Below it Python writes `2e-05`, which not every reader of YAML takes for a number."""
 PLAIN = re.compile(r"[A-Za-z][\w/-]*")
 NOT_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf"}
 """Words that a reader of YAML takes for something else."""
@@ -54,6 +56,8 @@ def flow(value: Any) -> str:
             return "{" + ", ".join(f"{flow(key)}: {flow(below)}" for key, below in value.items()) + "}"
         case list() | tuple():
             return "[" + ", ".join(map(flow, value)) + "]"
+        case float() if 0 < abs(value) < SMALL:
+            return f"{value:.12f}".rstrip("0")
         case _:
             return repr(value)
 

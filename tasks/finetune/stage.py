@@ -11,6 +11,9 @@ Hinton, Vinyals, Dean: Distilling the Knowledge in a Neural Network, 2015). On t
 the first one's: that is the teacher which is kept, which students are measured against, and which tells what
 goes on inside it.
 
+With `probe` the head begins with a logistic regression on the pretrained encoder's features (probe.py), which
+few labels should not undo.
+
 With `lora` only low-rank changes of the layers and the head are trained (Hu et al., LoRA, 2021) and then
 added to the weights, so that the teacher is a plain checkpoint all the same.
 """
@@ -81,6 +84,12 @@ class Params(TrainingFields):
         description="of the classes in the loss on labels: balanced, so that each class counts alike, "
         "however few rows it has; null: each row counts alike"
     )
+    probe: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="C of the logistic regression that the head begins with; left out: random weights",
+    )
     pool_outputs: int = Field(
         ge=0,
         le=10_000_000,
@@ -101,9 +110,10 @@ class Inputs:
 
 
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
-    from tasks.finetune import lora
+    from tasks.finetune import lora, probe
 
     faults = lora.faults(teacher.model) if params.lora else []
+    faults += probe.faults(teacher.model) if params.probe else []
     try:
         _frozen(teacher.model, params.freeze)
     except ModelError as error:
@@ -178,7 +188,7 @@ def _teach(
     setup: TeacherSetup, seed: int, scratch: Path, label: str, stay: bool = False
 ) -> tuple[PreTrainedModel, list[dict[str, float]]]:
     """A teacher with the weights of its best epoch, and its epochs."""
-    from tasks.finetune import lora
+    from tasks.finetune import lora, probe
     from tasks.models import inference
     from tasks.training import loop
 
@@ -190,6 +200,8 @@ def _teach(
     )
     options = kind.options.model_validate(params.options)
     model = _model(setup.inputs, params, setup.labels)
+    if params.probe:
+        probe.begin(model, kind, processor, features["train"], params.probe, bool(setup.weights), seed)
     merge = lora.into(model, params.lora.rank, params.lora.alpha) if params.lora else None
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:

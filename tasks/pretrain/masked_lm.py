@@ -1,8 +1,7 @@
 """Further pretraining on the pool: masked language modelling as in Devlin et al., BERT (2018).
 
 A share of the pieces is to be guessed, of which 80 % are masked, 10 % replaced by others and 10 % left. A
-twentieth of the pool is held out to measure it on; warm-up, weight decay and clipping are those of that
-paper.
+twentieth of the pool is held out to measure it on.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from tasks.training import loop
 if TYPE_CHECKING:
     from tasks.pretrain.stage import Further, Params
 
-FIXED = {"warmup": 0.1, "weight_decay": 0.01, "clip": 1.0}
 HELD_OUT = 20
 
 
@@ -56,16 +54,7 @@ def pretrain(
 
     # One process: the scores of a whole vocabulary, for each piece of a batch, are too much to bring together
     # at every step.
-    plan = loop.Plan(
-        epochs=1,
-        batch_size=further.batch_size,
-        learning_rate=further.learning_rate,
-        patience=1,
-        precision="fp32",
-        seed=params.seed,
-        processes=1,
-        **FIXED,
-    )
+    plan = loop.Plan.once(further.batch_size, further.learning_rate, params.seed)
     objective = loop.Objective(sizes, forward, loss, evaluate, lambda figures: -figures["held_out_loss"])
     history = loop.fit(model, plan, objective, scratch, "pretrain")
     # The model with the language head has no pooler: the encoder keeps its own.

@@ -1,8 +1,9 @@
 """Brings the pretrained model in, pinned, as safetensors; optionally goes on pretraining it on the run's own
-unlabelled text, and leaves out pieces that the run's texts do not need.
+unlabelled text, teaches its pooler the encoder's sentence vector, and leaves out pieces that the run's texts
+do not need.
 
-Reads ingest/out (the pool) and, outside data/, an installed package, a folder of the workspace or a hub id at
-a commit. Writes out/: a plain checkpoint with its tokenizer or image processor.
+Reads ingest/out (training rows and pool) and, outside data/, an installed package, a folder of the workspace
+or a hub id at a commit. Writes out/: a plain checkpoint with its tokenizer or image processor.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ class Further(Section):
     masked: float = Field(gt=0, lt=1, description="share of the pieces to be guessed")
 
 
+class Sentence(Section):
+    steps: int = Field(ge=1, le=10_000_000, description="steps in which the pooler learns it")
+    batch_size: int = Field(ge=1, le=4096, description="texts per step")
+    learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate")
+
+
 class Params(Section):
     kind: KindName
     options: Options
@@ -45,6 +52,11 @@ class Params(Section):
     input_size: InputSize
     source: Source = Field(description="the pretrained model")
     further: Further | None = Field(description="further pretraining on the pool")
+    sentence: Sentence | None = Field(
+        None,
+        description="the pooler learns the encoder's sentence vector, the mean of its states; left out: it "
+        "stays as it came",
+    )
     vocabulary: int | None = Field(
         None,
         ge=128,
@@ -61,6 +73,8 @@ class Params(Section):
                 "pretrain.further: further pretraining guesses pieces of texts, and inputs of this kind are "
                 "none; write further: null"
             )
+        if self.sentence and no_texts:
+            faults.append("pretrain.sentence: inputs of this kind are no texts; take the key out")
         if self.vocabulary and no_texts:
             faults.append("pretrain.vocabulary: inputs of this kind have no pieces; take the key out")
         student = getattr(run.get("prune"), "vocabulary", None)
@@ -80,16 +94,18 @@ class Inputs:
 
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
     from tasks.models import vocabulary
+    from tasks.pretrain import sentence_vector
 
+    faults = sentence_vector.faults(teacher.model) if params.sentence else []
     pieces = getattr(teacher.model.config, "vocab_size", 0)
     trims = params.vocabulary and params.vocabulary < pieces
-    return vocabulary.faults(teacher.processor, pieces, TRIMMED) if trims else []
+    return [*faults, *(vocabulary.faults(teacher.processor, pieces, TRIMMED) if trims else [])]
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     from tasks.core import tables
     from tasks.models import checkpoint, compute
-    from tasks.pretrain import loading, locate, masked_lm
+    from tasks.pretrain import loading, locate, masked_lm, sentence_vector
 
     device, kind = compute.prepare(params.seed, params.threads, params.device), load_kind(params.kind)
     if faults := params.faults({}):
@@ -103,6 +119,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         if params.further
         else {}
     )
+    if params.sentence:
+        loss |= sentence_vector.learn(encoder, processor, inputs.ingest, params, params.sentence, scratch)
     processor, words = _trimmed(encoder, processor, kind, inputs.ingest, params, scratch)
     checkpoint.save(encoder, processor, out / "out")
     return Metrics({"parameters": checkpoint.parameters(encoder), **told, **loss, **words})

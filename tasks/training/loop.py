@@ -60,6 +60,11 @@ class Plan:
         """The plan in a stage's params."""
         return cls(**{one.name: getattr(params, one.name) for one in fields(cls)})
 
+    @classmethod
+    def once(cls, batch_size: int, learning_rate: float, seed: int) -> Plan:
+        """One epoch in one process, with the warm-up, decay and clipping of Devlin et al., BERT (2018)."""
+        return cls(1, batch_size, learning_rate, 0.1, 0.01, 1.0, 1, "fp32", seed, 1)
+
 
 @dataclass(frozen=True)
 class Objective:

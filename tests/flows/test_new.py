@@ -62,7 +62,7 @@ def make(project: Path, *arguments: str) -> list[str]:
 
 
 def test_a_table_becomes_a_run_whose_values_have_reasons(project: Path, tmp_path: Path) -> None:
-    source = table(tmp_path / "Head lines.CSV".replace(" ", "-").lower(), headlines(300), ["Title", "desk"])
+    source = table(tmp_path / "Head lines.CSV".replace(" ", "-").lower(), headlines(800), ["Title", "desk"])
     before = (project / "params.yaml").read_text()
     said = make(project, "My_Desks", str(source))
     text = (project / "params.yaml").read_text()
@@ -116,6 +116,28 @@ def test_few_rows_of_a_class_get_a_seed_that_puts_them_on_every_side(project: Pa
     assert run["ingest"]["columns"] == {"text": "1", "label": "2"}
     assert 3 <= run["ingest"]["min_rows_per_class"] <= 12
     assert run["ingest"]["min_test_rows"] <= 20
+
+
+def test_of_few_labels_the_encoders_knowledge_is_kept(project: Path, tmp_path: Path) -> None:
+    source = table(tmp_path / "rows.csv", headlines(200), ["title", "desk"])
+    make(project, "few", str(source))
+    run = params.read(project / "params.yaml")["few"]
+    assert run["pretrain"]["sentence"]["steps"] == 500
+    assert (run["finetune"]["probe"], run["finetune"]["learning_rate"]) == (10.0, 0.00002)
+    assert "learning_rate: 0.00002 " in (project / "params.yaml").read_text()
+
+
+def test_rows_that_train_are_enough_for_a_validation_row_of_each_class(project: Path, tmp_path: Path) -> None:
+    """Of a given split, in which the rows that test do not count."""
+    some = headlines(700)
+    classes = sorted({desk for _, desk in some})
+    few = [[title, f"{desk}-{number % 4}"] for number, (title, desk) in enumerate(some)]
+    names = [f"{desk}-{part}" for desk in classes for part in range(4)]
+    rows = [row for name in names for row in [row for row in few if row[1] == name][:12]]
+    train = table(tmp_path / "train.csv", rows, ["text", "label"])
+    rest = [row for row in few if row not in rows]
+    said = make(project, "many", str(train), str(table(tmp_path / "test.csv", rest, ["text", "label"])))
+    assert params.read(project / "params.yaml")["many"]["ingest"]["split_seed"] > 0, said
 
 
 @pytest.mark.parametrize("count", [1, 2, 10])
@@ -217,7 +239,7 @@ def test_each_preset_is_a_whole_run_and_a_search(project: Path, tmp_path: Path, 
 
 
 def test_minutes_shorten_the_training_and_say_so(project: Path, tmp_path: Path) -> None:
-    source = table(tmp_path / "rows.csv", headlines(200), ["title", "desk"])
+    source = table(tmp_path / "rows.csv", headlines(800), ["title", "desk"])
     usual = make(project, "usual", str(source), "--dry-run")[-1]
     said = make(project, "short", str(source), "--minutes", "0.1")
     run = params.read(project / "params.yaml")["short"]
