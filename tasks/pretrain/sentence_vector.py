@@ -56,7 +56,8 @@ def learn(
         DataError: there are too few texts.
     """
     kind = load_kind(params.kind)
-    held_out, texts = _texts(processor, ingest, kind, params)
+    learnt = sentence.steps * sentence.batch_size
+    held_out, texts = _texts(processor, ingest, kind, params, learnt)
     former = copy.deepcopy(encoder).eval()
     pooler = _pooler(encoder)
     assert pooler is not None  # noqa: S101  # faults
@@ -65,12 +66,12 @@ def learn(
         pooler.bias.zero_()
     wanted = _means(former, kind, processor, texts, sentence.batch_size)
     wanted_of_held_out = _means(former, kind, processor, held_out, sentence.batch_size)
-    learnt = [at % len(texts) for at in range(sentence.steps * sentence.batch_size)]
+    numbers = [at % len(texts) for at in range(learnt)]
     _hold_embeddings(encoder, held=True)
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        numbers = [learnt[row] for row in rows]
-        return _pooled(encoder, kind, processor, [texts[one] for one in numbers]), wanted[numbers]
+        some = [numbers[row] for row in rows]
+        return _pooled(encoder, kind, processor, [texts[one] for one in some]), wanted[some]
 
     def loss(found: torch.Tensor, mean: torch.Tensor, _rows: list[int]) -> torch.Tensor:
         return (found - mean).square().sum(1).mean() / LENGTH
@@ -82,7 +83,7 @@ def learn(
         return {"sentence_cosine": float(cosine_similarity(found, wanted_of_held_out).mean())}
 
     plan = loop.Plan.once(sentence.batch_size, sentence.learning_rate, params.seed)
-    sizes = [kind.model.size(texts[one]) for one in learnt]
+    sizes = [kind.model.size(texts[one]) for one in numbers]
     objective = loop.Objective(sizes, forward, loss, evaluate, lambda figures: figures["sentence_cosine"])
     history = loop.fit(encoder, plan, objective, scratch / "sentence", "pretrain: sentence vector")
     _hold_embeddings(encoder, held=False)
@@ -96,12 +97,13 @@ def _pooler(encoder: Any) -> torch.nn.Linear | None:
 
 
 def _texts(
-    processor: PreTrainedTokenizerBase, ingest: Path, kind: Kind, params: Params
+    processor: PreTrainedTokenizerBase, ingest: Path, kind: Kind, params: Params, learnt: int
 ) -> tuple[list[Features], list[Features]]:
-    """Training rows and pool: a part held out, and the rest."""
+    """Training rows and pool, evenly chosen if more than can be learnt: a part held out, and the rest."""
     labels = checkpoint.label_names(ingest)
     rows = [row for side in ("train", "pool") for row in tables.read(ingest / f"{side}.parquet")]
-    found = kind.model.encode(processor, rows, labels, params.input_size)
+    chosen = rows[:: max(1, len(rows) * (HELD_OUT - 1) // (HELD_OUT * learnt))]
+    found = kind.model.encode(processor, chosen, labels, params.input_size)
     held_out = found[::HELD_OUT]
     rest = [one for number, one in enumerate(found) if number % HELD_OUT]
     if not rest:
