@@ -15,6 +15,17 @@ FEW_EPOCHS, FEW_BATCH, FEW_RATE = 5, 32, 0.00002
 """Of a teacher whose head begins with a logistic regression."""
 SENTENCE_STEPS, SENTENCE_BATCH, SENTENCE_RATE = 500, 32, 0.0003
 
+COMMON: dict[str, Value] = {
+    **values.TRAINING,
+    "dropout": Value(0.0),
+    "freeze": Value("embeddings", "few rows touch few words"),
+    "head_epochs": Value(0),
+    "lora": Value(None),
+    "teachers": Value(1),
+    "label_smoothing": Value(0.0),
+    "class_weights": Value(None),
+}
+
 
 @dataclass(frozen=True)
 class Teacher:
@@ -39,7 +50,7 @@ def usual(facts: Facts, seen: values.Seen, effort: float) -> Teacher:
             ),
             "batch_size": batch,
             "learning_rate": Value(0.0001 if batch.value <= 16 else 0.0002, "for this batch size"),
-            **_common(facts),
+            **COMMON,
         },
         _work(facts, seen, rows * epochs.value, batch.value),
     )
@@ -66,25 +77,12 @@ def few_labels(facts: Facts, seen: values.Seen, effort: float) -> Teacher | None
             "patience": Value(FEW_EPOCHS),
             "batch_size": Value(FEW_BATCH),
             "learning_rate": Value(FEW_RATE, "small, for the same reason"),
-            **_common(facts),
+            **COMMON,
             "probe": Value(PROBE, "the head begins with a logistic regression"),
         },
         _work(facts, seen, rows * FEW_EPOCHS, FEW_BATCH)
         + _work(facts, seen, steps * SENTENCE_BATCH, SENTENCE_BATCH),
     )
-
-
-def _common(facts: Facts) -> dict[str, Value]:
-    return {
-        **values.TRAINING,
-        "dropout": Value(0.0),
-        "freeze": Value("embeddings", "few rows touch few words"),
-        "head_epochs": Value(0),
-        "lora": Value(None),
-        "teachers": Value(1),
-        "label_smoothing": Value(0.0),
-        "class_weights": values.class_weights(facts),
-    }
 
 
 def _work(facts: Facts, seen: values.Seen, texts: int, batch: int) -> Work:

@@ -44,6 +44,12 @@ SIZES: Mapping[tuple[Preset, bool], Size] = {
     ("best", True): Size(4, 384, 1024, 16_000, 2_400, 0.98, 6.0),
 }
 """By preset, and whether there are many classes."""
+DEEP = 15_000_000
+"""Weights of a teacher's layers from which on a larger student is still that much faster."""
+OF_DEEP: Mapping[Preset, Size] = {
+    "balanced": Size(4, 320, 768, 10_000, 2_000, 0.97, 12.0),
+    "best": Size(6, 384, 1024, 16_000, 2_400, 0.98, 8.0),
+}
 SPACE: dict[str, list[Any]] = {
     "prune.layers": [2, 3, 4],
     "prune.hidden": [192, 256, 320, 384],
@@ -56,8 +62,11 @@ SPACE: dict[str, list[Any]] = {
 def student(facts: Facts, seen: values.Seen, preset: Preset, effort: float) -> Student:
     """The student for some rows, and what it takes."""
     many = len(facts.classes) > MANY_CLASSES
-    size = SIZES[preset, many]
+    deep = facts.layer_parameters > DEEP
+    size = OF_DEEP[preset] if deep else SIZES[preset, many]
     why = f"{len(facts.classes)} classes: {'many, so wider' if many else 'few'}"
+    if deep:
+        why = f"the teacher's layers have {facts.layer_parameters / 1e6:.0f} M weights"
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
     distill = _distill(rows, pool, effort * size.steps)
     layers = size.layers * (4 * size.hidden**2 + 2 * size.hidden * size.ffn)

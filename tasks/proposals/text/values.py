@@ -21,6 +21,8 @@ READ_WHOLE = 0.995
 """Share of the texts that the input size lets the model read to their end."""
 LOST = 0.005
 """Share of held-out pieces that may be spelt with smaller ones."""
+LITTLE_MORE = 0.001
+"""Beside what the largest vocabulary loses: pieces that save less are left out."""
 STEP = 400
 """Between the sizes of a vocabulary that are compared."""
 RESERVED = re.compile(r"\[unused\d+\]")
@@ -92,7 +94,8 @@ def vocabulary(seen: Seen, most: int, of: int) -> Value:
     """Pieces that the student keeps, of the teacher's `of`: the fewest that lose little of held-out texts."""
     most = min(most, of // 8 * 8)
     sizes = [*range(min(most, multiple(len(seen.pieces), 80)), most, STEP), most]
-    size = next((one for one in sizes if seen.lost(one) <= LOST), most)
+    allowed = max(LOST, seen.lost(most) + LITTLE_MORE)
+    size = next(one for one in sizes if seen.lost(one) <= allowed)
     return Value(
         size,
         f"of {of:,} pieces; training texts hold {len(seen.pieces):,}; {seen.lost(size):.1%} of the held-out "
@@ -133,14 +136,6 @@ QUANTIZE = {
     "min_agreement": Value(0.97),
     "max_float_operators": Value(0),
 }
-
-
-def class_weights(facts: Facts) -> Value:
-    """Weights of the classes in the teacher's loss, where one of few is rare."""
-    share = min(facts.classes.values(), default=0) / max(sum(facts.classes.values()), 1)
-    if share >= RARE or len(facts.classes) > FEW_CLASSES:
-        return Value(None)
-    return Value("balanced", f"the rarest class is {share:.1%} of the rows")
 
 
 def distillation(
