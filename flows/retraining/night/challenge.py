@@ -6,9 +6,10 @@ Trained on all rows that have come together, judged against the champion, promot
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from flows.checkout import overrides
 from flows.judging import answers, seed_spread
@@ -161,4 +162,11 @@ def _start_warm(night: Night) -> None:
     night.fetch(TEACHER, night.champions_commit(), teacher.folder)
     teacher.version()
     pinned = f"{{folder: {teacher.name}, sha256: {locate.content_hash(teacher.folder)}}}"
-    overrides.apply(night.root / "params.yaml", [f"runs.{night.run}.pretrain.source={pinned}"])
+    changed = warm(night.run, night.params["pretrain"], pinned)
+    overrides.apply(night.root / "params.yaml", changed)
+
+
+def warm(run: str, pretrain: Mapping[str, Any], source: str) -> list[str]:
+    """Overrides with which a run begins from a teacher: its pooler has learnt more than a sentence vector."""
+    found = [f"runs.{run}.pretrain.source={source}"]
+    return [*found, f"runs.{run}.pretrain.sentence=null"] if pretrain.get("sentence") else found
