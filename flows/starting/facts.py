@@ -63,8 +63,9 @@ def take(folder: Path, looked: Looked, choice: Choice, given_split: bool, scratc
     columns = dict(choice.columns)
     if given_split and looked.split_column:
         columns["split"] = looked.split_column
-    by_class = _prints_by_class(_drawn(_records(folder, looked, choice, columns), given_split), choice.kind)
-    sizes = _sizes(looked, given_split, by_class)
+    drawn = _drawn(_records(folder, looked, choice, columns), given_split)
+    by_class = _prints_by_class(drawn, choice.kind)
+    sizes = _sizes(looked, given_split, len(drawn), by_class)
     seeds = _seeds(by_class, given_split, sizes)
     values: dict[str, Value] = {
         "columns": Value(columns),
@@ -89,8 +90,7 @@ def take(folder: Path, looked: Looked, choice: Choice, given_split: bool, scratc
     raise AssertionError("there is a seed at least")
 
 
-def _sizes(looked: Looked, given: bool, by_class: Mapping[str, Sequence[str]]) -> dict[str, Value]:
-    rows = len({one for prints in by_class.values() for one in prints})
+def _sizes(looked: Looked, given: bool, rows: int, by_class: Mapping[str, Sequence[str]]) -> dict[str, Value]:
     rare = OF_THE_RAREST / min(map(len, by_class.values()), default=1)
     validation = min(0.2, max(0.1, 240 / max(rows, 1), rare))
     if given:

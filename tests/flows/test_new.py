@@ -272,6 +272,9 @@ def test_tagged_words_are_known(project: Path, tmp_path: Path) -> None:
     said = make(project, "names", str(tmp_path / "words.conll"), "--dry-run")
     assert "    kind: text/tagging" in said[-1]
     assert 'columns: {tokens: "1", tags: "2"}' in said[-1]
+    shared = re.search(r"validation: 0.2 +# about (\d+) rows", said[-1])
+    assert shared is not None, said[-1]
+    assert 0.17 * len(sentences) < int(shared[1]), "sentences without an entity are rows, too"
 
 
 def test_of_conllu_the_words_are_taken_and_not_their_numbers(project: Path, tmp_path: Path) -> None:
