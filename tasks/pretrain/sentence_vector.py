@@ -56,8 +56,8 @@ def learn(
         DataError: there are too few texts.
     """
     kind = load_kind(params.kind)
-    learnt = sentence.steps * sentence.batch_size
-    held_out, texts = _texts(processor, ingest, kind, params, learnt)
+    readings = sentence.steps * sentence.batch_size
+    held_out, texts = _texts(processor, ingest, kind, params, readings)
     former = copy.deepcopy(encoder).eval()
     pooler = _pooler(encoder)
     assert pooler is not None  # noqa: S101  # faults
@@ -66,7 +66,7 @@ def learn(
         pooler.bias.zero_()
     wanted = _means(former, kind, processor, texts, sentence.batch_size)
     wanted_of_held_out = _means(former, kind, processor, held_out, sentence.batch_size)
-    numbers = [at % len(texts) for at in range(learnt)]
+    numbers = [at % len(texts) for at in range(readings)]
     _hold_embeddings(encoder, held=True)
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -97,12 +97,12 @@ def _pooler(encoder: Any) -> torch.nn.Linear | None:
 
 
 def _texts(
-    processor: PreTrainedTokenizerBase, ingest: Path, kind: Kind, params: Params, learnt: int
+    processor: PreTrainedTokenizerBase, ingest: Path, kind: Kind, params: Params, most: int
 ) -> tuple[list[Features], list[Features]]:
-    """Training rows and pool, evenly chosen if more than can be learnt: a part held out, and the rest."""
+    """Training rows and pool, evenly chosen if the steps read fewer: a part held out, and the rest."""
     labels = checkpoint.label_names(ingest)
     rows = [row for side in ("train", "pool") for row in tables.read(ingest / f"{side}.parquet")]
-    chosen = rows[:: max(1, len(rows) * (HELD_OUT - 1) // (HELD_OUT * learnt))]
+    chosen = rows[:: max(1, len(rows) * (HELD_OUT - 1) // (HELD_OUT * most))]
     found = kind.model.encode(processor, chosen, labels, params.input_size)
     held_out = found[::HELD_OUT]
     rest = [one for number, one in enumerate(found) if number % HELD_OUT]

@@ -162,11 +162,11 @@ def _start_warm(night: Night) -> None:
     night.fetch(TEACHER, night.champions_commit(), teacher.folder)
     teacher.version()
     pinned = f"{{folder: {teacher.name}, sha256: {locate.content_hash(teacher.folder)}}}"
-    changed = warm(night.run, night.params["pretrain"], pinned)
+    changed = overrides_of_warm_start(night.run, night.params["pretrain"], pinned)
     overrides.apply(night.root / "params.yaml", changed)
 
 
-def warm(run: str, pretrain: Mapping[str, Any], source: str) -> list[str]:
+def overrides_of_warm_start(run: str, pretrain: Mapping[str, Any], source: str) -> list[str]:
     """Overrides with which a run begins from a teacher: its pooler has learnt more than a sentence vector."""
     found = [f"runs.{run}.pretrain.source={source}"]
     return [*found, f"runs.{run}.pretrain.sentence=null"] if pretrain.get("sentence") else found

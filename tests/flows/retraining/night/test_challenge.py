@@ -20,4 +20,4 @@ SOURCE = "runs.a.pretrain.source={folder: x, sha256: y}"
 def test_a_teacher_that_begins_from_the_champion_learns_no_sentence_vector_anew(
     pretrain: dict[str, object], changed: list[str]
 ) -> None:
-    assert challenge.warm("a", pretrain, "{folder: x, sha256: y}") == changed
+    assert challenge.overrides_of_warm_start("a", pretrain, "{folder: x, sha256: y}") == changed
