@@ -27,7 +27,7 @@ from flows import search as search_command
 from flows.checkout import added_run
 from flows.raw_data import data, several
 from flows.searching import budget
-from flows.starting import ask, choice, drafted, facts, look, name, seen, written
+from flows.starting import ask, choice, drafted, facts, look, name, searched, seen, written
 from flows.starting.choice import Choice
 from flows.starting.facts import Taken
 from flows.starting.look import Looked
@@ -108,7 +108,7 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
             say(line)
         about = drafted.about(brought, asked, made.plan)
         lines = written.section(wanted, about, made.run)
-        search = drafted.search(wanted, asked.budget, asked.minutes, made.plan) if asked.budget else ""
+        search = searched.section(wanted, asked, made.plan, made.run) if searched.is_wanted(asked) else ""
         if asked.dry_run:
             say(f"\n{lines}\n{search}".rstrip())
             return wanted
@@ -119,7 +119,10 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
         say(f"look at this: {remark}")
     say(f"params.yaml: run `{wanted}` written, every value with its reason")
     if search:
-        say(f"first the student that keeps the budget: slipway search {wanted}")
+        what = (
+            "the best teacher and student" if asked.preset == "best" else "the student that keeps the budget"
+        )
+        say(f"first {what}, in about {searched.minutes(asked):g} minutes: slipway search {wanted}")
     say(f"about {made.plan.minutes:.0f} minutes on this machine: slipway run {wanted}")
     return wanted
 
@@ -145,9 +148,17 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     columns.add_argument("--split", choices=SPLITS, help="by the data's own split, or by a hash of each row")
     wishes = parser.add_argument_group("what the run is to be")
     wishes.add_argument(
-        "--preset", choices=PRESETS, default="balanced", help="fastest, balanced, or best (default: balanced)"
+        "--preset",
+        choices=PRESETS,
+        default="balanced",
+        help="fastest, balanced, or best, which is searched for (default: balanced)",
     )
-    wishes.add_argument("--minutes", type=float, metavar="M", help="the run is to take about so long at most")
+    wishes.add_argument(
+        "--minutes",
+        type=float,
+        metavar="M",
+        help="the run is to take about so long at most, a search likewise",
+    )
     wishes.add_argument("--budget", metavar="TEXT", help='as "size <= 3 MB, then best quality"')
     wishes.add_argument("--like", metavar="OTHERRUN", help="with the values of this run, as far as they suit")
     parser.add_argument("--yes", action="store_true", help="ask nothing; take what is likeliest")
@@ -162,7 +173,7 @@ def _run(given: argparse.Namespace) -> int:
     made = make(Path.cwd(), given, say)
     if not given.then_run or given.dry_run:
         return 0
-    if given.budget and (status := search_command.COMMAND.main([made])):
+    if searched.is_wanted(given) and (status := search_command.COMMAND.main([made])):
         return status
     return run_command.make(Path.cwd(), [made])
 

@@ -2,10 +2,12 @@
 
     slipway search RUN
 
-Makes the run's teacher current, then tries students on the validation rows: each trial prunes, distils and
-quantizes in a folder of its own. Writes data/<run>/search/ (front.md, front.json, front.png) and the winner's
-values into params.yaml, comments and layout kept, so that `dvc repro` makes it for real. Killed and started
-again it goes on. What is searched stands in params.yaml under `search`; docs/search.md tells all of it.
+If params.yaml says so, first tries teachers, each trained in a folder of its own, and writes the best one's
+values. Makes the run's teacher current, then tries students on the validation rows: each trial prunes,
+distils and quantizes in a folder of its own. Writes data/<run>/search/ (front.md, front.json, front.png) and
+the winner's values into params.yaml, comments and layout kept, so that `dvc repro` makes it for real. Killed
+and started again it goes on. What is searched stands in params.yaml under `search`; docs/search.md tells all
+of it.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +37,16 @@ from flows.process import secrets
 from flows.process.secrets import Mask
 from flows.raw_data import data
 from flows.searching import front, picture, plan, policy, trials
+from flows.searching.chain import TEACHER
 from flows.searching.front import Outcome
 from flows.searching.plan import Plan
-from tasks.core import escape
+from flows.searching.policy import Policy, TeacherPolicy
+from flows.searching.teachers import plan as teacher_plan
+from flows.searching.teachers import search as teachers
+from tasks.core import escape, stages
 from tasks.core.errors import ModelError, SlipwayError
 from tasks.launch.command import Command
 
-TEACHER = "finetune"
 MISSED = 1
 """Exit status, as where a gate is not passed."""
 SHOWN = 3
@@ -60,31 +66,48 @@ def search(run: SearchedRun, write: bool = True, wait: Seconds = 0) -> State[Any
     try:
         with secrets.given() as mask, workspace_for_run(root, wait) as keep:
             params_file.check(root)
-            policy.read(root, run)
-            _make_teacher(root, run, mask, keep)
+            rules = policy.read(root, run)
+            if rules.teacher is not None:
+                _make(root, run, [f"{one}@{run}" for one in _upstream()], mask, keep)
+                _search_teacher(root, run, rules, rules.teacher, write)
+            _make(root, run, [f"{TEACHER}@{run}"], mask, keep)
             return _searched(plan.make(root, run), write)
     except SlipwayError as error:
         return Failed(message=mask(str(error)), data=error.exit_code)
 
 
-def _make_teacher(root: Path, run: str, mask: Mask, keep: int) -> None:
-    """Brings the stages before the search up to date.
+def _upstream() -> list[str]:
+    """The stages that a teacher reads."""
+    return list(stages.upstream(stages.load(TEACHER)))
+
+
+def _search_teacher(root: Path, run: str, rules: Policy, of_teacher: TeacherPolicy, write: bool) -> None:
+    """Looks for the best teacher and writes its values into params.yaml."""
+    logger = get_run_logger()
+    best = teachers.run_all(teacher_plan.make(root, run, rules, of_teacher), logger.info)
+    logger.info("%s, the best teacher of %d", teachers.describe(best), of_teacher.trials)
+    for line in write_winner(root, run, best.values, write, TEACHER):
+        logger.info(line)
+
+
+def _make(root: Path, run: str, wanted: Sequence[str], mask: Mask, keep: int) -> None:
+    """Brings stages, and all they need, up to date.
 
     Raises:
-        ModelError: it cannot be made.
+        ModelError: one cannot be made.
     """
     raw = root / "data" / "raw"
     if (raw / f"{run}.dvc").exists() and not (raw / run).exists():
         data.restore(root, [run])
     graph = Graph()
-    outcomes = run_graph(_up_to(graph, f"{TEACHER}@{run}"), Work(graph, mask, frozenset(), (keep,)))
+    outcomes = run_graph(_up_to(graph, wanted), Work(graph, mask, frozenset(), (keep,)))
     if faults := [f"{one.stage}: {one.message}" for one in outcomes if one.code]:
         raise ModelError(f"the teacher of {run}", *faults)
 
 
-def _up_to(graph: Graph, name: str) -> list[Stage]:
-    """The stage and all it needs, upstream first."""
-    wanted = [name]
+def _up_to(graph: Graph, names: Sequence[str]) -> list[Stage]:
+    """The stages and all they need, upstream first."""
+    wanted = list(names)
     for one in wanted:
         wanted += [upstream for upstream in graph.stages[one].upstream if upstream not in wanted]
     return [stage for stage in graph.stages.values() if stage.name in wanted]
@@ -158,7 +181,9 @@ def _short(figures: Any) -> dict[str, Any]:
     }
 
 
-def write_winner(root: Path, run: str, values: policy.Values, write: bool) -> list[str]:
+def write_winner(
+    root: Path, run: str, values: policy.Values, write: bool, makes: str = "benchmark"
+) -> list[str]:
     """Puts the values into params.yaml, or only tells what would change.
 
     All of the file is replaced at once.
@@ -175,7 +200,7 @@ def write_winner(root: Path, run: str, values: policy.Values, write: bool) -> li
             return [f"params.yaml: {run} has these values already"]
         if write:
             new.replace(file)
-    done = f"written; `dvc repro benchmark@{run}` makes it" if write else "not written"
+    done = f"written; `dvc repro {makes}@{run}` makes it" if write else "not written"
     return [*(f"params.yaml: {line}" for line in changed), f"params.yaml: {done}"]
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flows.searching import chain
+from tasks.core import stages
 from tasks.core.errors import DataError
 
 ROWS = ("train.parquet", "validation.parquet", "pool.parquet", "labels.json")
@@ -21,17 +22,27 @@ RAW = "raw"
 
 
 def hashes(root: Path, run: str) -> dict[str, str]:
-    """File, relative to data/<run>, -> its SHA-256.
+    """What a student's trial reads: file, relative to data/<run>, -> its SHA-256.
 
     Raises:
         DataError: there are none yet.
     """
+    found = _hashes(root, run, {TEACHER, OUTPUTS, *chain.of_trial().given})
+    if not found:
+        raise DataError(f"data/{run}", f"has no teacher; make it with `dvc repro finetune@{run}`")
+    return found
+
+
+def hashes_for_teacher(root: Path, run: str) -> dict[str, str]:
+    """What a teacher's trial reads, likewise."""
+    return _hashes(root, run, set(stages.artifacts(stages.load(chain.TEACHER)).values()))
+
+
+def _hashes(root: Path, run: str, folders: set[str]) -> dict[str, str]:
     home = root / "data" / run
     files = [home / INGEST / name for name in ROWS if (home / INGEST / name).is_file()]
-    read = sorted({TEACHER, OUTPUTS, *chain.of_trial().given} - {INGEST, RAW})
+    read = sorted(folders - {INGEST, RAW})
     files += [file for folder in read for file in sorted((home / folder).rglob("*")) if file.is_file()]
-    if not files:
-        raise DataError(f"data/{run}", f"has no teacher; make it with `dvc repro finetune@{run}`")
     return {file.relative_to(home).as_posix(): _hash(file) for file in files}
 
 
@@ -55,7 +66,7 @@ def link(root: Path, run: str, wanted: Mapping[str, str], folder: Path) -> None:
         raise DataError(
             str(root),
             *faults,
-            f"bring this checkout to the same commit and run `dvc repro finetune@{run}` or `dvc pull`",
+            f"bring this checkout to the same commit and run `dvc repro {chain.TEACHER}@{run}` or `dvc pull`",
         )
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 COMPLETE, GIVEN_UP, FAILED = "complete", "given up", "failed"
 
@@ -24,8 +24,13 @@ class Job:
     folder: str
     """The trial's own, relative to the checkout."""
     inputs: Mapping[str, str]
-    """File of the teacher, of its outputs or of the rows -> SHA-256: a checkout on another machine must hold
-    the same."""
+    """File that the trial reads -> SHA-256: a checkout on another machine must hold the same."""
+
+
+@dataclass(frozen=True)
+class StudentJob(Job):
+    """To make a student of the run's teacher."""
+
     budget: str
     rungs: tuple[float, ...]
     rung_slack: float
@@ -44,8 +49,12 @@ class Result:
     reason: str
     seconds: float
     figures: Mapping[str, Any] = field(default_factory=dict)
-    """quality, quality_low, quality_high, headline, divergence, agreement, bytes, parameters, cost, shape,
-    latency, speedup with its quartiles, teacher_ms, rungs: as far as the trial came."""
+    """As far as the trial came. Of a student: quality, quality_low, quality_high, headline, divergence,
+    agreement, bytes, parameters, cost, shape, latency, speedup with its quartiles, teacher_ms, rungs. Of a
+    teacher: headline, error, epoch and what else its training told of the validation rows."""
+
+
+AnyJob = TypeVar("AnyJob", bound=Job)
 
 
 def digest(value: Any) -> str:
@@ -60,9 +69,11 @@ def write(file: Path, value: Job | Result) -> None:
     part.replace(file)
 
 
-def read_job(file: Path) -> Job:
-    found = json.loads(file.read_text(encoding="utf-8"))
-    return Job(**{**found, "rungs": tuple(found["rungs"])})
+def read_job(file: Path, of: type[AnyJob]) -> AnyJob:
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    if "rungs" in found:
+        found["rungs"] = tuple(found["rungs"])
+    return of(**found)
 
 
 def read_result(file: Path) -> Result | None:

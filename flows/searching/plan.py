@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from flows.searching import budget, inputs, policy
-from flows.searching.job import Job, digest
+from flows.searching.job import StudentJob, digest
 from flows.searching.policy import Policy
-from flows.searching.study import Proposal, Study, Tried
+from flows.searching.study import Goal, Proposal, Study, Tried
 from tasks.core import params, stages
 from tasks.launch.runner import CODE
 
-NO_MATTER = {"trials", "minutes", "runner", "dask_address"}
-"""Values of a search that change how long it goes on, and where, but nothing of what it proposes."""
+NO_MATTER = {"trials", "minutes", "runner", "dask_address", "teacher"}
+"""Values of a search that change how long it goes on, and where, but nothing of what it proposes; and the
+search for a teacher, which is over by then."""
 SPEED = ("speedup", "speedup_quartile_1", "speedup_quartile_3", "teacher_ms")
 
 
@@ -60,8 +61,9 @@ class Plan:
 
     def study(self) -> Study:
         rules = self.policy
-        study = Study(self.folder / "study.db", rules.space, self.budget, rules.seed, rules.startup)
-        study.begin_with(policy.default(rules, self.params))
+        file, goal = self.folder / "study.db", Goal.of(self.budget)
+        study = Study(file, rules.space, goal, rules.seed, rules.startup)
+        study.begin_with(policy.default(rules.space, self.params))
         return study
 
     def place(self, values: Mapping[str, Any]) -> Path:
@@ -71,14 +73,14 @@ class Plan:
         """
         return self.folder / digest(values)
 
-    def jobs(self, proposals: Sequence[Proposal], tried: Sequence[Tried]) -> list[Job]:
+    def jobs(self, proposals: Sequence[Proposal], tried: Sequence[Tried]) -> list[StudentJob]:
         bars: dict[str, list[list[float]]] = {}
         for one in tried:
             for rung, reached in one.result.figures.get("rungs", {}).items():
                 bars.setdefault(rung, []).append([one.result.figures["cost"], reached])
         teacher_ms = tried[0].result.figures.get("teacher_ms") if tried else None
         return [
-            Job(
+            StudentJob(
                 number=one.place,
                 run=self.run,
                 values=one.values,
@@ -109,7 +111,7 @@ def make(root: Path, run: str) -> Plan:
     found, home = inputs.hashes(root, run), root / "data" / ".scratch" / "search" / run
     machine = digest([latency.hardware(1), section["benchmark"], found])
     told = {name: value for name, value in rules.model_dump().items() if name not in NO_MATTER}
-    identity = digest([told, _not_searched(section, rules), found, _code()])
+    identity = digest([told, not_searched(section, rules.space), found, code()])
     return Plan(
         root,
         run,
@@ -122,11 +124,12 @@ def make(root: Path, run: str) -> Plan:
     )
 
 
-def _not_searched(section: Mapping[str, Any], rules: Policy) -> dict[str, Any]:
+def not_searched(section: Mapping[str, Any], space: Iterable[str]) -> dict[str, Any]:
     """What is searched may have been changed by the search itself, which must not make it another."""
-    return policy.with_values(section, dict.fromkeys(rules.space))
+    return policy.with_values(section, dict.fromkeys(space))
 
 
-def _code() -> str:
+def code() -> str:
+    """A hash of the code of the stages."""
     files: Iterable[Path] = (file for pattern in CODE for file in sorted(stages.TASKS.parent.glob(pattern)))
     return hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files)).hexdigest()

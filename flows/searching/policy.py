@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from flows.searching import budget
-from flows.searching.chain import searched
+from flows.searching import budget, chain
 from tasks.core import former_keys, params, stages
 from tasks.core.errors import ParamsError, did_you_mean
 from tasks.core.params import Section
@@ -21,8 +20,19 @@ from tasks.kinds.base.kind import known_kinds
 
 Choices = Annotated[list[Any], Field(min_length=1, max_length=100)]
 MISSING = object()
+EXAMPLES = {"prune": "prune.ffn", chain.TEACHER: "finetune.learning_rate"}
 Values = Mapping[str, Any]
 """What a trial sets: `prune.ffn` -> 512."""
+
+
+class TeacherPolicy(Section):
+    space: dict[str, Choices] = Field(
+        min_length=1, description="value of the teacher, as finetune.learning_rate -> what it may be"
+    )
+    trials: int = Field(
+        ge=1, le=10_000, description="teachers that are tried, at most; the committed one is the first"
+    )
+    minutes: float = Field(gt=0, le=100_000, description="after which no further teacher is begun")
 
 
 class Policy(Section):
@@ -54,6 +64,9 @@ class Policy(Section):
     dask_address: str = Field(
         description="scheduler of the cluster, as tcp://host:8786; empty: a cluster on this machine"
     )
+    teacher: TeacherPolicy | None = Field(
+        None, description="how a teacher is searched before its students; left out: the run's own is taken"
+    )
 
 
 def read(root: Path, run: str) -> Policy:
@@ -78,9 +91,9 @@ def read(root: Path, run: str) -> Policy:
     return policy
 
 
-def default(policy: Policy, run: Values) -> dict[str, Any]:
-    """The values of the space as the run has them."""
-    return {key: _at(run, key) for key in policy.space}
+def default(space: Iterable[str], run: Values) -> dict[str, Any]:
+    """The values of a space as the run has them."""
+    return {key: _at(run, key) for key in space}
 
 
 def with_values(run: Values, values: Values) -> dict[str, Any]:
@@ -110,19 +123,27 @@ def _faults(policy: Policy, run: Any) -> list[str]:
         faults += [f"budget: {fault}" for fault in error.faults]
     if sorted(set(policy.rungs)) != policy.rungs:
         faults.append(f"rungs = {policy.rungs}: must ascend")
-    for key, choices in policy.space.items():
-        parts = [other for other in policy.space if other.startswith(f"{key}.")]
-        faults += [
-            f"space.{other}: is part of {key}, which is searched as a whole; take one" for other in parts
-        ]
-        faults += [f"space.{key}{fault}" for fault in _faults_of_choices(key, choices, run)]
+    faults += _faults_of_space("space", policy.space, run, chain.searched())
+    if policy.teacher is not None:
+        faults += _faults_of_space("teacher.space", policy.teacher.space, run, [chain.TEACHER])
     return faults
 
 
-def _faults_of_choices(key: str, choices: list[Any], run: Any) -> list[str]:
-    stage, own, names = key.partition(".")[0], _at(run, key), searched()
+def _faults_of_space(at: str, space: Mapping[str, list[Any]], run: Any, searched: Sequence[str]) -> list[str]:
+    faults = []
+    for key, choices in space.items():
+        parts = [other for other in space if other.startswith(f"{key}.")]
+        faults += [
+            f"{at}.{other}: is part of {key}, which is searched as a whole; take one" for other in parts
+        ]
+        faults += [f"{at}.{key}{fault}" for fault in _faults_of_choices(key, choices, run, searched)]
+    return faults
+
+
+def _faults_of_choices(key: str, choices: list[Any], run: Any, names: Sequence[str]) -> list[str]:
+    stage, own = key.partition(".")[0], _at(run, key)
     if stage not in names:
-        return [f": only values of {', '.join(names)} can be searched, as prune.ffn"]
+        return [f": only values of {', '.join(names)} can be searched here, as {EXAMPLES[names[0]]}"]
     if own is MISSING:
         return [_no_such_value(run, key)]
     faults = (

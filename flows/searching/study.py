@@ -19,7 +19,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from flows.searching.budget import Budget
+from flows.searching.budget import Budget, Limit
 from flows.searching.job import COMPLETE, GIVEN_UP, Result
 
 TRIES = 20
@@ -48,14 +48,29 @@ class Tried:
     result: Result
 
 
-class Study:
-    def __init__(self, file: Path, space: Space, budget: Budget, seed: int, startup: int) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._space, self._budget, self._seed, self._startup = space, budget, seed, startup
+@dataclass(frozen=True)
+class Goal:
+    """What the sampler learns from."""
+
+    figures: tuple[str, ...]
+    """Of a trial; less is better."""
+    limits: tuple[Limit, ...] = ()
+    """That should be kept."""
+
+    @classmethod
+    def of(cls, budget: Budget) -> Goal:
+        """Of students: what a budget says but for what the clock measures."""
         sized = budget.objective == "bytes" or bool(budget.limits_of("bytes"))
-        self._goals = ("divergence", "cost", "bytes") if sized else ("divergence", "cost")
+        figures = ("divergence", "cost", "bytes") if sized else ("divergence", "cost")
+        return cls(figures, (*budget.limits_of("quality"), *budget.limits_of("bytes")))
+
+
+class Study:
+    def __init__(self, file: Path, space: Space, goal: Goal, seed: int, startup: int) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._space, self._goal, self._seed, self._startup = space, goal, seed, startup
         storage = f"sqlite:///{file}"
-        directions = ["minimize"] * len(self._goals)
+        directions = ["minimize"] * len(goal.figures)
         self._study = optuna.create_study(
             study_name="search", storage=storage, directions=directions, load_if_exists=True
         )
@@ -84,9 +99,9 @@ class Study:
         if result.state != COMPLETE:
             self._study.tell(trial, state=TrialState.PRUNED if result.state == GIVEN_UP else TrialState.FAIL)
             return
-        for limit in [*self._budget.limits_of("quality"), *self._budget.limits_of("bytes")]:
+        for limit in self._goal.limits:
             trial.set_constraint(limit.figure, limit.excess(result.figures))
-        self._study.tell(trial, [float(result.figures[goal]) for goal in self._goals])
+        self._study.tell(trial, [float(result.figures[name]) for name in self._goal.figures])
 
     def tried(self) -> list[Tried]:
         """In the order of their proposals."""

@@ -34,9 +34,14 @@ RETRIES = 1
 Say = Callable[[str], None]
 
 
+STUDENT = "flows.searching.trial"
+
+
 @task(cache_policy=NO_CACHE, persist_result=False, retries=RETRIES)
-def run_trial(asked: Job) -> State[Any] | Result:
-    """In a child process, in the checkout that is the current directory of whoever runs the task."""
+def run_trial(asked: Job, module: str = STUDENT) -> State[Any] | Result:
+    """In a child process, in the checkout that is the current directory of whoever runs the task; `module`
+    says what a trial is.
+    """
     folder, logger, lines = Path.cwd() / asked.folder, get_run_logger(), deque[str](maxlen=5)
     logger.info("begins on %s, process %d", socket.gethostname(), os.getpid())
     job.write(folder / "job.json", asked)
@@ -48,9 +53,7 @@ def run_trial(asked: Job) -> State[Any] | Result:
                 logger.info(line)
 
         env = {**environment.of_stage(folder / "fault.json"), "PYTHONPATH": str(CODE)}
-        status = child.run(
-            "flows.searching.trial", str(folder), env=env, on_line=on_line, timeout=None, keep=()
-        )
+        status = child.run(module, str(folder), env=env, on_line=on_line, timeout=None, keep=())
     result = job.read_result(folder / "result.json")
     if status or result is None:
         return Failed(
@@ -100,7 +103,7 @@ def _do(plan: Plan, study: Study, batch: Sequence[Proposal], say: Say) -> None:
     jobs = plan.jobs(batch, study.tried())
     with child.stopped_on_error():
         futures = [run_trial.with_options(task_run_name=name_of(asked)).submit(asked) for asked in jobs]
-        results = [_ended(future) for future in futures]
+        results = [ended(future) for future in futures]
     for proposal, result in zip(batch, results, strict=True):
         plan.speeds.learn(result.figures)
         study.tell(proposal, result)
@@ -114,7 +117,8 @@ def _do(plan: Plan, study: Study, batch: Sequence[Proposal], say: Say) -> None:
     study.spend(time.monotonic() - started)
 
 
-def _ended(future: Any) -> Result:
+def ended(future: Any) -> Result:
+    """The result of a trial that was submitted, when it is there."""
     future.wait()
     if future.state.is_completed():
         result: Result = future.result()
@@ -123,16 +127,17 @@ def _ended(future: Any) -> Result:
 
 
 def name_of(asked: Job) -> str:
-    return f"trial {asked.number}: {_short(asked.values)}"
+    return f"trial {asked.number}: {short(asked.values)}"
 
 
-def _short(values: Mapping[str, Any]) -> str:
+def short(values: Mapping[str, Any]) -> str:
+    """The values of a trial in a few words."""
     return ", ".join(f"{key.partition('.')[2]} {value}" for key, value in values.items())
 
 
 def describe(one: Tried, plan: Plan) -> str:
     """A line about a trial that ended."""
-    begun, own = f"trial {one.number} ({_short(one.values)})", one.result.figures
+    begun, own = f"trial {one.number} ({short(one.values)})", one.result.figures
     if one.result.state != COMPLETE:
         return f"{begun}: {one.result.state} after {one.result.seconds:.0f} s, {one.result.reason}"
     share = f"{own['quality']:.1%} [{own['quality_low']:.1%}, {own['quality_high']:.1%}] of the teacher"

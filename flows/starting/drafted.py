@@ -13,7 +13,7 @@ from typing import Any
 
 from flows.raw_data import languages
 from flows.searching import budget
-from flows.starting import facts, speed, written
+from flows.starting import facts, speed
 from flows.starting.choice import Choice
 from flows.starting.facts import Taken
 from tasks.core import params
@@ -30,7 +30,6 @@ LIKE = ("input_size", "pretrain", "finetune", "prune", "distill", "quantize")
 """What a run takes over from the one that it is to be like."""
 GATES = {"quality": "min_quality_ratio", "speedup": "min_speedup", "bytes": "max_bytes"}
 """Figure of a budget -> the gate that holds it."""
-SEARCH_MINUTES = 25
 BENCHMARK = {
     "split": Value("test", "opened once, when all else is settled"),
     "resamples": Value(2000),
@@ -129,24 +128,6 @@ def _gates(usual: Mapping[str, Any], text: str) -> Value:
     if "max_bytes" in limits:
         limits["max_bytes"] = int(limits["max_bytes"])
     return Value({**usual, **limits}, "what the budget and the preset promise")
-
-
-def search(name: str, text: str, minutes: float | None, made: Plan) -> str:
-    """The lines of `search` in params.yaml that say how the run is searched under a budget."""
-    section = {
-        "budget": Value(text),
-        "space": {key: Value(list(choices)) for key, choices in made.space.items()},
-        "trials": Value(40),
-        "minutes": Value(float(minutes or SEARCH_MINUTES)),
-        "startup": Value(6),
-        "rungs": Value([0.25]),
-        "rung_slack": Value(0.1),
-        "seed": Value(0),
-        "workers": Value(1),
-        "runner": Value("local"),
-        "dask_address": Value(""),
-    }
-    return written.section(name, [], section)
 
 
 def _like(root: Path, other: str, run: Mapping[str, Any]) -> dict[str, Any]:

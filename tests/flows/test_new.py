@@ -238,6 +238,33 @@ def test_each_preset_is_a_whole_run_and_a_search(project: Path, tmp_path: Path, 
     assert ("static" in runs[preset]["prune"]) == (preset == "fast")
 
 
+def test_the_best_is_searched_teacher_first(project: Path, tmp_path: Path) -> None:
+    source = table(tmp_path / "rows.csv", headlines(300), ["title", "desk"])
+    said = make(project, "best", str(source), "--preset", "best", "--minutes", "30")
+    assert "first the best teacher and student, in about 30 minutes: slipway search best" in said
+    run, rules = params.read(project / "params.yaml")["best"], policy.read(project, "best")
+    assert rules.teacher is not None
+    assert rules.teacher.minutes + rules.minutes == 30
+    rates = rules.teacher.space["finetune.learning_rate"]
+    assert rates == sorted(rates)
+    assert run["finetune"]["learning_rate"] in rates[1:-1]
+    gates = run["benchmark"]["gates"]
+    size = gates["max_bytes"] / 1e6
+    assert rules.budget == f"speedup >= {gates['min_speedup']:g} x and size <= {size:g} MB, then best quality"
+    make(project, "usual", str(source))
+    with pytest.raises(ParamsError, match=r"search\.usual: is missing"):
+        policy.read(project, "usual")
+
+
+def test_a_search_begins_with_what_is_proposed_for_many_classes(project: Path, tmp_path: Path) -> None:
+    rows = [[text, f"{desk} {number % 6}"] for number, (text, desk) in enumerate(headlines(900))]
+    source = table(tmp_path / "rows.csv", rows, ["title", "desk"])
+    make(project, "many", str(source), "--preset", "best")
+    run = params.read(project / "params.yaml")["many"]
+    assert len({desk for _, desk in rows}) > 20
+    assert run["prune"]["ffn"] in policy.read(project, "many").space["prune.ffn"]
+
+
 def test_minutes_shorten_the_training_and_say_so(project: Path, tmp_path: Path) -> None:
     source = table(tmp_path / "rows.csv", headlines(800), ["title", "desk"])
     usual = make(project, "usual", str(source), "--dry-run")[-1]

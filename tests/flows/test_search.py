@@ -21,7 +21,7 @@ import pytest
 
 from flows.searching import budget
 from flows.searching.job import Result
-from flows.searching.study import Study
+from flows.searching.study import Goal, Study
 from tests import smoke
 from tests.smoke import RUN, attempt, call
 from tests.test_smoke import replace
@@ -137,7 +137,7 @@ def test_it_proposes_what_it_had_proposed_without_the_kill(
 ) -> None:
     assert gone_on
     trials = front_of(project)["trials"]
-    study = Study(tmp_path / "study.db", SPACE, budget.parse(BUDGET), 0, 2)
+    study = Study(tmp_path / "study.db", SPACE, Goal.of(budget.parse(BUDGET)), 0, 2)
     study.begin_with({"prune.layers": 2, "prune.ffn": 96, "quantize.format": "fp32"})
     for one in trials:
         (proposal,) = study.propose(1)

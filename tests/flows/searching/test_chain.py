@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.searching import chain, inputs, job
-from flows.searching.job import COMPLETE, Job
+from flows.searching.job import COMPLETE, StudentJob
 from tests.flows.searching.conftest import RUN
 
 EASY = "quality >= 1% of teacher, then least latency"
@@ -91,7 +91,7 @@ def test_a_stage_that_is_added_runs_in_every_trial(
     folder = with_teacher / "scratch" / "toys" / "one"
     job.write(
         folder / "job.json",
-        Job(
+        StudentJob(
             0, RUN, {}, run, folder.relative_to(with_teacher).as_posix(), hashes, EASY, (), 0.1, {}, {}, None
         ),
     )

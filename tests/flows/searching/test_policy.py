@@ -37,7 +37,7 @@ def faults(folder: Path) -> str:
 def test_the_committed_search_is_in_order_and_begins_at_the_committed_student() -> None:
     committed = policy.read(ROOT, "bbc")
     run = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["runs"]["bbc"]
-    values = policy.default(committed, run)
+    values = policy.default(committed.space, run)
     assert values["prune.ffn"] == run["prune"]["ffn"]
     assert policy.with_values(run, values) == run
 
@@ -55,13 +55,13 @@ def test_values_inside_a_section_are_searched_by_their_dotted_keys(tmp_path: Pat
     run = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))["runs"]["bbc"]
     whole = {"weight": 30.0, "layer": 1, "heads": 16}
     inside = policy.read(write(tmp_path, space={"distill.relations.weight": [10.0, 30.0]}), "bbc")
-    assert policy.default(inside, run) == {"distill.relations.weight": 30.0}
+    assert policy.default(inside.space, run) == {"distill.relations.weight": 30.0}
     made = policy.with_values(run, {"distill.relations.weight": 10.0})
     assert made["distill"]["relations"] == {**whole, "weight": 10.0}
     assert run["distill"]["relations"] == whole
     either = policy.read(write(tmp_path, space={"distill.relations": [None, whole]}), "bbc")
     assert policy.with_values(run, {"distill.relations": None})["distill"]["relations"] is None
-    assert policy.default(either, run) == {"distill.relations": whole}
+    assert policy.default(either.space, run) == {"distill.relations": whole}
 
 
 def test_values_under_which_others_have_no_effect_can_be_searched(tmp_path: Path) -> None:

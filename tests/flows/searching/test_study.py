@@ -13,7 +13,7 @@ import pytest
 
 from flows.searching import budget
 from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Result
-from flows.searching.study import Proposal, Study
+from flows.searching.study import Goal, Proposal, Study
 
 SPACE: dict[str, list[Any]] = {
     "prune.layers": [1, 2, 3, 4],
@@ -29,7 +29,7 @@ def opened(folder: Path, seed: int = 0, space: dict[str, list[Any]] = SPACE) -> 
     study = Study(
         folder / "study.db",
         space,
-        budget.parse("quality >= 90% of teacher, then least latency"),
+        Goal.of(budget.parse("quality >= 90% of teacher, then least latency")),
         seed,
         startup=4,
     )

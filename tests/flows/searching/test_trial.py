@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from flows.searching import inputs, policy, trial
-from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Job, Result
+from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Result, StudentJob
 from flows.searching.measure import Bench
 from tasks.benchmark import metrics
 from tasks.benchmark.variants import Setting, Source, open_variant
@@ -32,9 +32,9 @@ HASTY = "speedup >= 100000 x, then best quality"
 
 
 @pytest.fixture
-def asked(with_teacher: Path, section: dict[str, Any], request: pytest.FixtureRequest) -> Job:
+def asked(with_teacher: Path, section: dict[str, Any], request: pytest.FixtureRequest) -> StudentJob:
     """A job that may be given up; its folder is the test's own."""
-    return Job(
+    return StudentJob(
         number=1,
         run=RUN,
         values={},
@@ -50,7 +50,7 @@ def asked(with_teacher: Path, section: dict[str, Any], request: pytest.FixtureRe
     )
 
 
-def made(root: Path, job: Job) -> list[str]:
+def made(root: Path, job: StudentJob) -> list[str]:
     return sorted(path.name for path in (root / job.folder).iterdir())
 
 
@@ -58,7 +58,7 @@ def made(root: Path, job: Job) -> list[str]:
 def complete(with_teacher: Path, section: dict[str, Any]) -> Result:
     hashes = inputs.hashes(with_teacher, RUN)
     return trial.run(
-        Job(0, RUN, {}, section, "scratch/complete/one", hashes, EASY, (0.25,), 0.1, {}, {}, None),
+        StudentJob(0, RUN, {}, section, "scratch/complete/one", hashes, EASY, (0.25,), 0.1, {}, {}, None),
         with_teacher,
     )
 
@@ -75,7 +75,7 @@ def test_a_complete_trial_tells_quality_size_speed_and_cost(complete: Result) ->
 
 
 def test_a_static_student_is_one_more_choice(
-    complete: Result, asked: Job, with_teacher: Path, section: dict[str, Any]
+    complete: Result, asked: StudentJob, with_teacher: Path, section: dict[str, Any]
 ) -> None:
     """Beside sizes of layers, which then have no effect."""
     choices: dict[str, list[Any]] = {
@@ -83,7 +83,7 @@ def test_a_static_student_is_one_more_choice(
         "quantize.embeddings": ["as_format", "int8"],
     }
     run = policy.with_values(section, {"prune.static": None})
-    assert policy._faults_of_choices("prune.static", choices["prune.static"], run) == []
+    assert policy._faults_of_choices("prune.static", choices["prune.static"], run, ["prune"]) == []
     chosen = {key: values[1] for key, values in choices.items()}
     made = trial.run(replace(asked, params=policy.with_values(run, chosen)), with_teacher)
     assert made.state == COMPLETE, made.reason
@@ -101,7 +101,7 @@ def test_the_folder_of_a_trial_holds_no_test_rows(complete: Result, with_teacher
 
 
 def test_what_no_clock_had_a_hand_in_comes_out_the_same_again(
-    complete: Result, asked: Job, with_teacher: Path
+    complete: Result, asked: StudentJob, with_teacher: Path
 ) -> None:
     again = trial.run(asked, with_teacher)
     same = ("quality", "divergence", "agreement", "cost", "bytes", "shape", "rungs")
@@ -155,13 +155,15 @@ def test_a_trial_makes_what_the_stages_make(complete: Result, with_teacher: Path
     assert stage.contents(made) == stage.contents(tmp_path / "quantize" / "out")
 
 
-def test_a_shape_that_was_timed_is_not_timed_again(complete: Result, asked: Job, with_teacher: Path) -> None:
+def test_a_shape_that_was_timed_is_not_timed_again(
+    complete: Result, asked: StudentJob, with_teacher: Path
+) -> None:
     known = {"speedup": 40.0, "speedup_quartile_1": 39.0, "speedup_quartile_3": 41.0, "teacher_ms": 20.0}
     done = trial.run(replace(asked, speeds={complete.figures["shape"]: known}), with_teacher)
     assert (done.figures["speedup"], done.figures["latency"]) == (40.0, 0.25)
 
 
-def test_too_slow_a_student_is_given_up_before_it_learns(asked: Job, with_teacher: Path) -> None:
+def test_too_slow_a_student_is_given_up_before_it_learns(asked: StudentJob, with_teacher: Path) -> None:
     done = trial.run(replace(asked, budget=HASTY), with_teacher)
     assert (done.state, done.reason) == (GIVEN_UP, "before recovery: speedup >= 100000 x cannot be kept")
     assert "speedup" in done.figures
@@ -175,22 +177,22 @@ def test_the_first_trial_is_never_given_up(
     known = {complete.figures["shape"]: {name: complete.figures[name] for name in ("speedup", "teacher_ms")}}
     bars = {"0.25": [[0.0, 0.0]]}
     hashes = inputs.hashes(with_teacher, RUN)
-    job = Job(0, RUN, {}, section, "scratch/first/one", hashes, HASTY, (0.25,), 0.1, bars, known, None)
+    job = StudentJob(0, RUN, {}, section, "scratch/first/one", hashes, HASTY, (0.25,), 0.1, bars, known, None)
     assert trial.run(job, with_teacher).state == COMPLETE
 
 
-def test_a_rung_gives_up_what_a_cheaper_student_was_nearer_at(asked: Job, with_teacher: Path) -> None:
+def test_a_rung_gives_up_what_a_cheaper_student_was_nearer_at(asked: StudentJob, with_teacher: Path) -> None:
     done = trial.run(replace(asked, bars={"0.25": [[1.0, 1e-6]]}), with_teacher)
     assert done.state == GIVEN_UP
     assert done.reason.startswith("after 25% of the recovery: divergence 0.")
     assert "distill" not in made(with_teacher, asked)
 
 
-def test_a_dearer_student_gives_up_none(asked: Job, with_teacher: Path) -> None:
+def test_a_dearer_student_gives_up_none(asked: StudentJob, with_teacher: Path) -> None:
     assert trial.run(replace(asked, bars={"0.25": [[1e12, 1e-6]]}), with_teacher).state == COMPLETE
 
 
-def test_a_rung_is_a_share_of_the_transfer_set(asked: Job, with_teacher: Path) -> None:
+def test_a_rung_is_a_share_of_the_transfer_set(asked: StudentJob, with_teacher: Path) -> None:
     trial.run(asked, with_teacher)
     rung, whole = (
         json.loads((with_teacher / asked.folder / name / "metrics.json").read_text())
@@ -199,7 +201,7 @@ def test_a_rung_is_a_share_of_the_transfer_set(asked: Job, with_teacher: Path) -
     assert (rung["transfer_set"], whole["transfer_set"]) == (60 + 5, 60 + 20)
 
 
-def test_values_that_make_no_student_fail_with_the_reason(asked: Job, with_teacher: Path) -> None:
+def test_values_that_make_no_student_fail_with_the_reason(asked: StudentJob, with_teacher: Path) -> None:
     done = trial.run(
         replace(asked, params=policy.with_values(asked.params, {"prune.layers": 9})), with_teacher
     )
@@ -207,7 +209,7 @@ def test_values_that_make_no_student_fail_with_the_reason(asked: Job, with_teach
     assert "prune.layers = 9" in done.reason
 
 
-def test_a_checkout_with_other_bytes_is_refused(asked: Job, with_teacher: Path) -> None:
+def test_a_checkout_with_other_bytes_is_refused(asked: StudentJob, with_teacher: Path) -> None:
     wanted = {**asked.inputs, "ingest/out/train.parquet": "0" * 64, "finetune/out/gone": "0" * 64}
     with pytest.raises(DataError) as raised:
         inputs.link(with_teacher, RUN, wanted, with_teacher / asked.folder)

@@ -1,0 +1,1 @@
+"""The search for a teacher, before that for its student."""
