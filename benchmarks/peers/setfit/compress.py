@@ -50,6 +50,9 @@ def main(job: dict[str, Any]) -> None:
     body, head = _made(job)
     body.save(job["out"], create_model_card=False)
     _save_head(head, Path(job["out"]) / "head.safetensors")
+    if texts := job.get("ask"):
+        probabilities = head.predict_proba(body.encode(texts, show_progress_bar=False))
+        save_file({"probabilities": probabilities}, Path(job["out"]) / "answers.safetensors")
 
 
 def _made(job: dict[str, Any]) -> Encoded:
