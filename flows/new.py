@@ -26,11 +26,12 @@ from flows import run as run_command
 from flows import search as search_command
 from flows.checkout import added_run
 from flows.raw_data import data, several
-from flows.searching import budget
+from flows.searching import budget, policy
 from flows.starting import ask, choice, drafted, facts, look, name, searched, seen, written
 from flows.starting.choice import Choice
 from flows.starting.facts import Taken
 from flows.starting.look import Looked
+from flows.starting.searched import Searched
 from tasks.core import escape, params
 from tasks.core.errors import DataError, ParamsError
 from tasks.launch.command import Command
@@ -50,6 +51,8 @@ class Draft:
     plan: Plan
     run: Mapping[str, Any]
     """Key -> value with its reason, as flows/starting/written.py takes it."""
+    searched: Searched | None
+    """What is searched before it is made."""
 
 
 def draft(root: Path, folder: Path, asked: argparse.Namespace, scratch: Path) -> Draft:
@@ -65,7 +68,8 @@ def draft(root: Path, folder: Path, asked: argparse.Namespace, scratch: Path) ->
     is_given = _split_given(looked, asked.split)
     taken = facts.take(folder, looked, chosen, is_given, scratch)
     plan, values = drafted.plan(root, chosen, taken, asked, scratch)
-    return Draft(looked, chosen, taken, plan, values)
+    wanted = Searched.of(asked, len(taken.rows()["validation"]))
+    return Draft(looked, chosen, taken, plan, wanted.run(values) if wanted else values, wanted)
 
 
 def _split_given(looked: Looked, asked: str | None) -> bool:
@@ -108,7 +112,8 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
             say(line)
         about = drafted.about(brought, asked, made.plan)
         lines = written.section(wanted, about, made.run)
-        search = searched.section(wanted, asked, made.plan, made.run) if searched.is_wanted(asked) else ""
+        found = made.searched
+        search = found.section(wanted, made.plan, made.run) if found else ""
         if asked.dry_run:
             say(f"\n{lines}\n{search}".rstrip())
             return wanted
@@ -118,11 +123,8 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
     for remark in made.plan.remarks:
         say(f"look at this: {remark}")
     say(f"params.yaml: run `{wanted}` written, every value with its reason")
-    if search:
-        what = (
-            "the best teacher and student" if asked.preset == "best" else "the student that keeps the budget"
-        )
-        say(f"first {what}, in about {searched.minutes(asked):g} minutes: slipway search {wanted}")
+    if found:
+        say(f"first {found.what}, in about {found.minutes:g} minutes: slipway search {wanted}")
     say(f"about {made.plan.minutes:.0f} minutes on this machine: slipway run {wanted}")
     return wanted
 
@@ -155,7 +157,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     wishes.add_argument(
         "--minutes",
-        type=float,
+        type=searched.minutes,
         metavar="M",
         help="the run is to take about so long at most, a search likewise",
     )
@@ -173,7 +175,7 @@ def _run(given: argparse.Namespace) -> int:
     made = make(Path.cwd(), given, say)
     if not given.then_run or given.dry_run:
         return 0
-    if searched.is_wanted(given) and (status := search_command.COMMAND.main([made])):
+    if policy.is_told(Path.cwd(), made) and (status := search_command.COMMAND.main([made])):
         return status
     return run_command.make(Path.cwd(), [made])
 

@@ -84,9 +84,10 @@ def _upstream() -> list[str]:
 def _search_teacher(root: Path, run: str, rules: Policy, of_teacher: TeacherPolicy, write: bool) -> None:
     """Looks for the best teacher and writes its values into params.yaml."""
     logger = get_run_logger()
-    best = teachers.run_all(teacher_plan.make(root, run, rules, of_teacher), logger.info)
-    logger.info("%s, the best teacher of %d", teachers.describe(best), of_teacher.trials)
-    for line in write_winner(root, run, best.values, write, TEACHER):
+    tried = teachers.run_all(teacher_plan.make(root, run, rules, of_teacher), logger.info)
+    best = teachers.best_of(tried)
+    logger.info("%s: the best of %d teachers", teachers.describe(best), len(tried))
+    for line in write_winner(root, run, best.values, write):
         logger.info(line)
 
 
@@ -181,12 +182,10 @@ def _short(figures: Any) -> dict[str, Any]:
     }
 
 
-def write_winner(
-    root: Path, run: str, values: policy.Values, write: bool, makes: str = "benchmark"
-) -> list[str]:
+def write_winner(root: Path, run: str, values: policy.Values, write: bool) -> list[str]:
     """Puts the values into params.yaml, or only tells what would change.
 
-    All of the file is replaced at once.
+    All of the file is replaced at once. Comments that gave the reason of a value give the new one.
     """
     file = root / "params.yaml"
     with tempfile.TemporaryDirectory(dir=root, prefix=".params-") as folder:
@@ -194,13 +193,15 @@ def write_winner(
         new.write_bytes(file.read_bytes())
         wanted = [f"runs.{run}.{key}={json.dumps(value)}" for key, value in values.items()]
         changed = [
-            line for line in overrides.apply(new, wanted) if len(set(line.partition(" ")[2].split(" → "))) > 1
+            line
+            for line in overrides.apply(new, wanted, "found by `slipway search`")
+            if len(set(line.partition(" ")[2].split(" → "))) > 1
         ]
         if not changed:
             return [f"params.yaml: {run} has these values already"]
         if write:
             new.replace(file)
-    done = f"written; `dvc repro {makes}@{run}` makes it" if write else "not written"
+    done = f"written; `dvc repro benchmark@{run}` makes it" if write else "not written"
     return [*(f"params.yaml: {line}" for line in changed), f"params.yaml: {done}"]
 
 

@@ -39,9 +39,9 @@ class _Representer(RoundTripRepresenter):
 _Representer.add_representer(type(None), _Representer.represent_none)
 
 
-def apply(file: Path, overrides: Sequence[str]) -> list[str]:
+def apply(file: Path, overrides: Sequence[str], reason: str = "") -> list[str]:
     """Writes the values into the file, comments and layout kept; returns what changed, as `runs.bbc.prune.ffn
-    512 → 256`.
+    512 → 256`. `reason`: takes the place of the comment behind a value that changes, if there is one.
 
     What a run shares with others by an anchor, alias or merge key becomes its own first.
 
@@ -59,8 +59,11 @@ def apply(file: Path, overrides: Sequence[str]) -> list[str]:
     for override in overrides:
         try:
             path, value = _parsed(override)
-            said.append(f"{'.'.join(path)} {_show(_replace(wanted, path, value))} → {_show(value)}")
-            _set(document, path, value)
+            before = _replace(wanted, path, value)
+            said.append(f"{'.'.join(path)} {_show(before)} → {_show(value)}")
+            place = _set(document, path, value)
+            if reason and _told(before) != _told(value):
+                _explain(place, path[-1], reason)
         except ParamsError as error:
             faults += error.faults
     if faults:
@@ -134,8 +137,8 @@ def _below(place: Any, name: str, path: Sequence[str]) -> Any:
     return place[name]
 
 
-def _set(document: Any, path: Sequence[str], value: Any) -> None:
-    """Sets the value in the written document.
+def _set(document: Any, path: Sequence[str], value: Any) -> Any:
+    """Sets the value in the written document; the mapping in which it stands.
 
     On the way down each mapping that stands in several places is copied for this one.
     """
@@ -153,6 +156,15 @@ def _set(document: Any, path: Sequence[str], value: Any) -> None:
         place.ca.items.pop(path[-1], None)  # the comment that led over to the lines below, which go
     place[path[-1]] = value
     _write_out_merges(document, set())
+    return place
+
+
+def _explain(place: Any, name: str, reason: str) -> None:
+    """Changes the comment behind a value; what stands on the lines below stays."""
+    token = (place.ca.items.get(name) or [None] * 3)[2]
+    if token is not None and token.value.startswith("#"):
+        _, newline, below = token.value.partition("\n")
+        token.value = f"# {reason}{newline}{below}"
 
 
 def _shared(document: Any) -> tuple[Counter[int], dict[int, list[CommentedMap]]]:

@@ -20,7 +20,8 @@ from tasks.kinds.base.kind import known_kinds
 
 Choices = Annotated[list[Any], Field(min_length=1, max_length=100)]
 MISSING = object()
-EXAMPLES = {"prune": "prune.ffn", chain.TEACHER: "finetune.learning_rate"}
+NO_MATTER_TO_A_TEACHER = ("teachers", "pool_outputs")
+"""Values of finetune that say nothing of one teacher: a trial makes one, and it labels no pool."""
 Values = Mapping[str, Any]
 """What a trial sets: `prune.ffn` -> 512."""
 
@@ -69,6 +70,12 @@ class Policy(Section):
     )
 
 
+def is_told(root: Path, run: str) -> bool:
+    """Whether params.yaml says how the run is searched."""
+    sections = params.document(root / "params.yaml").get("search")
+    return isinstance(sections, dict) and run in sections
+
+
 def read(root: Path, run: str) -> Policy:
     """What params.yaml says of a search.
 
@@ -77,13 +84,12 @@ def read(root: Path, run: str) -> Policy:
     """
     file = root / "params.yaml"
     runs = params.read(file)
-    sections = params.document(file).get("search") or {}
     if run not in runs:
         raise ParamsError("params.yaml", f"there is no run `{run}`{did_you_mean(run, runs)}")
-    if not isinstance(sections, dict) or run not in sections:
+    if not is_told(root, run):
         raise ParamsError("params.yaml", f"search.{run}: is missing; docs/search.md has a section to copy")
     try:
-        policy = Policy.model_validate(sections[run])
+        policy = Policy.model_validate(params.document(file)["search"][run])
     except ValidationError as error:
         raise ParamsError("params.yaml", *(_told(run, detail) for detail in error.errors())) from None
     if faults := [f"search.{run}.{fault}" for fault in _faults(policy, runs[run])]:
@@ -136,16 +142,18 @@ def _faults_of_space(at: str, space: Mapping[str, list[Any]], run: Any, searched
         faults += [
             f"{at}.{other}: is part of {key}, which is searched as a whole; take one" for other in parts
         ]
-        faults += [f"{at}.{key}{fault}" for fault in _faults_of_choices(key, choices, run, searched)]
+        faults += [f"{at}.{key}{fault}" for fault in _faults_of_choices(at, key, choices, run, searched)]
     return faults
 
 
-def _faults_of_choices(key: str, choices: list[Any], run: Any, names: Sequence[str]) -> list[str]:
+def _faults_of_choices(at: str, key: str, choices: list[Any], run: Any, names: Sequence[str]) -> list[str]:
     stage, own = key.partition(".")[0], _at(run, key)
     if stage not in names:
-        return [f": only values of {', '.join(names)} can be searched here, as {EXAMPLES[names[0]]}"]
+        return [f": only values of {', '.join(names)} can be searched here"]
+    if stage == chain.TEACHER and key.partition(".")[2] in NO_MATTER_TO_A_TEACHER:
+        return [": has no effect here: each trial trains one teacher, which labels no pool"]
     if own is MISSING:
-        return [_no_such_value(run, key)]
+        return [_no_such_value(at, run, key)]
     faults = (
         []
         if own in choices
@@ -164,11 +172,11 @@ def _faults_of_choices(key: str, choices: list[Any], run: Any, names: Sequence[s
     return faults
 
 
-def _no_such_value(run: Any, key: str) -> str:
+def _no_such_value(at: str, run: Any, key: str) -> str:
     above, _, name = key.rpartition(".")
     stage, beside = key.partition(".")[0], _at(run, above)
     if above == stage and (now := former_keys.place_now(stage, name)):
-        return f": write space.{stage}.{now} instead"
+        return f": write {at}.{stage}.{now} instead"
     if beside is None:
         return f": the run has {above}: null; give it its values in the run first"
     return f": the run has no such value{did_you_mean(name, beside if isinstance(beside, dict) else {})}"
@@ -176,9 +184,13 @@ def _no_such_value(run: Any, key: str) -> str:
 
 def _told(run: str, detail: Any) -> str:
     at = ".".join(["search", run, *map(str, detail["loc"])])
-    field = Policy.model_fields.get(str(detail["loc"][0])) if detail["loc"] else None
+    *above, name = [*map(str, detail["loc"])] or [""]
+    fields = TeacherPolicy.model_fields if above[:1] == ["teacher"] else Policy.model_fields
+    field = fields.get(name)
     if detail["type"] == "missing":
         return f"{at}: is missing ({field.description if field else 'a value'})"
     if detail["type"] == "extra_forbidden":
-        return f"{at}: unknown key{did_you_mean(str(detail['loc'][-1]), Policy.model_fields)}"
+        return f"{at}: unknown key{did_you_mean(name, fields)}"
+    if detail["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        return f"{at} = {detail['input']!r}: must be a section, with keys and values"
     return f"{at} = {detail['input']!r}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"

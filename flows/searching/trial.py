@@ -31,10 +31,11 @@ NOTHING_ASKED = {"min_agreement": 0.0}
 class Trial:
     """`figures` grow as it goes on."""
 
-    def __init__(self, asked: StudentJob, root: Path) -> None:
+    def __init__(self, asked: StudentJob, root: Path, figures: dict[str, Any]) -> None:
         self._job, self._place = asked, Workplace(asked, root)
         self._home, self._params = self._place.home, self._place.params
-        self.figures: dict[str, Any] = {"rungs": {}}
+        self.figures = figures
+        figures["rungs"] = {}
         self._budget = budget.parse(asked.budget)
 
     def run(self) -> None:
@@ -121,8 +122,7 @@ class Trial:
 
 def run(asked: StudentJob, root: Path) -> Result:
     """Makes the student; how that ended."""
-    trial = Trial(asked, root)
-    return workplace.ended(trial.run, trial.figures)
+    return workplace.ended(lambda figures: Trial(asked, root, figures).run())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect import State, flow, get_run_logger, task
+from prefect import State, Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.states import Failed
 
@@ -102,18 +102,18 @@ def _do(plan: Plan, study: Study, batch: Sequence[Proposal], say: Say) -> None:
     started = time.monotonic()
     jobs = plan.jobs(batch, study.tried())
     with child.stopped_on_error():
-        futures = [run_trial.with_options(task_run_name=name_of(asked)).submit(asked) for asked in jobs]
+        futures = [named(f"trial {asked.number}: {short(asked.values)}").submit(asked) for asked in jobs]
         results = [ended(future) for future in futures]
     for proposal, result in zip(batch, results, strict=True):
-        plan.speeds.learn(result.figures)
-        study.tell(proposal, result)
         shutil.rmtree(plan.place(proposal.values), ignore_errors=True)
-        say(describe(Tried(proposal.place, proposal.values, result), plan))
-        if not proposal.place and result.state != COMPLETE:
+        if not proposal.place and result.state != COMPLETE:  # not told, so that it is tried again
             raise ModelError(
                 f"run {plan.run}",
                 f"with its own values no student can be made, so nothing is searched: {result.reason}",
             )
+        plan.speeds.learn(result.figures)
+        study.tell(proposal, result)
+        say(describe(Tried(proposal.place, proposal.values, result), plan))
     study.spend(time.monotonic() - started)
 
 
@@ -126,8 +126,9 @@ def ended(future: Any) -> Result:
     return Result(FAILED, future.state.message or "its worker was lost", 0.0)
 
 
-def name_of(asked: Job) -> str:
-    return f"trial {asked.number}: {short(asked.values)}"
+def named(name: str) -> Task[..., Any]:
+    """`run_trial` as a task run of this name, in which Prefect takes braces for places to fill."""
+    return run_trial.with_options(task_run_name=name.replace("{", "{{").replace("}", "}}"))
 
 
 def short(values: Mapping[str, Any]) -> str:

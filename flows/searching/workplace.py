@@ -22,6 +22,7 @@ from tasks.core.params import Section
 from tasks.kinds.base.kind import known_kinds
 from tasks.launch.environment import ENVIRONMENT
 
+Figures = dict[str, Any]
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -76,11 +77,12 @@ class Workplace:
         return module.Inputs(**{**rest, **places})
 
 
-def ended(work: Callable[[], None], figures: Mapping[str, Any]) -> Result:
-    """How some work ends, and the figures as far as it came. Any end of it but a bug or a kill."""
+def ended(work: Callable[[Figures], None]) -> Result:
+    """How some work ends, and the figures that it tells as far as it comes. Any end but a bug or a kill."""
     started, state, reason = time.monotonic(), COMPLETE, ""
+    figures: Figures = {}
     try:
-        work()
+        work(figures)
     except GivenUpError as error:
         state, reason = GIVEN_UP, str(error)
     except SlipwayError as error:

@@ -239,21 +239,37 @@ def test_each_preset_is_a_whole_run_and_a_search(project: Path, tmp_path: Path, 
 
 
 def test_the_best_is_searched_teacher_first(project: Path, tmp_path: Path) -> None:
-    source = table(tmp_path / "rows.csv", headlines(300), ["title", "desk"])
+    source = table(tmp_path / "rows.csv", headlines(800), ["title", "desk"])
     said = make(project, "best", str(source), "--preset", "best", "--minutes", "30")
-    assert "first the best teacher and student, in about 30 minutes: slipway search best" in said
+    assert "first the best teacher, then the best student, in about 30 minutes: slipway search best" in said
     run, rules = params.read(project / "params.yaml")["best"], policy.read(project, "best")
     assert rules.teacher is not None
     assert rules.teacher.minutes + rules.minutes == 30
     rates = rules.teacher.space["finetune.learning_rate"]
     assert rates == sorted(rates)
     assert run["finetune"]["learning_rate"] in rates[1:-1]
+    assert run["finetune"]["patience"] == max(rules.teacher.space["finetune.epochs"])
     gates = run["benchmark"]["gates"]
     size = gates["max_bytes"] / 1e6
     assert rules.budget == f"speedup >= {gates['min_speedup']:g} x and size <= {size:g} MB, then best quality"
     make(project, "usual", str(source))
     with pytest.raises(ParamsError, match=r"search\.usual: is missing"):
         policy.read(project, "usual")
+
+
+def test_few_rows_tell_no_teachers_apart(project: Path, tmp_path: Path) -> None:
+    source = table(tmp_path / "rows.csv", headlines(300), ["title", "desk"])
+    said = make(project, "few", str(source), "--preset", "best")
+    assert "first the best student, in about 60 minutes: slipway search few" in said
+    rules = policy.read(project, "few")
+    assert (rules.teacher, rules.minutes) == (None, 60)
+
+
+@pytest.mark.parametrize("minutes", ["0", "-5", "inf", "nan", "soon"])
+def test_minutes_are_a_number_above_0(minutes: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        asked("few", "rows.csv", "--minutes", minutes)
+    assert f"argument --minutes: '{minutes}': must be a number above 0" in capsys.readouterr().err
 
 
 def test_a_search_begins_with_what_is_proposed_for_many_classes(project: Path, tmp_path: Path) -> None:

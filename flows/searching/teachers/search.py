@@ -18,7 +18,7 @@ from flows.process import child
 from flows.searching.job import COMPLETE
 from flows.searching.study import Study, Tried
 from flows.searching.teachers.plan import TeacherPlan
-from flows.searching.trials import ended, run_trial, short
+from flows.searching.trials import ended, named, short
 from tasks.core import escape
 from tasks.core.errors import ModelError
 
@@ -26,9 +26,9 @@ TRIAL = "flows.searching.teachers.trial"
 Say = Callable[[str], None]
 
 
-def run_all(plan: TeacherPlan, say: Say) -> Tried:
+def run_all(plan: TeacherPlan, say: Say) -> list[Tried]:
     """Tries teachers until there are as many as asked for, nothing is left to propose, or the minutes are
-    over; the best one.
+    over. The run's own is among them.
 
     Writes data/<run>/search/teachers.md and teachers.json.
 
@@ -53,7 +53,7 @@ def run_all(plan: TeacherPlan, say: Say) -> Tried:
     teachers()
     tried = study.tried()
     _report(plan, tried, study.seconds)
-    return best_of(tried)
+    return tried
 
 
 def best_of(tried: Sequence[Tried]) -> Tried:
@@ -74,16 +74,13 @@ def _do_next(plan: TeacherPlan, study: Study, say: Say) -> bool:
     proposals, started = study.propose(1), time.monotonic()
     for proposal in proposals:
         with child.stopped_on_error():
-            named = run_trial.with_options(
-                task_run_name=f"teacher {proposal.place}: {short(proposal.values)}"
-            )
-            result = ended(named.submit(plan.job(proposal), TRIAL))
-        study.tell(proposal, result)
+            task = named(f"teacher {proposal.place}: {short(proposal.values)}")
+            result = ended(task.submit(plan.job(proposal), TRIAL))
         shutil.rmtree(plan.place(proposal.values), ignore_errors=True)
-        tried = Tried(proposal.place, proposal.values, result)
-        say(describe(tried))
-        if not proposal.place and result.state != COMPLETE:
+        if not proposal.place and result.state != COMPLETE:  # not told, so that it is tried again
             raise ModelError(f"run {plan.run}", f"its own teacher cannot be made: {result.reason}")
+        study.tell(proposal, result)
+        say(describe(Tried(proposal.place, proposal.values, result)))
     study.spend(time.monotonic() - started)
     return bool(proposals)
 

@@ -23,17 +23,16 @@ ONE_UNHEARD: dict[str, Any] = {"teachers": 1, "pool_outputs": 0}
 
 def run(asked: Job, root: Path) -> Result:
     """Makes the teacher; how that ended."""
-    place = Workplace(asked, root)
-    figures: dict[str, Any] = {}
 
-    def work() -> None:
+    def work(figures: dict[str, Any]) -> None:
+        place = Workplace(asked, root)
         place.link()
         made = place.made(TEACHER, TEACHER, **ONE_UNHEARD)
         best = json.loads((made / "metrics.json").read_text(encoding="utf-8"))["validation"]
         headline = best[load_kind(asked.params["kind"]).quality.headline]
         figures.update(headline=headline, error=1 - headline, **best)
 
-    return workplace.ended(work, figures)
+    return workplace.ended(work)
 
 
 if __name__ == "__main__":

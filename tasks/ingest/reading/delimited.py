@@ -68,13 +68,22 @@ def _drop_hint(ahead: deque[Line]) -> None:
 def _table(delimiter: str, sample: list[str], header: bool) -> _Table:
     """Tabs need no quotes: in a TSV they are signs like others, unless the file clearly uses them."""
     strict = _Table(delimiter)
-    widths = Counter(
-        len(strict.fields(text) or strict.plain(text)) for text in (sample[:1] if header else sample)
-    )
-    strict.width = widths.most_common(1)[0][0]
+    strict.width = Counter(_widths(strict, sample[:1] if header else sample)).most_common(1)[0][0]
     strict.quoted = strict.needs_quotes(sample)
     strict.quoting = strict.quoted or delimiter != "\t"
     return strict
+
+
+def _widths(table: _Table, sample: list[str]) -> Iterator[int]:
+    """Fields of each record; a quoted text may go over more lines than there are records."""
+    at = 0
+    while at < len(sample):
+        over_lines = '"' in sample[at] and table.delimiter != "\t"
+        record = _record(table, islice(sample, at, None)) if over_lines else [sample[at]]
+        if (fields := table.fields(*record)) is None:
+            record, fields = record[:1], table.fields(sample[at]) or table.plain(sample[at])
+        yield len(fields)
+        at += len(record)
 
 
 def _header(name: str, fields: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ def test_value_is_set_and_every_other_line_stays(file: Path) -> None:
     ]
     assert changed == [("ffn: 64", "ffn: 48"), ("best_by: divergence", "best_by: headline")]
     assert said == ["runs.smoke.prune.ffn 64 → 48", 'runs.smoke.distill.best_by "divergence" → "headline"']
+
+
+def test_a_reason_takes_the_place_of_the_comment_behind_a_value_that_changes(file: Path) -> None:
+    text = file.read_text().replace("ffn: 64", "ffn: 64  # by hand\n\n      # kept")
+    file.write_text(text.replace("best_by: divergence", "best_by: divergence  # usual"))
+    same = "runs.smoke.distill.best_by=divergence"
+    overrides.apply(file, ["runs.smoke.prune.ffn=48", "runs.smoke.prune.layers=1", same], "found")
+    written = file.read_text()
+    assert re.search(r"ffn: 48 +# found\n\n      # kept\n", written)
+    assert "layers: 1\n" in written
+    assert "best_by: divergence  # usual" in written
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,10 @@ def test_all_faults_of_the_space_are_told_at_once(tmp_path: Path) -> None:
         in said
     )
     assert "search.bbc.space.prune.layer: the run has no such value; did you mean `layers`?" in said
-    assert "search.bbc.space.finetune.epochs: only values of prune, distill, quantize can be searched" in said
+    assert (
+        "search.bbc.space.finetune.epochs: only values of prune, distill, quantize can be searched here"
+        in said
+    )
     assert "search.bbc.space.prune.hidden = [128]: lacks the run's own value, 256" in said
     assert "search.bbc.space.prune.layers = [2, 2, 3]: says a value twice" in said
     assert "search.bbc.budget: 'cheap'" in said

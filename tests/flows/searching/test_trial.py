@@ -83,7 +83,7 @@ def test_a_static_student_is_one_more_choice(
         "quantize.embeddings": ["as_format", "int8"],
     }
     run = policy.with_values(section, {"prune.static": None})
-    assert policy._faults_of_choices("prune.static", choices["prune.static"], run, ["prune"]) == []
+    assert policy._faults_of_choices("space", "prune.static", choices["prune.static"], run, ["prune"]) == []
     chosen = {key: values[1] for key, values in choices.items()}
     made = trial.run(replace(asked, params=policy.with_values(run, chosen)), with_teacher)
     assert made.state == COMPLETE, made.reason

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ from flows.searching.job import COMPLETE, FAILED, Job, Result
 from flows.searching.study import Tried
 from flows.searching.teachers import plan, search, trial
 from tasks.core import params
+from tasks.core.errors import ParamsError
 from tests import smoke
 from tests.flows.searching.conftest import RUN
 from tests.smoke import attempt, call
-from tests.test_smoke import replace
+from tests.test_smoke import replace as put
 
 RATE, EPOCHS = "finetune.learning_rate", "finetune.epochs"
 
@@ -101,11 +103,51 @@ def test_what_students_are_does_not_begin_the_search_anew(
     assert folder_of(seed=7) != usual
 
 
+def test_what_is_amiss_in_the_section_is_told_at_once(tmp_path: Path) -> None:
+    document = params.document(smoke.REPOSITORY / "params.yaml")
+    space = {"finetune.teachers": [1, 3], "prune.ffn": [64], "finetune.epochs": [99]}
+    for teacher, said in (
+        (
+            {"space": space, "trials": 2, "minutes": 1.0},
+            "teacher.space.finetune.teachers: has no effect here",
+        ),
+        (
+            {"space": space, "trials": 2, "minutes": 1.0},
+            "teacher.space.prune.ffn: only values of finetune can",
+        ),
+        (
+            {"space": space, "trials": 2, "minutes": 1.0},
+            "teacher.space.finetune.epochs = [99]: lacks the run's",
+        ),
+        (
+            {"space": {RATE: [0.1]}, "trials": 2},
+            "teacher.minutes: is missing (after which no further teacher",
+        ),
+        ({"space": {RATE: [0.1]}, "trials": 2, "minuts": 1.0}, "teacher.minuts: unknown key; did you mean"),
+        (5, "teacher = 5: must be a section, with keys and values"),
+    ):
+        document["search"]["bbc"]["teacher"] = teacher
+        (tmp_path / "params.yaml").write_text(json.dumps(document), encoding="utf-8")
+        with pytest.raises(ParamsError, match=re.escape(f"search.bbc.{said}")):
+            policy.read(tmp_path, "bbc")
+
+
+def test_values_that_do_not_go_together_are_a_failed_trial(with_teacher: Path, asked: Job) -> None:
+    trained = {**asked.params["finetune"], "lora": {"rank": 2, "alpha": 4.0}, "freeze": "encoder"}
+    job = replace(asked, params={**asked.params, "finetune": trained}, folder="scratch/teacher/amiss")
+    result = trial.run(job, with_teacher)
+    assert result.state == FAILED
+    assert "finetune.freeze = 'encoder' forbids" in result.reason
+
+
 SEARCH = """
 search:
   smoke:
     budget: "quality >= 1% of teacher, then least size"
-    teacher: {space: {finetune.learning_rate: [0.0000001, 0.002]}, trials: 2, minutes: 10.0}
+    teacher:
+      space: {finetune.learning_rate: [0.0000001, 0.002], finetune.lora: [null, {rank: 2, alpha: 4.0}]}
+      trials: 4
+      minutes: 10.0
     space:
       prune.ffn: [32, 64]
     trials: 1
@@ -124,20 +166,22 @@ search:
 def test_the_better_teacher_is_written_and_made_before_its_students(tmp_path: Path) -> None:
     project = smoke.make_project(tmp_path)
     trained = "epochs: 4\n      patience: 4\n      batch_size: 16\n      learning_rate: "
-    replace(project / "params.yaml", f"{trained}0.002", f"{trained}0.0000001")
+    put(project / "params.yaml", f"{trained}0.002", f"{trained}0.0000001  # by hand")
     with (project / "params.yaml").open("a", encoding="utf-8") as file:
         file.write(SEARCH)
     smoke.commit(project, "with a teacher that learns nothing")
     done = attempt(project, "python", "-m", "flows.search", smoke.RUN)
     assert done.returncode == 0, done.stdout + done.stderr
     said = done.stdout + done.stderr
-    assert "PROGRESS teachers 2/2 best so far teacher 1" in said
+    assert "PROGRESS teachers 4/4 best so far teacher " in said
     run = params.read(project / "params.yaml")[smoke.RUN]
     assert run["finetune"]["learning_rate"] == 0.002
+    written = (project / "params.yaml").read_text(encoding="utf-8")
+    assert re.search(r"learning_rate: 0\.002 +# found by `slipway search`", written)
     told = json.loads((project / "data" / smoke.RUN / "search" / "teachers.json").read_text())
-    assert (told["winner"], len(told["teachers"])) == (1, 2)
+    assert [one["state"] for one in told["teachers"]] == ["complete"] * 4
     made = json.loads((project / "data" / smoke.RUN / "finetune" / "metrics.json").read_text())
-    assert made["validation"]["macro_f1"] == told["teachers"][1]["headline"]
+    assert made["validation"]["macro_f1"] == told["teachers"][told["winner"]]["headline"]
     assert (
         call(project, "dvc", "status", f"finetune@{smoke.RUN}").strip()
         == "Data and pipelines are up to date."
