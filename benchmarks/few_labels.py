@@ -4,7 +4,7 @@
 
 Each draw takes so many rows of each class of the first file; the texts of its other rows are what is
 unlabelled. Both are measured on the second file. Slipway holds back some of the drawn rows for validation,
-SetFit learns from all of them, in an environment of its own below .peers/. Works on the committed state, in a
+SetFit learns from these too, in an environment of its own below .peers/. Works on the committed state, in a
 scratch clone that shares this checkout's DVC cache. A draw that is in the JSON already is not made again; the
 table that is printed is of all.
 """
@@ -30,9 +30,10 @@ from safetensors.numpy import load_file
 from benchmarks import own_data
 from benchmarks.peers import compression, field
 from benchmarks.seeds import ROOT, command
-from flows.starting import ask, choice, look
+from flows.starting import ask, choice, look, name
 from tasks.benchmark import metrics
 from tasks.core import params, tables
+from tasks.core.errors import DataError, ParamsError
 from tasks.ingest import cells
 from tasks.kinds.base.kind import load_kind
 from tasks.kinds.base.rows import Truth
@@ -62,47 +63,51 @@ def draw(rows: Rows, of_each: int, seed: int) -> tuple[Rows, Rows]:
 def lay_out(folder: Path, drawn: Rows, rest: Rows, test: Rows) -> Path:
     """A source for `slipway new`: labelled files that name their split, and texts without labels."""
     (folder / "unlabelled").mkdir(parents=True)
-    for name, rows in (("train", drawn), ("test", test)):
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+    for side, rows in (("train", drawn), ("test", test)):
+        with (folder / f"{side}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([(TEXT, LABEL), *rows])
     texts = [" ".join(text.split()) for text, _ in rest]
     (folder / "unlabelled" / "texts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
     return folder
 
 
-def measure(name: str, seed: int, given: argparse.Namespace, clone: Path, place: Path) -> dict[str, Any]:
+def measure(run: str, seed: int, given: argparse.Namespace, clone: Path, place: Path) -> dict[str, Any]:
     """The figures of one draw."""
     drawn, rest = draw(_read(given.train), given.rows, seed)
-    run = f"{name}-{given.rows}-{seed}"
     made = own_data.measure(run, [str(lay_out(place / run, drawn, rest, _read(given.test)))], [], clone)
     data, section = clone / "data" / run, params.read(clone / "params.yaml")[run]
-    answers, seconds = _setfit(drawn, data, section, place)
-    return {**made, "setfit": _beside(answers, data, section), "setfit_seconds": seconds}
+    return {**made, **_setfit(data, section, place)}
 
 
-def _setfit(
-    drawn: Rows, data: Path, section: Mapping[str, Any], place: Path
-) -> tuple[np.ndarray, float | None]:
-    """SetFit's probabilities (n, c) of the test rows, learnt from the drawn ones."""
-    labels = _labels(data)
+def _setfit(data: Path, section: Mapping[str, Any], place: Path) -> dict[str, Any]:
+    """What SetFit has, learnt from the rows that Slipway trains and validates on; or why it has nothing."""
+    labels, ingest = _labels(data), data / "ingest" / "out"
+    learnt = [row for side in ("train", "validation") for row in tables.read(ingest / f"{side}.parquet")]
+    asked = tables.read(ingest / "test.parquet")
     (entry,) = (one for one in field.entries(["setfit"]) if one.recipe == "plain")
     job = {
         "pretrained": str(data / "pretrain" / "out"),
         "input_size": section["input_size"],
         "threads": section["threads"],
-        "train": [text for text, _ in drawn],
-        "train_labels": [labels.index(label) for _, label in drawn],
-        "ask": [row[TEXT] for row in tables.read(data / "ingest" / "out" / "test.parquet")],
+        "train": [row[TEXT] for row in learnt],
+        "train_labels": [labels.index(row[LABEL]) for row in learnt],
+        "ask": [row[TEXT] for row in asked],
     }
     outcome = compression.compress(entry, job, place / "peers")
     if outcome.error is not None:
-        raise RuntimeError(outcome.error)
-    return load_file(outcome.folder / "answers.safetensors")["probabilities"], outcome.seconds
+        return {"setfit_error": outcome.error}
+    answers = load_file(outcome.folder / "answers.safetensors")["probabilities"]
+    found = _beside(answers, [row["id"] for row in asked], data, section)
+    return {"setfit": found, "setfit_rows": len(learnt), "setfit_seconds": outcome.seconds}
 
 
-def _beside(setfit: np.ndarray, data: Path, section: Mapping[str, Any]) -> dict[str, float]:
+def _beside(
+    setfit: np.ndarray, ids: Sequence[str], data: Path, section: Mapping[str, Any]
+) -> dict[str, float]:
     """SetFit's figures, beside the teacher's on the same resampled rows."""
     labels, kept = _labels(data), tables.read(data / "benchmark" / "out" / "predictions.parquet")
+    if [row["id"] for row in kept] != ids:
+        raise DataError("predictions.parquet", "its rows are not those of the test split, in their order")
     truth = Truth(
         np.array([labels.index(row[LABEL]) for row in kept]),
         [1] * len(kept),
@@ -139,6 +144,7 @@ def table(measured: Mapping[str, Mapping[str, Any]]) -> str:
         "| × smaller |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
+    measured = {run: one for run, one in measured.items() if "setfit" in one}
     columns = [_figures(one) for one in measured.values()]
     for run, one, found in zip(measured, measured.values(), columns, strict=True):
         apart = one["setfit"]
@@ -176,8 +182,8 @@ def _told(figures: Sequence[float]) -> list[str]:
     return [form.format(value) for form, value in zip(forms, figures, strict=True)]
 
 
-def _row(name: str, cells: Sequence[str]) -> str:
-    return f"| {name} | {' | '.join(cells)} |"
+def _row(draw: str, cells: Sequence[str]) -> str:
+    return f"| {draw} | {' | '.join(cells)} |"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -189,19 +195,25 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="JSON that the figures join")
 
 
+def _faults(given: argparse.Namespace) -> list[str]:
+    faults = [f"{file}: there is no such file" for file in (given.train, given.test) if not file.is_file()]
+    return faults + ([f"--rows {given.rows}: must be 1 at least"] if given.rows < 1 else [])
+
+
 def _run(given: argparse.Namespace) -> int:
+    if faults := _faults(given):
+        raise ParamsError("benchmarks.few_labels", *faults)
     measured = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
         command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
         for seed in given.draws:
-            if (run := f"{given.name}-{given.rows}-{seed}") in measured:
-                continue
-            measured[run] = measure(given.name, seed, given, clone, Path(folder))
-            given.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+            run = name.usable(f"{given.name}-{given.rows}-{seed}")
+            if run not in measured:
+                measured[run] = measure(run, seed, given, clone, Path(folder))
+                given.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
             print(table(measured), flush=True)
-    print(table(measured))
     return 0
 
 
