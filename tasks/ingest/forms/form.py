@@ -19,7 +19,16 @@ from tasks.ingest.forms.head import Head
 from tasks.ingest.raw import packed
 
 Reader = Literal[
-    "delimited", "lines of JSON", "JSON", "CoNLL", "Parquet", "Arrow", "Excel", "fastText", "labelled lines"
+    "delimited",
+    "lines of JSON",
+    "JSON",
+    "CoNLL",
+    "Parquet",
+    "Arrow",
+    "Excel",
+    "fastText",
+    "labelled lines",
+    "ended lines",
 ]
 BY_SUFFIX: dict[str, Reader] = {
     ".csv": "delimited",
@@ -74,6 +83,7 @@ class Form:
             "Excel": "a workbook of Excel",
             "fastText": "lines that begin with labels of fastText",
             "labelled lines": "lines that begin with their label",
+            "ended lines": "lines that end with @ and their label",
         }.get(self.reader, self.reader)
 
     @property
@@ -160,6 +170,8 @@ def _fasttext(head: Head) -> Form | None:
 
 
 def _in_columns(head: Head, suffix: str) -> Form | None:
+    if labelled.is_ended(head.filled):
+        return Form("ended lines", surely=False)
     as_words, signs = words.says(head.lines), tables.delimiters(head)
     if as_words or (as_words is None and not signs):
         return Form("CoNLL", surely=False)

@@ -1,4 +1,6 @@
-"""Whether the lines of a text begin with their label: fastText's `__label__x text`, or `DESC:manner text`."""
+"""Whether the lines of a text begin with their label: fastText's `__label__x text`, or `DESC:manner text`; or
+end with it, as `text@label`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ LABELLED = re.compile(
     r"(?P<label>[+-]?[^\W_][\w.+-]{0,39}(?::[\w.+-]{1,40})?)[ \t]+(?P<text>\S.*)", re.DOTALL
 )
 """A label, a blank and a text."""
+ENDED = re.compile(r"(?P<text>.*\S)[ \t]*@(?P<label>[^\W_][\w-]{0,39})[ \t]*")
+"""A text and its label."""
 LEVELS = re.compile(r"(?P<coarse>[^\W\d_][^:]*):(?P<fine>[^:]+)")
 SAMPLE = 1_000
 FEWEST = 10
@@ -39,6 +43,15 @@ def has_levels(labels: Sequence[str]) -> bool:
     return bool(labels) and sum(LEVELS.fullmatch(label) is not None for label in labels) >= LEVELLED * len(
         labels
     )
+
+
+def is_ended(lines: Sequence[str]) -> bool:
+    """All lines but a few end with one of few labels, each of which occurs again."""
+    sample = lines[:SAMPLE]
+    counts = Counter(match["label"] for line in sample if (match := ENDED.fullmatch(line)))
+    if counts.total() < max(FEWEST_PLAIN, SOUND * len(sample)) or len(counts) < 2:
+        return False
+    return counts.total() >= OFTEN * len(counts) and min(counts.values()) > 1
 
 
 def is_labelled(lines: Sequence[str]) -> bool:

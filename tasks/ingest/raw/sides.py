@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+# CoNLL-2003 calls its sides train, testa and testb.
 EVALUATION = ("eval", "evalset", "evaluate", "evaluation")
 """What some call the validation side, and others the test side."""
 WORDS = {
     "train": ("train", "training", "trainset"),
     "validation": (
         "dev", "devset", "development", "val", "valset", "valid", "validate", "validation", "validationset",
+        "testa",
     ),
-    "test": ("test", "testing", "testset", "t10k", "holdout", "heldout", *EVALUATION),
+    "test": ("test", "testing", "testset", "testb", "t10k", "holdout", "heldout", *EVALUATION),
 }  # fmt: skip
 SIDE_OF = {word: side for side, words in WORDS.items() for word in words}
 FIRST = re.compile(rf"((?ai:{'|'.join(sorted(SIDE_OF, key=len, reverse=True))}))(?![^\W\d_])")

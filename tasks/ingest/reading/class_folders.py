@@ -47,8 +47,10 @@ def is_arrived(name: str) -> bool:
 
 
 def is_class_text(name: str) -> bool:
-    """Whether this relative path is `<label>/<name>.txt`."""
-    return PurePosixPath(name).suffix.lower() == TEXT and _in_folder(name) and not is_unlabelled(name)
+    """Whether this relative path is `<label>/<name>.txt`, or `<label>/<number>`, as newsgroups are kept."""
+    path = PurePosixPath(name)
+    is_text = path.suffix.lower() == TEXT or path.name.isdecimal()
+    return is_text and _in_folder(name) and not is_unlabelled(name)
 
 
 def is_whole_file(row: RawRow) -> bool:

@@ -36,6 +36,8 @@ class Found:
     text: str
     damaged: bool = False
     """Some of its bytes are no characters."""
+    below: str = ""
+    """The key of the file that it stands below, where others are other sides of the split."""
 
 
 class TwiceError(ValueError):
@@ -128,14 +130,25 @@ def _of_tables(
 ) -> Iterator[Found | Rejected]:
     """A file of one object may be a table, whose rows are counted from 1."""
     first = list(islice(found, 2))
+    if len(first) == 1 and isinstance(first[0], Found) and (split := json_tables.sides(first[0].value)):
+        for side, listed in split.items():
+            yield from (
+                _sound(name, _within(number, row, first[0], side)) for number, row in enumerate(listed, 1)
+            )
+        return
     rows = _rows_within(name, first[0], remarks) if len(first) == 1 and isinstance(first[0], Found) else None
     if rows is None:
         yield from (_sound(name, one) for one in chain(first, found))
         return
-    is_bad = isinstance(first[0], Found) and first[0].damaged
+    assert isinstance(first[0], Found)  # noqa: S101  # for rows are within it
     for at, row in enumerate(rows, 1):
-        text = json.dumps(row, ensure_ascii=False) if is_bad else ""
-        yield _sound(name, Found(at, row, text[:EXCERPT], DAMAGED.search(text) is not None))
+        yield _sound(name, _within(at, row, first[0]))
+
+
+def _within(at: int, row: Any, whole: Found, below: str = "") -> Found:
+    """A row of a file that is one value."""
+    text = json.dumps(row, ensure_ascii=False) if whole.damaged else ""
+    return Found(at, row, text[:EXCERPT], DAMAGED.search(text) is not None, below)
 
 
 def _sound(name: str, one: Found | Rejected) -> Found | Rejected:
@@ -178,10 +191,27 @@ def _why(error: Exception) -> str:
 def _row(
     name: str, found: Found, export: annotation_exports.Export | None, remarks: Counter[str]
 ) -> RawRow | Rejected:
+    file = f"{name}/{found.below}" if found.below else name
     try:
         value = export.columns(found.value, remarks) if export else found.value
+        if found.below and isinstance(value, list):
+            value = {str(number): item for number, item in enumerate(value, 1)}
         if not isinstance(value, dict):
-            return rejected(name, found.line, "is no JSON object", found.text)
-        return RawRow(name, found.line, {key: text_of(item) for key, item in value.items()})
+            return rejected(file, found.line, "is no JSON object", found.text)
+        own = {key: text_of(item) for key, item in value.items()}
+        return RawRow(
+            file, found.line, own | {key: item for key, item in _inside(value).items() if key not in own}
+        )
     except annotation_exports.NoRowError as reason:
-        return rejected(name, found.line, str(reason), found.text)
+        return rejected(file, found.line, str(reason), found.text)
+
+
+def _inside(value: dict[str, Any]) -> dict[str, str | bytes]:
+    """The values of objects in an object, by `meta.intent`."""
+    return {
+        f"{key}.{name}": text_of(item)
+        for key, one in value.items()
+        if isinstance(one, dict)
+        for name, item in one.items()
+        if not isinstance(item, dict | list)
+    }

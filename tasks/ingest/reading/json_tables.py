@@ -1,6 +1,7 @@
 """Tables that are one JSON object.
 
-Rows below a key, or a data frame as pandas writes it in one of its orients.
+Rows below a key, the sides of a split below a key each, or a data frame as pandas writes it in one of its
+orients. A row is an object, or a list of values.
 """
 
 from __future__ import annotations
@@ -9,9 +10,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tasks.core.errors import DataError
+from tasks.ingest.raw.sides import side_named
 
 OF_ROWS = {"text", "label", "labels", "tokens", "tags", "spans", "entities", "image"}
 """An object with one of these keys is a row, whatever lists it holds."""
+
+
+def sides(value: Any) -> dict[str, list[Any]] | None:
+    """Rows by the side of the split that their key names, as `{"train": [["a text", "label"], ...], ...}`;
+    None if the value is no split.
+    """
+    if not isinstance(value, dict):
+        return None
+    below = {key: one for key, one in value.items() if _are_rows(one) or _are_lists(one)}
+    return below if len(below) > 1 and all(map(side_named, below)) else None
 
 
 def rows(value: Mapping[str, Any], name: str) -> Iterator[Any] | None:
@@ -36,6 +48,16 @@ def rows(value: Mapping[str, Any], name: str) -> Iterator[Any] | None:
 
 def _are_rows(value: Any) -> bool:
     return isinstance(value, list) and len(value) > 1 and all(isinstance(one, dict) for one in value)
+
+
+def _are_lists(value: Any) -> bool:
+    """Lists of one length, of texts and numbers."""
+    return (
+        isinstance(value, list)
+        and len(value) > 1
+        and all(isinstance(one, list) and len(one) == len(value[0]) > 1 for one in value)
+        and not any(isinstance(item, dict | list) for one in value for item in one)
+    )
 
 
 def _is_split(value: Mapping[str, Any]) -> bool:

@@ -1,5 +1,5 @@
 """Reads lines that begin with their label: fastText's `__label__x text` (columns `label` and `text`), and
-`DESC:manner text`, as the questions of TREC are written.
+`DESC:manner text`, as the questions of TREC are written; and lines that end with it, `text@label`.
 
 A label on two levels gives two columns: `label` holds the first (`DESC`), `fine_label` both (`DESC:manner`),
 for the second alone may stand below several firsts (`ENTY:other`, `NUM:other`).
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from tasks.ingest.forms.labelled import FASTTEXT, LABELLED, LEVELS, has_levels
+from tasks.ingest.forms.labelled import ENDED, FASTTEXT, LABELLED, LEVELS, has_levels
 from tasks.ingest.raw.rows import RawRow, Rejected, lines, rejected
 from tasks.ingest.raw.values import text_of
 
@@ -31,6 +31,17 @@ def fasttext(path: Path, name: str, encoding: str) -> Iterator[RawRow | Rejected
         text = MARKED.sub(" ", line.text) if labels else line.text
         found = labels[0] if len(labels) == 1 else text_of(labels) if labels else ""
         yield RawRow(name, line.number, {"label": found, "text": text.strip()})
+
+
+def ended(path: Path, name: str, encoding: str) -> Iterator[RawRow | Rejected]:
+    """Columns `text` and `label`."""
+    for line in lines(path, encoding):
+        match = None if line.fault else ENDED.fullmatch(line.text)
+        if match is None:
+            reason = line.fault or "no label: the line does not end with @ and one"
+            yield rejected(name, line.number, reason, line.text)
+        else:
+            yield RawRow(name, line.number, {"text": match["text"], "label": match["label"]})
 
 
 def labelled(path: Path, name: str, encoding: str, remarks: Counter[str]) -> Iterator[RawRow | Rejected]:

@@ -34,7 +34,8 @@ from tasks.ingest.reading import (
 SUFFIXES = tuple(BY_SUFFIX)
 FORMATS = (
     f"{', '.join([*BY_SUFFIX, *EXCEL])} (those of text also compressed: {', '.join(packed.OPENERS)}), "
-    "files with other endings or none that hold a table, JSON, CoNLL or lines that begin with their label, "
+    "files with other endings or none that hold a table, JSON, CoNLL or lines that begin with their label or "
+    "end with @ and it, "
     f"pairs of idx files, or a folder for each label with {class_folders.TEXT} files or images in it"
 )
 NO_TEXT = "is no text: it looks like a binary file; save it as text in UTF-8"
@@ -221,6 +222,8 @@ def _parse(
             found = labelled_lines.fasttext(path, name, encoding)
         case "labelled lines":
             found = labelled_lines.labelled(path, name, encoding, remarks)
+        case "ended lines":
+            found = labelled_lines.ended(path, name, encoding)
         case "Excel":
             found = spreadsheet.read(path, name, header, remarks)
         case "idx":

@@ -36,6 +36,21 @@ def test_class_folders_give_text_title_body_and_label(tmp_path: Path) -> None:
     assert raw.ignored == ["README.txt"]
 
 
+def test_texts_that_are_named_by_numbers_need_no_ending(tmp_path: Path) -> None:
+    for label in ("sci.space", "rec.autos"):
+        (tmp_path / "20news" / label).mkdir(parents=True)
+        for number in (59904, 61091):
+            text = f"From: a@b.c\nSubject: {label} {number}\n\nBody"
+            (tmp_path / "20news" / label / f"{number}").write_text(text, encoding="utf-8")
+    raw = read(tmp_path, True)
+    assert [(row.file, row.values["label"]) for row in raw.rows] == [
+        ("20news/rec.autos/59904", "rec.autos"),
+        ("20news/rec.autos/61091", "rec.autos"),
+        ("20news/sci.space/59904", "sci.space"),
+        ("20news/sci.space/61091", "sci.space"),
+    ]
+
+
 def put(raw: Path, *names: str) -> None:
     for name in names:
         (raw / name).parent.mkdir(parents=True, exist_ok=True)

@@ -118,8 +118,8 @@ def test_what_is_not_read_is_named_with_what_to_do(tmp_path: Path) -> None:
         ("a.csv", b"text,label,label\na,b,c\n", "names `label` twice"),
         (
             "a.json",
-            json.dumps({"train": ROWS, "test": ROWS}),
-            "holds rows below `train`, `test`; put those of each key into a file of its own",
+            json.dumps({"train": ROWS, "others": ROWS}),
+            "holds rows below `train`, `others`; put those of each key into a file of its own",
         ),
         (
             "a.json",

@@ -60,3 +60,17 @@ def test_labels_of_fasttext_stand_anywhere_in_a_line(tmp_path: Path) -> None:
         {"label": "x", "text": "more"},
     ]
     assert isinstance(raw.rows[1].values["label"], UnsupportedValue)
+
+
+def test_a_label_may_end_the_line(tmp_path: Path) -> None:
+    lines = [
+        f"Sales rose to EUR {n}.5 mn , mail ir@x.fi .@{'positive' if n % 3 else 'neutral'}"
+        for n in range(100)
+    ]
+    raw = read(tmp_path, "Sentences_50Agree.txt", "\n".join([*lines, "no label"]).encode("iso-8859-1"))
+    assert raw.rows[0].values == {"text": "Sales rose to EUR 0.5 mn , mail ir@x.fi .", "label": "neutral"}
+    assert {row.values["label"] for row in raw.rows} == {"positive", "neutral"}
+    assert raw.notes[0].remarks == {"by its content lines that end with @ and their label": 100}
+    assert [(one.line, one.reason) for one in raw.rejected] == [
+        (101, "no label: the line does not end with @ and one")
+    ]
