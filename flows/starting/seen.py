@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -16,6 +17,8 @@ from tasks.ingest.cleaning import reason_kind
 from tasks.proposals.proposal import Column
 
 SHOWN = 4
+COUNT = re.compile(r" \(\d+\)$")
+"""Behind the encoding of some files of a folder."""
 
 
 def lines(source: str, looked: Looked, choice: Choice, taken: Taken) -> list[str]:
@@ -43,11 +46,18 @@ def lines(source: str, looked: Looked, choice: Choice, taken: Taken) -> list[str
 
 def _files(looked: Looked) -> str:
     notes = looked.raw.notes
-    encodings = ", ".join(sorted({note.encoding for note in notes})[:SHOWN])
+    named = {COUNT.sub("", one) for note in notes for one in note.encoding.split(", ")}
+    encodings = ", ".join(sorted(named)[:SHOWN])
     if len(notes) == 1:
         return f"{notes[0].file} ({encodings})"
-    endings = Counter(PurePosixPath(note.file).suffix or "folders" for note in notes)
+    endings = Counter(map(_ending, (note.file for note in notes)))
     return f"{len(notes)} files or folders ({', '.join(endings)}; {encodings})"
+
+
+def _ending(file: str) -> str:
+    """Of a file; a side within one (`data.json/train`) has that of its file."""
+    path = PurePosixPath(file)
+    return "folders" if file.endswith("/") else path.suffix or path.parent.suffix or "no ending"
 
 
 def _nature(column: Column) -> str:
