@@ -16,7 +16,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
         else transformer.student(facts, seen, wish.preset, wish.effort)
     )
     pool = student.distill["pool"].value
-    teacher = teachers.few_labels(facts, seen, wish.effort) or teachers.usual(facts, seen, wish.effort)
+    teacher = teachers.teacher(facts, seen, wish.effort)
     answered = Work(2 * facts.layer_parameters * pool * float(seen.lengths.mean()) / 1e9, 0)
     return Plan(
         {

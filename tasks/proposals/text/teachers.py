@@ -1,30 +1,28 @@
-"""The teacher that is proposed for texts with a label each."""
+"""The teacher that is proposed for texts with a label each, and what its head begins with.
+
+The figures behind the rules are in docs/log.md, "Where a teacher begins".
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.proposals.proposal import Facts, Value, Work
+from tasks.proposals.proposal import Facts, Value, Work, epochs_of, fewest_epochs
 from tasks.proposals.text import values
 
 FEW_LABELS = 64
 """Rows of a class, in the mean, up to which labels are few (docs/log.md)."""
+MANY_ROWS = 3_000
 PROBE = 10.0
-FEW_EPOCHS, FEW_BATCH, FEW_RATE = 5, 32, 0.00002
-"""Of a teacher whose head begins with a logistic regression."""
-SENTENCE_STEPS, SENTENCE_BATCH, SENTENCE_RATE = 500, 32, 0.0003
-
-COMMON: dict[str, Value] = {
-    **values.TRAINING,
-    "dropout": Value(0.0),
-    "freeze": Value("embeddings", "few rows touch few words"),
-    "head_epochs": Value(0),
-    "lora": Value(None),
-    "teachers": Value(1),
-    "label_smoothing": Value(0.0),
-    "class_weights": Value(None),
-}
+FEW_EPOCHS, FEW_RATE = 5, 0.00002
+RATE, FEWEST_EPOCHS, MOST_EPOCHS = 0.0001, 3, 6
+STEPS, STEPS_OF_A_CLASS = 300, 6
+"""Of training, at least, where labels are not few."""
+CHANCE_STEPS, CHANCE_STEPS_OF_A_CLASS = 400, 25
+"""The same of a head that begins by chance."""
+BATCH, SMALL_BATCH = 32, 16
+SENTENCE_STEPS, SENTENCE_RATE = 500, 0.0003
 
 
 @dataclass(frozen=True)
@@ -36,56 +34,68 @@ class Teacher:
     work: Work
 
 
-def usual(facts: Facts, seen: values.Seen, effort: float) -> Teacher:
-    """Trained whole, from a head that begins by chance."""
-    rows = len(facts.rows["train"])
-    batch = values.batch_size(rows)
-    epochs = values.teacher_epochs(facts, batch.value, effort)
-    return Teacher(
-        {},
-        {
-            "epochs": epochs,
-            "patience": Value(
-                epochs.value, "all epochs are trained; the best on the validation rows is kept"
-            ),
-            "batch_size": batch,
-            "learning_rate": Value(0.0001 if batch.value <= 16 else 0.0002, "for this batch size"),
-            **COMMON,
-        },
-        _work(facts, seen, rows * epochs.value, batch.value),
-    )
+def teacher(facts: Facts, seen: values.Seen, effort: float) -> Teacher:
+    """The teacher for some rows.
 
-
-def few_labels(facts: Facts, seen: values.Seen, effort: float) -> Teacher | None:
-    """Begun from the encoder's sentence vectors and a logistic regression on them, then trained little; None
-    where labels are not few.
+    Where neither labels are few nor rows many, nor the pretrained model deep, a head that begins by chance
+    has learnt as much in fewer steps.
     """
     rows, classes = len(facts.rows["train"]), max(1, len(facts.classes))
-    if rows > FEW_LABELS * classes:
-        return None
+    few = rows <= FEW_LABELS * classes
+    if few or rows >= MANY_ROWS or facts.layer_parameters > values.DEEP:
+        return _begun(facts, seen, effort, few)
+    epochs = _epochs(
+        rows, classes, effort * (CHANCE_STEPS + CHANCE_STEPS_OF_A_CLASS * classes), SMALL_BATCH, 30
+    )
+    return Teacher({}, _finetune(epochs, SMALL_BATCH, Value(RATE)), _work(facts, seen, rows * epochs.value))
+
+
+def _begun(facts: Facts, seen: values.Seen, effort: float, few: bool) -> Teacher:
+    """A teacher that begins from the encoder's sentence vectors and a logistic regression on them."""
+    rows, classes = len(facts.rows["train"]), max(1, len(facts.classes))
     steps = max(1, round(effort * SENTENCE_STEPS))
-    few = f"{rows / classes:.0f} rows a class"
+    sentence = {"steps": steps, "batch_size": BATCH, "learning_rate": SENTENCE_RATE}
+    why = "the classifier begins from the encoder's sentence vectors"
+    if few:
+        why = f"{rows / classes:.0f} rows a class: {why}"
+        epochs = Value(FEW_EPOCHS, "more would undo what the encoder knows")
+        rate = Value(FEW_RATE, "small, for the same reason")
+    else:
+        epochs = _epochs(rows, classes, effort * (STEPS + STEPS_OF_A_CLASS * classes), BATCH, MOST_EPOCHS)
+        rate = Value(RATE)
+    probe = {"probe": Value(PROBE, "the head begins with a logistic regression")}
     return Teacher(
-        {
-            "sentence": Value(
-                {"steps": steps, "batch_size": SENTENCE_BATCH, "learning_rate": SENTENCE_RATE},
-                f"{few}: the classifier begins from the encoder's sentence vectors",
-            )
-        },
-        {
-            "epochs": Value(FEW_EPOCHS, f"{few}: more would undo what the encoder knows"),
-            "patience": Value(FEW_EPOCHS),
-            "batch_size": Value(FEW_BATCH),
-            "learning_rate": Value(FEW_RATE, "small, for the same reason"),
-            **COMMON,
-            "probe": Value(PROBE, "the head begins with a logistic regression"),
-        },
-        _work(facts, seen, rows * FEW_EPOCHS, FEW_BATCH)
-        + _work(facts, seen, steps * SENTENCE_BATCH, SENTENCE_BATCH),
+        {"sentence": Value(sentence, why)},
+        {**_finetune(epochs, BATCH, rate), **probe},
+        _work(facts, seen, rows * epochs.value) + _work(facts, seen, steps * BATCH),
     )
 
 
-def _work(facts: Facts, seen: values.Seen, texts: int, batch: int) -> Work:
+def _epochs(rows: int, classes: int, steps: float, batch: int, most: int) -> Value:
+    """Enough steps for the number of classes, whatever the number of rows."""
+    epochs = max(fewest_epochs(FEWEST_EPOCHS, steps, rows, batch), epochs_of(steps, rows, batch, most=most))
+    done = epochs * -(-rows // batch)
+    return Value(epochs, f"{done:,} steps: {rows:,} rows in batches of {batch}, {classes} classes")
+
+
+def _finetune(epochs: Value, batch: int, rate: Value) -> dict[str, Value]:
+    return {
+        "epochs": epochs,
+        "patience": Value(epochs.value, "all epochs are trained; the best on the validation rows is kept"),
+        "batch_size": Value(batch),
+        "learning_rate": rate,
+        **values.TRAINING,
+        "dropout": Value(0.0),
+        "freeze": Value("embeddings", "few rows touch few words"),
+        "head_epochs": Value(0),
+        "lora": Value(None),
+        "teachers": Value(1),
+        "label_smoothing": Value(0.0),
+        "class_weights": Value(None),
+    }
+
+
+def _work(facts: Facts, seen: values.Seen, texts: int) -> Work:
     """Of training on so many texts: twice the parameters for a piece forward, twice that again backward."""
     flops = 6 * facts.layer_parameters * texts * float(seen.lengths.mean())
-    return Work(flops / 1e9, texts // batch)
+    return Work(flops / 1e9, texts // BATCH)

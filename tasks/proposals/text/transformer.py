@@ -44,9 +44,7 @@ SIZES: Mapping[tuple[Preset, bool], Size] = {
     ("best", True): Size(4, 384, 1024, 16_000, 2_400, 0.98, 6.0),
 }
 """By preset, and whether there are many classes."""
-DEEP = 15_000_000
-"""Weights of a teacher's layers from which on a larger student is still that much faster."""
-OF_DEEP: Mapping[Preset, Size] = {
+OF_DEEP: Mapping[Preset, Size] = {  # a larger student is still that much faster
     "balanced": Size(4, 320, 768, 10_000, 2_000, 0.97, 12.0),
     "best": Size(6, 384, 1024, 16_000, 2_400, 0.98, 8.0),
 }
@@ -62,7 +60,7 @@ SPACE: dict[str, list[Any]] = {
 def student(facts: Facts, seen: values.Seen, preset: Preset, effort: float) -> Student:
     """The student for some rows, and what it takes."""
     many = len(facts.classes) > MANY_CLASSES
-    deep = facts.layer_parameters > DEEP
+    deep = facts.layer_parameters > values.DEEP
     size = OF_DEEP[preset] if deep else SIZES[preset, many]
     why = f"{len(facts.classes)} classes: {'many, so wider' if many else 'few'}"
     if deep:

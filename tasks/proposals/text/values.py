@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.kinds.base.rows import Features
-from tasks.proposals.proposal import Facts, Value, epochs_of, fewest_epochs, multiple
+from tasks.proposals.proposal import Facts, Value, multiple
 
 LONGEST_INPUT = 512
 """Pieces that the embedded pretrained models read."""
@@ -34,6 +34,8 @@ SLACK = 1.15
 """Bytes that a gate allows, as a multiple of those expected."""
 TEACHER_PIECES = 16_000
 """That a teacher keeps at least: no cut transformer that is proposed has more."""
+DEEP = 15_000_000
+"""Weights of a pretrained model's layers from which on it is deep."""
 RARE = 0.01
 FEW_CLASSES = 20
 FEW_ROWS = 1_000
@@ -101,21 +103,6 @@ def vocabulary(seen: Seen, most: int, of: int) -> Value:
         f"of {of:,} pieces; training texts hold {len(seen.pieces):,}; {seen.lost(size):.1%} of the held-out "
         "pieces are spelt with smaller ones",
     )
-
-
-def batch_size(rows: int) -> Value:
-    """Rows of a step of the teacher's training."""
-    return Value(16 if rows < 3_000 else 32, f"{rows:,} training rows")
-
-
-def teacher_epochs(facts: Facts, batch: int, effort: float) -> Value:
-    """Enough steps for the number of classes, whatever the number of rows."""
-    rows, classes = len(facts.rows["train"]), len(facts.classes)
-    steps = effort * (400 + 25 * classes)
-    least = fewest_epochs(2, steps, rows, batch)
-    epochs = max(least, epochs_of(steps, rows, batch, most=30))
-    done = epochs * -(-rows // batch)
-    return Value(epochs, f"{done:,} steps: {rows:,} rows in batches of {batch}, {classes} classes")
 
 
 TRAINING: dict[str, Value] = {

@@ -1,4 +1,4 @@
-"""Which teacher is proposed: another one where labels are few."""
+"""Which teacher is proposed, and how long it is trained."""
 
 from __future__ import annotations
 
@@ -19,12 +19,25 @@ def planned(train: int, **wish: float) -> tuple[Any, float]:
 
 
 @pytest.mark.parametrize(
-    ("train", "few"), [(CLASSES * teachers.FEW_LABELS, True), (CLASSES * teachers.FEW_LABELS + 1, False)]
+    ("train", "sentence"),
+    [
+        (CLASSES * teachers.FEW_LABELS, True),
+        (CLASSES * teachers.FEW_LABELS + 1, False),
+        (teachers.MANY_ROWS - 1, False),
+        (teachers.MANY_ROWS, True),
+    ],
 )
-def test_few_labels_begin_from_what_the_encoder_knows(train: int, few: bool) -> None:
+def test_few_labels_and_many_rows_begin_from_what_the_encoder_knows(train: int, sentence: bool) -> None:
     run, _ = planned(train)
-    assert ("sentence" in run["pretrain"]) == ("probe" in run["finetune"]) == few
-    assert (run["finetune"]["learning_rate"].value < 0.0001) == few
+    assert ("sentence" in run["pretrain"]) == ("probe" in run["finetune"]) == sentence
+    few = train == CLASSES * teachers.FEW_LABELS
+    assert (run["finetune"]["learning_rate"].value < teachers.RATE) == few
+
+
+@pytest.mark.parametrize(("train", "epochs"), [(300, 27), (2_000, 4), (3_000, 4), (8_000, 3), (40_000, 1)])
+def test_epochs_follow_from_steps(train: int, epochs: int) -> None:
+    """Many rows are not passed over more often than they need."""
+    assert planned(train)[0]["finetune"]["epochs"].value == epochs
 
 
 def test_fewer_steps_take_fewer_minutes() -> None:
