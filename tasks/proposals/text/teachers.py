@@ -47,7 +47,9 @@ def teacher(facts: Facts, seen: values.Seen, effort: float) -> Teacher:
     epochs = _epochs(
         rows, classes, effort * (CHANCE_STEPS + CHANCE_STEPS_OF_A_CLASS * classes), SMALL_BATCH, 30
     )
-    return Teacher({}, _finetune(epochs, SMALL_BATCH, Value(RATE)), _work(facts, seen, rows * epochs.value))
+    batch = Value(SMALL_BATCH, f"{rows:,} training rows")
+    trained = _finetune(epochs, batch, Value(RATE, "for this batch size"))
+    return Teacher({}, trained, _work(facts, seen, rows * epochs.value))
 
 
 def _begun(facts: Facts, seen: values.Seen, effort: float, few: bool) -> Teacher:
@@ -66,7 +68,7 @@ def _begun(facts: Facts, seen: values.Seen, effort: float, few: bool) -> Teacher
     probe = {"probe": Value(PROBE, "the head begins with a logistic regression")}
     return Teacher(
         {"sentence": Value(sentence, why)},
-        {**_finetune(epochs, BATCH, rate), **probe},
+        {**_finetune(epochs, Value(BATCH), rate), **probe},
         _work(facts, seen, rows * epochs.value) + _work(facts, seen, steps * BATCH),
     )
 
@@ -78,11 +80,11 @@ def _epochs(rows: int, classes: int, steps: float, batch: int, most: int) -> Val
     return Value(epochs, f"{done:,} steps: {rows:,} rows in batches of {batch}, {classes} classes")
 
 
-def _finetune(epochs: Value, batch: int, rate: Value) -> dict[str, Value]:
+def _finetune(epochs: Value, batch: Value, rate: Value) -> dict[str, Value]:
     return {
         "epochs": epochs,
         "patience": Value(epochs.value, "all epochs are trained; the best on the validation rows is kept"),
-        "batch_size": Value(batch),
+        "batch_size": batch,
         "learning_rate": rate,
         **values.TRAINING,
         "dropout": Value(0.0),
