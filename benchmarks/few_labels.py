@@ -213,6 +213,8 @@ def _run(given: argparse.Namespace) -> int:
             if run not in measured:
                 measured[run] = measure(run, seed, given, clone, Path(folder))
                 given.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+            if fault := measured[run].get("setfit_error"):
+                print(f"{run}: not in the table, for SetFit failed: {fault}", flush=True)
             print(table(measured), flush=True)
     return 0
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-# CoNLL-2003 calls its sides train, testa and testb.
 EVALUATION = ("eval", "evalset", "evaluate", "evaluation")
 """What some call the validation side, and others the test side."""
 WORDS = {
     "train": ("train", "training", "trainset"),
     "validation": (
         "dev", "devset", "development", "val", "valset", "valid", "validate", "validation", "validationset",
-        "testa",
+        "testa",  # of CoNLL-2003, whose test side is testb
     ),
     "test": ("test", "testing", "testset", "testb", "t10k", "holdout", "heldout", *EVALUATION),
 }  # fmt: skip

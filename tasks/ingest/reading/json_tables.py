@@ -1,7 +1,7 @@
 """Tables that are one JSON object.
 
 Rows below a key, the sides of a split below a key each, or a data frame as pandas writes it in one of its
-orients. A row is an object, or a list of values.
+orients. A row is an object; below the sides of a split also a list of values.
 """
 
 from __future__ import annotations

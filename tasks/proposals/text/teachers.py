@@ -14,6 +14,7 @@ from tasks.proposals.text import values
 FEW_LABELS = 64
 """Rows of a class, in the mean, up to which labels are few (docs/log.md)."""
 MANY_ROWS = 3_000
+"""That train, from which on a head that begins by chance takes more steps."""
 PROBE = 10.0
 FEW_EPOCHS, FEW_RATE = 5, 0.00002
 RATE, FEWEST_EPOCHS, MOST_EPOCHS = 0.0001, 3, 6
@@ -49,7 +50,7 @@ def teacher(facts: Facts, seen: values.Seen, effort: float) -> Teacher:
     )
     batch = Value(SMALL_BATCH, f"{rows:,} training rows")
     trained = _finetune(epochs, batch, Value(RATE, "for this batch size"))
-    return Teacher({}, trained, _work(facts, seen, rows * epochs.value))
+    return Teacher({}, trained, _work(facts, seen, rows * epochs.value, SMALL_BATCH))
 
 
 def _begun(facts: Facts, seen: values.Seen, effort: float, few: bool) -> Teacher:
@@ -69,7 +70,7 @@ def _begun(facts: Facts, seen: values.Seen, effort: float, few: bool) -> Teacher
     return Teacher(
         {"sentence": Value(sentence, why)},
         {**_finetune(epochs, Value(BATCH), rate), **probe},
-        _work(facts, seen, rows * epochs.value) + _work(facts, seen, steps * BATCH),
+        _work(facts, seen, rows * epochs.value, BATCH) + _work(facts, seen, steps * BATCH, BATCH),
     )
 
 
@@ -97,7 +98,7 @@ def _finetune(epochs: Value, batch: Value, rate: Value) -> dict[str, Value]:
     }
 
 
-def _work(facts: Facts, seen: values.Seen, texts: int) -> Work:
+def _work(facts: Facts, seen: values.Seen, texts: int, batch: int) -> Work:
     """Of training on so many texts: twice the parameters for a piece forward, twice that again backward."""
     flops = 6 * facts.layer_parameters * texts * float(seen.lengths.mean())
-    return Work(flops / 1e9, texts // BATCH)
+    return Work(flops / 1e9, texts // batch)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tasks.proposals.proposal import Wish
-from tasks.proposals.text import classification, teachers
+from tasks.proposals.text import classification, teachers, values
 from tests.tasks.proposals.test_static import facts
 
 CLASSES = 4
@@ -44,3 +44,12 @@ def test_fewer_steps_take_fewer_minutes() -> None:
     (usual, long), (short, less) = planned(100), planned(100, effort=0.5)
     assert short["pretrain"]["sentence"].value["steps"] < usual["pretrain"]["sentence"].value["steps"]
     assert less < long
+
+
+@pytest.mark.parametrize("train", [CLASSES * teachers.FEW_LABELS, 2_000, 8_000])
+def test_the_steps_that_minutes_follow_from_are_those_of_the_run(train: int) -> None:
+    known = facts(30_522, train, 9_000)
+    made = teachers.teacher(known, values.Seen.of(known), 1.0)
+    steps = made.finetune["epochs"].value * train // made.finetune["batch_size"].value
+    sentence = made.pretrain["sentence"].value["steps"] if made.pretrain else 0
+    assert made.work.steps == steps + sentence
