@@ -30,10 +30,24 @@ class States:
     """By the path of the module that gives it, in their order."""
 
     @property
+    def pieces(self) -> tuple[int, int]:
+        """(n, l) of what was caught."""
+        first = next(iter([*self.hidden.values(), *self.projected.values()]))
+        return first.shape[0], first.shape[1]
+
+    @property
     def attention(self) -> tuple[torch.Tensor, ...]:
         """Queries, keys and values (n, l, h) of the layer that was asked for, all heads side by side."""
         # e.g. three of (16, 32, 384), or one of (16, 32, 1152) -> three of (16, 32, 384)
         return torch.cat([*self.projected.values()], dim=-1).chunk(3, dim=-1)
+
+
+def check_pieces(students: int, teachers: int) -> None:
+    """Raises ModelError unless both divide an input into as many pieces."""
+    if students != teachers:
+        raise ModelError(
+            "distill", f"the student divides an input into {students} pieces, the teacher into {teachers}"
+        )
 
 
 def faults(model: PreTrainedModel) -> list[str]:

@@ -3,24 +3,27 @@ pieces in one layer.
 
 The teacher must read the very pieces that the student reads. Its own segmentation of a text can differ,
 because the student's vocabulary may be trimmed; but the student's pieces are some of the teacher's, so the
-teacher is given the student's segmentation in its own numbers. The states are made anew for each batch: they
-are a thousand times larger than answers, too large to be kept.
+teacher is given the student's segmentation in its own numbers. The states are made anew for each batch, for
+they are a thousand times larger than answers; those of one layer can be cached on disk (state_cache.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import PreTrainedModel
 
 from tasks.core.errors import ModelError
-from tasks.distill import hidden_states
+from tasks.core.progress import track
+from tasks.distill import hidden_states, state_cache
 from tasks.distill.state_losses import hidden_distance, layer_map, relation_divergence
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
+from tasks.models.compute import autocast
 
 if TYPE_CHECKING:
     from tasks.distill.stage import Hidden, Params, Relations
@@ -65,11 +68,20 @@ class Imitation:
         self._kind, self._student, self._processor, self._aims = kind, student, processor, aims
         self._teacher = teacher.eval().requires_grad_(False)
         self._numbers = _numbers(processor, teachers, student.device)
+        self._cache: state_cache.StateCache | None = None
         self._map = layer_map(hidden_states.depth(student), hidden_states.depth(teacher))
         if aims.hidden:
             own, wanted = student.config.hidden_size, teacher.config.hidden_size
             layers = torch.nn.ModuleList(torch.nn.Linear(own, wanted, bias=False) for _ in self._map)
             student.add_module(PROJECTIONS, layers.to(student.device))
+
+    def cache(self, features: Sequence[Features], precision: str, folder: Path) -> None:
+        """From now on the teacher's states of these rows come from a folder, which is filled if it is not
+        there.
+        """
+        if not folder.exists():
+            state_cache.fill(folder, self._teachers_states(features, precision))
+        self._cache = state_cache.StateCache(folder, features)
 
     def forward(self, features: Sequence[Features]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Of n rows.
@@ -79,12 +91,13 @@ class Imitation:
         batch = self._kind.model.collate(self._processor, features)
         with hidden_states.caught(self._student, self._layer(self._student, 1)) as own:
             answer, truth = inference.answer(self._student, batch)
-        with (
-            torch.no_grad(),
-            hidden_states.caught(self._teacher, self._layer(self._teacher, self._from_last())) as wanted,
-        ):
-            inference.answer(self._teacher, self._in_its_numbers(batch))
-        return answer, truth, self._distance(own, wanted, batch.get("attention_mask"))
+        mask = self._mask(batch, own)
+        if self._cache:
+            wanted = self._cache.of(features, mask)
+        else:
+            with torch.no_grad():
+                wanted = self._asked(batch)
+        return answer, truth, self._distance(own, wanted, mask)
 
     def end(self) -> None:
         """Leaves the student as plain as it was."""
@@ -98,22 +111,38 @@ class Imitation:
     def _layer(self, model: PreTrainedModel, from_last: int) -> int | None:
         return hidden_states.depth(model) - from_last if self._aims.relations else None
 
+    def _teachers_states(self, features: Sequence[Features], precision: str) -> Iterator[state_cache.Batch]:
+        # Of rows that stand several times among the features, one is enough.
+        first: dict[int, int] = {}
+        for number, one in enumerate(features):
+            first.setdefault(id(one), number)
+        order = sorted(first.values(), key=lambda number: (self._kind.model.size(features[number]), number))
+        batches = [order[at : at + inference.BATCH] for at in range(0, len(order), inference.BATCH)]
+        with torch.no_grad(), autocast(self._teacher.device, precision):
+            for rows in track(batches, label="teacher's states"):
+                batch = self._kind.model.collate(self._processor, [features[row] for row in rows])
+                states = self._asked(batch)
+                yield rows, torch.cat(states.attention, dim=-1), self._mask(batch, states)
+
+    def _asked(self, batch: dict[str, torch.Tensor]) -> hidden_states.States:
+        with hidden_states.caught(self._teacher, self._layer(self._teacher, self._from_last())) as states:
+            inference.answer(self._teacher, self._in_its_numbers(batch))
+        return states
+
+    def _mask(self, batch: dict[str, torch.Tensor], states: hidden_states.States) -> torch.Tensor:
+        """The pieces (n, l) that count."""
+        attended = batch.get("attention_mask", torch.ones(states.pieces))
+        return attended.to(self._student.device, torch.bool)
+
     def _in_its_numbers(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         if self._numbers is None:
             return batch
         return {**batch, "input_ids": self._numbers[batch["input_ids"].to(self._numbers.device)]}
 
     def _distance(
-        self, own: hidden_states.States, wanted: hidden_states.States, attended: torch.Tensor | None
+        self, own: hidden_states.States, wanted: hidden_states.States, mask: torch.Tensor
     ) -> torch.Tensor:
-        pieces, others = own.hidden[0].shape[:2], wanted.hidden[0].shape[:2]
-        if pieces != others:
-            raise ModelError(
-                "distill",
-                f"the student divides an input into {pieces[1]} pieces, the teacher into {others[1]}",
-            )
-        mask = torch.ones(pieces) if attended is None else attended
-        mask = mask.to(self._student.device, torch.bool)
+        hidden_states.check_pieces(own.pieces[1], wanted.pieces[1])
         total = torch.zeros(len(mask), device=mask.device)
         if hidden := self._aims.hidden:
             projections: Any = getattr(self._student, PROJECTIONS)

@@ -65,6 +65,11 @@ class Relations(Section):
     heads: int = Field(
         ge=1, le=1024, description="that queries, keys and values are split into; divides both widths"
     )
+    cached: bool = Field(
+        default=False,
+        description="compute the teacher's once and keep them on disk during the training, instead of anew "
+        "for each batch",
+    )
 
 
 class Params(TrainingFields):
@@ -109,6 +114,11 @@ class Params(TrainingFields):
             )
         if self.rewording:
             faults += load_kind(self.kind).data.reword.faults(self.rewording, None)
+        if self.hidden and self.relations and self.relations.cached:
+            faults.append(
+                "distill.relations.cached = true: distill.hidden needs the teacher's states of all layers, "
+                "which are not cached; write cached: false, or hidden: null"
+            )
         if getattr(run.get("prune"), "static", None):
             faults += [
                 f"distill.{name}: a static student has no layers that could imitate the teacher's; write "
@@ -166,6 +176,9 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     imitation = _imitation(inputs, params, model, processor)
     features, teacher = transfer_set.load(inputs, params, processor, device, scratch)
     place = inference.places(features)
+    if imitation and params.relations and params.relations.cached:
+        with distributed.leader_first(params.processes):
+            imitation.cache(features, params.precision, scratch / "teachers_states")
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, ...]:
         seen = [features[row] for row in rows]

@@ -59,7 +59,6 @@ def student(facts: Facts, seen: values.Seen, effort: float) -> Student:
         {
             **values.distillation(epochs, read, BATCH, LEARNING_RATE, repeats, pool),
             "dropout": Value(DROPOUT),
-            "relations": Value(None),
             "rewording": _rewording(copies),
         },
         {**values.QUANTIZE, "graph": Value("exported"), "format": Value("fp16"), "embeddings": Value("int8")},

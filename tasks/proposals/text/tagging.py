@@ -194,8 +194,7 @@ def plan(facts: Facts, wish: Wish) -> Plan:
             "pretrain": values.teacher(facts),
             "finetune": _finetune(epochs, rows, pool),
             "prune": _prune(wish.preset, vocabulary),
-            "distill": values.distillation(passes, learnt, BATCH, 0.0003, repeats, pool)
-            | {"relations": Value(None)},
+            "distill": values.distillation(passes, learnt, BATCH, 0.0003, repeats, pool),
             "quantize": {**values.QUANTIZE, "graph": Value("exported"), "embeddings": Value("as_format")},
             "benchmark": {"gates": _gates(wish.preset, folder)},
         },

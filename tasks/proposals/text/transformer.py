@@ -14,6 +14,9 @@ MANY_CLASSES = 20
 LEARNING_RATE = 0.0007
 ENOUGH_ROWS = 3_000
 """Training rows from which on variations of them help no more (docs/log.md)."""
+RELATIONS = {"weight": 30.0, "layer": 1, "heads": 16}
+MOST_CACHED = 1_000_000
+"""Pieces whose states are cached: 2.3 GB on disk for a teacher 384 wide."""
 VARIED_EPOCHS, MOST_COPIES = 4, 20
 BATCH = 32
 POOL_TEXTS = 20_000
@@ -70,9 +73,12 @@ def student(facts: Facts, seen: values.Seen, preset: Preset, effort: float) -> S
     layers = size.layers * (4 * size.hidden**2 + 2 * size.hidden * size.ffn)
     pieces = values.vocabulary(seen, size.vocabulary, len(facts.vocabulary))
     copies = (distill["rewording"].value or {"copies": 0})["copies"]
-    learnt = distill["epochs"].value * (rows * (1 + copies) + pool)
+    epochs, texts = distill["epochs"].value, rows * (1 + copies) + pool
+    length = float(seen.lengths.mean())
+    distill["relations"] = _relations(epochs, length * texts)
+    asked = 1 if "cached" in distill["relations"].value else epochs
     # Twice the parameters for a piece forward, twice as much again backward; of the teacher only forward.
-    flops = float(seen.lengths.mean()) * learnt * (6 * layers + 2 * facts.layer_parameters)
+    flops = length * texts * (6 * layers * epochs + 2 * facts.layer_parameters * asked)
     return Student(
         {
             "layers": Value(size.layers),
@@ -87,7 +93,7 @@ def student(facts: Facts, seen: values.Seen, preset: Preset, effort: float) -> S
         distill,
         values.QUANTIZE,
         gates(size.quality, size.speedup, layers + pieces.value * (size.hidden // 2 + 24) + HEAD_BYTES),
-        Work(flops / 1e9, learnt // BATCH),
+        Work(flops / 1e9, epochs * texts // BATCH),
     )
 
 
@@ -100,3 +106,10 @@ def _distill(rows: int, pool: int, steps: float) -> dict[str, Value]:
     learnt = values.distillation(VARIED_EPOCHS, rows * (1 + copies), BATCH, LEARNING_RATE, 1, 0)
     varied = {"copies": copies, "drop": 0.1, "mask": 0.1, "replace": 0.1, "swap": 0.05}
     return {**learnt, "rewording": Value(varied, "few rows and no pool: variations that the teacher labels")}
+
+
+def _relations(epochs: int, pieces: float) -> Value:
+    """To a teacher that answers texts of so many pieces."""
+    if epochs == 1 or pieces > MOST_CACHED:
+        return Value(RELATIONS)
+    return Value({**RELATIONS, "cached": True}, f"the teacher reads each text once instead of {epochs} times")

@@ -147,7 +147,7 @@ def distillation(
         "pool": Value(pool),
         "rewording": Value(None),
         "hidden": Value(None),
-        "relations": Value({"weight": 30.0, "layer": 1, "heads": 16}),
+        "relations": Value(None),
     }
 
 

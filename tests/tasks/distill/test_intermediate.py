@@ -111,6 +111,38 @@ def test_states_are_learnt_and_the_student_is_plain_in_the_end(tmp_path: Path) -
     assert all(torch.equal(tensor, before[name]) for name, tensor in teacher.state_dict().items())
 
 
+def test_cached_relations_are_those_of_the_teacher(tmp_path: Path) -> None:
+    import torch
+
+    from tasks.distill.intermediate import Imitation
+
+    (student, own), (teacher, whole) = trimmed(tmp_path), loaded(tmp_path / "teacher")
+    seen = KIND.model.encode(own, TEXTS, [], 32)
+    assert len({len(one["input_ids"]) for one in seen}) > 1
+    imitation = Imitation(KIND, student, own, teacher, whole, aims(relations={"weight": 1000.0, "layer": 2}))
+    *_, fresh = imitation.forward(seen[:4])
+    imitation.cache(seen * 2, "fp32", tmp_path / "states")
+    kept = (tmp_path / "states" / "values.bin").stat().st_size
+    assert kept == sum(len(one["input_ids"]) for one in seen) * 3 * 64 * 2
+    teacher.base_model.embeddings.word_embeddings.weight.zero_()  # it is asked no more
+    *_, cached = imitation.forward(seen[:4])
+    *_, other = imitation.forward([seen[3], seen[0]])
+    assert fresh.min() > 0.1
+    assert torch.allclose(cached, fresh, rtol=0.01)
+    assert torch.allclose(other, fresh[[3, 0]], rtol=0.01)
+
+
+def test_states_beyond_half_precision_are_refused(tmp_path: Path) -> None:
+    import torch
+
+    from tasks.distill import state_cache
+
+    values = torch.full((1, 2, 3), 1e5)
+    with pytest.raises(ModelError, match="too large for half precision; write cached: false"):
+        state_cache.fill(tmp_path / "states", [([0], values, torch.ones(1, 2, dtype=torch.bool))])
+    assert not (tmp_path / "states").exists()
+
+
 def test_all_that_stands_against_it_is_told_at_once(tmp_path: Path) -> None:
     from tasks.distill.intermediate import Imitation
 
@@ -160,3 +192,7 @@ def test_pictures_cut_into_other_pieces_cannot_be_compared(tmp_path: Path) -> No
     assert distances.min() > 0
     with pytest.raises(ModelError, match="the student divides an input into 17 pieces, the teacher into 65"):
         Imitation(pictures, student, own, finer, processor, aims(relations={})).forward(seen)
+    cached = Imitation(pictures, student, own, finer, processor, aims(relations={}))
+    cached.cache(seen, "fp32", tmp_path / "states")
+    with pytest.raises(ModelError, match="the student divides an input into 17 pieces, the teacher into 65"):
+        cached.forward(seen)

@@ -162,22 +162,45 @@ def test_student_that_imitates_is_nearer_inside_and_as_plain_a_checkpoint(
         assert deep.keys() == plain.keys()
 
 
+CACHED = {"relations": {**DEEP["relations"], "cached": True}}
+
+
+def test_cached_relations_are_learnt_as_those_made_anew(tiny_run: Run, tmp_path: Path) -> None:
+    given = {**QUICK, "epochs": 2, "pool": 20, "repeats": 2}
+    stage.run("distill", inputs_of(tiny_run), tmp_path / "anew", **given, relations=DEEP["relations"])
+    stage.run("distill", inputs_of(tiny_run), tmp_path / "cached", **given, **CACHED)
+    losses = []
+    for name in ("anew", "cached"):
+        with (tmp_path / name / "plots" / "learning.csv").open() as stream:
+            losses.append([float(epoch["train_loss"]) for epoch in csv.DictReader(stream)])
+    assert losses[1] == pytest.approx(losses[0], rel=0.01)
+
+
+def test_cache_cannot_hold_the_states_of_all_layers() -> None:
+    params = stage.checked("distill", hidden=DEEP["hidden"], **CACHED)
+    (fault,) = params.faults({})
+    assert fault.endswith("which are not cached; write cached: false, or hidden: null")
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("deep", [DEEP, CACHED], ids=["anew", "cached"])
 def test_killed_imitation_goes_on_and_ends_with_the_same_bytes(
-    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deep: dict[str, Any]
 ) -> None:
-    """With its projections, and without asking the teacher for the variations again."""
+    """With its projections, and without asking the teacher for the variations or its cached states again."""
+    from tasks.distill import intermediate
     from tasks.models import inference
     from tasks.training import loop
 
-    given = {**QUICK, **DEEP, "rewording": VARIED, "pool": 20, "repeats": 2}
+    given = {**QUICK, **deep, "rewording": VARIED, "pool": 20, "repeats": 2}
     stage.run("distill", inputs_of(tiny_run), tmp_path / "unbroken", **given)
     with monkeypatch.context() as patch:
         patch.setattr(loop, "STEPS_BETWEEN_SAVES", 5)
         patch.setattr(loop, "_finite", killed_after(12, loop._finite))
         with pytest.raises(KeyboardInterrupt):
             stage.run("distill", inputs_of(tiny_run), tmp_path / "broken", **given)
-    monkeypatch.setattr(inference, "track", lambda _, label: pytest.fail(f"{label}: asked again"))
+    for module in (inference, intermediate):
+        monkeypatch.setattr(module, "track", lambda _, label: pytest.fail(f"{label}: asked again"))
     stage.run("distill", inputs_of(tiny_run), tmp_path / "broken", **given)
     assert stage.contents(tmp_path / "broken" / "out") == stage.contents(tmp_path / "unbroken" / "out")
 
