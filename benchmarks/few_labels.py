@@ -62,19 +62,21 @@ def draw(rows: Rows, of_each: int, seed: int) -> tuple[Rows, Rows]:
 
 def lay_out(folder: Path, drawn: Rows, rest: Rows, test: Rows) -> Path:
     """A source for `slipway new`: labelled files that name their split, and texts without labels."""
-    (folder / "unlabelled").mkdir(parents=True)
+    folder.mkdir(parents=True)
     for side, rows in (("train", drawn), ("test", test)):
         with (folder / f"{side}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([(TEXT, LABEL), *rows])
-    texts = [" ".join(text.split()) for text, _ in rest]
-    (folder / "unlabelled" / "texts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
+    if rest:
+        texts = [" ".join(text.split()) for text, _ in rest]
+        (folder / "unlabelled").mkdir()
+        (folder / "unlabelled" / "texts.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
     return folder
 
 
 def measure(run: str, seed: int, given: argparse.Namespace, clone: Path, place: Path) -> dict[str, Any]:
     """The figures of one draw."""
-    drawn, rest = draw(_read(given.train), given.rows, seed)
-    made = own_data.measure(run, [str(lay_out(place / run, drawn, rest, _read(given.test)))], [], clone)
+    drawn, rest = draw(read(given.train), given.rows, seed)
+    made = own_data.measure(run, [str(lay_out(place / run, drawn, rest, read(given.test)))], [], clone)
     data, section = clone / "data" / run, params.read(clone / "params.yaml")[run]
     return {**made, **_setfit(data, section, place)}
 
@@ -125,8 +127,8 @@ def _labels(data: Path) -> list[str]:
     return checkpoint.label_names(data / "ingest" / "out")
 
 
-def _read(file: Path) -> Rows:
-    """As `slipway new` reads it."""
+def read(file: Path) -> Rows:
+    """The rows of a file, as `slipway new` reads it."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(file, folder)
         looked = look.look(Path(folder))

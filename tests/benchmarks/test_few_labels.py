@@ -34,7 +34,7 @@ def test_rows_are_read_whatever_their_columns_are_called(tmp_path: Path) -> None
         csv.writer(stream, delimiter=";").writerows(
             [("intent", "utterance"), *((label, f"say, {text} please") for text, label in ROWS)]
         )
-    assert few_labels._read(file) == [(f"say, {text} please", label) for text, label in ROWS]
+    assert few_labels.read(file) == [(f"say, {text} please", label) for text, label in ROWS]
 
 
 def test_the_table_has_means_and_spread() -> None:
