@@ -42,8 +42,7 @@ from tasks.models import checkpoint, inference, outputs
 from tasks.prune import stage as prune
 
 ROWS_ALONE, MIXTURES = "rows alone", "mixtures"
-CORPUS = "bbc"
-"""The run of params.yaml whose pool is the corpus."""
+CORPUS = ROOT / "data" / "bbc" / "ingest" / "out" / "pool.parquet"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Study:
     @cached_property
     def sources(self) -> Sources:
         kind = load_kind(self.bench.values["kind"])
-        texts = pq.read_table(self.bench.root / "data" / CORPUS / "ingest" / "out" / "pool.parquet")["text"]
+        texts = pq.read_table(CORPUS)["text"]
         pretrained = self.bench.at("pretrain/out")
         rows = tables.read(self.bench.at("ingest/out") / "train.parquet")
         return Sources(rows, pretrained, kind.model.load_processor(pretrained), texts.to_pylist())
@@ -165,7 +164,7 @@ def prepare(run: str, given: argparse.Namespace, clone: Path, place: Path) -> Be
     drawn, rest = few_labels.draw(few_labels.read(given.file), given.rows, 0)
     source = few_labels.lay_out(place / "source", drawn, [], rest)
     subprocess.run([sys.executable, "-m", "flows", "new", run, str(source), "--yes"], cwd=clone, check=True)
-    command(["dvc", "repro", f"finetune@{run}", f"ingest@{CORPUS}"], clone)
+    command(["dvc", "repro", f"finetune@{run}"], clone)
     return Bench(clone, run)
 
 
@@ -178,6 +177,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
+    if not CORPUS.exists():
+        raise ParamsError("benchmarks.pools", "needs the texts of bbc; make them with `dvc repro ingest@bbc`")
     found: dict[str, dict[str, Any]] = {}
     if given.out.exists():
         found = json.loads(given.out.read_text(encoding="utf-8"))
