@@ -17,7 +17,7 @@ from tasks.ingest.forms.form import AmbiguousError, Form
 from tasks.ingest.forms.names import holds_no_rows
 from tasks.ingest.raw import packed
 from tasks.ingest.raw.sides import side_named
-from tasks.ingest.reading import class_folders, idx
+from tasks.ingest.reading import class_folders, idx, parallel_lines
 
 ABOUT_ARROW = ("dataset_info.json", "dataset_dict.json", "state.json")
 STATE = "state.json"
@@ -30,6 +30,7 @@ class Chosen:
     """Tables by name. `idx_files` are those of images and of labels."""
 
     idx_files: list[str] = field(default_factory=list)
+    parallel: list[parallel_lines.Group] = field(default_factory=list)
     tables: dict[str, Form] = field(default_factory=dict)
     maybe: dict[str, Form] = field(default_factory=dict)
     """Known by their content; read if they have the columns of a table."""
@@ -37,13 +38,20 @@ class Chosen:
     """What could be a table and is not read, and why."""
     ignored: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    """Of what could be one thing or another, where nothing else tells which."""
+    """Of what could be one thing or another, where nothing else tells which; of lines without counterpart."""
+
+    @property
+    def of_groups(self) -> set[str]:
+        """The files whose lines belong to those of others."""
+        return {name for group in self.parallel for name in group.names.values()}
 
 
 def choose(files: Mapping[str, Path]) -> Chosen:
     """Of the files of a folder, by their relative paths."""
     chosen = Chosen(idx_files=[name for name in files if _is_idx(name)])
-    rest = {name: path for name, path in files.items() if name not in set(chosen.idx_files)}
+    chosen.parallel, chosen.faults = parallel_lines.groups(files)
+    taken = {*chosen.idx_files, *chosen.of_groups}
+    rest = {name: path for name, path in files.items() if name not in taken}
     stale = _not_in_the_set(rest)
     chosen.ignored = [name for name in rest if name in stale or _tells_of_arrow(name, rest)]
     content: dict[str, Form] = {}
@@ -72,6 +80,7 @@ def is_data(path: Path, name: str) -> bool:
         class_folders.is_class_text(name)
         or class_folders.is_image(name)
         or class_folders.is_unlabelled(name)
+        or parallel_lines.column_named(name) is not None
         or why_no_table(path, name) == ""
     )
 
@@ -105,7 +114,7 @@ def _take(
     own = {name: found for name, found in content.items() if class_folders.is_arrived(name) == arrived}
     open_ones = {name: why for name, why in unclear.items() if class_folders.is_arrived(name) == arrived}
     tabled = bool(chosen.idx_files) or any(
-        arrived or not class_folders.is_arrived(name) for name in chosen.tables
+        arrived or not class_folders.is_arrived(name) for name in [*chosen.tables, *chosen.of_groups]
     )
     foldered = not tabled and _has_class_folders({*rest} - {*content, *chosen.ignored})
     if tabled:

@@ -26,16 +26,18 @@ from tasks.ingest.reading import (
     conll,
     delimited,
     idx,
-    json_rows,
     labelled_lines,
+    parallel_lines,
     spreadsheet,
 )
+from tasks.ingest.reading.json_files import rows as json_rows
 
 SUFFIXES = tuple(BY_SUFFIX)
 FORMATS = (
     f"{', '.join([*BY_SUFFIX, *EXCEL])} (those of text also compressed: {', '.join(packed.OPENERS)}), "
     "files with other endings or none that hold a table, JSON, CoNLL or lines that begin with their label or "
     "end with @ and it, "
+    "files whose lines belong together (train_text.txt and train_labels.txt), "
     f"pairs of idx files, or a folder for each label with {class_folders.TEXT} files or images in it"
 )
 NO_TEXT = "is no text: it looks like a binary file; save it as text in UTF-8"
@@ -81,6 +83,8 @@ def read(raw: Path, header: bool) -> Raw:
     chosen = choice.choose(files)
     faults += chosen.faults
     result.ignored, result.left = chosen.ignored, chosen.left
+    for group in chosen.parallel:
+        faults += _take_parallel(result, group, files)
     read_as = {name: chosen.tables.get(name) for name in files if name in {*chosen.idx_files, *chosen.tables}}
     for name in sorted(read_as, key=lambda name: (found := read_as[name]) is not None and not found.surely):
         if idx.is_labels(name):
@@ -97,9 +101,10 @@ def read(raw: Path, header: bool) -> Raw:
         others = {
             name: path
             for name, path in files.items()
-            if name not in {*read_as, *chosen.ignored} and class_folders.is_arrived(name) == arrived
+            if name not in {*read_as, *chosen.of_groups, *chosen.ignored}
+            and class_folders.is_arrived(name) == arrived
         }
-        tabled = any(class_folders.is_arrived(name) == arrived for name in read_as)
+        tabled = any(class_folders.is_arrived(name) == arrived for name in [*read_as, *chosen.of_groups])
         above = _take_folders(result, others, tabled, above)
     if not faults and not result.notes:
         unused = sorted([*result.ignored, *(one.file for one in result.rejected)])
@@ -108,6 +113,21 @@ def read(raw: Path, header: bool) -> Raw:
     if faults:
         raise DataError(raw.name, *faults)
     return result
+
+
+def _take_parallel(result: Raw, group: parallel_lines.Group, files: dict[str, Path]) -> list[str]:
+    encodings = parallel_lines.encodings(group, files)
+    texts = [encoding for encoding in encodings if encoding]
+    if len(texts) < len(encodings):
+        unread = [name for name, one in zip(group.names.values(), encodings, strict=True) if not one]
+        return [f"{name} {NO_TEXT}" for name in unread]
+    found = [*parallel_lines.read(group, files, texts)]
+    rows = [one for one in found if isinstance(one, RawRow)]
+    result.rows += rows
+    result.rejected += [one for one in found if isinstance(one, Rejected)]
+    told = {parallel_lines.told(group): len(rows)}
+    result.notes.append(Note(group.first, ", ".join(dict.fromkeys(texts)), len(rows), 0, told))
+    return []
 
 
 def _take_folders(result: Raw, files: dict[str, Path], tabled: bool, above: set[str]) -> set[str]:

@@ -17,7 +17,7 @@ from typing import Any
 from tasks.ingest.raw import packed
 from tasks.ingest.raw.rows import UNREADABLE, RawRow, Rejected, lines, rejected
 from tasks.ingest.raw.values import text_of
-from tasks.ingest.reading import annotation_exports, json_tables, snips
+from tasks.ingest.reading.json_files import annotation_exports, snips, tables
 
 SAMPLE = 1_000
 EXCERPT = 400
@@ -130,7 +130,7 @@ def _of_tables(
 ) -> Iterator[Found | Rejected]:
     """A file of one object may be a table, whose rows are counted from 1."""
     first = list(islice(found, 2))
-    if len(first) == 1 and isinstance(first[0], Found) and (split := json_tables.sides(first[0].value)):
+    if len(first) == 1 and isinstance(first[0], Found) and (split := tables.sides(first[0].value)):
         for side, listed in split.items():
             yield from (
                 _sound(name, _within(number, row, first[0], side)) for number, row in enumerate(listed, 1)
@@ -163,7 +163,7 @@ def _rows_within(name: str, only: Found, remarks: Counter[str]) -> Iterator[Any]
         remarks[f"read as an export of {snips.TOOL}"] += len(rows)
         return iter(rows)
     is_row = not isinstance(only.value, dict) or annotation_exports.recognised([only.value]) is not None
-    return None if is_row else json_tables.rows(only.value, name)
+    return None if is_row else tables.rows(only.value, name)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

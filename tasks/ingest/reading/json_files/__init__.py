@@ -1,0 +1,1 @@
+"""Reading JSON: rows, tables by column, and what tools for annotation write."""
