@@ -80,15 +80,14 @@ def is_data(path: Path, name: str) -> bool:
         class_folders.is_class_text(name)
         or class_folders.is_image(name)
         or class_folders.is_unlabelled(name)
-        or parallel_lines.column_named(name) is not None
         or why_no_table(path, name) == ""
     )
 
 
 def why_no_table(path: Path, name: str) -> str:
-    """Empty for a file that holds many rows."""
+    """Empty for a file that holds many rows, or a column of them."""
     try:
-        found = _is_idx(name) or _form(path, name)
+        found = _is_idx(name) or parallel_lines.column_named(name) or _form(path, name)
         return "" if found else "this kind of file cannot be read, by its ending or by its content"
     except AmbiguousError as error:
         return str(error)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.raw_data import several
 from flows.starting import ask, choice, look
 from tasks.core.errors import DataError
 from tasks.ingest.reading import raw_folder
@@ -88,3 +89,14 @@ def test_what_arrives_is_read_so_too(tmp_path: Path) -> None:
     put(tmp_path, {**parallel(6, "train_"), **parallel(4, "arrived/more_")})
     files = [row.file for row in raw_folder.read(tmp_path, header=True).rows]
     assert files == ["arrived/more_text.txt"] * 4 + ["train_text.txt"] * 6
+
+
+def test_files_of_one_table_are_brought_in_together_and_none_alone(tmp_path: Path) -> None:
+    put(tmp_path / "source", parallel(6, "train_"))
+    files = [str(tmp_path / "source" / name) for name in ("train_text.txt", "train_labels.txt")]
+    (tmp_path / "raw").mkdir()
+    several.bring(files, tmp_path / "raw")
+    assert len(raw_folder.read(tmp_path / "raw", header=True).rows) == 6
+    (tmp_path / "raw" / "train_labels.txt").unlink()
+    with pytest.raises(DataError, match=r"holds only train_text\.txt"):
+        raw_folder.read(tmp_path / "raw", header=True)
