@@ -23,6 +23,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.seeds import ROOT, command
+from flows.starting import name
 from tasks.launch.command import Command
 from tasks.proposals.proposal import PRESETS
 
@@ -57,7 +58,7 @@ def measure(run: str, sources: Sequence[str], options: Sequence[str], clone: Pat
     predicted = PREDICTED.search(told)
     return {
         "headline": figures["headline"],
-        **{name: figures["variants"][name] for name in SHOWN},
+        **{variant: figures["variants"][variant] for variant in SHOWN},
         "gates": figures["gates"],
         "rows": ingested["rows"],
         "minutes": round(minutes, 1),
@@ -118,7 +119,8 @@ def _run(given: argparse.Namespace) -> int:
         command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
         command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
         sources = [str(Path(one).absolute()) if Path(one).exists() else one for one in given.source]
-        measured[given.run] = measure(given.run, sources, options, clone)
+        run = name.usable(given.run)
+        measured[run] = measure(run, sources, options, clone)
     given.out.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
     print(table(measured))
     return 0

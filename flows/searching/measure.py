@@ -24,6 +24,7 @@ from tasks.benchmark import bootstrap, latency
 from tasks.benchmark.variants import Setting, Source, open_variant
 from tasks.core import tables
 from tasks.export import package
+from tasks.kinds.base.answers import tensors
 from tasks.kinds.base.kind import load_kind
 from tasks.kinds.base.quality import decided
 from tasks.kinds.base.rows import ids_of
@@ -73,7 +74,7 @@ class Bench:
             **{"quality": round(share, 6), "quality_low": round(low, 6), "quality_high": round(high, 6)},
             "headline": round(headline, 6),
             "divergence": round(
-                float(self._kind.model.distillation_loss(sure, torch.from_numpy(self._answers), 1.0)), 6
+                float(self._kind.model.distillation_loss(sure, tensors(self._answers), 1.0)), 6
             ),
             "agreement": round(float((guesses[0] == guesses[1]).mean()), 6),
         }

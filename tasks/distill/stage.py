@@ -162,6 +162,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         ModelError: what goes on inside the teacher cannot be imitated.
     """
     from tasks.distill import soup, transfer_set
+    from tasks.kinds.base import answers
     from tasks.models import checkpoint, inference, low_rank
     from tasks.training import distributed, loop
 
@@ -186,7 +187,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
 
     def loss(answer: torch.Tensor, truth: torch.Tensor, *distances_and_rows: Any) -> torch.Tensor:
         *distances, rows = distances_and_rows
-        wanted = teacher[np.concatenate([place[row] for row in rows])].to(device)
+        wanted = answers.tensors(teacher[np.concatenate([place[row] for row in rows])], device)
         return sum(
             (distance.mean() for distance in distances),
             start=_of_answers(answer, truth, wanted, kind, params),
@@ -199,8 +200,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     if imitation:
         imitation.end()
     low_rank.join(model)
-    loop.write_history(histories[0], kind.quality.headline, out / "plots" / "learning.csv")
-    loop.print_if_rising(histories[0], kind.quality.headline, "distill")
+    loop.write_history(histories[0], kind.progress.headline, out / "plots" / "learning.csv")
+    loop.print_if_rising(histories[0], kind.progress.headline, "distill")
     checkpoint.save(model, processor, out / "out")
     return Metrics({"transfer_set": len(features), **_told(histories, evaluate)})
 
@@ -224,7 +225,7 @@ def _told(
 
 
 def _of_answers(
-    answer: torch.Tensor, truth: torch.Tensor, wanted: torch.Tensor, kind: Kind, params: Params
+    answer: torch.Tensor, truth: torch.Tensor, wanted: Any, kind: Kind, params: Params
 ) -> torch.Tensor:
     """The loss of logits (m, c).
 
@@ -244,27 +245,24 @@ def _evaluation(
     inputs: Inputs, params: Params, model: PreTrainedModel, processor: Processor
 ) -> Callable[[], dict[str, float]]:
     """-> the kind's figures on the validation rows, and the divergence from the teacher on them."""
-    import torch
-
     from tasks.models import checkpoint, inference, outputs
 
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
     rows = tables.read(inputs.ingest / "validation.parquet")
     features = kind.model.encode(processor, rows, labels, params.input_size)
     kept = outputs.read(inputs.outputs / "validation.safetensors")
-    teacher = torch.from_numpy(kept.of(rows, features))
+    teacher = kept.of(rows, features)
 
     def evaluate() -> dict[str, float]:
-        answers = inference.logits(model, kind, processor, features, inference.BATCH, params.precision)
-        divergence = float(kind.model.distillation_loss(torch.from_numpy(answers), teacher, 1.0))
-        return {**inference.figures_of(answers, kind, features, labels), "divergence": divergence}
+        found, divergence = inference.compared(model, kind, processor, features, teacher, params.precision)
+        return {**inference.figures_of(found, kind, features, labels), "divergence": divergence}
 
     return evaluate
 
 
 def _score(best_by: str, kind: Kind) -> Callable[[Mapping[str, float]], float]:
     return lambda figures: (
-        -figures["divergence"] if best_by == "divergence" else figures[kind.quality.headline]
+        -figures["divergence"] if best_by == "divergence" else figures[kind.progress.headline]
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
 from tasks.core import tables
 from tasks.core.errors import ParamsError
+from tasks.kinds.base import answers
+from tasks.kinds.base.answers import Answers
 from tasks.kinds.base.kind import Features, Processor, Row, load_kind
 from tasks.models import checkpoint, inference, outputs
 from tasks.models.outputs import Outputs
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 def load(
     inputs: Inputs, params: Params, processor: Processor, device: torch.device, scratch: Path
-) -> tuple[list[Features], torch.Tensor]:
-    """What the student reads in an epoch, and the teacher's logits (m, c) for it."""
+) -> tuple[list[Features], Answers]:
+    """What the student reads in an epoch, and the teacher's answers to it."""
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
     rows: dict[str, Sequence[Row]] = {
         split: tables.read(inputs.ingest / f"{split}.parquet") for split in ("train", "pool")
@@ -42,12 +43,12 @@ def load(
             f"distill.pool = {params.pool}: the teacher labelled {len(kept['pool'].ids)}; raise "
             "finetune.pool_outputs",
         )
-    answers = [*[kept["train"].of(rows["train"], train)] * params.repeats]
-    answers.append(kept["pool"].first_of(rows["pool"], pool))
+    answered = [*[kept["train"].of(rows["train"], train)] * params.repeats]
+    answered.append(kept["pool"].first_of(rows["pool"], pool))
     if varied:
         asked = _answers(inputs, params, rows["varied"], device, scratch)
-        answers.append(asked.of(rows["varied"], varied))
-    return train * params.repeats + pool + varied, torch.from_numpy(np.concatenate(answers))
+        answered.append(asked.of(rows["varied"], varied))
+    return train * params.repeats + pool + varied, answers.joined(answered)
 
 
 def _varied(rows: Sequence[Row], params: Params, processor: Processor) -> list[Row]:
@@ -74,9 +75,9 @@ def _answers(
             model = checkpoint.load_model(inputs.teacher, kind, device, attn_implementation="eager")
             features = kind.model.encode(processor, rows, labels, params.input_size)
             label = "teacher on variations"
-            logits = inference.logits(
+            found = inference.answers(
                 model, kind, processor, features, inference.BATCH, params.precision, label=label
             )
-            outputs.write(Outputs.to(rows, features, logits), file.with_suffix(".part"))
+            outputs.write(Outputs.to(rows, features, found), file.with_suffix(".part"))
             file.with_suffix(".part").replace(file)
     return outputs.read(file)

@@ -46,11 +46,11 @@ from tasks.core.stages import Metrics, artifact
 from tasks.kinds.base.kind import load_kind
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from transformers import PreTrainedModel
 
     from tasks.finetune.setup import TeacherSetup
+    from tasks.kinds.base.answers import Answers
     from tasks.launch.foresight import Teacher
 
 
@@ -100,6 +100,11 @@ class Params(TrainingFields):
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
         if self.lora and self.freeze == "encoder":
             return ["finetune.lora changes the encoder, which finetune.freeze = 'encoder' forbids; take one"]
+        if self.teachers > 1 and load_kind(self.kind).model.likeliest:
+            return [
+                f"finetune.teachers = {self.teachers}: of answers of this kind only the likeliest are kept, "
+                "which have no mean; write 1"
+            ]
         return []
 
 
@@ -144,8 +149,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         _further(setup, number, scratch / f"teacher-{number}") for number in range(2, params.teachers + 1)
     ]
     model, history = _teach(setup, params.seed, scratch, "finetune")
-    loop.write_history(history, setup.kind.quality.headline, out / "plots" / "learning.csv")
-    loop.print_if_rising(history, setup.kind.quality.headline, "finetune")
+    loop.write_history(history, setup.kind.progress.headline, out / "plots" / "learning.csv")
+    loop.print_if_rising(history, setup.kind.progress.headline, "finetune")
     checkpoint.save(model, setup.processor, out / "out")
     answers = _answers(setup, model, "teacher")
     together = _together(answers, [load_file(file) for file in further])
@@ -218,19 +223,19 @@ def _teach(
         )
 
     plan, sizes = loop.Plan.of(params), [kind.model.size(one) for one in features["train"]]
-    objective = loop.Objective(sizes, forward, loss, evaluate, operator.itemgetter(kind.quality.headline))
+    objective = loop.Objective(sizes, forward, loss, evaluate, operator.itemgetter(kind.progress.headline))
     history = loop.fit(model, plan, objective, scratch, label, _hold_encoder(model, params), stay)
     if merge is not None:
         merge()
     return model, history
 
 
-def _answers(setup: TeacherSetup, model: PreTrainedModel, label: str) -> dict[str, np.ndarray]:
-    """Logits (m, c) on each split and on the transfer set."""
+def _answers(setup: TeacherSetup, model: PreTrainedModel, label: str) -> dict[str, Answers]:
+    """What is kept of its answers on each split and on the transfer set."""
     from tasks.models import inference
 
     ask = partial(
-        inference.logits,
+        inference.answers,
         model,
         setup.kind,
         setup.processor,
@@ -240,17 +245,12 @@ def _answers(setup: TeacherSetup, model: PreTrainedModel, label: str) -> dict[st
     return {split: ask(listed, label=f"{label} on {split}") for split, listed in setup.features.items()}
 
 
-def _together(
-    own: Mapping[str, np.ndarray], others: Sequence[Mapping[str, np.ndarray]]
-) -> Mapping[str, np.ndarray]:
-    """Of several teachers the mean log-probabilities (m, c); of one its logits."""
+def _together(own: Mapping[str, Answers], others: Sequence[Mapping[str, Answers]]) -> Mapping[str, Answers]:
+    """Of several teachers the mean log-probabilities (m, c); of one what it answers."""
     from tasks.kinds.base import losses
 
-    return (
-        {split: losses.mean_of([answers, *(one[split] for one in others)]) for split, answers in own.items()}
-        if others
-        else own
-    )
+    several = {split: [one[split] for one in (own, *others)] for split in own}
+    return {split: losses.mean_of(answers) for split, answers in several.items()} if others else own
 
 
 def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel:

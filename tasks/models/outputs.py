@@ -1,8 +1,7 @@
 """What a model answered to rows, kept in a file with the ids of the rows.
 
-The only module that knows how answers are stored. Today they are whole: logits of every label. Another form,
-such as the k largest and the mass of the rest, is other tensors beside `ids` and `decisions`; readers get
-`Outputs` and pair them with rows by `of` and `first_of` alone.
+The only module that knows how answers are stored: as one tensor `logits` of every label, or the likeliest
+labels with their log-probabilities. Readers get `Outputs` and pair them with rows by `of` and `first_of`.
 """
 
 from __future__ import annotations
@@ -15,29 +14,39 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from tasks.core.errors import DataError
+from tasks.kinds.base.answers import Answers, Likeliest
 from tasks.kinds.base.rows import Features, Row, check_ids, decisions, ids_of
 
 SEPARATOR = b"\n"
+LIKELIEST = ("labels", "logs", "right")
+"""The tensors of answers that hold the likeliest labels alone."""
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Logits (m, c) of all decisions as float32, row after row; the ids (n,) of the rows, and how many
-    decisions each has (n,)."""
+    """Answers to all m decisions, row after row; the ids (n,) of the rows, and how many decisions each has
+    (n,)."""
 
     ids: Sequence[str]
     decisions: Sequence[int]
-    logits: np.ndarray
+    answers: Answers
     source: str = "outputs"
     """What the answers were read from, for messages."""
 
     @classmethod
-    def to(cls, rows: Sequence[Row], features: Sequence[Features], logits: np.ndarray) -> Outputs:
-        """Answers to rows, from the logits (m, c) of their features."""
-        return cls(ids_of(rows), [decisions(one) for one in features], logits)
+    def to(cls, rows: Sequence[Row], features: Sequence[Features], answers: Answers) -> Outputs:
+        """Answers to rows, from those to their features."""
+        return cls(ids_of(rows), [decisions(one) for one in features], answers)
 
-    def of(self, rows: Sequence[Row], features: Sequence[Features]) -> np.ndarray:
-        """Logits (m, c) for these rows.
+    @property
+    def logits(self) -> np.ndarray:
+        """The answers (m, c) where those of all labels are kept."""
+        if isinstance(self.answers, Likeliest):
+            raise DataError(self.source, "holds the likeliest labels alone")
+        return self.answers
+
+    def of(self, rows: Sequence[Row], features: Sequence[Features]) -> Answers:
+        """The answers to these rows.
 
         Raises:
             DataError: the answers are to other rows, in another order, or to other decisions.
@@ -48,13 +57,13 @@ class Outputs:
                 raise DataError(
                     self.source, f"row `{name}` has {kept} answers, and {decisions(one)} decisions"
                 )
-        return self.logits
+        return self.answers
 
-    def first_of(self, rows: Sequence[Row], features: Sequence[Features]) -> np.ndarray:
-        """Logits (m, c) for these rows, which are the first of those answered; raises as `of`."""
+    def first_of(self, rows: Sequence[Row], features: Sequence[Features]) -> Answers:
+        """The answers to these rows, which are the first of those answered; raises as `of`."""
         count = len(rows)
         kept = self.decisions[:count]
-        return Outputs(self.ids[:count], kept, self.logits[: sum(kept)], self.source).of(rows, features)
+        return Outputs(self.ids[:count], kept, self.answers[: sum(kept)], self.source).of(rows, features)
 
 
 def write(outputs: Outputs, file: Path) -> None:
@@ -62,11 +71,18 @@ def write(outputs: Outputs, file: Path) -> None:
     file.parent.mkdir(exist_ok=True)
     ids = SEPARATOR.join(one.encode() for one in outputs.ids)
     tensors = {
-        "logits": outputs.logits,
+        **_stored(outputs.answers),
         "decisions": np.asarray(outputs.decisions, dtype=np.int32),
         "ids": np.frombuffer(ids, dtype=np.uint8),
     }
     save_file(tensors, file)
+
+
+def _stored(answers: Answers) -> dict[str, np.ndarray]:
+    if isinstance(answers, np.ndarray):
+        return {"logits": answers}
+    # safetensors writes memory as it lies, whatever the strides.
+    return {name: np.ascontiguousarray(getattr(answers, name)) for name in LIKELIEST}
 
 
 def read(file: Path) -> Outputs:
@@ -76,10 +92,12 @@ def read(file: Path) -> Outputs:
         DataError: they come without the ids of their rows.
     """
     source, tensors = f"{file.parent.name}/{file.name}", load_file(file)
-    if missing := [name for name in ("logits", "decisions", "ids") if name not in tensors]:
+    held = LIKELIEST if "labels" in tensors else ("logits",)
+    if missing := [name for name in (*held, "decisions", "ids") if name not in tensors]:
         raise DataError(
             source, f"holds no {' and no '.join(missing)}: it is of an older Slipway; make it again"
         )
     text = tensors["ids"].tobytes()
     ids = [one.decode() for one in text.split(SEPARATOR)] if len(tensors["decisions"]) else []
-    return Outputs(ids, tensors["decisions"].tolist(), tensors["logits"], source)
+    answers = Likeliest(*map(tensors.__getitem__, held)) if held is LIKELIEST else tensors["logits"]
+    return Outputs(ids, tensors["decisions"].tolist(), answers, source)

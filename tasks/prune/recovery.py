@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from tasks.kinds.base import answers
+from tasks.kinds.base.answers import Answers
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
 from tasks.prune import choices
@@ -42,8 +44,8 @@ class Recovery:
     processor: Processor
     features: Mapping[str, Sequence[Features]]
     """Of the rows of `train` and `validation`."""
-    wanted: Mapping[str, torch.Tensor]
-    """The teacher's logits (m, c) for each."""
+    wanted: Mapping[str, Answers]
+    """The teacher's answers to each."""
     plan: loop.Plan
 
     def learn(self, model: PreTrainedModel, scratch: Path, label: str) -> None:
@@ -58,15 +60,15 @@ class Recovery:
 
         def loss(answer: torch.Tensor, truth: torch.Tensor, rows: list[int]) -> torch.Tensor:
             wanted = self.wanted["train"][np.concatenate([place[row] for row in rows])]
-            return self.kind.model.distillation_loss(answer, wanted.to(answer.device), TEMPERATURE)
+            return self.kind.model.distillation_loss(
+                answer, answers.tensors(wanted, answer.device), TEMPERATURE
+            )
 
         def evaluate() -> dict[str, float]:
-            answers = answers_of(model, self.kind, self.processor, self.features["validation"])
-            return {
-                "divergence": float(
-                    self.kind.model.distillation_loss(answers, self.wanted["validation"], 1.0)
-                )
-            }
+            _, divergence = inference.compared(
+                model, self.kind, self.processor, self.features["validation"], self.wanted["validation"]
+            )
+            return {"divergence": divergence}
 
         sizes = [self.kind.model.size(one) for one in train]
         objective = loop.Objective(sizes, forward, loss, evaluate, lambda figures: -figures["divergence"])
@@ -84,10 +86,3 @@ def plan(how: choices.Recovery, seed: int) -> loop.Plan:
         seed=seed,
         **FIXED,
     )
-
-
-def answers_of(
-    model: PreTrainedModel, kind: Kind, processor: Processor, features: Sequence[Features]
-) -> torch.Tensor:
-    """Logits (m, c) of all decisions."""
-    return torch.from_numpy(inference.logits(model, kind, processor, features, inference.BATCH))

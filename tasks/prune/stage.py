@@ -39,9 +39,9 @@ from tasks.prune.choices import Measured, Recovery
 from tasks.prune.static_student import Static
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
+    from tasks.kinds.base.answers import Answers
     from tasks.launch.foresight import Teacher
 
 Encode = Callable[[Processor, str], list[Features]]
@@ -263,14 +263,13 @@ def _trim_vocabulary(
     return vocabulary.reduce(model, processor, seen, held_out, count, scratch / "tokenizer")
 
 
-def _answers(
-    model: PreTrainedModel, kind: Kind, processor: Processor, encode: Encode
-) -> dict[str, torch.Tensor]:
-    """The teacher's logits (m, c) for the rows that a cut model learns again from."""
-    from tasks.prune import recovery
+def _answers(model: PreTrainedModel, kind: Kind, processor: Processor, encode: Encode) -> dict[str, Answers]:
+    """The teacher's answers to the rows that a cut model learns again from."""
+    from tasks.models import inference
 
     return {
-        split: recovery.answers_of(model, kind, processor, encode(processor, split)) for split in LEARNT_FROM
+        split: inference.answers(model, kind, processor, encode(processor, split), inference.BATCH)
+        for split in LEARNT_FROM
     }
 
 

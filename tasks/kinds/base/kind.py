@@ -60,8 +60,17 @@ class Kind:
     data: Data
     model: Model
     quality: Quality
+    """Of what is shipped."""
     package: Package
     report: Report
+    learning: Quality | None = None
+    """Of answers in training, where these are no figures of what is shipped: of the pieces of texts that are
+    given, for instance, and not of texts that the model writes."""
+
+    @property
+    def progress(self) -> Quality:
+        """The figures by which epochs are chosen."""
+        return self.learning or self.quality
 
 
 def load_kind(name: str) -> Kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ def cross_entropy(
     return functional.cross_entropy(logits.float(), labels, weight=weight, label_smoothing=smoothing)
 
 
-def mean_of(several: Sequence[np.ndarray]) -> np.ndarray:
+def mean_of(several: Sequence[Any]) -> np.ndarray:
     """The mean of log-probabilities (m, c), as float32, of what several models answered in logits."""
     import torch
 

@@ -52,11 +52,14 @@ class Model:
     loss: Callable[[torch.Tensor, torch.Tensor, float, Any, Sequence[float] | None], torch.Tensor]
     """(logits (m, c), labels (m,), label smoothing, options, weights (c,) of the labels or None) -> mean
     loss."""
-    distillation_loss: Callable[[torch.Tensor, torch.Tensor, float], torch.Tensor]
-    """(student logits (m, c), teacher logits (m, c), temperature) -> mean loss."""
+    distillation_loss: Callable[[torch.Tensor, Any, float], torch.Tensor]
+    """(student logits (m, c), the teacher's answers as `answers.tensors` gives them, temperature) -> mean
+    loss."""
     augment: Callable[[Sequence[Features], Any], list[Features]] = unchanged
     """(features of labelled rows, options) -> as the teacher shall see them in this step; chance is
     torch's."""
+    likeliest: int | None = None
+    """How many labels of an answer are kept, the likeliest; None: the logits of all."""
     forms: frozenset[str] = frozenset()
     """Forms that a student can have beside the teacher's, such as `static`, a sum over pieces: none where
     what is decided depends on the place."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.kinds.base.rows import Row, Truth
 
@@ -48,8 +48,9 @@ class Quality:
 
     headline: str
     """The figure by which checkpoints and recipes are chosen, more is better; a key of `figures`."""
-    statistics: Callable[[np.ndarray, Truth], np.ndarray]
-    """(answers (m,), right answers) -> (n, s) numbers for each row, whose sums decide every figure."""
+    statistics: Callable[[Any, Truth], np.ndarray]
+    """(answers as `decided` gives them, right answers) -> (n, s) numbers for each row, whose sums decide all
+    figures."""
     figures: Callable[[np.ndarray], dict[str, np.ndarray]]
     """(..., s) sums of `statistics` -> each figure, of shape (...)."""
     baseline: Callable[[Sequence[Row], Sequence[str], int], Baseline]
@@ -57,7 +58,7 @@ class Quality:
     categories: Categories | None = None
     """None where statistics are not counted by category: tables by category are then left out."""
 
-    def measure(self, answers: np.ndarray, truth: Truth) -> dict[str, float]:
+    def measure(self, answers: Any, truth: Truth) -> dict[str, float]:
         """The figures of answers (m,) to some rows."""
         sums = self.statistics(answers, truth).sum(axis=0)
         return {name: float(value) for name, value in self.figures(sums).items()}
@@ -71,8 +72,7 @@ class Quality:
         return self.categories.names(labels) if self.categories else []
 
 
-def decided(answers: np.ndarray) -> np.ndarray:
-    """Answers (m,) as `statistics` takes them: the likeliest labels of probabilities or logits (m, c), or
-    texts (m,) as they are."""
-    chosen: np.ndarray = answers.argmax(1) if answers.ndim == 2 else answers
-    return chosen
+def decided(answers: Any) -> Any:
+    """Answers as `statistics` takes them: the likeliest labels (m,) of probabilities or logits (m, c); texts
+    (m,), and likeliest labels with their log-probabilities, as they are."""
+    return answers.argmax(1) if getattr(answers, "ndim", 1) == 2 else answers

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from tasks.core.errors import DataError
-from tasks.kinds.base.rows import Features, Row
+from tasks.kinds.base import answers
+from tasks.kinds.base.answers import Likeliest
+from tasks.kinds.base.rows import IGNORED, Features, Row
 from tasks.models import outputs
 from tasks.models.outputs import Outputs
 
@@ -26,8 +29,8 @@ def kept(folder: Path) -> Outputs:
 def test_answers_come_back_with_the_ids_of_their_rows(tmp_path: Path) -> None:
     found = kept(tmp_path)
     assert (found.ids, found.decisions) == (["a1", "pool:é", "c3~2"], [2, 1, 0])
-    assert np.array_equal(found.of(ROWS, FEATURES), LOGITS)
-    assert np.array_equal(found.first_of(ROWS[:1], FEATURES[:1]), LOGITS[:2])
+    assert np.array_equal(np.asarray(found.of(ROWS, FEATURES)), LOGITS)
+    assert np.array_equal(np.asarray(found.first_of(ROWS[:1], FEATURES[:1])), LOGITS[:2])
     first = (tmp_path / "outputs" / "train.safetensors").read_bytes()
     kept(tmp_path)
     assert (tmp_path / "outputs" / "train.safetensors").read_bytes() == first
@@ -35,7 +38,46 @@ def test_answers_come_back_with_the_ids_of_their_rows(tmp_path: Path) -> None:
 
 def test_no_rows_have_no_ids(tmp_path: Path) -> None:
     outputs.write(Outputs.to([], [], LOGITS[:0]), tmp_path / "outputs" / "pool.safetensors")
-    assert outputs.read(tmp_path / "outputs" / "pool.safetensors").of([], []).shape == (0, 2)
+    assert outputs.read(tmp_path / "outputs" / "pool.safetensors").logits.shape == (0, 2)
+
+
+def test_the_likeliest_labels_come_back_too(tmp_path: Path) -> None:
+    logits = torch.tensor([[0.0, 3.0, 1.0, 3.0], [2.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 9.0]])
+    made = answers.of(logits, torch.tensor([2, IGNORED, 3]), 2)
+    outputs.write(Outputs.to(ROWS, FEATURES, made), tmp_path / "outputs" / "train.safetensors")
+    found = outputs.read(tmp_path / "outputs" / "train.safetensors")
+    kept = found.of(ROWS, FEATURES)
+    assert isinstance(kept, Likeliest)
+    assert kept.labels.tolist() == [[1, 3], [0, 3], [3, 0]]
+    wanted = logits.log_softmax(-1)
+    of_kept = wanted.gather(1, torch.from_numpy(kept.labels).long())
+    assert torch.allclose(torch.from_numpy(kept.logs), of_kept)
+    assert np.allclose(kept.right, [float(wanted[0, 2]), np.nan, float(wanted[2, 3])], equal_nan=True)
+    assert len(found.first_of(ROWS[:1], FEATURES[:1])) == 2
+    with pytest.raises(DataError, match=r"train\.safetensors: holds the likeliest labels alone"):
+        _ = found.logits
+
+
+def test_answers_of_batches_are_put_in_order() -> None:
+    logits, truth = (
+        torch.randn(5, 4, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([0, 1, 2, 3, 0]),
+    )
+    for count in (None, 3):
+        whole = answers.of(logits, truth, count)
+        places = [np.array([4, 2]), np.array([0, 1, 3])]
+        parts = [answers.of(logits[at], truth[at], count) for at in places]
+        for made in (
+            answers.in_order(parts, places),
+            answers.joined([answers.none(count, 4), whole[:2], whole[2:]]),
+        ):
+            for one, other in zip(_tensors(made), _tensors(whole), strict=True):
+                assert torch.equal(one, other)
+
+
+def _tensors(found: answers.Answers) -> list[torch.Tensor]:
+    made = answers.tensors(found)
+    return [made] if isinstance(made, torch.Tensor) else [made.labels, made.logs]
 
 
 @pytest.mark.parametrize(
