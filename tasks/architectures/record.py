@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tasks.architectures.axes import Table
 
@@ -62,6 +62,48 @@ class Encoder:
 
 
 @dataclass(frozen=True)
+class Decoder:
+    """A stack of equal layers that write a text piece by piece: each piece sees those before it."""
+
+    layers: str
+    """Path below the base model: the list of its layers."""
+    embeddings: str
+    """Paths below the base model: the table of pieces,"""
+    last_norm: str
+    """and the normalization behind the last layer."""
+    attention: tuple[str, ...]
+    """Paths below a layer: what gives its queries, keys and values, or the one that gives all three,"""
+    joined: str
+    """what joins the heads again,"""
+    ffn: tuple[str, ...]
+    """what gates, widens and narrows, or what widens and narrows,"""
+    norms: tuple[str, str]
+    """and the normalizations before attention and before the feed-forward part."""
+    norms_behind: tuple[str, str] | None = None
+    """Normalizations behind both, before they are added, where there are such."""
+    head_norms: tuple[str, str] | None = None
+    """Those of each head's queries and keys, where there are such."""
+    positions: str = ""
+    """Path below the base model: the table of positions; none where queries and keys are rotated."""
+    fused: Literal["", "side by side", "head by head"] = ""
+    """How one module gives queries, keys and values."""
+    activation: str = "hidden_act"
+    """What its config calls these: the activation,"""
+    ffn_size: str = "intermediate_size"
+    """the feed-forward width (None there: four times the hidden one),"""
+    epsilon: str = "rms_norm_eps"
+    """and what normalizations add to a variance."""
+    centred: bool = False
+    """Whether normalizations take the mean away, and have biases."""
+    counts_from_one: bool = False
+    """Whether what normalizations multiply with is one more than their weights."""
+    transposed: bool = False
+    """Whether matrices lie inputs by outputs."""
+    per_layer: tuple[str, ...] = ()
+    """What in its config is a list with an entry for each layer."""
+
+
+@dataclass(frozen=True)
 class ConvNet:
     """A convolutional network built in stages."""
 
@@ -88,7 +130,7 @@ class Architecture:
     """What config.json calls it."""
     name: str
     """What messages call it."""
-    layout: Encoder | ConvNet | None = None
+    layout: Encoder | Decoder | ConvNet | None = None
     """Where its parts are; None: it is not pruned, and gives no hidden states to learn from."""
     not_pruned: str = ""
     """Why, where `layout` is None: a sentence without its subject."""

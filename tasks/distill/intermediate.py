@@ -24,6 +24,7 @@ from tasks.distill.state_losses import hidden_distance, layer_map, relation_dive
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
 from tasks.models.compute import autocast
+from tasks.training import distributed
 
 if TYPE_CHECKING:
     from tasks.distill.stage import Hidden, Params, Relations
@@ -75,12 +76,15 @@ class Imitation:
             layers = torch.nn.ModuleList(torch.nn.Linear(own, wanted, bias=False) for _ in self._map)
             student.add_module(PROJECTIONS, layers.to(student.device))
 
-    def cache(self, features: Sequence[Features], precision: str, folder: Path) -> None:
-        """From now on the teacher's states of these rows come from a folder, which is filled if it is not
-        there.
+    def cache(self, features: Sequence[Features], precision: str, processes: int, folder: Path) -> None:
+        """If params ask for it, the teacher's states of these rows come from a folder from now on, which is
+        filled if it is not there.
         """
-        if not folder.exists():
-            state_cache.fill(folder, self._teachers_states(features, precision))
+        if not (self._aims.relations and self._aims.relations.cached):
+            return
+        with distributed.leader_first(processes):
+            if not folder.exists():
+                state_cache.fill(folder, self._teachers_states(features, precision))
         self._cache = state_cache.StateCache(folder, features)
 
     def forward(self, features: Sequence[Features]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -177,9 +177,8 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     imitation = _imitation(inputs, params, model, processor)
     features, teacher = transfer_set.load(inputs, params, processor, device, scratch)
     place = inference.places(features)
-    if imitation and params.relations and params.relations.cached:
-        with distributed.leader_first(params.processes):
-            imitation.cache(features, params.precision, scratch / "teachers_states")
+    if imitation:
+        imitation.cache(features, params.precision, params.processes, scratch / "teachers_states")
 
     def forward(rows: list[int]) -> tuple[torch.Tensor, ...]:
         seen = [features[row] for row in rows]

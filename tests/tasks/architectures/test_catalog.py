@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.architectures import catalog, text
-from tasks.architectures.record import Architecture, Encoder, Traced
+from tasks.architectures.record import Architecture, Decoder, Encoder, Traced
 from tasks.core.errors import ModelError
 from tests import tiny
 
@@ -21,6 +21,8 @@ NOT_SET = {
     "electra": {"summary_last_dropout"},
     "deberta-v2": {"pooler_dropout"},
     "efficientnet": {"drop_connect_rate"},
+    "gpt2": {"summary_first_dropout"},
+    "gpt_neox": {"classifier_dropout"},
 }
 """Rates that stay what the checkpoint says: those of other heads, and two that were never set."""
 TOY = '''"""A toy that is built like BERT."""
@@ -54,7 +56,7 @@ def test_a_module_is_called_as_the_model_type_of_its_record() -> None:
     assert len(RECORDS) == len(files) >= 13
     assert {record.model_type.replace("-", "_") for record in RECORDS} == files
     assert len({record.name for record in RECORDS}) == len(RECORDS)
-    assert {*catalog.folders()} == {"text", "image"}
+    assert {*catalog.folders()} == {"text", "image", "decoder"}
 
 
 def test_a_record_imports_nothing_but_records() -> None:
@@ -96,6 +98,36 @@ def test_its_parts_are_where_it_says(record: Architecture) -> None:
     places = getattr(getattr(base, "embeddings", None), "position_embeddings", None)
     behind = getattr(places, "padding_idx", None) is not None
     assert behind == record.positions_behind_padding
+
+
+@pytest.mark.parametrize("record", [each for each in RECORDS if isinstance(each.layout, Decoder)], ids=ids)
+def test_the_parts_of_a_decoder_are_where_it_says(record: Architecture) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    layout: Any = record.layout
+    config = config_of(record.model_type)
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(config).base_model
+    layers: Any = base.get_submodule(layout.layers)
+    assert len(layers) == config.num_hidden_layers
+    assert base.get_submodule(layout.embeddings) is base.get_input_embeddings()
+    below = [*layout.attention, layout.joined, *layout.ffn, *layout.norms]
+    below += [*(layout.norms_behind or ()), *(layout.head_norms or ())]
+    matrices = {id(module.get_submodule(path)) for module in layers for path in below}
+    every = {
+        id(module)
+        for layer in layers
+        for module in layer.modules()
+        if any(True for _ in module.parameters(recurse=False))
+    }
+    assert matrices == every  # no weight of a layer is left out
+    beside = {
+        name.rpartition(".")[0] for name, _ in base.named_parameters() if not name.startswith(layout.layers)
+    }
+    assert beside == {layout.embeddings, layout.last_norm} | ({layout.positions} - {""})
+    for name in (layout.activation, layout.ffn_size, layout.epsilon, *layout.per_layer):
+        assert hasattr(config, name)
 
 
 def test_messages_list_names() -> None:

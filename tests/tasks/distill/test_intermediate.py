@@ -119,9 +119,10 @@ def test_cached_relations_are_those_of_the_teacher(tmp_path: Path) -> None:
     (student, own), (teacher, whole) = trimmed(tmp_path), loaded(tmp_path / "teacher")
     seen = KIND.model.encode(own, TEXTS, [], 32)
     assert len({len(one["input_ids"]) for one in seen}) > 1
-    imitation = Imitation(KIND, student, own, teacher, whole, aims(relations={"weight": 1000.0, "layer": 2}))
-    *_, fresh = imitation.forward(seen[:4])
-    imitation.cache(seen * 2, "fp32", tmp_path / "states")
+    asked = {"weight": 1000.0, "layer": 2}
+    *_, fresh = Imitation(KIND, student, own, teacher, whole, aims(relations=asked)).forward(seen[:4])
+    imitation = Imitation(KIND, student, own, teacher, whole, aims(relations={**asked, "cached": True}))
+    imitation.cache(seen * 2, "fp32", 1, tmp_path / "states")
     kept = (tmp_path / "states" / "values.bin").stat().st_size
     assert kept == sum(len(one["input_ids"]) for one in seen) * 3 * 64 * 2
     teacher.base_model.embeddings.word_embeddings.weight.zero_()  # it is asked no more
@@ -192,7 +193,7 @@ def test_pictures_cut_into_other_pieces_cannot_be_compared(tmp_path: Path) -> No
     assert distances.min() > 0
     with pytest.raises(ModelError, match="the student divides an input into 17 pieces, the teacher into 65"):
         Imitation(pictures, student, own, finer, processor, aims(relations={})).forward(seen)
-    cached = Imitation(pictures, student, own, finer, processor, aims(relations={}))
-    cached.cache(seen, "fp32", tmp_path / "states")
+    cached = Imitation(pictures, student, own, finer, processor, aims(relations={"cached": True}))
+    cached.cache(seen, "fp32", 1, tmp_path / "states")
     with pytest.raises(ModelError, match="the student divides an input into 17 pieces, the teacher into 65"):
         cached.forward(seen)

@@ -1,0 +1,122 @@
+"""Graphs of decoders answer as torch does: at once, piece by piece, and rows of different length together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import transformers
+
+from tasks.core.errors import ModelError
+from tasks.export.decoder import graph, products
+from tasks.export.decoder.layers import Shape
+from tasks.export.decoder.products import Form
+
+SIZES = {
+    "vocab_size": 320,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 64,
+}
+GROUPED = {**SIZES, "num_key_value_heads": 2}
+WIDE = {**SIZES, "hidden_size": 128}
+LOCAL = ["sliding_attention", "full_attention", "sliding_attention"]
+CONFIGS: dict[str, Any] = {
+    "llama": transformers.LlamaConfig(**GROUPED, tie_word_embeddings=True),
+    "llama, heads of another width": transformers.LlamaConfig(**SIZES, head_dim=32),
+    "mistral": transformers.MistralConfig(**GROUPED, head_dim=16, sliding_window=5),
+    "qwen2": transformers.Qwen2Config(**GROUPED),
+    "qwen3": transformers.Qwen3Config(**GROUPED, head_dim=16),
+    "gemma3": transformers.Gemma3TextConfig(
+        **GROUPED, head_dim=32, query_pre_attn_scalar=24, sliding_window=4, layer_types=LOCAL
+    ),
+    "gpt2": transformers.GPT2Config(vocab_size=320, n_embd=64, n_layer=3, n_head=4, n_positions=64),
+    "gpt_neox": transformers.GPTNeoXConfig(**WIDE, rotary_pct=0.5),
+    "gpt_neox, one after the other": transformers.GPTNeoXConfig(
+        **WIDE, rotary_pct=1.0, use_parallel_residual=False
+    ),
+}
+PROMPTS, WHOLE = (7, 4), (12, 9)
+"""Pieces of two rows: those that are read at once, and all."""
+
+
+def made(config: Any) -> Any:
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    for tensor in model.parameters():
+        torch.nn.init.normal_(tensor, 0.5 if tensor.ndim == 1 else 0.0, 0.3 if tensor.ndim == 1 else 0.12)
+    return model
+
+
+def difference(model: Any, file: Path) -> float:
+    """The greatest of a logit behind each piece, from the prompts' end on, with the rows in one batch."""
+    ids = torch.randint(5, 320, (2, max(WHOLE)), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = [
+            model(input_ids=ids[row : row + 1, :end]).logits[0].numpy() for row, end in enumerate(WHOLE)
+        ]
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_outputs()]
+    shape = Shape.of(model.config)
+    nothing = np.zeros((2, shape.groups, 0, shape.width), np.float32)
+    feed = {name.replace("present", "past"): nothing for name in names[1:]}
+    lengths, new = np.array(PROMPTS), ids[:, : max(PROMPTS)].numpy().copy()
+    new[1, PROMPTS[1] :] = 0
+    greatest = 0.0
+    while True:
+        logits, *cache = session.run(None, {**feed, "input_ids": new, "lengths": lengths})
+        for row in range(2):
+            greatest = max(greatest, float(np.abs(logits[row] - wanted[row][lengths[row] - 1]).max()))
+        if lengths[0] == WHOLE[0]:
+            return greatest
+        feed = {name.replace("present", "past"): one for name, one in zip(names[1:], cache, strict=True)}
+        new = np.array([[int(ids[row, lengths[row]])] for row in range(2)])
+        lengths = lengths + 1
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_graph_answers_as_torch_does(name: str, tmp_path: Path) -> None:
+    model = made(CONFIGS[name])
+    graph.build(model, 64, "fp32", "fp32", tmp_path / "model.onnx")
+    assert difference(model, tmp_path / "model.onnx") < 2e-5
+
+
+@pytest.mark.parametrize(("form", "most"), [("int8", 0.1), ("int8-dynamic", 0.1), ("int4", 0.6)])
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_fewer_bits_are_near_and_smaller(name: str, form: Form, most: float, tmp_path: Path) -> None:
+    model = made(CONFIGS[name])
+    graph.build(model, 64, "fp32", "fp32", tmp_path / "float.onnx")
+    graph.build(model, 64, form, "int8", tmp_path / "model.onnx")
+    assert 1e-4 < difference(model, tmp_path / "model.onnx") < most
+    assert (tmp_path / "model.onnx").stat().st_size < 0.35 * (tmp_path / "float.onnx").stat().st_size
+
+
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    for number in range(2):
+        graph.build(made(CONFIGS["llama"]), 64, "int4", "int8", tmp_path / f"{number}.onnx")
+    assert (tmp_path / "0.onnx").read_bytes() == (tmp_path / "1.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(("bits", "step"), [(8, 1 / 128), (4, 1 / 8)])
+def test_blocks_are_rounded_to_their_scale(bits: int, step: float) -> None:
+    matrix = np.random.default_rng(0).normal(size=(6, 70)).astype(np.float32)
+    matrix[2] = 0
+    packed, scales = products.in_blocks(matrix, bits)
+    assert (packed.shape, scales.shape) == ((6, 3, 32 * bits // 8), (6, 3))
+    whole = packed if bits == 8 else np.stack([packed & 15, packed >> 4], -1).reshape(6, 3, 32)
+    back = ((whole.astype(np.float32) - (1 << (bits - 1))) * scales[..., None]).reshape(6, -1)[:, :70]
+    greatest = np.abs(matrix).max()
+    assert np.abs(back - matrix).max() <= 1.01 * step * greatest
+    assert not back[2].any()
+
+
+def test_an_encoder_is_refused(tmp_path: Path) -> None:
+    model = transformers.BertModel(transformers.BertConfig(hidden_size=48, num_hidden_layers=1))
+    with pytest.raises(ModelError, match="bert is no decoder"):
+        graph.build(model, 64, "fp32", "fp32", tmp_path / "model.onnx")
