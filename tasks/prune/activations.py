@@ -9,8 +9,10 @@ from typing import Any
 
 import torch
 from torch.nn import Conv1d, Conv2d, Linear, Module
+from transformers.pytorch_utils import Conv1D
 
-READERS = (Linear, Conv1d, Conv2d)
+READERS = (Linear, Conv1d, Conv2d, Conv1D)
+"""The last is a matrix of GPT-2, inputs by outputs."""
 NAME = "_importance"
 """Of the attribute that torch-pruning's ActivationImportance reads."""
 
@@ -52,7 +54,7 @@ def _of_pieces(reader: Module, values: torch.Tensor, mask: torch.Tensor | None) 
 
     None if it is something else, such as embeddings of positions.
     """
-    seen = values if isinstance(reader, Linear) else values.movedim(1, -1)
+    seen = values if isinstance(reader, Linear | Conv1D) else values.movedim(1, -1)
     if mask is None or seen.ndim != mask.ndim + 1:
         return seen.flatten(0, -2)
     return seen[mask.bool()] if seen.shape[:-1] == mask.shape else None

@@ -18,7 +18,17 @@ from transformers import PreTrainedModel
 
 from tasks.architectures.record import Encoder, Sliced, Traced
 from tasks.prune import slicing
-from tasks.prune.pruner import FINEST, IMPORTANCE, Choose, Pruner, Sizes, plain, too_great, unknown
+from tasks.prune.pruner import (
+    FINEST,
+    IMPORTANCE,
+    Choose,
+    Pruner,
+    Sizes,
+    keep_layers,
+    plain,
+    too_great,
+    unknown,
+)
 
 # torch-pruning keeps int(width * (1 - ratio)) channels: a little more than the target survives its rounding.
 ROUNDING = 0.01
@@ -67,15 +77,7 @@ def _faults(encoder: Encoder, config: Any, wanted: Sizes) -> list[str]:
 
 
 def _keep_layers(encoder: Encoder, model: PreTrainedModel, wanted: Sizes, choose: Choose) -> list[int]:
-    parent, _, name = encoder.layers.rpartition(".")  # e.g. "encoder.layer" -> "encoder", "layer"
-    layers: Any = model.base_model.get_submodule(encoder.layers)
-    (chosen,) = choose([layers], [wanted.get("layers", len(layers))], encoder.first_stays)
-    setattr(model.base_model.get_submodule(parent), name, torch.nn.ModuleList(layers[at] for at in chosen))
-    for each in encoder.per_layer:
-        values = getattr(model.config, each)
-        setattr(model.config, each, [values[at] for at in chosen])
-    model.config.num_hidden_layers = len(chosen)
-    return chosen
+    return keep_layers(encoder.layers, encoder.per_layer, model, wanted, choose, encoder.first_stays)
 
 
 def _narrow(encoder: Encoder, model: PreTrainedModel, wanted: Sizes, importance: str) -> PreTrainedModel:

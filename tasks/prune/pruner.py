@@ -47,6 +47,26 @@ class Pruner:
     model, which is used up."""
 
 
+def keep_layers(
+    path: str,
+    per_layer: Sequence[str],
+    model: PreTrainedModel,
+    wanted: Sizes,
+    choose: Choose,
+    first_stays: bool = False,
+) -> list[int]:
+    """Which of the layers below the base model, in the list at this path, were kept; see `Pruner`."""
+    parent, _, name = path.rpartition(".")  # e.g. "encoder.layer" -> "encoder", "layer"
+    layers: Any = model.base_model.get_submodule(path)
+    (chosen,) = choose([layers], [wanted.get("layers", len(layers))], first_stays)
+    setattr(model.base_model.get_submodule(parent), name, torch.nn.ModuleList(layers[at] for at in chosen))
+    for each in per_layer:
+        values = getattr(model.config, each)
+        setattr(model.config, each, [values[at] for at in chosen])
+    model.config.num_hidden_layers = len(chosen)
+    return chosen
+
+
 def unknown(found: Any, wanted: Sizes) -> list[str]:
     return [
         f"prune.{name}: the teacher has no such size; it has {', '.join(found)}"

@@ -15,43 +15,10 @@ from tasks.core.errors import ModelError
 from tasks.export.decoder import graph, products
 from tasks.export.decoder.layers import Shape
 from tasks.export.decoder.products import Form
+from tests.decoders import CONFIGS, made
 
-SIZES = {
-    "vocab_size": 320,
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "max_position_embeddings": 64,
-}
-GROUPED = {**SIZES, "num_key_value_heads": 2}
-WIDE = {**SIZES, "hidden_size": 128}
-LOCAL = ["sliding_attention", "full_attention", "sliding_attention"]
-CONFIGS: dict[str, Any] = {
-    "llama": transformers.LlamaConfig(**GROUPED, tie_word_embeddings=True),
-    "llama, heads of another width": transformers.LlamaConfig(**SIZES, head_dim=32),
-    "mistral": transformers.MistralConfig(**GROUPED, head_dim=16, sliding_window=5),
-    "qwen2": transformers.Qwen2Config(**GROUPED),
-    "qwen3": transformers.Qwen3Config(**GROUPED, head_dim=16),
-    "gemma3": transformers.Gemma3TextConfig(
-        **GROUPED, head_dim=32, query_pre_attn_scalar=24, sliding_window=4, layer_types=LOCAL
-    ),
-    "gpt2": transformers.GPT2Config(vocab_size=320, n_embd=64, n_layer=3, n_head=4, n_positions=64),
-    "gpt_neox": transformers.GPTNeoXConfig(**WIDE, rotary_pct=0.5),
-    "gpt_neox, one after the other": transformers.GPTNeoXConfig(
-        **WIDE, rotary_pct=1.0, use_parallel_residual=False
-    ),
-}
 PROMPTS, WHOLE = (7, 4), (12, 9)
 """Pieces of two rows: those that are read at once, and all."""
-
-
-def made(config: Any) -> Any:
-    torch.manual_seed(0)
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
-    for tensor in model.parameters():
-        torch.nn.init.normal_(tensor, 0.5 if tensor.ndim == 1 else 0.0, 0.3 if tensor.ndim == 1 else 0.12)
-    return model
 
 
 def difference(model: Any, file: Path) -> float:
@@ -82,7 +49,7 @@ def difference(model: Any, file: Path) -> float:
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_graph_answers_as_torch_does(name: str, tmp_path: Path) -> None:
-    model = made(CONFIGS[name])
+    model = made(name)
     graph.build(model, 64, "fp32", "fp32", tmp_path / "model.onnx")
     assert difference(model, tmp_path / "model.onnx") < 2e-5
 
@@ -90,7 +57,7 @@ def test_the_graph_answers_as_torch_does(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("form", "most"), [("int8", 0.1), ("int8-dynamic", 0.1), ("int4", 0.6)])
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 def test_fewer_bits_are_near_and_smaller(name: str, form: Form, most: float, tmp_path: Path) -> None:
-    model = made(CONFIGS[name])
+    model = made(name)
     graph.build(model, 64, "fp32", "fp32", tmp_path / "float.onnx")
     graph.build(model, 64, form, "int8", tmp_path / "model.onnx")
     assert 1e-4 < difference(model, tmp_path / "model.onnx") < most
@@ -99,7 +66,7 @@ def test_fewer_bits_are_near_and_smaller(name: str, form: Form, most: float, tmp
 
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     for number in range(2):
-        graph.build(made(CONFIGS["llama"]), 64, "int4", "int8", tmp_path / f"{number}.onnx")
+        graph.build(made("llama"), 64, "int4", "int8", tmp_path / f"{number}.onnx")
     assert (tmp_path / "0.onnx").read_bytes() == (tmp_path / "1.onnx").read_bytes()
 
 
