@@ -56,7 +56,7 @@ def start(operator: Operator, name: str, camera: Camera | None = None) -> str:
     operator.open_deployment("compress", "compress-on-cpu")
     operator.open_form()
     operator.name_run(name)
-    operator.add("runs", smoke.RUN)
+    operator.choose("runs", smoke.RUN)
     for override in OVERRIDES:
         operator.add("overrides", override)
     if camera:
