@@ -1,0 +1,1 @@
+"""Texts in, texts out: prompts that a model goes on with."""

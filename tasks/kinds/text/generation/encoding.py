@@ -1,0 +1,65 @@
+"""Rows as a language model sees them: the prompt's pieces, the completion's behind them, and a decision for
+each piece of the completion, its end among them.
+
+A row without a completion is plain text: each of its pieces but the first is a decision that nothing is known
+of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from tasks.kinds.base.rows import IGNORED, Features, Row
+from tasks.kinds.text.common import texts
+from tasks.kinds.text.generation.prompts import Prompts
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+
+def encode(
+    tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequence[str], input_size: int
+) -> list[Features]:
+    """At most `input_size` pieces of each row."""
+    prompts = Prompts.of(tokenizer)
+    return [
+        _plain(tokenizer, row["text"], input_size)
+        if row.get("label") is None
+        else _answered(tokenizer, prompts, row, input_size)
+        for row in rows
+    ]
+
+
+def _answered(tokenizer: PreTrainedTokenizerBase, prompts: Prompts, row: Row, input_size: int) -> Features:
+    answer = completion(tokenizer, row["label"], prompts.longest)
+    asked = prompts.pieces(tokenizer, row["text"], input_size - prompts.longest)
+    where = [len(asked) - 1 + at for at in range(len(answer))]
+    # The last piece is decided on, and decides nothing.
+    return {"input_ids": [*asked, *answer[:-1]], "where": where, "labels": answer}
+
+
+def completion(tokenizer: PreTrainedTokenizerBase, text: str, longest: int) -> list[int]:
+    """Its pieces, and the one that ends it; of a longer one the first."""
+    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    return [*ids, tokenizer.eos_token_id][:longest]
+
+
+def _plain(tokenizer: PreTrainedTokenizerBase, text: str, input_size: int) -> Features:
+    ids = tokenizer(text, truncation=True, max_length=input_size)["input_ids"]
+    return {"input_ids": ids, "where": [*range(len(ids) - 1)]}
+
+
+def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) -> dict[str, torch.Tensor]:
+    """`input_ids` and `attention_mask` (n, l), `where` (2, m), `labels` (m,)."""
+    import torch
+
+    batch: dict[str, Any] = texts.padded(features, tokenizer.pad_token_id)
+    places = [(number, at) for number, one in enumerate(features) for at in one["where"]]
+    right = [label for one in features for label in one.get("labels", [IGNORED] * len(one["where"]))]
+    return {
+        **batch,
+        "where": torch.tensor(places, dtype=torch.long).reshape(-1, 2).T,
+        "labels": torch.tensor(right, dtype=torch.long),
+    }
