@@ -195,9 +195,32 @@ def shrink_embedding(
         raise ModelError(value, "pieces stand before the padding piece that would go; leave the size out")
     new = torch.nn.Embedding(len(kept), old.embedding_dim, padding_idx=padding, device=old.weight.device)
     new.weight.data.copy_(old.weight.data[list(kept)])
+    _shrink_head(model, old, new, kept)
     model.set_input_embeddings(new)
     model.config.vocab_size, model.config.pad_token_id = len(kept), padding
     places = {old: number for number, old in enumerate(kept)}
-    for name in SPECIAL_IDS:
-        if isinstance(number := getattr(model.config, name, None), int):
-            setattr(model.config, name, places.get(number))
+    for config in (model.config, getattr(model, "generation_config", None)):
+        for name in SPECIAL_IDS if config is not None else ():
+            if (number := getattr(config, name, None)) is not None:
+                setattr(config, name, _renumbered(number, places))
+    if getattr(model, "generation_config", None) is not None:
+        model.generation_config.pad_token_id = padding
+
+
+def _renumbered(number: int | list[int], places: Mapping[int, int]) -> int | list[int] | None:
+    """The new number of a piece; of several those that are still there."""
+    if isinstance(number, int):
+        return places.get(number)
+    return [places[one] for one in number if one in places] or None
+
+
+def _shrink_head(model: PreTrainedModel, old: Any, new: torch.nn.Embedding, kept: Sequence[int]) -> None:
+    """Leaves a language model the answers that name kept pieces; its head may share the table's weights."""
+    head: Any = model.get_output_embeddings()
+    if head is None:
+        return
+    shared, rows = head.weight is old.weight, list(kept)
+    head.weight = new.weight if shared else torch.nn.Parameter(head.weight.data[rows].clone())
+    if getattr(head, "bias", None) is not None:
+        head.bias = torch.nn.Parameter(head.bias.data[rows].clone())
+    head.out_features = len(rows)

@@ -195,3 +195,32 @@ def test_other_tokenizers_are_refused() -> None:
         match="only vocabularies of WordPiece, Unigram, BPE can be trimmed; keep all pieces: 50272",
     ):
         vocabulary.choose(words, [], 128, 50265)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_model_that_writes_answers_with_the_kept_pieces_alone(tmp_path: Path, tied: bool) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig
+
+    tokenizer = tokenizer_of("BPE, specials last")
+    end = tokenizer.sep_token_id
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=len(tokenizer), tie_word_embeddings=tied, eos_token_id=end, **sizes)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    model.generation_config.eos_token_id = [end, 3]
+    kept = vocabulary.choose(tokenizer, features(tokenizer, TEXTS[::2]), 800, len(tokenizer))
+    places = {old: number for number, old in enumerate(kept)}
+    seen = torch.tensor([kept[300:330]])
+    with torch.inference_mode():
+        wanted = model(input_ids=seen).logits[..., kept]
+    smaller = vocabulary.trim(tokenizer, kept, tmp_path / "trimmed")
+    vocabulary.shrink_embedding(model, kept, smaller)
+    model.save_pretrained(tmp_path / "student")
+    again = AutoModelForCausalLM.from_pretrained(tmp_path / "student").eval()
+    own = torch.tensor([[places[int(number)] for number in seen[0]]])
+    for one in (model, again):
+        with torch.inference_mode():
+            assert torch.equal(one(input_ids=own).logits, wanted)
+    assert (again.lm_head.weight is again.model.embed_tokens.weight) == tied
+    assert again.config.eos_token_id == places[end]
+    assert again.generation_config.eos_token_id == [places[number] for number in (end, 3) if number in places]
