@@ -26,8 +26,20 @@ from flows import run as run_command
 from flows import search as search_command
 from flows.checkout import added_run
 from flows.raw_data import data, several
+from flows.raw_data.sources import NEWS
 from flows.searching import budget, policy
-from flows.starting import ask, choice, drafted, facts, look, name, searched, seen, written
+from flows.starting import (
+    ask,
+    choice,
+    drafted,
+    facts,
+    general_texts,
+    look,
+    name,
+    searched,
+    seen,
+    written,
+)
 from flows.starting.choice import Choice
 from flows.starting.facts import Taken
 from flows.starting.look import Looked
@@ -39,6 +51,7 @@ from tasks.proposals.proposal import PRESETS, Plan
 
 ROLES = ("text", "label", "pool", "image", "tokens", "tags", "spans")
 SPLITS = ("given", "sticky")
+UNLABELLED = ("news", "none")
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,8 @@ class Draft:
     """Key -> value with its reason, as flows/starting/written.py takes it."""
     searched: Searched | None
     """What is searched before it is made."""
+    news: bool
+    """Unlabelled texts were brought in beside the data."""
 
 
 def draft(root: Path, folder: Path, asked: argparse.Namespace, scratch: Path) -> Draft:
@@ -66,10 +81,11 @@ def draft(root: Path, folder: Path, asked: argparse.Namespace, scratch: Path) ->
     given = {role: column for role in ROLES if (column := getattr(asked, role))}
     chosen = choice.choose(looked, asked.kind, given, ask.answers(asked.yes))
     is_given = _split_given(looked, asked.split)
+    news = general_texts.bring(folder, looked, chosen, asked.unlabelled)
     taken = facts.take(folder, looked, chosen, is_given, scratch)
     plan, values = drafted.plan(root, chosen, taken, asked, scratch)
     wanted = Searched.of(asked, len(taken.rows()["validation"]))
-    return Draft(looked, chosen, taken, plan, wanted.run(values) if wanted else values, wanted)
+    return Draft(looked, chosen, taken, plan, wanted.run(values) if wanted else values, wanted, news)
 
 
 def _split_given(looked: Looked, asked: str | None) -> bool:
@@ -90,9 +106,49 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
     """
     if asked.budget:
         budget.parse(asked.budget)
-    wanted = name.usable(asked.run)
-    if wanted != asked.run:
-        say(f"run `{wanted}`: {asked.run!r} as a name that folders, git and DVC can all have")
+    wanted = _new_name(root, asked.run, say)
+    with tempfile.TemporaryDirectory(dir=_scratch(root), prefix="new-") as there:
+        raw = Path(there) / wanted
+        raw.mkdir()
+        brought = ", ".join(several.bring(asked.source, raw))
+        made = draft(root, raw, asked, Path(there))
+        for line in seen.lines(brought, made.looked, made.choice, made.taken):
+            say(line)
+        if made.news:
+            brought = f"{brought}, {NEWS}"
+            say(general_texts.told())
+        about = drafted.about(brought, asked, made.plan)
+        lines = written.section(wanted, about, made.run)
+        found = made.searched
+        search = found.section(wanted, made.plan, made.run) if found else ""
+        if asked.dry_run:
+            say(f"\n{lines}\n{search}".rstrip())
+            return wanted
+
+        def bring() -> str:
+            said = [data.add(root, wanted, one) for one in [asked.source, *([NEWS] * made.news)]]
+            return "\n".join(said)
+
+        said = added_run.put(root, wanted, lines, written.plain(made.run), bring, search)
+    say(said)
+    for remark in made.plan.remarks:
+        say(f"look at this: {remark}")
+    say(f"params.yaml: run `{wanted}` written, every value with its reason")
+    if found:
+        say(f"first {found.what}, in about {found.minutes:g} minutes: slipway search {wanted}")
+    say(f"about {made.plan.minutes:.0f} minutes on this machine: slipway run {wanted}")
+    return wanted
+
+
+def _new_name(root: Path, asked: str, say: Callable[[str], None]) -> str:
+    """What the run can be called.
+
+    Raises:
+        SlipwayError: there is such a run, or such data.
+    """
+    wanted = name.usable(asked)
+    if wanted != asked:
+        say(f"run `{wanted}`: {asked!r} as a name that folders, git and DVC can all have")
     if wanted in params.read(root / "params.yaml"):
         raise ParamsError(
             f"run {wanted}",
@@ -103,29 +159,6 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
             f"data/raw/{wanted}",
             "holds data already; choose another name, or move the folder and its .dvc file away",
         )
-    with tempfile.TemporaryDirectory(dir=_scratch(root), prefix="new-") as there:
-        raw = Path(there) / wanted
-        raw.mkdir()
-        brought = ", ".join(several.bring(asked.source, raw))
-        made = draft(root, raw, asked, Path(there))
-        for line in seen.lines(brought, made.looked, made.choice, made.taken):
-            say(line)
-        about = drafted.about(brought, asked, made.plan)
-        lines = written.section(wanted, about, made.run)
-        found = made.searched
-        search = found.section(wanted, made.plan, made.run) if found else ""
-        if asked.dry_run:
-            say(f"\n{lines}\n{search}".rstrip())
-            return wanted
-        run, bring = written.plain(made.run), lambda: data.add(root, wanted, asked.source)
-        said = added_run.put(root, wanted, lines, run, bring, search)
-    say(said)
-    for remark in made.plan.remarks:
-        say(f"look at this: {remark}")
-    say(f"params.yaml: run `{wanted}` written, every value with its reason")
-    if found:
-        say(f"first {found.what}, in about {found.minutes:g} minutes: slipway search {wanted}")
-    say(f"about {made.plan.minutes:.0f} minutes on this machine: slipway run {wanted}")
     return wanted
 
 
@@ -148,6 +181,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         several = ', or "TITLE + BODY" to read several as one' if role == "text" else ""
         columns.add_argument(f"--{role}", metavar="COLUMN", help=f"column of the role {role}{several}")
     columns.add_argument("--split", choices=SPLITS, help="by the data's own split, or by a hash of each row")
+    columns.add_argument(
+        "--unlabelled",
+        choices=UNLABELLED,
+        help="English news beside the data, for the student to learn on, or none (default: where it helps)",
+    )
     wishes = parser.add_argument_group("what the run is to be")
     wishes.add_argument(
         "--preset",

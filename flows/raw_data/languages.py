@@ -164,15 +164,19 @@ def _identifier() -> LanguageIdentifier:
     return found
 
 
+def is_english(seen: Seen) -> bool:
+    """Whether nearly all of it is."""
+    first = next(iter(seen.languages), ENGLISH)
+    return first == ENGLISH and seen.others <= 1 - MOSTLY and seen.scripts.get("Latin", 0.0) >= MOSTLY
+
+
 def pretrained_for(texts: Sequence[str]) -> Choice:
     """The embedded pretrained model that reads these texts, and why: English has one of its own, which is
     half as deep and as good; everything else takes the multilingual one.
     """
     seen = look(texts)
     first = next(iter(seen.languages), ENGLISH)
-    latin = seen.scripts.get("Latin", 0.0)
-    english = first == ENGLISH and seen.others <= 1 - MOSTLY and latin >= MOSTLY
-    model = MINILM if english or not seen.scripts else E5
+    model = MINILM if is_english(seen) or not seen.scripts else E5
     said = ", ".join(f"{code} {share:.0%}" for code, share in list(seen.languages.items())[:3])
     what = (
         f"{max(seen.scripts, key=seen.scripts.__getitem__)} script, {said}" if seen.scripts else "no letters"

