@@ -115,7 +115,7 @@ def test_what_the_messages_say_is_taken_and_means_the_same(changed: dict[str, An
     }
     assert dumped["distill"]["rewording"] == changed["distill__augment"]
     assert dumped["distill"]["hidden"] == {"weight": 1.0}
-    assert dumped["distill"]["relations"] == {"weight": 30.0, "layer": 1, "heads": 16}
+    assert dumped["distill"]["relations"] == {"weight": 30.0, "layer": 1, "heads": 16, "cached": False}
     assert dumped["quantize"]["calibration_rows"] == 100
 
 
