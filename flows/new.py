@@ -124,12 +124,9 @@ def make(root: Path, asked: argparse.Namespace, say: Callable[[str], None]) -> s
         if asked.dry_run:
             say(f"\n{lines}\n{search}".rstrip())
             return wanted
-
-        def bring() -> str:
-            said = [data.add(root, wanted, one) for one in [asked.source, *([NEWS] * made.news)]]
-            return "\n".join(said)
-
-        said = added_run.put(root, wanted, lines, written.plain(made.run), bring, search)
+        beside = [NEWS] * made.news
+        run, bring = written.plain(made.run), lambda: data.add(root, wanted, asked.source, beside=beside)
+        said = added_run.put(root, wanted, lines, run, bring, search)
     say(said)
     for remark in made.plan.remarks:
         say(f"look at this: {remark}")

@@ -52,6 +52,9 @@ class Mixing:
         apart = kl_div(got, right, reduction="none", log_target=True).sum(-1) * self._temperature**2
         return answer, truth, apart
 
+    def cache(self, *_: Any) -> None:
+        """Mixtures are other ones each time."""
+
     def end(self) -> None:
         """The student has no further parts."""
 

@@ -36,9 +36,11 @@ ADD = "slipway data add"
 SHOWN = 5
 
 
-def add(root: Path, run: str, source: str | Sequence[str], replace: bool = False) -> str:
+def add(
+    root: Path, run: str, source: str | Sequence[str], replace: bool = False, beside: Sequence[str] = ()
+) -> str:
     """Copies the data of one source, or of several, into data/raw/<run>/ of the project `root`, versions the
-    folder and says what was done.
+    folder and says what was done. Embedded sources that come `beside` change nothing in how those are laid.
 
     Raises:
         DataError: the source cannot be had, or would overwrite other bytes and `replace` is not set.
@@ -50,7 +52,9 @@ def add(root: Path, run: str, source: str | Sequence[str], replace: bool = False
     pointer = Pointer(root, root / "data" / "raw" / run)
     given = [source] if isinstance(source, str) else list(source)
     with hold(root), _staging(pointer.folder) as staging:
-        names = several.bring(given, staging)
+        names = [*several.bring(given, staging), *beside]
+        for name in beside:
+            sources.bring(name, staging)
         lost = _complete(pointer)
         new = _new_files(staging, pointer, replace)
         _move(staging, pointer.folder, new)
@@ -120,14 +124,14 @@ def _restore(pointer: Pointer) -> str:
             f"its files were changed; `dvc add {pointer.name}` keeps the change, `dvc checkout --force "
             f"{pointer.name}.dvc` undoes it",
         )
-    tried = ""
-    for name in pointer.sources():
-        if name in sources.EMBEDDED:
-            try:
-                if _made_again(name, pointer):
-                    return f"made again from {name}, the same bytes"
-            except DataError as error:
-                tried = f"; {error}"
+    tried, embedded = "", [name for name in pointer.sources() if name in sources.EMBEDDED]
+    # One alone may be what it was before a second was added; all together are what it became.
+    for names in [*([one] for one in embedded), *([embedded] if len(embedded) > 1 else [])]:
+        try:
+            if _made_again(names, pointer):
+                return f"made again from {' and '.join(names)}, the same bytes"
+        except DataError as error:
+            tried = f"; {error}"
     try:
         pointer.pull()
     except DataError as error:
@@ -140,10 +144,11 @@ def _restore(pointer: Pointer) -> str:
     return "pulled"
 
 
-def _made_again(name: str, pointer: Pointer) -> bool:
-    """Adds the missing files of an embedded source, if that makes the folder what it should be."""
+def _made_again(names: Sequence[str], pointer: Pointer) -> bool:
+    """Adds the missing files of embedded sources, if that makes the folder what it should be."""
     with _staging(pointer.folder) as staging:
-        sources.bring(name, staging)
+        for name in names:
+            sources.bring(name, staging)
         missing = [path for path in files(staging) if not (pointer.folder / path).exists()]
         _move(staging, pointer.folder, missing)
     if pointer.matches():

@@ -148,8 +148,13 @@ def _bring_news(into: Path) -> None:
     """unlabelled/news.txt: the BBC's articles, a line for each paragraph, for a student to learn on from its
     teacher.
     """
-    (into / class_folders.UNLABELLED).mkdir()
-    with (into / class_folders.UNLABELLED / "news.txt").open("w", encoding="utf-8", newline="\n") as file:
+    news = into / class_folders.UNLABELLED / "news.txt"
+    if news.exists():
+        raise DataError(
+            NEWS, f"brings {class_folders.UNLABELLED}/news.txt, which is there already; rename one"
+        )
+    news.parent.mkdir(exist_ok=True)
+    with news.open("w", encoding="utf-8", newline="\n") as file:
         for row in _articles():
             file.writelines(
                 f"{line}\n" for line in [row["headline"], *row["body"].splitlines()] if line.strip()

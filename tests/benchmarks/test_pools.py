@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.pools.mixed import Mixing
 from benchmarks.pools.table import table
 from benchmarks.pools.ways import SHARES, WAYS, Sources
+from tasks.distill.intermediate import Imitation
 from tasks.kinds.base import fast_tokenizer
 from tasks.kinds.text.common.texts import WORD
 from tests import tiny
@@ -70,3 +72,10 @@ def test_table_tells_the_difference_to_the_first_way() -> None:
     assert alone == "| rows alone | 0 | 0.800 ± 0.000 | 80.0% |  | 0.250 ± 0.000 |"
     assert varied.startswith("| variations | 800 | 1.000 ± 0.000 | 100.0% | +0.200 [+0.1")
     assert last == "100 training rows, 100 that measure; the teacher has 1.000."
+
+
+def test_mixing_stands_where_imitation_stands() -> None:
+    def parts(which: type) -> set[str]:
+        return {name for name in vars(which) if not name.startswith("_")}
+
+    assert parts(Mixing) == parts(Imitation)

@@ -19,7 +19,7 @@ from tasks.architectures import catalog
 from tasks.architectures.record import Decoder
 from tasks.core.errors import ModelError
 from tasks.export.decoder.layers import KEYS, Layers, Places, Shape, numbers
-from tasks.export.decoder.nodes import LARGEST, Nodes
+from tasks.export.decoder.nodes import LARGEST, LONGEST, Nodes
 from tasks.export.decoder.products import BITS, BLOCK, Form, blocks, in_blocks, product
 
 
@@ -38,6 +38,7 @@ def build(model: PreTrainedModel, longest: int, form: Form, table: Form, file: P
         raise ModelError("model.onnx", f"{model.config.model_type} is no decoder")
     made = _Graph(model, layout, longest, form, table)
     whole = made.whole()
+    helper.set_model_props(whole, {LONGEST: str(longest)})
     if made.nodes.bytes > LARGEST:
         raise ModelError("model.onnx", f"its weights have {made.nodes.bytes:,} bytes; take fewer bits")
     save(whole, file)

@@ -14,6 +14,8 @@ from tasks.export.decoder.nodes import CONTRIB, Nodes
 from tasks.export.decoder.products import Form, product
 
 KEYS = ("key", "value")
+ROTATED = 8
+"""What half of the rotated width is a multiple of."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,12 @@ class Layers:
         names = []
         for name, values in zip(("cos", "sin"), turned, strict=True):
             half = numbers(values[0])[:, : values.shape[-1] // 2]
+            if half.shape[1] % ROTATED:
+                raise ModelError(
+                    "model.onnx",
+                    f"rotates {2 * half.shape[1]} numbers of a head; onnxruntime rotates multiples of "
+                    f"{2 * ROTATED}",
+                )
             names.append(self.nodes.weight(f"{name}{'.' if kind else ''}{kind}", half))
         return names[0], names[1]
 

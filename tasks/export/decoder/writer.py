@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from tasks.core.errors import ModelError
+from tasks.export.decoder.nodes import LONGEST
+
 Choose = Callable[[np.ndarray], int]
 """Logits (c,) -> the next piece."""
 
@@ -43,6 +46,7 @@ class Writer:
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+        self._longest = int(self._session.get_modelmeta().custom_metadata_map[LONGEST])
         ports = [one for one in self._session.get_inputs() if one.name.startswith("past.")]
         self._nothing = {one.name: np.zeros((1, one.shape[1], 0, one.shape[3]), np.float32) for one in ports}
         self._kept = [one.name.replace("present.", "past.") for one in self._session.get_outputs()[1:]]
@@ -50,7 +54,15 @@ class Writer:
     def pieces(
         self, prompt: Sequence[int], most: int, stops: Sequence[int] = (), choose: Choose = likeliest
     ) -> Iterator[int]:
-        """At most so many pieces behind a prompt, as they come, up to one that stops; it is not given."""
+        """At most so many pieces behind a prompt, as they come, up to one that stops; it is not given.
+
+        Raises:
+            ModelError: the graph was not made for so many.
+        """
+        if len(prompt) + most > self._longest:
+            raise ModelError(
+                "model.onnx", f"is for {self._longest} pieces, not for {len(prompt)} and {most} behind them"
+            )
         cache: dict[str, Any] = dict(self._nothing)
         new, length = np.array([prompt], np.int64), len(prompt)
         for _ in range(most):

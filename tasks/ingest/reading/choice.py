@@ -16,7 +16,7 @@ from tasks.ingest.forms import form
 from tasks.ingest.forms.form import AmbiguousError, Form
 from tasks.ingest.forms.names import holds_no_rows
 from tasks.ingest.raw import packed
-from tasks.ingest.raw.sides import side_named
+from tasks.ingest.raw.sides import is_side, side_named
 from tasks.ingest.reading import class_folders, idx, parallel_lines
 
 ABOUT_ARROW = ("dataset_info.json", "dataset_dict.json", "state.json")
@@ -49,9 +49,7 @@ class Chosen:
 def choose(files: Mapping[str, Path]) -> Chosen:
     """Of the files of a folder, by their relative paths."""
     chosen = Chosen(idx_files=[name for name in files if _is_idx(name)])
-    chosen.parallel, chosen.faults = parallel_lines.groups(files)
-    taken = {*chosen.idx_files, *chosen.of_groups}
-    rest = {name: path for name, path in files.items() if name not in taken}
+    rest = {name: path for name, path in files.items() if name not in set(chosen.idx_files)}
     stale = _not_in_the_set(rest)
     chosen.ignored = [name for name in rest if name in stale or _tells_of_arrow(name, rest)]
     content: dict[str, Form] = {}
@@ -69,6 +67,10 @@ def choose(files: Mapping[str, Path]) -> Chosen:
             (chosen.tables if found.surely else content)[name] = found
         elif class_folders.is_class_text(name):
             chosen.ignored.append(name)
+    _take_groups(chosen, content, rest)
+    for name in chosen.of_groups:
+        content.pop(name, None)
+        unclear.pop(name, None)
     for arrived in (False, True):
         _take(chosen, content, unclear, rest, arrived)
     return chosen
@@ -102,6 +104,29 @@ def _is_idx(name: str) -> bool:
     return idx.is_images(name) or idx.is_labels(name)
 
 
+def _take_groups(chosen: Chosen, content: Mapping[str, Form], rest: Mapping[str, Path]) -> None:
+    """Files whose lines belong together, where there are neither tables nor class folders: there the names of
+    files say nothing of the kind. Those that arrived follow those of the start.
+    """
+    in_columns = {name for name, found in content.items() if found.delimiter == "\t"}
+    if chosen.idx_files or any(not class_folders.is_arrived(name) for name in chosen.tables):
+        return
+    for arrived in (False, True):
+        own = {
+            name: path
+            for name, path in rest.items()
+            if name not in {*chosen.tables, *in_columns} and class_folders.is_arrived(name) == arrived
+        }
+        if not arrived and _has_class_folders(own, of_sides=False):
+            return
+        fewest = 1 if arrived else parallel_lines.FEWEST
+        found, faults = parallel_lines.groups(own, fewest) if chosen.parallel or not arrived else ([], [])
+        chosen.parallel += found
+        chosen.faults += faults
+    chosen.parallel.sort(key=lambda group: group.first)
+    chosen.ignored = [name for name in chosen.ignored if name not in chosen.of_groups]
+
+
 def _take(
     chosen: Chosen,
     content: Mapping[str, Form],
@@ -115,7 +140,7 @@ def _take(
     tabled = bool(chosen.idx_files) or any(
         arrived or not class_folders.is_arrived(name) for name in [*chosen.tables, *chosen.of_groups]
     )
-    foldered = not tabled and _has_class_folders({*rest} - {*content, *chosen.ignored})
+    foldered = not tabled and _has_class_folders({*rest} - {*content, *chosen.ignored, *chosen.of_groups})
     if tabled:
         chosen.maybe |= own
     elif foldered:
@@ -131,11 +156,12 @@ def _take(
         chosen.faults += [f"{name} {why}" for name, why in open_ones.items()]
 
 
-def _has_class_folders(names: Iterable[str]) -> bool:
-    """Whether files lie in folders of two names at least."""
+def _has_class_folders(names: Iterable[str], of_sides: bool = True) -> bool:
+    """Whether files lie in folders of two names at least; `of_sides`: be they those of sides."""
     rows = [name for name in names if class_folders.is_image(name) or class_folders.is_class_text(name)]
     inside = [name for name in rows if class_folders.folders_of(name)]
-    return len(set(class_folders.labels(inside).values())) > 1
+    found = set(class_folders.labels(inside).values())
+    return len(found) > 1 and (of_sides or not all(map(is_side, found)))
 
 
 def _class_texts(files: Mapping[str, Path]) -> set[str]:

@@ -17,6 +17,7 @@ from tasks.ingest.raw import packed
 from tasks.ingest.raw.encoding import detect
 from tasks.ingest.raw.rows import Line, RawRow, Rejected, lines, rejected
 from tasks.ingest.raw.sides import BORDERS
+from tasks.ingest.reading.class_folders import UNLABELLED
 
 WORDS = {
     "text": ("text", "texts", "sentence", "sentences", "utterance", "utterances", "tweets", "questions"),
@@ -26,8 +27,10 @@ WORDS = {
 WHOLE = {"seq.in": "text", "seq.out": "tags"}
 COLUMN_OF = {word: column for column, words in WORDS.items() for word in words}
 ENDINGS = ("", ".txt", ".text", *(f".{word}" for word in COLUMN_OF), ".in", ".out")
+FEWEST = 10
+"""Lines that some texts have at least: two short notes side by side are no data."""
 ALIKE = 0.9
-"""Share of the texts from which on another number of labels is a fault; fewer are a list of the classes."""
+"""Share of the texts' lines from which on another number of labels is a fault; fewer list the classes."""
 
 
 @dataclass(frozen=True)
@@ -48,47 +51,75 @@ def column_named(name: str) -> str | None:
     return found[1] if found else None
 
 
-def groups(files: Mapping[str, Path]) -> tuple[list[Group], list[str]]:
-    """Those among the files of a folder, and faults: numbers of lines that differ by little."""
-    together: dict[tuple[str, ...], dict[str, str]] = {}
-    twice: set[tuple[str, ...]] = set()
+def groups(files: Mapping[str, Path], fewest: int = FEWEST) -> tuple[list[Group], list[str]]:
+    """Those among files that are nothing else, of which one has so many lines at least; and faults: files
+    whose numbers of lines differ where they should not.
+    """
+    together: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for name in files:
         if found := _parted(name):
-            rest, column = found
-            if column in together.setdefault(rest, {}):
-                twice.add(rest)
-            together[rest][column] = name
-    made, faults = [], []
-    for rest, names in together.items():
-        if rest in twice or "text" not in names or len(names) == 1:
+            together.setdefault(found[0], {}).setdefault(found[1], []).append(name)
+    made: list[Group] = []
+    most = 0
+    odd: list[tuple[str, str, bool]] = []
+    for by_column in together.values():
+        texts = by_column.pop("text", [])
+        counts = {name: _count(files[name]) for names in (texts, *by_column.values()) for name in names}
+        lines = counts[texts[0]] if len(texts) == 1 else None
+        if not lines:
             continue
-        counted = {column: _count(files[name]) for column, name in names.items()}
-        kept = {column: name for column, name in names.items() if counted[column] == counted["text"]}
-        odd = [column for column in names.keys() - kept.keys() if counted[column] >= ALIKE * counted["text"]]
-        if odd:
-            faults += [
-                f"{names['text']} has {counted['text']:,} lines and {names[column]} {counted[column]:,}; "
-                "they are read line by line: add what is missing, or take one of them out of the folder"
-                for column in sorted(odd)
-            ]
-        elif len(kept) > 1:
-            made.append(Group({column: kept[column] for column in WORDS if column in kept}))
-    return made, faults
+        most = max(most, lines)
+        same = {
+            column: [name for name in names if counts[name] == lines] for column, names in by_column.items()
+        }
+        kept = {column: names[0] for column, names in same.items() if len(names) == 1}
+        if kept:
+            named = {"text": texts[0], **kept}
+            made.append(Group({column: named[column] for column in WORDS if column in named}))
+        odd += [
+            (
+                f"{texts[0]} has {lines:,} lines and {name} {counts[name]:,}",
+                column,
+                _is_near(counts[name], lines),
+            )
+            for column, names in by_column.items()
+            if column not in kept
+            for name in names
+        ]
+    if most < fewest:
+        return [], []
+    known = {column for group in made for column in group.names}
+    return made, [f"{said}; {ADVICE}" for said, column, near in odd if near or column in known]
+
+
+ADVICE = "they are read line by line: add what is missing, or take one of them out of the folder"
+
+
+def _is_near(count: int | None, lines: int) -> bool:
+    return count is not None and ALIKE * lines <= count <= lines / ALIKE
 
 
 def read(group: Group, files: Mapping[str, Path], encodings: Sequence[str]) -> Iterator[RawRow | Rejected]:
-    """Rows with the columns of the group, called after its texts."""
+    """Rows with the columns of the group, called after its texts; a first line that names them is none."""
     streams = [
         lines(files[name], encoding, blank=True)
         for name, encoding in zip(group.names.values(), encodings, strict=True)
     ]
     for found in zip_longest(*streams, fillvalue=Line(0, "")):
         number = found[0].number
+        if number == 1 and _are_names(group, [one.text for one in found]):
+            continue
         if fault := next((one.fault for one in found if one.fault), ""):
             yield rejected(group.first, number, fault, found[0].text)
         else:
             values = {column: one.text.strip() for column, one in zip(group.names, found, strict=True)}
             yield RawRow(group.first, number, values)
+
+
+def _are_names(group: Group, first: Sequence[str]) -> bool:
+    return all(
+        text.strip().casefold() in WORDS[column] for column, text in zip(group.names, first, strict=True)
+    )
 
 
 def told(group: Group) -> str:
@@ -105,21 +136,26 @@ def encodings(group: Group, files: Mapping[str, Path]) -> list[str | None]:
 def _parted(name: str) -> tuple[tuple[str, ...], str] | None:
     """What the name is besides the word that says what the file holds, and the column that this is."""
     path = PurePosixPath(name)
-    if packed.suffix(name) in form.BY_SUFFIX or holds_no_rows(name) or packed.suffix(name) not in ENDINGS:
+    ending = packed.suffix(name)
+    is_other = ending in form.BY_SUFFIX or ending not in ENDINGS or holds_no_rows(name)
+    if is_other or UNLABELLED in path.parts[:-1]:
         return None
     folder = str(path.parent)
-    if path.name.lower() in WHOLE:
-        return (folder,), WHOLE[path.name.lower()]
-    words = [word.lower() for word in BORDERS.split(path.name.removesuffix(".txt"))]
+    bare = path.name.lower()
+    bare = bare.removesuffix(PurePosixPath(bare).suffix) if packed.is_packed(bare) else bare
+    if bare in WHOLE:
+        return (folder,), WHOLE[bare]
+    words = BORDERS.split(bare.removesuffix(".txt"))
     columns = [COLUMN_OF[word] for word in words if word in COLUMN_OF]
     if len(columns) != 1:
         return None
     return (folder, *(word for word in words if word not in COLUMN_OF)), columns[0]
 
 
-def _count(path: Path) -> int:
-    encoding = detect(path)
+def _count(path: Path) -> int | None:
+    """Lines; None of what is no text, or cannot be read."""
     try:
-        return sum(1 for _ in lines(path, encoding, blank=True)) if encoding else 0
-    except UnicodeError:
-        return 0
+        encoding = detect(path)
+        return sum(1 for _ in lines(path, encoding, blank=True)) if encoding else None
+    except (UnicodeError, packed.PackedError, OSError):
+        return None

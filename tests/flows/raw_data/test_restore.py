@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.raw_data.data import main
+from flows.raw_data.data import add, main
 from tests.flows.project import CSV, dvc, everything
 
 pytestmark = pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # of pygtrie, in DVC
@@ -28,6 +28,20 @@ def test_restore_makes_the_embedded_corpus_again_without_cache_or_remote(
     assert "up to date" in dvc("status")
     assert main(["restore"]) == 0
     assert capsys.readouterr().out == "data/raw/bbc: complete\n"
+
+
+def test_restore_makes_two_embedded_sources_again_together(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(project, "tweets", "wnut-16", beside=["unlabelled-news"])
+    before = everything(project)
+    shutil.rmtree(project / "data/raw/tweets")
+    shutil.rmtree(project / ".dvc/cache")
+    assert main(["restore"]) == 0
+    said = "data/raw/tweets: made again from wnut-16 and unlabelled-news, the same bytes\n"
+    assert capsys.readouterr().out == said
+    assert everything(project) == before
+    assert (project / "data/raw/tweets/unlabelled/news.txt").exists()
 
 
 def test_restore_refuses_an_embedded_corpus_of_other_bytes(

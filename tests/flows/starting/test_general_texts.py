@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from flows.starting import ask, choice, general_texts, look
+from tasks.core.errors import DataError, ParamsError
 
 ENGLISH = [
     "Alice went to London with her brother on Monday",
@@ -64,3 +66,18 @@ def test_texts_with_a_label_each_get_news_only_if_asked(tmp_path: Path, asked: s
 def test_it_can_be_declined(tmp_path: Path) -> None:
     assert not brought(conll(tmp_path / "raw", ENGLISH), "none")
     assert "--unlabelled none" in general_texts.told()
+
+
+def test_pictures_and_a_file_of_that_name_are_refused(tmp_path: Path) -> None:
+    folder = conll(tmp_path / "raw", ENGLISH)
+    (folder / "unlabelled").mkdir()
+    (folder / "unlabelled" / "blank.txt").write_text("\n", encoding="utf-8")
+    assert brought(folder)
+    with pytest.raises(DataError, match="which is there already"):
+        brought(folder, "news")
+    for label in ("cat", "dog"):
+        (tmp_path / "pets" / label).mkdir(parents=True)
+        for number in range(20):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(tmp_path / "pets" / label / f"{number}.png")
+    with pytest.raises(ParamsError, match="rows of image/classification are no texts"):
+        brought(tmp_path / "pets", "news")

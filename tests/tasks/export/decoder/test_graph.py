@@ -83,6 +83,13 @@ def test_blocks_are_rounded_to_their_scale(bits: int, step: float) -> None:
     assert not back[2].any()
 
 
+def test_a_rotation_that_onnxruntime_cannot_do_is_refused(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "num_attention_heads": 4}
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(vocab_size=64, **sizes))
+    with pytest.raises(ModelError, match="rotates 8 numbers of a head; onnxruntime rotates multiples of 16"):
+        graph.build(model, 64, "fp32", "fp32", tmp_path / "model.onnx")
+
+
 def test_an_encoder_is_refused(tmp_path: Path) -> None:
     model = transformers.BertModel(transformers.BertConfig(hidden_size=48, num_hidden_layers=1))
     with pytest.raises(ModelError, match="bert is no decoder"):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from tasks.core.errors import ModelError
 from tasks.export.decoder import graph
 from tasks.export.decoder.writer import Choose, Writer, drawn
 from tests.decoders import made
@@ -45,6 +46,13 @@ def test_a_stop_ends_the_text_and_is_not_in_it(tmp_path: Path) -> None:
     stop = whole[5]
     assert [*writes.pieces(PROMPT, 12, [stop], in_turns())] == whole[: whole.index(stop)]
     assert [*writes.pieces(PROMPT, 3, choose=in_turns())] == whole[:3]
+
+
+def test_more_pieces_than_the_graph_is_for_are_refused(tmp_path: Path) -> None:
+    writes = writer("llama", tmp_path / "model.onnx")
+    assert len([*writes.pieces(PROMPT, 64 - len(PROMPT), choose=in_turns())]) == 64 - len(PROMPT)
+    with pytest.raises(ModelError, match="is for 64 pieces, not for 5 and 60 behind them"):
+        next(writes.pieces(PROMPT, 60))
 
 
 def test_pieces_by_chance_have_their_shares_and_a_seed() -> None:
