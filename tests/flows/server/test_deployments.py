@@ -254,7 +254,7 @@ def test_cancelling_stops_the_stage_in_seconds_and_puts_its_former_result_back(
 ) -> None:
     toy.order(prune={"sleep": LONGER_THAN_ANY_WAIT})
     flow_run = station.start("compress/compress-on-cpu", runs=["a"], force=["prune"])
-    until(lambda: processes_in(toy.root, "step.py"))
+    until(lambda: toy.ran() == ["prune@a"])  # a process that has only begun has not said so
     assert not (toy.root / "data/a/prune/out").exists()
     station.post(f"/flow_runs/{flow_run}/set_state", {"state": {"type": "CANCELLING"}})
     until(lambda: not processes_in(toy.root, "step.py"))
