@@ -60,39 +60,42 @@ def groups(files: Mapping[str, Path], fewest: int = FEWEST) -> tuple[list[Group]
         if found := _parted(name):
             together.setdefault(found[0], {}).setdefault(found[1], []).append(name)
     made: list[Group] = []
-    most = 0
     odd: list[tuple[str, str, bool]] = []
+    most = 0
     for by_column in together.values():
         texts = by_column.pop("text", [])
         counts = {name: _count(files[name]) for names in (texts, *by_column.values()) for name in names}
         lines = counts[texts[0]] if len(texts) == 1 else None
         if not lines:
             continue
-        most = max(most, lines)
-        same = {
-            column: [name for name in names if counts[name] == lines] for column, names in by_column.items()
-        }
-        kept = {column: names[0] for column, names in same.items() if len(names) == 1}
+        most, kept = max(most, lines), dict[str, str]()
+        for column, names in by_column.items():
+            same = [name for name in names if counts[name] == lines]
+            if len(same) == 1:
+                kept[column] = same[0]
+            else:
+                said = [_told(texts[0], lines, name, counts[name]) for name in names]
+                odd += [
+                    (one, column, _is_near(counts[name], lines))
+                    for one, name in zip(said, names, strict=True)
+                ]
         if kept:
             named = {"text": texts[0], **kept}
             made.append(Group({column: named[column] for column in WORDS if column in named}))
-        odd += [
-            (
-                f"{texts[0]} has {lines:,} lines and {name} {counts[name]:,}",
-                column,
-                _is_near(counts[name], lines),
-            )
-            for column, names in by_column.items()
-            if column not in kept
-            for name in names
-        ]
     if most < fewest:
         return [], []
     known = {column for group in made for column in group.names}
-    return made, [f"{said}; {ADVICE}" for said, column, near in odd if near or column in known]
+    return made, [said for said, column, near in odd if near or column in known]
 
 
-ADVICE = "they are read line by line: add what is missing, or take one of them out of the folder"
+def _told(texts: str, lines: int, name: str, count: int | None) -> str:
+    """What is wrong with a file beside one of texts."""
+    if count is None:
+        return f"{name}, whose lines should belong to those of {texts}, is no text, or torn"
+    if count == lines:
+        return f"{name} is not alone in having a line for each of {texts}: take the others out of the folder"
+    advice = "they are read line by line: add what is missing, or take one of them out of the folder"
+    return f"{texts} has {lines:,} lines and {name} {count:,}; {advice}"
 
 
 def _is_near(count: int | None, lines: int) -> bool:

@@ -156,3 +156,14 @@ def test_compressed_files_capitals_names_of_columns_and_lists_of_classes(tmp_pat
     (tmp_path / "torn" / "text.txt.gz").write_bytes(gzip.compress(b"some text\n" * 40)[:30])
     put(tmp_path / "torn", {"labels.txt": "1\n" * 40, "rows.csv": "text,label\na,x\n"})
     assert [row.file for row in raw_folder.read(tmp_path / "torn", header=True).rows] == ["rows.csv"]
+
+
+def test_labels_that_cannot_be_read_or_told_apart_are_faults(tmp_path: Path) -> None:
+    put(tmp_path, {**parallel(12, "train_"), **parallel(6, "test_"), "dev_text.txt": "a\n" * 5})
+    (tmp_path / "dev_labels.txt").write_bytes(bytes(range(256)) * 40)
+    put(tmp_path, {"test_label.txt": "1\n" * 6})
+    with pytest.raises(DataError) as caught:
+        raw_folder.read(tmp_path, header=True)
+    said = "\n".join(caught.value.faults)
+    assert "dev_labels.txt, whose lines should belong to those of dev_text.txt, is no text, or torn" in said
+    assert "test_label.txt is not alone in having a line for each of test_text.txt" in said
