@@ -29,7 +29,7 @@ from safetensors.numpy import load_file
 
 from benchmarks import own_data
 from benchmarks.peers import compression, field
-from benchmarks.seeds import ROOT, command
+from benchmarks.seeds import scratch_clone
 from flows.starting import ask, choice, look, name
 from tasks.benchmark import metrics
 from tasks.core import params, tables
@@ -207,9 +207,7 @@ def _run(given: argparse.Namespace) -> int:
         raise ParamsError("benchmarks.few_labels", *faults)
     measured = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder) / "clone"
-        command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
-        command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
+        clone = scratch_clone(Path(folder))
         for seed in given.draws:
             run = name.usable(f"{given.name}-{given.rows}-{seed}")
             if run not in measured:

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 from sklearn.model_selection import StratifiedGroupKFold
 
-from benchmarks.seeds import ROOT, command
+from benchmarks.seeds import ROOT, command, scratch_clone
 from tasks.benchmark import metrics
 from tasks.core import stages, tables
 from tasks.core.errors import DataError, ParamsError
@@ -190,9 +190,7 @@ def measure(run: str, folds: int, changes: Mapping[str, Any], out: Path | None) 
     values = params["runs"][name_of(0)]
     dealt, kind = deal(ingest, folds), load_kind(values["kind"])
     with tempfile.TemporaryDirectory() as home:
-        clone = Path(home) / "clone"
-        command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
-        command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
+        clone = scratch_clone(Path(home))
         shutil.rmtree(clone / "data")
         with (clone / "params.yaml").open("w", encoding="utf-8") as file:
             yaml.dump(params, file)

@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.seeds import ROOT, command
+from benchmarks.seeds import command, scratch_clone
 from flows.starting import name
 from tasks.launch.command import Command
 from tasks.proposals.proposal import PRESETS
@@ -115,9 +115,7 @@ def _run(given: argparse.Namespace) -> int:
     ]
     measured = json.loads(given.out.read_text(encoding="utf-8")) if given.out.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder) / "clone"
-        command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
-        command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
+        clone = scratch_clone(Path(folder))
         sources = [str(Path(one).absolute()) if Path(one).exists() else one for one in given.source]
         run = name.usable(given.run)
         measured[run] = measure(run, sources, options, clone)

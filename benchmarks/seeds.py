@@ -51,6 +51,14 @@ FIGURES = {
 }
 
 
+def scratch_clone(folder: Path) -> Path:
+    """The committed state in `clone` below a folder, sharing this checkout's DVC cache."""
+    clone = folder / "clone"
+    command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
+    command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
+    return clone
+
+
 def measure(run: str, seed: int, clone: Path) -> dict[str, Any]:
     """The run's metrics and timings with this seed."""
     yaml = YAML()
@@ -102,9 +110,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(given: argparse.Namespace) -> int:
     measured = {}
     with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder) / "clone"
-        command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
-        command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
+        clone = scratch_clone(Path(folder))
         command([sys.executable, "-m", "flows.raw_data.data", "restore"], clone)
         command([sys.executable, "-m", "flows.raw_data.recipes", "ensure", given.run], clone)
         for seed in given.seeds:

@@ -31,7 +31,7 @@ from benchmarks.ablation import Bench
 from benchmarks.pools.mixed import Mixing
 from benchmarks.pools.table import table
 from benchmarks.pools.ways import WAYS, Sources
-from benchmarks.seeds import ROOT, command
+from benchmarks.seeds import ROOT, command, scratch_clone
 from flows.starting import name
 from tasks.core import tables
 from tasks.core.errors import ParamsError
@@ -76,11 +76,14 @@ class Study:
         steps = self.bench.values["distill"]["epochs"] * (1 + self.copies) * rows
         read = 2 * rows if way == MIXTURES else rows + len(texts)
         epochs = max(1, round(steps / read))
+        # Mixtures are no inputs of which relations are kept, so nobody imitates any.
+        alike = {"seed": seed, "rewording": None, "relations": None, "pool": len(texts)}
         params = distill.Params.model_validate(
             {
                 **{key: self.bench.values[key] for key in distill.Params.model_fields.keys() & self._common},
                 **self.bench.values["distill"],
-                **{"seed": seed, "rewording": None, "pool": len(texts), "epochs": epochs, "patience": epochs},
+                **alike,
+                **{"epochs": epochs, "patience": epochs},
             }
         )
         (place / "scratch").mkdir(parents=True)
@@ -183,9 +186,7 @@ def _run(given: argparse.Namespace) -> int:
     if given.out.exists():
         found = json.loads(given.out.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
-        clone = Path(folder) / "clone"
-        command(["git", "clone", "--quiet", str(ROOT), str(clone)], ROOT)
-        command(["dvc", "cache", "dir", "--local", str(ROOT / ".dvc" / "cache")], clone)
+        clone = scratch_clone(Path(folder))
         study = Study(prepare(name.usable(given.name), given, clone, Path(folder)), Path(folder) / "students")
         own = found.setdefault(given.name, {})
         own.update(study.truth())

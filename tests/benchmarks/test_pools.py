@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.pools.mixed import Mixing
 from benchmarks.pools.table import table
-from benchmarks.pools.ways import SHARES, WAYS, Sources
+from benchmarks.pools.ways import WAYS, Sources
 from tasks.distill.intermediate import Imitation
 from tasks.kinds.base import fast_tokenizer
 from tasks.kinds.text.common.texts import WORD
@@ -49,7 +49,6 @@ def test_near_words_are_known_pieces(sources: Sources) -> None:
     new = {word for text in WAYS["near words"](sources, 4, 0) for word in WORD.findall(text)} - own
     assert new
     assert new <= {*pieces}
-    assert SHARES.keys() == {"drop", "mask", "replace", "swap"}
 
 
 def test_table_tells_the_difference_to_the_first_way() -> None:

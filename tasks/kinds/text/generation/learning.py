@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,17 +16,6 @@ if TYPE_CHECKING:
 LIKELIEST = 128
 """Pieces that are kept of an answer: nine tenths of what a model of 49,152 pieces says, in a kilobyte."""
 HEADLINE = "log_likelihood"
-
-
-def loss(
-    logits: torch.Tensor,
-    labels: torch.Tensor,
-    smoothing: float,
-    options: Any,
-    weights: Sequence[float] | None,
-) -> torch.Tensor:
-    """Mean cross-entropy of logits (m, c) with pieces (m,)."""
-    return losses.cross_entropy(logits, labels, smoothing)
 
 
 def divergence(
