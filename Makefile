@@ -7,7 +7,7 @@ RUN ?= bbc
 BIN := .venv/bin
 BASE := tasks flows
 # What recipes other than the embedded run need beyond that.
-EXTRAS := ner images languages
+EXTRAS := ner images languages writing
 # The tests speak with the workers of Docker and Kubernetes, without either, search on a Dask cluster of this machine, and run a model on OpenVINO.
 DEV := agents dask openvino dev
 locks = $(patsubst %,requirements/%.lock,$(1))

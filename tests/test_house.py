@@ -89,7 +89,7 @@ def test_nothing_is_unpickled_and_no_foreign_code_runs() -> None:
 
 def test_locks_name_no_address_and_a_hash_for_each_package() -> None:
     locks = sorted((ROOT / "requirements").glob("*.lock"))
-    assert len(locks) == 9
+    assert len(locks) == 10
     lines = [line for lock in locks for line in lock.read_text().splitlines()]
     assert len(lines) > 150
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line)] == []

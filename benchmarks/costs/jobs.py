@@ -118,7 +118,7 @@ def _steps_watched() -> Iterator[list[float]]:
 @contextmanager
 def _answers_watched() -> Iterator[list[float]]:
     """The seconds that each variant took to answer all rows."""
-    from tasks.benchmark import variants
+    from tasks.benchmark.forms import variants
 
     open_variant, taken = variants.open_variant, list[float]()
 

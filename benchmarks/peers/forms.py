@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers.runtimes import RUNTIMES, OwnRuntime
-from tasks.benchmark import memory, variants
-from tasks.benchmark.variants import Setting, Source, lengthened, size_of
+from tasks.benchmark import memory
+from tasks.benchmark.forms import variants
+from tasks.benchmark.forms.variants import Setting, Source, lengthened, size_of
 from tasks.core.progress import track
 from tasks.export import package
 from tasks.export.package import softmax

@@ -22,7 +22,7 @@ from benchmarks.peers import forms, ratios
 from benchmarks.peers.environments import tail
 from tasks.benchmark import latency, memory, metrics
 from tasks.benchmark import stage as benchmark
-from tasks.benchmark.variants import Setting, Source, Variant, open_variant
+from tasks.benchmark.forms.variants import Setting, Source, Variant, open_variant
 from tasks.core import tables
 from tasks.core.errors import ModelError
 from tasks.kinds.base.kind import Row

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tasks.benchmark.variants import Setting, Source, size_of
+from tasks.benchmark.forms.variants import Setting, Source, size_of
 from tasks.core.errors import ModelError
 from tasks.core.progress import track
 from tasks.kinds.base.kind import Row

@@ -21,7 +21,7 @@ import onnx
 import torch
 
 from tasks.benchmark import bootstrap, latency
-from tasks.benchmark.variants import Setting, Source, open_variant
+from tasks.benchmark.forms.variants import Setting, Source, open_variant
 from tasks.core import tables
 from tasks.export import package
 from tasks.kinds.base.answers import tensors

@@ -77,7 +77,7 @@ class Trial:
     def _weigh(self, bench: Any, folder: Path) -> None:
         """Bytes and speed of a shippable folder; a shape that was timed before is not timed again."""
         from flows.searching import measure
-        from tasks.benchmark.variants import size_of
+        from tasks.benchmark.forms.variants import size_of
 
         self.figures |= {"bytes": size_of(folder), "shape": measure.shape(folder)}
         known = self._job.speeds.get(self.figures["shape"])

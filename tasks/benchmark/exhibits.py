@@ -53,7 +53,7 @@ def mistakes(
     folder: Path, kind: Kind, answers: np.ndarray, truth: Truth, rows: Sequence[Row]
 ) -> tuple[list[dict[str, str]], bool]:
     """The worst errors as lines of a table; and whether a sheet of pictures shows them, too."""
-    wrong = metrics.worst(answers, truth, report.MISTAKES)
+    wrong = metrics.worst(kind, answers, truth, report.MISTAKES)
     own = {row: truth.of_row(row) for row in wrong}
     listed = [
         kind.report.mistake(rows[row], answers[own[row]], truth.labels[own[row]], truth.names)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tasks.benchmark import latency, report
+from tasks.benchmark import latency
+from tasks.benchmark.grid import variants
 
 Figures = Mapping[str, Any]
 MEGABYTE = 1e6
@@ -28,7 +29,7 @@ def quality(figures: Figures) -> dict[str, Any]:
         | {name: figures[name][headline] for name in ("teacher", "baseline")},
         "share_of_teacher": final["quality_ratio"],
         "agreement_with_teacher": final["agreement"],
-        "calibration_error": final["ece"],
+        **({"calibration_error": final["ece"]} if "ece" in final else {}),
         "megabytes": round(final["bytes"] / MEGABYTE, 4),
         "gates_passed": int(figures["gates"]["passed"]),
     }
@@ -61,7 +62,7 @@ def points(figures: Figures, timings: Figures) -> list[dict[str, Any]]:
             "high": figures[name][f"{headline}_high"],
             "bytes": figures[name]["bytes"],
         }
-        for name in report.variants(figures)
+        for name in variants(figures)
     ]
 
 

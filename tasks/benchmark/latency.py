@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.benchmark.variants import Variant
+from tasks.benchmark.forms.variants import Variant
 from tasks.core.progress import track
 from tasks.kinds.base.kind import Row
 
@@ -27,6 +27,7 @@ PADDED = 128
 PERCENTILES = (50, 95, 99)
 HEADLINE = "answer_1_thread"
 WARM_UP = 10
+FIRST_PIECE = "first_piece"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,22 @@ class TimingPlan:
     calls: Callable[[Variant, Sequence[Row]], tuple[Callable[[Any], Any], list[Any]]]
     rows: Sequence[Row]
     batch: int = 1
+    warm_up: int = WARM_UP
+
+
+def writing_plans(rows: Sequence[Row], rounds: int, threads: int, batch: int) -> list[TimingPlan]:
+    """Of models that write: to the whole answer, to its first piece, and to several answers side by side."""
+    few = max(3, rounds // 2)
+    batches = [rows[at % len(rows)] for at in range(batch)]
+    result = []
+    for count in sorted({1, threads}):
+        on = f"{count}_thread{'s' if count > 1 else ''}"
+        result += [
+            TimingPlan(f"answer_{on}", count, rounds if count == 1 else few, _answer, rows, warm_up=1),
+            TimingPlan(f"{FIRST_PIECE}_{on}", count, few, _model_only(1), rows, warm_up=1),
+            TimingPlan(f"batch_{batch}_{on}", count, 3, _model_only(None, batch), batches, batch, warm_up=1),
+        ]
+    return result
 
 
 def timing_plans(
@@ -96,7 +113,7 @@ def measure(variants: Sequence[Variant], course: TimingPlan) -> dict[str, np.nda
     for variant in variants:
         variant.use(course.threads)
         call, inputs = work[variant.name]
-        _block(call, inputs[:WARM_UP])
+        _block(call, inputs[: course.warm_up])
     taken: dict[str, list[list[float]]] = {variant.name: [] for variant in variants}
     for turn in track(range(course.rounds), label=course.name):
         first = turn % len(variants)
@@ -153,6 +170,27 @@ def summarize(
                 }
             result[name]["times_faster"][course.name] = middle
     return result
+
+
+def add_pieces(
+    timings: dict[str, Any],
+    taken: Mapping[str, Mapping[str, np.ndarray]],
+    variants: Sequence[Variant],
+    rows: Sequence[Row],
+) -> None:
+    """Adds to the timings of models that write how many pieces they wrote, and the milliseconds of each
+    behind the first.
+    """
+    whole, first = taken[HEADLINE], taken[f"{FIRST_PIECE}_1_thread"]
+    for variant in variants:
+        if (pieces := getattr(variant, "pieces", None)) is None:
+            continue
+        count = sum(pieces(rows))
+        behind = np.median(whole[variant.name].sum(1)) - np.median(first[variant.name].sum(1))
+        timings[variant.name]["pieces"] = {
+            "of_an_answer": round(count / len(rows), 3),
+            "milliseconds": round(float(behind) / max(1, count - len(rows)), 4),
+        }
 
 
 def hardware(threads: int) -> dict[str, Any]:

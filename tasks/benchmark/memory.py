@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tasks.benchmark.variants import Setting, Source, open_variant
+from tasks.benchmark.forms.variants import Setting, Source, open_variant
 from tasks.core.errors import ModelError
 from tasks.kinds.base.kind import Row
 

@@ -218,8 +218,17 @@ def confusion(categories: Categories, answers: np.ndarray, truth: Truth) -> tupl
     return names, confusion_matrix(coarse[truth.labels], coarse[decided(answers)], labels=names)
 
 
-def worst(probabilities: np.ndarray, truth: Truth, most: int) -> list[int]:
-    """Numbers of the rows with wrong answers, at most so many; first those with the surest wrong answer."""
+def worst(kind: Kind, answers: np.ndarray, truth: Truth, most: int) -> list[int]:
+    """Numbers of the rows with wrong answers, at most so many; first those with the surest wrong answer, or
+    the texts that are farthest from the right ones.
+    """
+    if answers.ndim == 1:
+        scores = kind.quality.headline_of(kind.quality.statistics(answers, truth))
+        return [int(row) for row in np.argsort(scores, kind="stable")[:most] if scores[row] < 1]
+    return _surest_wrong(answers, truth, most)
+
+
+def _surest_wrong(probabilities: np.ndarray, truth: Truth, most: int) -> list[int]:
     sure = np.where(probabilities.argmax(1) == truth.labels, 0.0, probabilities.max(1))
     starts = np.cumsum([0, *truth.decisions[:-1]])
     surest = np.maximum.reduceat(sure, starts)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from tasks.benchmark import gates
-from tasks.benchmark.latency import HEADLINE
+from tasks.benchmark import gates, speed_section
+from tasks.benchmark.grid import Figures, grid, variants, with_bounds
 from tasks.core import escape
 from tasks.core.escape import markdown as escaped
 
-Figures = Mapping[str, Any]
 NOT_KNOWN = "–"
 MEGABYTE = 1e6
 MISTAKES = 20
 LONGEST_LABEL = 40
-NOT_VARIANTS = frozenset({"gates", "measured", "hardware", "load", "categories", "points"})
 
 
 @dataclass(frozen=True)
@@ -34,10 +31,6 @@ class Tables:
     """Pictures of answers that there are, by name."""
 
 
-def variants(figures: Figures) -> list[str]:
-    return [name for name in figures if name not in NOT_VARIANTS]
-
-
 def markdown(figures: Figures, timings: Figures, tables: Tables) -> str:
     parts = [
         "# Benchmark",
@@ -45,9 +38,10 @@ def markdown(figures: Figures, timings: Figures, tables: Tables) -> str:
         *_gates(figures, timings),
         *_pictures(tables),
         *_beside_teacher(figures),
+        *_texts(figures),
         *_classes(tables),
         *_mistakes(tables),
-        *_speed(figures, timings),
+        *speed_section.lines(figures, timings),
         *_how(figures),
         *_next(),
     ]
@@ -83,7 +77,7 @@ def _in_short(figures: Figures, timings: Figures) -> list[str]:
             ]
         )
     return [
-        _table(heads, rows),
+        grid(heads, rows),
         "`baseline` is a linear model on the same training rows; `teacher` the fine-tuned model in torch, "
         "32-bit "
         "floats; `teacher_int8` the "
@@ -127,13 +121,11 @@ def _beside_teacher(figures: Figures) -> list[str]:
         if name != "teacher":
             share, difference = with_bounds(own, "quality_ratio"), with_bounds(own, "difference_to_teacher")
             visible = f"{own['smallest_visible_difference']:.3f}"
-        rows.append(
-            [name, share, difference, visible, with_bounds(own, "agreement"), with_bounds(own, "ece")]
-        )
+        rows.append([name, share, difference, visible, with_bounds(own, "agreement"), _if_known(own, "ece")])
     above = "above" if teacher["difference_to_baseline_low"] > 0 else "not shown to be above"
     return [
         "## Beside the teacher",
-        _table(heads, rows),
+        grid(heads, rows),
         f"The teacher is {above} the linear baseline: the difference is "
         f"{with_bounds(teacher, 'difference_to_baseline')}.",
         "Intervals are paired: each resample takes the same rows for all variants. *Smallest visible* is "
@@ -145,6 +137,26 @@ def _beside_teacher(figures: Figures) -> list[str]:
         "right, in 15 "
         "bins of equal width.",
     ]
+
+
+def _texts(figures: Figures) -> list[str]:
+    """What answers that are texts look like."""
+    found = {name: traits for name in variants(figures) if (traits := figures[name].get("traits"))}
+    if not found:
+        return []
+    heads = [name.replace("_", " ") for name in next(iter(found.values()))]
+    rows = [[name, *(f"{value:.3f}" for value in traits.values())] for name, traits in found.items()]
+    return [
+        "## What the answers look like",
+        grid(["variant", *heads], rows),
+        "Means over the rows. *Empty*: no word. *Repeated*: the share of words in a run of three that came "
+        "before in the answer; *copied*: in a run of five that stands in the prompt. *Not ended*: the "
+        "greatest length ended the answer.",
+    ]
+
+
+def _if_known(figures: Mapping[str, float], name: str) -> str:
+    return with_bounds(figures, name) if name in figures else NOT_KNOWN
 
 
 def _classes(tables: Tables) -> list[str]:
@@ -159,7 +171,7 @@ def _classes(tables: Tables) -> list[str]:
         rows.append([str(number), escape.wrapped(label, LONGEST_LABEL), f"{own['support']:.0f}", *scores])
     worst = min(zip(tables.labels, tables.final_by_class, strict=True), key=lambda pair: pair[1]["f1"])
     told = f"Of the final model; the teacher beside it. Worst: {escaped(worst[0])}, F1 {worst[1]['f1']:.3f}."
-    return ["## Label by label", _table(heads, rows), told]
+    return ["## Label by label", grid(heads, rows), told]
 
 
 def _mistakes(tables: Tables) -> list[str]:
@@ -173,69 +185,10 @@ def _mistakes(tables: Tables) -> list[str]:
     picture = ["![worst errors](mistakes.png)"] if tables.pictured else []
     return [
         "## Worst errors",
-        "The wrong answers that the final model was surest of.",
+        "The wrong answers that the final model was surest of; of texts those farthest from the right ones.",
         *picture,
-        _table(heads, rows, "---"),
+        grid(heads, rows, "---"),
     ]
-
-
-def _speed(figures: Figures, timings: Figures) -> list[str]:
-    machine, load, final = timings["hardware"], timings["load"], timings["final"]
-    # Torch threads that wait for each other on a busy machine stand still: such ratios were seen ten times
-    # too high.
-    taken = load["before"] / 2 if load["others"] is None else load["others"]
-    warning = " **The machine was busy: do not trust milliseconds, nor any ratio with several threads.**"
-    busy = (
-        f"about {taken:.2f} processors busy with other work.{warning if taken > machine['cores'] / 4 else ''}"
-    )
-    return [
-        "## Speed",
-        "Headline: the input as the user has it to the answer, all preparation included, batch 1, one "
-        "thread, "
-        f"{timings['measured']['inputs']} "
-        f"real inputs of the {figures['measured']['split']} split, against the teacher in torch. The "
-        "variants are timed "
-        "in turns, each round "
-        f"begins with another one, after a warm-up; told is the median over {timings['measured']['rounds']} "
-        "rounds of "
-        "the ratio within a round. "
-        f"For `final` it is {final['speedup']:.2f}, quartiles {final['speedup_quartile_1']:.2f} to "
-        f"{final['speedup_quartile_3']:.2f}.",
-        f"Machine: {escaped(machine['cpu'])}, {machine['cores']} cores; torch {machine['torch']}, "
-        "onnxruntime "
-        f"{machine['onnxruntime']}. Load average before {load['before']}, after {load['after']}, this run's "
-        f"own work in it; {busy}",
-        "Times faster than the teacher, by the way of asking (all but the headline with fewer rounds and "
-        "inputs):",
-        _by_course(figures, timings, "times_faster", lambda ratio: f"{ratio:.1f}"),
-        "Milliseconds per input, p50 / p95 / p99:",
-        _by_course(
-            figures,
-            timings,
-            "latency_ms",
-            lambda percentiles: " / ".join(f"{value:.2f}" for value in percentiles.values()),
-        ),
-        "With several threads both runtimes let theirs sleep between calls (`OMP_WAIT_POLICY=PASSIVE` for "
-        "torch), as on a machine that is "
-        "shared: that slows torch down on short inputs, so read those ratios with care.",
-        "Inputs per second, model only:",
-        _by_course(figures, timings, "throughput", lambda inputs: f"{inputs:.0f}"),
-        "Peak memory is that of a process which opens the variant and answers 32 inputs, libraries "
-        "included; for "
-        "`baseline` with its fitting.",
-    ]
-
-
-def _by_course(figures: Figures, timings: Figures, key: str, show: Callable[[Any], str]) -> str:
-    """A line per course, a column per variant."""
-    names = variants(figures)
-    return _table(
-        ["", *names],
-        [
-            [_words(course), *(show(timings[name][key][course]) for name in names)]
-            for course in timings["teacher"][key]
-        ],
-    )
 
 
 def _how(figures: Figures) -> list[str]:
@@ -273,24 +226,9 @@ def _next() -> list[str]:
     ]
 
 
-def _words(course: str) -> str:
-    words = course.replace("_", " ").replace("answer", "input to answer")
-    return f"**{words}**" if course == HEADLINE else words
-
-
-def with_bounds(figures: Mapping[str, float], name: str) -> str:
-    return f"{figures[name]:.3f} [{figures[f'{name}_low']:.3f}, {figures[f'{name}_high']:.3f}]"
-
-
 def faster(timings: Mapping[str, float]) -> str:
     return f"{timings['speedup']:.1f}"
 
 
 def smaller(figures: Figures, name: str) -> str:
     return f"{figures['teacher']['bytes'] / figures[name]['bytes']:.1f}"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], alignment: str = "---:") -> str:
-    """Cells are Markdown already."""
-    lines = [heads, ["---", *[alignment] * (len(heads) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -27,7 +27,7 @@ from tasks.kinds.base.kind import Row
 if TYPE_CHECKING:
     import numpy as np
 
-    from tasks.benchmark.variants import Setting, Source, Variant
+    from tasks.benchmark.forms.variants import Setting, Source, Variant
     from tasks.kinds.base.rows import Truth
     from tasks.launch.foresight import Teacher
 
@@ -75,16 +75,15 @@ class Inputs:
 
 
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
-    from tasks.benchmark import variants
+    from tasks.benchmark.forms import variants
 
     return variants.openvino_faults(params.openvino)
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    import numpy as np
 
     from tasks.benchmark import key_figures
-    from tasks.benchmark.variants import Setting, open_variant
+    from tasks.benchmark.forms.variants import Setting, open_variant
     from tasks.core import tables
     from tasks.kinds.base.kind import load_kind
     from tasks.models import checkpoint, compute
@@ -98,9 +97,9 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     setting = Setting(params.kind, labels, params.input_size, params.batch, params.seed, device.type)
     sources = _sources(inputs, params, labels, scratch)
     variants = [open_variant(source, setting) for source in sources]
-    answers = {variant.name: np.round(variant.predict(rows), 6) for variant in variants}
+    answers = {variant.name: _kept(variant.predict(rows)) for variant in variants}
 
-    figures = _figures(variants, answers, truth, params)
+    figures = _figures(variants, answers, truth, params, rows)
     on_cpu = replace(setting, device="cpu")
     timings = _timings(
         sources,
@@ -114,20 +113,30 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     return Metrics(figures, timings)
 
 
+def _kept(answers: np.ndarray) -> np.ndarray:
+    """Probabilities in six digits; texts as they are."""
+    import numpy as np
+
+    return answers if answers.dtype.kind == "U" else np.round(answers, 6)
+
+
 def _truth(inputs: Inputs, params: Params, rows: Sequence[Row], labels: Sequence[str]) -> Truth:
     from tasks.kinds.base.kind import load_kind
-    from tasks.kinds.base.rows import ids_of
+    from tasks.kinds.base.rows import ids_of, of_texts
     from tasks.models import inference
 
-    own = load_kind(params.kind).model
+    kind = load_kind(params.kind)
+    if kind.generation:
+        return of_texts(rows)
+    own = kind.model
     features = own.encode(own.load_processor(inputs.teacher), rows, labels, params.input_size)
     return inference.truth_of(features, labels, ids_of(rows))
 
 
 def _sources(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Path) -> list[Source]:
     """The variants, in the order in which they are told. One more is one more line."""
-    from tasks.benchmark import quantized_like
-    from tasks.benchmark.variants import Source
+    from tasks.benchmark.forms import quantized_like
+    from tasks.benchmark.forms.variants import Source
     from tasks.core import tables
     from tasks.export import package
     from tasks.kinds.base.kind import load_kind
@@ -137,7 +146,7 @@ def _sources(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Pat
         package.preprocessing(inputs.final),
         tables.read(inputs.ingest / "train.parquet"),
     )
-    as_final = {**told, "format": told["format"] if told["format"].startswith("int8") else "int8-dynamic"}
+    as_final = quantized_like.as_int8(told, kind)
     as_exported = {**told, "format": "fp32", "graph": "exported", "embeddings": "as_format"}
 
     def shipped(checkpoint: Path, name: str, like: Mapping[str, Any]) -> Path:
@@ -159,7 +168,11 @@ def _sources(inputs: Inputs, params: Params, labels: Sequence[str], scratch: Pat
 
 
 def _figures(
-    variants: Sequence[Variant], answers: Mapping[str, np.ndarray], truth: Truth, params: Params
+    variants: Sequence[Variant],
+    answers: Mapping[str, np.ndarray],
+    truth: Truth,
+    params: Params,
+    rows: Sequence[Row],
 ) -> dict[str, Any]:
     from tasks.benchmark import gates, key_figures, metrics
     from tasks.kinds.base.kind import load_kind
@@ -171,6 +184,7 @@ def _figures(
         figures[variant.name] |= {
             "parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)],
             "bytes": variant.bytes,
+            **_traits(variant, kind, rows, answers[variant.name]),
         }
     names, scores = (
         kind.quality.category_names(truth.names),
@@ -190,6 +204,15 @@ def _figures(
     return figures
 
 
+def _traits(variant: Variant, kind: Seam, rows: Sequence[Row], answers: np.ndarray) -> dict[str, Any]:
+    """What is told of texts beside their quality."""
+    if not kind.generation:
+        return {}
+    found = kind.generation.traits(rows, answers.tolist())
+    means = {name: round(float(values.mean()), 6) for name, values in found.items()}
+    return {"traits": {**means, "not_ended": round(getattr(variant, "unended", 0.0), 6)}}
+
+
 def _timings(
     sources: Sequence[Source],
     variants: Sequence[Variant],
@@ -204,13 +227,20 @@ def _timings(
     before, others = latency.load(), latency.others()
     chosen = np.random.default_rng(params.seed).permutation(len(rows))[: params.latency_inputs]
     timed = [rows[number] for number in chosen]
-    padded = params.input_size if setting.load_kind().package.lengths else None
-    courses = latency.timing_plans(timed, params.rounds, params.threads, padded, params.batch)
+    kind = setting.load_kind()
+    padded = params.input_size if kind.package.lengths else None
+    courses = (
+        latency.writing_plans(timed, params.rounds, params.threads, params.batch)
+        if kind.generation
+        else latency.timing_plans(timed, params.rounds, params.threads, padded, params.batch)
+    )
     taken = {course.name: latency.measure(variants, course) for course in courses}
     timings: dict[str, Any] = dict(latency.summarize(taken, courses, reference="teacher"))
     for name, peak in memory.peaks(sources, setting, timed, params.threads).items():
         timings[name]["peak_rss_mb"] = peak
     timings["measured"] = {"inputs": len(timed), "rounds": params.rounds}
+    if kind.generation:
+        latency.add_pieces(timings, taken, variants, timed)
     timings["hardware"] = latency.hardware(params.threads)
     timings["load"] = {"before": before, "after": latency.load(), "others": others}
     timings["gates"] = gates.of_timings(timings["final"], params.gates.min_speedup)
@@ -236,7 +266,12 @@ def _write(
         (out / name).mkdir()
     ends = np.cumsum(truth.decisions)[:-1]
     columns = {"id": truth.ids, "label": [row["label"] for row in rows]}
-    columns |= {name: [part.ravel() for part in np.split(values, ends)] for name, values in answers.items()}
+    columns |= {
+        name: values.tolist()
+        if values.dtype.kind == "U"
+        else [part.ravel() for part in np.split(values, ends)]
+        for name, values in answers.items()
+    }
     pq.write_table(pa.table(columns), out / "out" / "predictions.parquet")
     drawn = exhibits.write_plots(out, kind, answers, truth)
     _json(out / "quality.json", key_figures.quality(figures))

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.benchmark import gates
-from tasks.benchmark.report import faster, smaller, variants, verdict, with_bounds
+from tasks.benchmark.grid import variants, with_bounds
+from tasks.benchmark.report import faster, smaller, verdict
 
 
 def of(root: Path, folder: Path) -> str:

@@ -15,7 +15,10 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from tasks.export import int4_table, int8_table, onnx_graph, package
+from tasks.architectures import catalog
+from tasks.architectures.record import Decoder
+from tasks.export import decoder_draft, int4_table, int8_table, onnx_graph, package
+from tasks.export.decoder_draft import DecoderDraft
 from tasks.kinds.base.kind import Kind, Processor, Row
 from tasks.models import checkpoint
 
@@ -78,7 +81,7 @@ def begin(
     traced: Sequence[Row],
     seen: Sequence[Row],
     float_graph: Path,
-) -> Draft:
+) -> Draft | DecoderDraft:
     """Writes labels, preprocessing and processor into `folder`, and the float graph into its file.
 
     Args:
@@ -90,6 +93,9 @@ def begin(
     processor = kind.model.load_processor(student)
     model = checkpoint.load_model(student, kind, torch.device("cpu"), attn_implementation="eager")
     package.write_preprocessing(folder, kind, processor, labels, facts)
+    if isinstance(catalog.of(model.config).layout, Decoder):
+        size, format_, table = form.input_size, form.format, form.embeddings
+        return decoder_draft.begin(folder, model, processor, size, format_, table, float_graph)  # type: ignore[arg-type]
     encoded = [
         kind.model.encode(processor, rows, labels, form.input_size)
         for rows in (traced, seen[: form.calibration_rows])

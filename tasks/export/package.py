@@ -14,7 +14,7 @@ import numpy as np
 import onnxruntime
 
 from tasks.core.errors import DataError, UnusableRowError
-from tasks.kinds.base.kind import UNDECIDED, Kind, Processor, load_kind
+from tasks.kinds.base.kind import UNDECIDED, Kind, Processor, Row, load_kind
 
 GRAPH = "model.onnx"
 LABELS = "labels.json"
@@ -57,6 +57,30 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return probabilities
 
 
+def decider(folder: Path, graph: Path, kind: Kind, threads: int) -> Callable[[Row], np.ndarray]:
+    """A function from a row to the logits (m, c) of its decisions, as a graph gives them in this folder; of
+    models that write before each piece of the row's right answer.
+    """
+    raw_input = kind.package.raw_input
+    if kind.generation:
+        writer = kind.generation.shipped(folder, graph)
+        writer.use(threads)
+        return lambda row: writer.forced(raw_input(row), row["label"])
+    opened, request = session(graph, threads), kind.package.request(folder)
+    return lambda row: logits(opened, request, raw_input(row))
+
+
+def answerer(folder: Path, kind: Kind) -> Callable[[Any], Any]:
+    """A function from an input as a user has it to the answer: probabilities (m, c), or the text that is
+    written.
+    """
+    if kind.generation:
+        writer = kind.generation.shipped(folder, folder / GRAPH)
+        return lambda value: writer.write([value])[0].text
+    graph, request = session(folder / GRAPH, threads=1), kind.package.request(folder)
+    return lambda value: softmax(logits(graph, request, value))
+
+
 def load(folder: Path, kind: str) -> Callable[[Any], str]:
     """A function from an input as a user has it to the answer in a line. It raises DataError for an input
     that cannot be used.
@@ -83,12 +107,11 @@ def _load(folder: Path, kind: str, told: Callable[..., str]) -> Callable[[Any], 
     ):
         raise DataError(folder.as_posix(), f"has no {missing} yet; make it with `slipway run`")
     labels = json.loads((folder / LABELS).read_text(encoding="utf-8"))
-    graph, request = session(folder / GRAPH, threads=1), load_kind(kind).package.request(folder)
-    facts = preprocessing(folder)
+    answered, facts = answerer(folder, load_kind(kind)), preprocessing(folder)
 
     def answer(value: Any) -> str:
         try:
-            return told(value, softmax(logits(graph, request, value)), labels, facts)
+            return told(value, answered(value), labels, facts)
         except UnusableRowError as reason:
             raise DataError(ascii(value[:SHOWN]), str(reason)) from None
 

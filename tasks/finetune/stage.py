@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import operator
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -70,6 +70,13 @@ class Params(TrainingFields):
     freeze: Literal["none", "embeddings", "encoder"] = Field(
         description="what keeps its pretrained weights; embeddings: those of words, or of patches"
     )
+    frozen_layers: int | None = Field(
+        None,
+        ge=1,
+        le=512,
+        description="first layers that keep their pretrained weights, as the embeddings then do; left out: "
+        "none",
+    )
     head_epochs: int = Field(ge=0, le=1000, description="first epochs, in which only the head is trained")
     lora: Lora | None = Field(
         description="low-rank changes that are trained in place of the layers' weights; null: the weights"
@@ -115,15 +122,15 @@ class Inputs:
 
 
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
-    from tasks.finetune import lora, probe
+    from tasks.finetune import held, lora, probe
 
     faults = lora.faults(teacher.model) if params.lora else []
     faults += probe.faults(teacher.model) if params.probe else []
     try:
-        _frozen(teacher.model, params.freeze)
+        held.modules(teacher.model, params)
     except ModelError as error:
         faults += [f"finetune.freeze = {params.freeze!r}: {error}"]
-    return faults
+    return [*faults, *held.faults(teacher.model, params.frozen_layers)]
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
@@ -193,7 +200,7 @@ def _teach(
     setup: TeacherSetup, seed: int, scratch: Path, label: str, stay: bool = False
 ) -> tuple[PreTrainedModel, list[dict[str, float]]]:
     """A teacher with the weights of its best epoch, and its epochs."""
-    from tasks.finetune import lora, probe
+    from tasks.finetune import held, lora, probe
     from tasks.models import inference
     from tasks.training import loop
 
@@ -224,7 +231,7 @@ def _teach(
 
     plan, sizes = loop.Plan.of(params), [kind.model.size(one) for one in features["train"]]
     objective = loop.Objective(sizes, forward, loss, evaluate, operator.itemgetter(kind.progress.headline))
-    history = loop.fit(model, plan, objective, scratch, label, _hold_encoder(model, params), stay)
+    history = loop.fit(model, plan, objective, scratch, label, held.encoder(model, params), stay)
     if merge is not None:
         merge()
     return model, history
@@ -255,6 +262,7 @@ def _together(own: Mapping[str, Answers], others: Sequence[Mapping[str, Answers]
 
 def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel:
     """The pretrained model with a new head, partly frozen."""
+    from tasks.finetune import held
     from tasks.models import checkpoint
     from tasks.training import distributed
 
@@ -262,39 +270,6 @@ def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel
     dropout = checkpoint.dropout_config(inputs.pretrained, params.dropout)
     config = {**checkpoint.label_config(labels), **dropout, "attn_implementation": "eager"}
     model = checkpoint.load_model(inputs.pretrained, load_kind(params.kind), device, **config)
-    for module in _frozen(model, params.freeze):
+    for module in held.modules(model, params):
         module.requires_grad_(False)
     return model
-
-
-def _frozen(model: PreTrainedModel, freeze: str) -> list[torch.nn.Module]:
-    if freeze == "embeddings":
-        try:
-            return [model.get_input_embeddings()]
-        except NotImplementedError:
-            advice = (
-                "has no embeddings of its inputs; take finetune.freeze = 'none' or 'encoder', or "
-                "finetune.head_epochs"
-            )
-            raise ModelError(str(model.config.model_type), advice) from None
-    return [model.base_model] if freeze == "encoder" else []
-
-
-def _hold_encoder(model: PreTrainedModel, params: Params) -> Callable[[int], None]:
-    """Called when an epoch begins.
-
-    In the first ones, or always if it is frozen, the encoder keeps its weights and its running means.
-    """
-    from tasks.training import batch_norm
-
-    moving = [tensor for tensor in model.base_model.parameters() if tensor.requires_grad]
-    norms = batch_norm.layers_of(model.base_model)
-
-    def begin_epoch(done: int) -> None:
-        held = done < params.head_epochs
-        for tensor in moving:
-            tensor.requires_grad_(not held)
-        for norm in norms:
-            norm.train(not held and params.freeze != "encoder")
-
-    return begin_epoch

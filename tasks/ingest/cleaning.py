@@ -64,7 +64,8 @@ def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_r
         none = f"none of the {rows.total()} rows holds a class" if intake.records else "no row is left"
         found = f"one class is left ({next(iter(counts))})" if counts else none
         faults.append(f"{found}; at least {kind.data.labels.fewest} must be there")
-    absent = [side for side in SIDES if counts and not rows[side]]
+    counted = bool(counts) or not kind.data.labels.fewest
+    absent = [side for side in SIDES if counted and not rows[side]]
     faults += [f"there is no {side} row at all; a split needs train, validation and test" for side in absent]
     classes = [
         fault

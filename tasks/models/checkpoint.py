@@ -141,6 +141,9 @@ def label_names(folder: Path) -> list[str]:
 
 
 def label_config(names: Sequence[str]) -> dict[str, Any]:
+    """What a config says of labels; nothing where answers are no labels of the run."""
+    if not names:
+        return {}
     return {
         "num_labels": len(names),
         "id2label": dict(enumerate(names)),

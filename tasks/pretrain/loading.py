@@ -63,7 +63,8 @@ def load(
     rows: Sequence[Row],
     scratch: Path,
 ) -> tuple[PreTrainedModel, Processor, dict[str, Any]]:
-    """The encoder without a head, its processor for inputs of `input_size`, and what is to be told of both.
+    """The pretrained model (without a head, or with the one that answers for the kind), its processor for
+    inputs of `input_size`, and what is to be told of both.
 
     Args:
         options: what only this kind asks for.
@@ -79,11 +80,12 @@ def load(
         processor, read = _processor(folder, kind, rows, scratch)
         stored = weights(folder)
         with _unfit(folder.name, "its weights do not fit its config"):
-            _must_be_of_one_size(folder, stored)
-            model, fit = _encoder(folder)
+            _must_be_of_one_size(folder, stored, kind)
+            model, fit = _pretrained(folder, kind)
         faults = [
             *config.ignored(folder),
             *fit.faults(model),
+            *_no_head(fit, kind),
             *_strange(model, fit, stored),
             *_not_finite(model),
         ]
@@ -115,17 +117,25 @@ def _processor(
     )
 
 
-def _must_be_of_one_size(folder: Path, stored: Weights) -> None:
+def _auto_class(kind: Kind) -> Any:
+    """What makes the pretrained model: with its head where that answers for the kind, too."""
+    from transformers import AutoModel
+
+    return kind.model.auto_model() if kind.model.keeps_head else AutoModel
+
+
+def _must_be_of_one_size(folder: Path, stored: Weights, kind: Kind) -> None:
     """transformers says no more than that some are not."""
     import torch
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig
 
     from tasks.models import checkpoint
 
     with torch.device("meta"):
-        empty = AutoModel.from_config(AutoConfig.from_pretrained(folder, **checkpoint.ONLY_LOCAL))
-    wanted = {name: list(tensor.shape) for name, tensor in empty.state_dict().items()}
-    found = {name.removeprefix(f"{empty.base_model_prefix}."): shape for name, shape in stored.shapes.items()}
+        empty = _auto_class(kind).from_config(AutoConfig.from_pretrained(folder, **checkpoint.ONLY_LOCAL))
+    prefix = f"{empty.base_model_prefix}."
+    wanted = {name.removeprefix(prefix): list(tensor.shape) for name, tensor in empty.state_dict().items()}
+    found = {name.removeprefix(prefix): shape for name, shape in stored.shapes.items()}
     for name in sorted(wanted.keys() & found.keys()):
         if wanted[name] != found[name]:
             raise ModelError(
@@ -135,13 +145,18 @@ def _must_be_of_one_size(folder: Path, stored: Weights) -> None:
             )
 
 
-def _encoder(folder: Path) -> tuple[PreTrainedModel, TensorMatch]:
-    from transformers import AutoModel
-
+def _pretrained(folder: Path, kind: Kind) -> tuple[PreTrainedModel, TensorMatch]:
     from tasks.models import checkpoint
 
-    model, info = AutoModel.from_pretrained(folder, output_loading_info=True, **checkpoint.SAFELY)
+    model, info = _auto_class(kind).from_pretrained(folder, output_loading_info=True, **checkpoint.SAFELY)
     return model, checkpoint.TensorMatch.of(info)
+
+
+def _no_head(fit: TensorMatch, kind: Kind) -> list[str]:
+    """A head by chance would have to learn all that the pretrained one knows."""
+    if not kind.model.keeps_head or not fit.missing:
+        return []
+    return [f"its weights lack what answers, such as {fit.missing[0]}; take the whole checkpoint"]
 
 
 @contextmanager
@@ -222,7 +237,7 @@ def _try(
         if name not in ("labels", "where")
     }
     with torch.inference_mode():
-        answer = model(**batch).last_hidden_state
+        answer = model.base_model(**batch).last_hidden_state
     if not bool(answer.isfinite().all()):
         raise ModelError(
             name,

@@ -75,7 +75,7 @@ class Params(Section):
             )
         if self.sentence and no_texts:
             faults.append("pretrain.sentence: inputs of this kind are no texts; take the key out")
-        if self.vocabulary and no_texts:
+        if self.vocabulary and not load_kind(self.kind).model.pieces:
             faults.append("pretrain.vocabulary: inputs of this kind have no pieces; take the key out")
         student = getattr(run.get("prune"), "vocabulary", None)
         if self.vocabulary and student and student > self.vocabulary:

@@ -19,13 +19,13 @@ from tasks.ingest.joined import Names
 from tasks.kinds.base.rows import Features, Row
 
 Preset = Literal["fast", "balanced", "best"]
-PRESET_MINUTES: Mapping[Preset, float] = {"fast": 5.0}
-"""That a run of a preset may take, where the user does not say; the others take as long as they need."""
+PRESET_MINUTES: Mapping[Preset, float] = {"fast": 5.0, "balanced": 20.0}
+"""That a run of a preset may take, where the user does not say; `best` takes as long as it needs."""
 SECONDS_OF_A_STEP = 0.015
 """Of training, beside what it computes: docs/results/anyones-data.md."""
 MANY_TIMES = 4
 """Multiple of the steps needed from which on a further pass over many rows is not worth its time."""
-LEAST_EFFORT = 0.3
+LEAST_EFFORT = 0.2
 """Below it a model learns too little to be worth the time."""
 PRESETS: tuple[Preset, ...] = ("fast", "balanced", "best")
 

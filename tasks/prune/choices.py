@@ -43,14 +43,15 @@ def needs(params: Params) -> list[Need]:
     layers = params.layers is not None or params.depths is not None
     widths = any(size is not None for size in (params.hidden, params.ffn, params.widths))
     by = [f"importance {params.importance}"] if widths and params.importance in MEASURED_BY else []
-    by += ["layers_by importance"] if layers and params.layers_by == "importance" else []
+    measured = layers and params.layers_by in ("importance", "influence")
+    by += [f"layers_by {params.layers_by}"] if measured else []
     return [
         Need(
             "prune.layers_by",
             params.layers_by,
             layers,
             "layers go" if layers else "neither layers nor depths is given",
-            "spread, or importance",
+            "spread, importance or influence",
         ),
         Need(
             "prune.importance",

@@ -89,9 +89,10 @@ class Params(Section):
     static: Static | None = Field(
         None, description="sizes of a student of static embeddings; but for the vocabulary it has no others"
     )
-    layers_by: Literal["spread", "importance"] | None = Field(
-        description="which layers stay: evenly spread ones, the first and the last among them, or those "
-        "that the answers need most; null where neither layers nor depths is given"
+    layers_by: Literal["spread", "importance", "influence"] | None = Field(
+        description="which layers stay: evenly spread ones, the first and the last among them; those that "
+        "the answers need most, one taken out after the other; or those that change the states most, "
+        "measured once; null where neither layers nor depths is given"
     )
     importance: Literal["taylor", "magnitude", "activation"] | None = Field(
         description="what decides which channels and heads go; null where no width is given"
@@ -105,7 +106,14 @@ class Params(Section):
         return choices.needs(self)
 
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
-        return static_student.faults_of_kind(load_kind(self.kind)) if self.static else []
+        kind = load_kind(self.kind)
+        faults = static_student.faults_of_kind(kind) if self.static else []
+        if self.vocabulary and kind.model.likeliest:
+            faults.append(
+                f"prune.vocabulary = {self.vocabulary}: what is kept of the teacher's answers names its own "
+                "pieces; write pretrain.vocabulary, which trims teacher and student alike"
+            )
+        return faults
 
 
 @dataclass(frozen=True)
@@ -218,12 +226,7 @@ def _cut(
     batches, kept = _batches(features["train"], params.measured, params.seed), None
     plan = registry.steps(pruner, model.config, sizes, params.recovery.steps if params.recovery else 1)
     for step, step_sizes in enumerate(plan, 1):
-        by_importance = params.layers_by == "importance"
-        choose = (
-            layer_choice.by_importance(model, kind, processor, batches)
-            if by_importance
-            else layer_choice.evenly
-        )
+        choose = layer_choice.chooser(params.layers_by, model, kind, processor, batches)
         kept = layer_choice.of_those(kept, pruner.keep_layers(model, step_sizes, choose))
         if params.importance:
             registry.measure(model, kind, processor, batches, params.importance, options)

@@ -4,6 +4,9 @@ torch nor Slipway.
 Reads ingest/out (validation rows; training rows to calibrate on) and distill/out. Writes out/: model.onnx,
 labels.json, preprocessing.json, and for texts tokenizer.json.
 
+Models that write ship as one graph with a cache, built matrix by matrix: int8 and int4 are then blocks of 32
+weights that share a scale (tasks/export/decoder).
+
 int8-dynamic quantizes activations as they come; int8-static by ranges that were seen on calibration rows,
 which is what convolutions need; see tasks/export/onnx_graph.py. fp16 and bf16 halve the weights; see
 tasks/export/half_precision.py. The table of words can have a form of its own; see tasks/export/int8_table.py
@@ -33,7 +36,8 @@ from tasks.core.stages import Metrics, artifact
 from tasks.kinds.base.kind import Kind, Row, load_kind
 
 if TYPE_CHECKING:
-    from tasks.export.draft import Form
+    from tasks.export.decoder_draft import DecoderDraft
+    from tasks.export.draft import Draft, Form
     from tasks.quantize.mixed_precision import Shipped
 
 
@@ -43,11 +47,12 @@ class Params(Section):
     seed: Seed
     threads: Threads
     input_size: InputSize
-    graph: Literal["exported", "fused"] = Field(
-        description="as torch exports it, or with its operators fused, which is faster"
+    graph: Literal["exported", "fused", "built"] = Field(
+        description="as torch exports it, or with its operators fused, which is faster; of models that "
+        "write, built with its cache"
     )
-    format: Literal["int8-dynamic", "int8-static", "fp16", "bf16", "fp32"] = Field(
-        description="of the numbers in the file that ships"
+    format: Literal["int8-dynamic", "int8-static", "fp16", "bf16", "fp32", "int8", "int4"] = Field(
+        description="of the numbers in the file that ships; int8 and int4: in blocks, of models that write"
     )
     embeddings: Literal["as_format", "int8", "int4"] = Field(
         description="of the table of words: as the format has it, or in eight or four bits with a scale for "
@@ -64,6 +69,9 @@ class Params(Section):
         le=1,
         description="least share of decisions on validation rows that the shipped graph makes as torch does",
     )
+    checked_rows: int | None = Field(
+        None, ge=1, le=1_000_000, description="validation rows that graphs are asked for; left out: all"
+    )
     max_float_operators: int = Field(
         ge=0,
         le=1000,
@@ -72,7 +80,15 @@ class Params(Section):
     )
 
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
-        faults, static = [], self.format == "int8-static"
+        faults, static, package = [], self.format == "int8-static", load_kind(self.kind).package
+        for name, value, known in (
+            ("graph", self.graph, package.graphs),
+            ("format", self.format, package.formats),
+        ):
+            if value not in known:
+                faults.append(
+                    f"quantize.{name} = {value}: models of this kind ship as {', '.join(sorted(known))}"
+                )
         if static and self.graph == "fused":
             advice = "take graph exported, or format int8-dynamic"
             faults.append(
@@ -83,7 +99,7 @@ class Params(Section):
                 f"quantize.embeddings = {self.embeddings}: int8-static does not know such look-ups; take "
                 "as_format, or format int8-dynamic"
             )
-        if self.embeddings not in {"as_format", *load_kind(self.kind).package.embeddings}:
+        if self.embeddings not in {"as_format", *package.embeddings}:
             faults.append(
                 f"quantize.embeddings = {self.embeddings}: inputs of this kind are no words; take as_format"
             )
@@ -111,7 +127,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         ModelError: a graph does not do what the student does.
     """
     from tasks.export import draft, package
-    from tasks.models import checkpoint, compute, inference
+    from tasks.models import checkpoint, compute
     from tasks.quantize.mixed_precision import Trial, ship
 
     if faults := [*needs.lacking(params.needs()), *params.faults({})]:
@@ -119,12 +135,12 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     compute.prepare(params.seed, params.threads, "cpu")
     kind, labels = load_kind(params.kind), checkpoint.label_names(inputs.ingest)
     rows, seen = (tables.read(inputs.ingest / f"{split}.parquet") for split in ("validation", "train"))
+    rows = rows[: params.checked_rows]
     folder, facts, float_file = out / "out", _facts(params, kind), scratch / "float.onnx"
     begun = draft.begin(
         inputs.student, folder, kind, labels, _form(params), facts, rows[:2], seen, float_file
     )
-    features = kind.model.encode(begun.processor, rows, labels, params.input_size)
-    wanted = inference.logits(begun.model, kind, begun.processor, features, inference.BATCH)
+    wanted = _wanted(begun, kind, rows, labels, params)
     difference = float(np.abs(_answers(begun.float_graph, folder, kind, rows, params) - wanted).max())
     _check_parity(difference, params)
 
@@ -137,6 +153,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         "bytes": size,
         "float_difference": float(f"{difference:.1e}"),
         "agreement": round(shipped.agreement, 6),
+        **_same_texts(begun, kind, rows, params),
     }
     return Metrics({**told, **({"float_operators": shipped.spared} if shipped.spared else {})})
 
@@ -173,12 +190,41 @@ def _facts(params: Params, kind: Kind) -> Mapping[str, Any]:
     }
 
 
+def _wanted(
+    begun: Draft | DecoderDraft, kind: Kind, rows: Sequence[Row], labels: Sequence[str], params: Params
+) -> np.ndarray:
+    """The student's logits (m, c); of models that write before each piece of the right answers."""
+    from tasks.models import inference
+
+    if kind.generation:
+        writer = kind.generation.checkpoint(begun.model, begun.processor, params.input_size)
+        return np.concatenate([writer.forced(kind.package.raw_input(row), row["label"]) for row in rows])
+    features = kind.model.encode(begun.processor, rows, labels, params.input_size)
+    return inference.logits(begun.model, kind, begun.processor, features, inference.BATCH)
+
+
+def _same_texts(
+    begun: Draft | DecoderDraft, kind: Kind, rows: Sequence[Row], params: Params
+) -> dict[str, float]:
+    """The share of rows whose answers the folder writes as the student does; of models that write alone."""
+    from tasks.export import package
+
+    if not kind.generation:
+        return {}
+    asked = [kind.package.raw_input(row) for row in rows]
+    ours = kind.generation.checkpoint(begun.model, begun.processor, params.input_size)
+    shipped = kind.generation.shipped(begun.folder, begun.folder / package.GRAPH)
+    shipped.use(params.threads)
+    same = [ours.write([one])[0].text == shipped.write([one])[0].text for one in asked]
+    return {"same_texts": round(float(np.mean(same)), 6)}
+
+
 def _answers(file: Path, folder: Path, kind: Kind, rows: Sequence[Row], params: Params) -> np.ndarray:
     """Logits (m, c) of a graph, each row asked for as a user would."""
     from tasks.export import package
 
-    session, request = package.session(file, params.threads), kind.package.request(folder)
-    return np.concatenate([package.logits(session, request, kind.package.raw_input(row)) for row in rows])
+    decided = package.decider(folder, file, kind, params.threads)
+    return np.concatenate([decided(row) for row in rows])
 
 
 def _accept(shipped: Shipped, decisions: int, params: Params) -> None:

@@ -15,7 +15,8 @@ from flows.judging import answers
 from flows.judging.answers import Shipped
 from flows.judging.verdict import Comparison, Difference, Spread, compare
 from flows.retraining.policy import Policy
-from tasks.benchmark import latency, variants
+from tasks.benchmark import latency
+from tasks.benchmark.forms import variants
 from tasks.benchmark.gates import BELOW
 from tasks.kinds.base.kind import Row
 

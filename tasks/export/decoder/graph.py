@@ -19,16 +19,20 @@ from tasks.architectures import catalog
 from tasks.architectures.record import Decoder
 from tasks.core.errors import ModelError
 from tasks.export.decoder.layers import KEYS, Layers, Places, Shape, numbers
-from tasks.export.decoder.nodes import LARGEST, LONGEST, Nodes
-from tasks.export.decoder.products import BITS, BLOCK, Form, blocks, in_blocks, product
+from tasks.export.decoder.nodes import LARGEST, Nodes
+from tasks.export.decoder.products import BITS, BLOCK, Form, FormOf, blocks, in_blocks, product
+from tasks.kinds.base.generation import LONGEST
+
+TABLE, HEAD = "table", "head"
+"""The names of the table of pieces, and of the matrix that answers where it is another one."""
 
 
-def build(model: PreTrainedModel, longest: int, form: Form, table: Form, file: Path) -> None:
-    """Writes the graph of a model for texts of at most `longest` pieces.
+def build(model: PreTrainedModel, longest: int, form_of: FormOf, file: Path) -> list[str]:
+    """Writes the graph of a model for texts of at most `longest` pieces; the names of its matrices.
 
     Args:
-        form: of the matrices of the layers,
-        table: and of the table of pieces, which the answers share where the model's do.
+        form_of: their forms. Of the table of pieces, which the answers share where the model's do, only what
+            has blocks or is float.
 
     Raises:
         ModelError: it is no decoder, or too large for one file.
@@ -36,19 +40,27 @@ def build(model: PreTrainedModel, longest: int, form: Form, table: Form, file: P
     layout = catalog.of(model.config).layout
     if not isinstance(layout, Decoder):
         raise ModelError("model.onnx", f"{model.config.model_type} is no decoder")
-    made = _Graph(model, layout, longest, form, table)
+    asked: list[str] = []
+
+    def noted(name: str) -> Form:
+        asked.append(name)
+        return form_of(name)
+
+    made = _Graph(model, layout, longest, noted)
     whole = made.whole()
     helper.set_model_props(whole, {LONGEST: str(longest)})
     if made.nodes.bytes > LARGEST:
         raise ModelError("model.onnx", f"its weights have {made.nodes.bytes:,} bytes; take fewer bits")
     save(whole, file)
+    return [*dict.fromkeys(asked)]
 
 
 class _Graph:
-    def __init__(self, model: Any, layout: Decoder, longest: int, form: Form, table: Form) -> None:
+    def __init__(self, model: Any, layout: Decoder, longest: int, form_of: FormOf) -> None:
         self.nodes = Nodes()
         self._model, self._base, self._layout, self._config = model, model.base_model, layout, model.config
-        self._longest, self._form, self._table = longest, form, table
+        self._longest, self._form_of = longest, form_of
+        self._table: Form = form_of(TABLE)
         self._steps = self.nodes.add("Shape", ["input_ids"], start=1, end=2)
         # the place of the first new piece of each row (n,)
         self._first = self.nodes.add(
@@ -56,7 +68,7 @@ class _Graph:
         )
 
     def whole(self) -> ModelProto:
-        layers = Layers(self.nodes, self._base, self._layout, self._places(), self._longest, self._form)
+        layers = Layers(self.nodes, self._base, self._layout, self._places(), self._longest, self._form_of)
         modules = self._base.get_submodule(self._layout.layers)
         states = self._embedded()
         for at, module in enumerate(modules):
@@ -121,7 +133,7 @@ class _Graph:
             nodes.add("MatMul", [states, turned], "logits")
         else:
             bias = None if head.bias is None else numbers(head.bias)
-            nodes.add("Identity", [product(nodes, states, "head", weight, bias, self._table)], "logits")
+            nodes.add("Identity", [product(nodes, states, HEAD, weight, bias, self._form_of(HEAD))], "logits")
 
     def _last(self, states: str) -> str:
         """The states (n, h) of each row's last piece."""

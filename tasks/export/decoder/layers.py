@@ -11,7 +11,7 @@ import torch
 from tasks.architectures.record import Decoder
 from tasks.core.errors import ModelError
 from tasks.export.decoder.nodes import CONTRIB, Nodes
-from tasks.export.decoder.products import Form, product
+from tasks.export.decoder.products import FormOf, product
 
 KEYS = ("key", "value")
 ROTATED = 8
@@ -49,11 +49,11 @@ class Layers:
     """Puts layers into a graph."""
 
     def __init__(
-        self, nodes: Nodes, base: Any, layout: Decoder, places: Places, longest: int, form: Form
+        self, nodes: Nodes, base: Any, layout: Decoder, places: Places, longest: int, form_of: FormOf
     ) -> None:
         self.nodes, self.shape = nodes, Shape.of(base.config)
         self._base, self._layout, self._config = base, layout, base.config
-        self._places, self._longest, self._form = places, longest, form
+        self._places, self._longest, self._form_of = places, longest, form_of
         self._epsilon = float(getattr(base.config, layout.epsilon))
 
     def add(self, states: str, at: int, layer: Any) -> str:
@@ -122,9 +122,8 @@ class Layers:
                 starts = np.arange(shape.heads)[:, None] * 3 * shape.width + which * shape.width
                 rows = (starts + np.arange(shape.width)).reshape(-1)
             some = None if bias is None else bias[rows]
-            parts.append(
-                product(self.nodes, states, f"{at}.attention_{which}", matrix[rows], some, self._form)
-            )
+            name = f"{at}.attention_{which}"
+            parts.append(product(self.nodes, states, name, matrix[rows], some, self._form_of(name)))
         return parts
 
     def _rotations(self, at: int) -> tuple[str, str]:
@@ -184,7 +183,7 @@ class Layers:
 
     def _linear(self, states: str, name: str, module: Any) -> str:
         matrix, bias = self._matrix(module)
-        return product(self.nodes, states, name, matrix, bias, self._form)
+        return product(self.nodes, states, name, matrix, bias, self._form_of(name))
 
     def _matrix(self, module: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Weights (n, k) and bias (n,)."""

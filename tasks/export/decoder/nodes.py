@@ -11,8 +11,6 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 OPSET, IR = 21, 10
 CONTRIB = "com.microsoft"
 PREFIX = "graph"
-LONGEST = "longest"
-"""The property of a graph that says how many pieces a text has at most."""
 LARGEST = 1_900_000_000
 """Bytes of weights that one file can hold."""
 

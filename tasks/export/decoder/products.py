@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ import numpy as np
 from tasks.export.decoder.nodes import Nodes
 
 Form = Literal["fp32", "int8", "int4", "int8-dynamic"]
+FormOf = Callable[[str], Form]
+"""The name of a matrix -> its form."""
 BLOCK = 32
 BITS: dict[str, int] = {"int8": 8, "int4": 4}
 

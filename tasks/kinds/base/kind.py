@@ -13,6 +13,7 @@ from typing import cast
 
 from tasks.core.params import Section
 from tasks.kinds.base.data import Data, Reworder, Rewording
+from tasks.kinds.base.generation import Generation
 from tasks.kinds.base.model import Converter, Model
 from tasks.kinds.base.package import Package
 from tasks.kinds.base.quality import Baseline, Quality
@@ -66,6 +67,8 @@ class Kind:
     learning: Quality | None = None
     """Of answers in training, where these are no figures of what is shipped: of the pieces of texts that are
     given, for instance, and not of texts that the model writes."""
+    generation: Generation | None = None
+    """Of kinds whose models write their answers: these are texts then, one for each row."""
 
     @property
     def progress(self) -> Quality:

@@ -58,6 +58,10 @@ class Model:
     augment: Callable[[Sequence[Features], Any], list[Features]] = unchanged
     """(features of labelled rows, options) -> as the teacher shall see them in this step; chance is
     torch's."""
+    keeps_head: bool = False
+    """Whether what answers is pretrained, too: pieces of texts, not labels of the run."""
+    pieces: bool = False
+    """Whether inputs are pieces of a vocabulary, which can be trimmed."""
     likeliest: int | None = None
     """How many labels of an answer are kept, the likeliest; None: the logits of all."""
     forms: frozenset[str] = frozenset()

@@ -36,6 +36,10 @@ class Package:
     """Of the same: the answer as JSON has it, for programs."""
     lengths: bool = False
     """Whether inputs differ in length, the second dimension of what the graph reads."""
+    graphs: frozenset[str] = frozenset({"exported", "fused"})
+    """How its graphs are made,"""
+    formats: frozenset[str] = frozenset({"int8-dynamic", "int8-static", "fp16", "bf16", "fp32"})
+    """and the formats that they ship in."""
     embeddings: frozenset[str] = frozenset()
     """Forms that the table of words can have in place of that of all weights, such as `int8` and `int4`; none
     where the graph looks nothing up."""

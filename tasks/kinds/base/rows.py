@@ -100,3 +100,10 @@ class Truth:
         starts = np.cumsum([0, *self.decisions[:-1]])
         sums: np.ndarray = np.add.reduceat(values, starts, axis=0)
         return sums
+
+
+def of_texts(rows: Sequence[Row]) -> Truth:
+    """The right answers to rows whose answers are texts: what stands in the column `label`."""
+    import numpy as np
+
+    return Truth(np.array([str(row["label"]) for row in rows]), [1] * len(rows), [], ids_of(rows))

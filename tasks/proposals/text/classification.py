@@ -17,7 +17,9 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     )
     pool = student.distill["pool"].value
     teacher = teachers.teacher(facts, seen, wish.effort)
-    answered = Work(2 * facts.layer_parameters * pool * float(seen.lengths.mean()) / 1e9, 0)
+    read = pool + values.READINGS * len(facts.rows["train"])
+    read += (1 + teacher.finetune["epochs"].value) * len(facts.rows["validation"])
+    answered = Work(2 * facts.layer_parameters * read * float(seen.lengths.mean()) / 1e9, 0)
     return Plan(
         {
             "input_size": values.input_size(seen),

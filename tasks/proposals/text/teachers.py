@@ -45,9 +45,7 @@ def teacher(facts: Facts, seen: values.Seen, effort: float) -> Teacher:
     few = rows <= FEW_LABELS * classes
     if few or rows >= MANY_ROWS or facts.layer_parameters > values.DEEP:
         return _begun(facts, seen, effort, few)
-    epochs = _epochs(
-        rows, classes, effort * (CHANCE_STEPS + CHANCE_STEPS_OF_A_CLASS * classes), SMALL_BATCH, 30
-    )
+    epochs = _epochs(rows, classes, CHANCE_STEPS + CHANCE_STEPS_OF_A_CLASS * classes, effort, SMALL_BATCH, 30)
     batch = Value(SMALL_BATCH, f"{rows:,} training rows")
     trained = _finetune(epochs, batch, Value(RATE, "for this batch size"))
     return Teacher({}, trained, _work(facts, seen, rows * epochs.value, SMALL_BATCH))
@@ -64,7 +62,7 @@ def _begun(facts: Facts, seen: values.Seen, effort: float, few: bool) -> Teacher
         epochs = Value(FEW_EPOCHS, "more would undo what the encoder knows")
         rate = Value(FEW_RATE, "small, for the same reason")
     else:
-        epochs = _epochs(rows, classes, effort * (STEPS + STEPS_OF_A_CLASS * classes), BATCH, MOST_EPOCHS)
+        epochs = _epochs(rows, classes, STEPS + STEPS_OF_A_CLASS * classes, effort, BATCH, MOST_EPOCHS)
         rate = Value(RATE)
     probe = {"probe": Value(PROBE, "the head begins with a logistic regression")}
     return Teacher(
@@ -74,9 +72,11 @@ def _begun(facts: Facts, seen: values.Seen, effort: float, few: bool) -> Teacher
     )
 
 
-def _epochs(rows: int, classes: int, steps: float, batch: int, most: int) -> Value:
+def _epochs(rows: int, classes: int, usual: float, effort: float, batch: int, most: int) -> Value:
     """Enough steps for the number of classes, whatever the number of rows."""
-    epochs = max(fewest_epochs(FEWEST_EPOCHS, steps, rows, batch), epochs_of(steps, rows, batch, most=most))
+    steps = effort * usual
+    fewest = max(1, round(effort * FEWEST_EPOCHS))
+    epochs = max(fewest_epochs(fewest, steps, rows, batch), epochs_of(steps, rows, batch, most=most))
     done = epochs * -(-rows // batch)
     return Value(epochs, f"{done:,} steps: {rows:,} rows in batches of {batch}, {classes} classes")
 

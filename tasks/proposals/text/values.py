@@ -28,8 +28,11 @@ STEP = 400
 RESERVED = re.compile(r"\[unused\d+\]")
 MANY_PIECES = 40_000
 """Pieces up to which a teacher keeps all: those of many languages have hundreds of thousands."""
-OTHER_MINUTES = 1.5
-"""Of a run, beside its trainings."""
+OTHER_MINUTES = 2.5
+"""Of a run, beside what its models compute: seven processes, the graph, the benchmark."""
+READINGS = 3
+"""How often the teacher reads the training rows without learning: for the sentence vectors, for its head, to
+answer them."""
 SLACK = 1.15
 """Bytes that a gate allows, as a multiple of those expected."""
 TEACHER_PIECES = 16_000

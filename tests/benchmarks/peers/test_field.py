@@ -18,7 +18,7 @@ from benchmarks.peers import (
     forms,  # noqa: F401 - makes the peers' forms known
     runtimes,
 )
-from tasks.benchmark import variants
+from tasks.benchmark.forms import variants
 from tasks.core.errors import DataError, ModelError
 
 THEIRS = [peer for peer in field.FIELD if not peer.is_ours]

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, save
 
 from benchmarks.peers import forms
 from tasks.benchmark import memory
-from tasks.benchmark.variants import Setting, Source, open_variant
+from tasks.benchmark.forms.variants import Setting, Source, open_variant
 from tasks.export import package
 from tasks.kinds.base.kind import load_kind
 from tests import tiny

@@ -16,7 +16,7 @@ from benchmarks.peers import (
     runtimes,
 )
 from benchmarks.peers.runtimes import Opened, OwnRuntime
-from tasks.benchmark.variants import Setting, Source, open_variant
+from tasks.benchmark.forms.variants import Setting, Source, open_variant
 from tasks.core.errors import ModelError
 from tests import tiny
 

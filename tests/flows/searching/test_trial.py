@@ -14,7 +14,7 @@ from flows.searching import inputs, policy, trial
 from flows.searching.job import COMPLETE, FAILED, GIVEN_UP, Result, StudentJob
 from flows.searching.measure import Bench
 from tasks.benchmark import metrics
-from tasks.benchmark.variants import Setting, Source, open_variant
+from tasks.benchmark.forms.variants import Setting, Source, open_variant
 from tasks.core import tables
 from tasks.core.errors import DataError
 from tasks.distill import stage as distill

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tasks.benchmark import latency
-from tasks.benchmark.variants import lengthened
+from tasks.benchmark.forms.variants import lengthened
 from tasks.kinds.base.kind import Row
 
 

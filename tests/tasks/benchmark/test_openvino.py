@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tasks.benchmark import stage as benchmark
-from tasks.benchmark import variants
+from tasks.benchmark.forms import variants
 from tasks.core.errors import ParamsError
 from tasks.quantize import stage as quantize
 from tests import tiny

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.benchmark import gates, report, summary
+from tasks.benchmark import gates, grid, summary
 from tasks.benchmark import stage as benchmark
 from tasks.kinds.base import fast_tokenizer
 from tasks.kinds.base.kind import load_kind
@@ -128,7 +128,7 @@ def test_benchmark_measures_every_variant_and_is_the_same_twice(
     inputs: benchmark.Inputs, tmp_path: Path
 ) -> None:
     first, second = run(inputs, tmp_path / "first"), run(inputs, tmp_path / "second")
-    assert report.variants(first.figures) == VARIANTS
+    assert grid.variants(first.figures) == VARIANTS
     assert first.figures == second.figures
     for name in (
         "out/predictions.parquet",

@@ -28,11 +28,12 @@ def plan(_facts: Any, wish: Wish) -> Plan:
     ("preset", "minutes", "takes", "told"),
     [
         ("balanced", None, 11, ""),
+        ("best", None, 11, ""),
         ("balanced", 20.0, 11, ""),
         ("balanced", 6.0, 6, "of the usual steps, to end within 6 minutes; the usual ones would take 11"),
         ("fast", None, 5, "to end within 5 minutes"),
-        ("balanced", 2.0, 4, "2 minutes are too few: with 30% .* a smaller preset, fewer rows"),
-        ("fast", 2.0, 4, "2 minutes are too few: with 30% .*; fewer rows"),
+        ("balanced", 2.0, 3, "2 minutes are too few: with 20% .* a smaller preset, fewer rows"),
+        ("fast", 2.0, 3, "2 minutes are too few: with 20% .*; fewer rows"),
     ],
 )
 def test_a_run_keeps_to_its_minutes_or_says_so(preset: Any, minutes: Any, takes: float, told: str) -> None:

@@ -56,7 +56,8 @@ def silence(layer: Any, architecture: str) -> None:
 
 @pytest.mark.parametrize("architecture", ["bert", "distilbert", "deberta-v2", "modernbert"])
 @pytest.mark.parametrize("dead", [{1, 2}, {2, 3}, {1, 3}])
-def test_layers_that_do_nothing_go_first(architecture: str, dead: set[int]) -> None:
+@pytest.mark.parametrize("by", ["importance", "influence"])
+def test_layers_that_do_nothing_go_first(architecture: str, dead: set[int], by: str) -> None:
     model = text_model(architecture)
     cut = registry.pruner(model.config)
     layers = next(
@@ -64,7 +65,7 @@ def test_layers_that_do_nothing_go_first(architecture: str, dead: set[int]) -> N
     )
     for at in dead:
         silence(layers[at], architecture)
-    choose = layer_choice.by_importance(model, KIND, Tokenizer(), batches())
+    choose = layer_choice.chooser(by, model, KIND, Tokenizer(), batches())
     ids = torch.randint(1, 100, (8, 8), generator=torch.Generator().manual_seed(1))
     before = model(input_ids=ids).logits
     assert cut.keep_layers(model, {"layers": 2}, choose) == sorted({0, 1, 2, 3} - dead)

@@ -72,6 +72,7 @@ def model(
         loss=loss,
         distillation_loss=losses.divergence,
         augment=augment,
+        pieces=True,
         forms=forms,
         further_pretraining="masked_pieces",
         converters={package: Converter(file, convert) for package, file in CONVERTERS.items()},

@@ -121,14 +121,18 @@ def fit(
 ) -> tuple[PreTrainedTokenizerBase, list[str]]:
     """The tokenizer, which now knows what is read of long texts, and whether it is the model's."""
     long_texts.keep(tokenizer, options)
-    config: Any = model.config
-    pieces, faults = getattr(config, "vocab_size", 0), []
-    if not VOCABULARY_SHARE * pieces <= len(tokenizer) <= pieces or tokenizer.pad_token_id is None:
-        faults.append(
-            f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its "
-            f"config {pieces}"
-        )
-    return tokenizer, faults
+    return tokenizer, other_pieces(model, tokenizer)
+
+
+def other_pieces(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """Why the tokenizer cannot be the model's."""
+    pieces = getattr(model.config, "vocab_size", 0)
+    if VOCABULARY_SHARE * pieces <= len(tokenizer) <= pieces and tokenizer.pad_token_id is not None:
+        return []
+    return [
+        f"its tokenizer has {len(tokenizer)} pieces and the padding piece {tokenizer.pad_token}, its "
+        f"config {pieces}"
+    ]
 
 
 def size(features: Mapping[str, Any]) -> int:
@@ -156,7 +160,7 @@ def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> d
     in training. Where both ends of a text are read it cuts none.
     """
     backend: Any = tokenizer.backend_tokenizer
-    _compose(backend)
+    compose(backend)
     if long_texts.reads_both_ends(tokenizer):
         backend.no_truncation()
     else:
@@ -166,7 +170,7 @@ def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> d
     return long_texts.facts(tokenizer)
 
 
-def _compose(backend: Any) -> None:
+def compose(backend: Any) -> None:
     """Lets a tokenizer compose texts first, unless it reads decomposed ones alike anyway."""
     from tokenizers import normalizers
 

@@ -16,6 +16,7 @@ from tasks.kinds.text.generation.prompts import Prompts
 
 if TYPE_CHECKING:
     import torch
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerBase
 
 
@@ -23,31 +24,39 @@ def encode(
     tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequence[str], input_size: int
 ) -> list[Features]:
     """At most `input_size` pieces of each row."""
-    prompts = Prompts.of(tokenizer)
+    prompts, backend = Prompts.of(tokenizer), plain_backend(tokenizer)
     return [
-        _plain(tokenizer, row["text"], input_size)
+        _plain(backend, row["text"], input_size)
         if row.get("label") is None
-        else _answered(tokenizer, prompts, row, input_size)
+        else _answered(backend, prompts, tokenizer.eos_token_id, row, input_size)
         for row in rows
     ]
 
 
-def _answered(tokenizer: PreTrainedTokenizerBase, prompts: Prompts, row: Row, input_size: int) -> Features:
-    answer = completion(tokenizer, row["label"], prompts.longest)
+def plain_backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
+    """What cuts texts into pieces, all of them and no others, whatever the tokenizer was asked for before."""
+    backend: Any = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    found: Tokenizer = backend
+    return found
+
+
+def _answered(tokenizer: Tokenizer, prompts: Prompts, end: int, row: Row, input_size: int) -> Features:
+    answer = completion(tokenizer, row["label"], end, prompts.longest)
     asked = prompts.pieces(tokenizer, row["text"], input_size - prompts.longest)
     where = [len(asked) - 1 + at for at in range(len(answer))]
     # The last piece is decided on, and decides nothing.
     return {"input_ids": [*asked, *answer[:-1]], "where": where, "labels": answer}
 
 
-def completion(tokenizer: PreTrainedTokenizerBase, text: str, longest: int) -> list[int]:
+def completion(tokenizer: Tokenizer, text: str, end: int, longest: int) -> list[int]:
     """Its pieces, and the one that ends it; of a longer one the first."""
-    ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-    return [*ids, tokenizer.eos_token_id][:longest]
+    return [*tokenizer.encode(text, add_special_tokens=False).ids, end][:longest]
 
 
-def _plain(tokenizer: PreTrainedTokenizerBase, text: str, input_size: int) -> Features:
-    ids = tokenizer(text, truncation=True, max_length=input_size)["input_ids"]
+def _plain(tokenizer: Tokenizer, text: str, input_size: int) -> Features:
+    ids = tokenizer.encode(text).ids[:input_size]
     return {"input_ids": ids, "where": [*range(len(ids) - 1)]}
 
 

@@ -49,7 +49,7 @@ def test_each_piece_of_the_completion_is_decided_and_so_is_its_end() -> None:
 def test_plain_prompts_are_read_as_they_are() -> None:
     tokenizer = told("plain")
     (one,) = encoding.encode(tokenizer, [row("Is it late? ", "no")], [], 64)
-    assert tokenizer.decode(one["input_ids"]).endswith("Is it late? [SEP]no")
+    assert tokenizer.decode(one["input_ids"]).endswith("Is it late? \n[SEP]no")
 
 
 @pytest.mark.parametrize("most", [40, 60])

@@ -12,14 +12,14 @@ import torch
 
 from tasks.core.errors import ModelError
 from tasks.export.decoder import graph
-from tasks.export.decoder.writer import Choose, Writer, drawn
+from tasks.kinds.text.generation.graph_writer import Choose, Writer, drawn
 from tests.decoders import made
 
 PROMPT = [7, 20, 9, 31, 100]
 
 
 def writer(name: str, file: Path) -> Writer:
-    graph.build(made(name), 64, "fp32", "fp32", file)
+    graph.build(made(name), 64, lambda _: "fp32", file)
     return Writer(file, 1)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tasks.benchmark.forms.writing import WritingInTorch, WritingShipped
 from tasks.core.errors import ParamsError
 from tasks.export import package
 from tasks.export.package import GRAPH, session, softmax
@@ -25,7 +26,7 @@ from tasks.kinds.base.kind import Kind, Row, load_kind
 class Source:
     name: str
     form: str
-    """A key of FORMS."""
+    """A key of FORMS, or of FORMS_THAT_WRITE."""
     folder: Path
 
 
@@ -51,10 +52,10 @@ class Variant(Protocol):
     bytes: int
 
     def predict(self, rows: Sequence[Row]) -> np.ndarray:
-        """Probabilities (m, c) of the decisions of many rows."""
+        """Probabilities (m, c) of the decisions of many rows, or the texts (n,) that are written."""
 
-    def answer(self, row: Row) -> np.ndarray:
-        """From the input as a user has it to probabilities (m, c)."""
+    def answer(self, row: Row) -> Any:
+        """From the input as a user has it to probabilities (m, c), or a text."""
 
     def prepare(self, rows: Sequence[Row], length: int | None) -> Any:
         """One batch, ready for `forward`.
@@ -251,10 +252,13 @@ def _openvino_request(file: Path, threads: int) -> Any:
 
 
 FORMS: dict[str, Any] = {"linear": Linear, "torch": Torch, "onnx": Onnx, "openvino": OpenVino}
+FORMS_THAT_WRITE: dict[str, Any] = {"linear": Linear, "torch": WritingInTorch, "onnx": WritingShipped}
 
 
 def open_variant(source: Source, setting: Setting) -> Variant:
-    variant: Variant = FORMS[source.form](source, setting)
+    """The variant, in the form that its kind has."""
+    forms = FORMS_THAT_WRITE if setting.load_kind().generation else FORMS
+    variant: Variant = forms[source.form](source, setting)
     return variant
 
 

@@ -9,8 +9,15 @@ from typing import Any
 from tasks.export import draft
 from tasks.kinds.base.kind import Kind, Row
 
+BLOCKS = "int8"
 FACTS = ("kind", "input_size", "words")
 """What stands between an input and the graph, whatever its form."""
+
+
+def as_int8(told: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """What preprocessing.json says, with a format of eight bits."""
+    usual = BLOCKS if BLOCKS in kind.package.formats else "int8-dynamic"
+    return {**told, "format": told["format"] if told["format"].startswith("int8") else usual}
 
 
 def ship(

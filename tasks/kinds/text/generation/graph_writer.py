@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 
 from tasks.core.errors import ModelError
-from tasks.export.decoder.nodes import LONGEST
+from tasks.kinds.base.generation import LONGEST
 
 Choose = Callable[[np.ndarray], int]
 """Logits (c,) -> the next piece."""
@@ -44,12 +44,45 @@ class Writer:
     def __init__(self, file: Path, threads: int) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         self._longest = int(self._session.get_modelmeta().custom_metadata_map[LONGEST])
         ports = [one for one in self._session.get_inputs() if one.name.startswith("past.")]
         self._nothing = {one.name: np.zeros((1, one.shape[1], 0, one.shape[3]), np.float32) for one in ports}
         self._kept = [one.name.replace("present.", "past.") for one in self._session.get_outputs()[1:]]
+
+    def forced(self, prompt: Sequence[int], answer: Sequence[int]) -> np.ndarray:
+        """Logits (m, c) before each piece of an answer that is given, one piece after the other."""
+        given = iter(answer[:-1])
+        found: list[np.ndarray] = []
+
+        def next_given(logits: np.ndarray) -> int:
+            found.append(logits)
+            return next(given, 0)
+
+        for _ in self.pieces(prompt, len(answer), choose=next_given):
+            pass
+        return np.stack(found)
+
+    def side_by_side(self, prompts: Sequence[Sequence[int]], count: int) -> list[list[int]]:
+        """So many likeliest pieces behind each prompt, whatever they are."""
+        lengths = np.array([len(one) for one in prompts], np.int64)
+        new = np.zeros((len(prompts), int(lengths.max())), np.int64)
+        for place, prompt in enumerate(prompts):
+            new[place, : len(prompt)] = prompt
+        cache: dict[str, Any] = {
+            name: np.zeros((len(prompts), *one.shape[1:]), np.float32) for name, one in self._nothing.items()
+        }
+        found: list[list[int]] = [[] for _ in prompts]
+        for _ in range(count):
+            logits, *states = self._session.run(None, {**cache, "input_ids": new, "lengths": lengths})
+            best = logits.argmax(-1)
+            for row, piece in zip(found, best.tolist(), strict=True):
+                row.append(piece)
+            cache = dict(zip(self._kept, states, strict=True))
+            new, lengths = best[:, None], lengths + 1
+        return found
 
     def pieces(
         self, prompt: Sequence[int], most: int, stops: Sequence[int] = (), choose: Choose = likeliest

