@@ -29,6 +29,7 @@ PROGRAM = Group(
         "run": Deferred("make a run, measure it, and print its figures", "flows.run"),
         "report": Deferred("print the figures of the last benchmark", "tasks.launch.results", "REPORT"),
         "predict": Deferred("ask the shipped model", "tasks.launch.results", "PREDICT"),
+        "export": Deferred("write the student as GGUF", "tasks.launch.exporting", "EXPORT"),
         "gate": Deferred("exit 0 if the last benchmark passed its gates", "tasks.launch.results", "GATE"),
         "search": Deferred("search the best student under a budget", "flows.search"),
         "review": Deferred("compare two revisions of the project", "flows.review"),

@@ -9,17 +9,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tasks.export import package
 from tasks.kinds.base.kind import Kind, Row, load_kind
-from tasks.kinds.base.rows import Truth, check_ids, ids_of
+from tasks.kinds.base.rows import Truth, check_ids, ids_of, of_texts
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model answered to rows: their ids (n,), and the probabilities (decisions, labels) of each."""
+    """What a model answered to rows: their ids (n,), and of each the probabilities (decisions, labels), or
+    the text (1,) that was written."""
 
     ids: Sequence[str]
     probabilities: Sequence[np.ndarray]
@@ -39,11 +41,8 @@ class Shipped:
 
     def ask(self, rows: Sequence[Row]) -> Answers:
         """Its answers to rows, each asked for as a user would."""
-        graph = package.session(self.folder / package.GRAPH, threads=1)
-        own = self.kind.package
-        request = own.request(self.folder)
-        asked = [package.logits(graph, request, own.raw_input(row)) for row in rows]
-        return Answers(ids_of(rows), [package.softmax(one) for one in asked])
+        answered, raw_input = package.answerer(self.folder, self.kind), self.kind.package.raw_input
+        return Answers(ids_of(rows), [np.atleast_1d(answered(raw_input(row))) for row in rows])
 
 
 def shipped(folder: Path, kind: str) -> Shipped:
@@ -65,7 +64,8 @@ def names_of(models: Sequence[Shipped], rows: Sequence[Row]) -> list[str]:
 
 
 def numbered(answers: Answers, own: Sequence[str], truth: Truth) -> np.ndarray:
-    """The likeliest label of each decision (m,), as its number among the names of `truth`.
+    """The likeliest label of each decision (m,), as its number among the names of `truth`; texts (n,) as they
+    are.
 
     Args:
         own: the labels of the model, in the order of its numbers.
@@ -75,22 +75,37 @@ def numbered(answers: Answers, own: Sequence[str], truth: Truth) -> np.ndarray:
         DataError: the answers are to other rows, or in another order.
     """
     check_ids("answers", answers.ids, truth.ids)
+    told = np.concatenate(answers.probabilities)
+    if are_texts(told):
+        return told
     place = np.array([list(truth.names).index(label) for label in own])
-    chosen: np.ndarray = place[np.concatenate(answers.probabilities).argmax(1)]
+    chosen: np.ndarray = place[told.argmax(1)]
     return chosen
 
 
-def of_predictions(ids: Sequence[str], kept: Sequence[Sequence[float]], labels: int) -> Answers:
-    """The answers of one model as predictions.parquet keeps them: the ids of rows, and the probabilities of
-    each, one decision after another."""
-    return Answers(ids, [np.asarray(row).reshape(-1, labels) for row in kept])
+def are_texts(told: np.ndarray) -> bool:
+    """Whether answers are texts that were written."""
+    return told.dtype.kind == "U"
+
+
+def of_predictions(ids: Sequence[str], kept: Sequence[Any], labels: int) -> Answers:
+    """The answers of one model as predictions.parquet keeps them: the ids of rows, and of each its
+    probabilities, one decision after another, or a text where there are no labels."""
+    return Answers(ids, [of_row(one, labels) for one in kept])
+
+
+def of_row(kept: Any, labels: int) -> np.ndarray:
+    """Probabilities (decisions, labels), or a text (1,)."""
+    return np.asarray(kept, dtype=float).reshape(-1, labels) if labels else np.array([str(kept)])
 
 
 def truth_of(rows: Sequence[Row], names: Sequence[str]) -> Truth:
     """The right answers from the column `label` of rows.
 
-    The name of one label, or several with spaces between them.
+    The name of one label, or several with spaces between them; where there are no names a text.
     """
+    if not names:
+        return of_texts(rows)
     number = {name: at for at, name in enumerate(names)}
     labels = [row["label"] for row in rows]
     decided = [[label] if label in number else label.split() for label in labels]

@@ -33,7 +33,8 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Answers:
-    """Of the model that ships: by row its id, its label and probabilities (decisions, labels)."""
+    """Of the model that ships: by row its id, its label and probabilities (decisions, labels), or a text
+    (1,)."""
 
     labels: Mapping[str, str]
     probabilities: Mapping[str, np.ndarray]
@@ -118,6 +119,8 @@ def spread_of(side: Side, run: str) -> Spread | None:
 
 def answers(side: Side, run: str) -> Answers | None:
     """None if they cannot be had; the side remembers why."""
+    from flows.judging import answers as numbering
+
     path, labels = f"data/{run}/benchmark/out/predictions.parquet", f"data/{run}/ingest/out/labels.json"
     contents = side.read(path), side.read(labels)
     if contents[0] is None or contents[1] is None:
@@ -126,7 +129,7 @@ def answers(side: Side, run: str) -> Answers | None:
         names = [str(name) for name in json.loads(contents[1])]
         table = pq.read_table(io.BytesIO(contents[0]), columns=["id", "label", SHIPPED]).to_pydict()
         ids = [str(one) for one in table["id"]]
-        parts = [np.asarray(one, dtype=float).reshape(-1, len(names)) for one in table[SHIPPED]]
+        parts = [numbering.of_row(one, len(names)) for one in table[SHIPPED]]
     except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
         side.lacking[path] = f"is no table of answers ({' '.join(str(error).split())[:160]})"
         return None
@@ -187,14 +190,16 @@ class _Told:
     names: Sequence[str]
 
     def widened(self, at: int, names: Sequence[str]) -> np.ndarray:
-        """In the common numbering; what a model does not know it never answers."""
+        """In the common numbering; what a model does not know it never answers. Texts as they are."""
+        if not names:
+            return self.probabilities[at]
         wide = np.zeros((len(self.probabilities[at]), len(names)))
         wide[:, [names.index(label) for label in self.names]] = self.probabilities[at]
         return wide
 
 
 def _decisions(label: str, names: Sequence[str]) -> int:
-    return 1 if label in names else len(label.split())
+    return 1 if label in names or not names else len(label.split())
 
 
 def _flips(
@@ -207,12 +212,16 @@ def _flips(
     worse: int,
 ) -> tuple[list[Flip], int]:
     """The rows that the side `worse` alone answers wrong, those first of which it is surest, and how many
-    there are.
+    there are; of texts the rows that it answers worse, those first that are farthest behind.
     """
-    turned = (guesses[1 - worse] == truth.labels) & (guesses[worse] != truth.labels)
-    sure = np.where(turned, np.concatenate(told[worse].probabilities).max(1), 0.0)
     ends = np.cumsum([0, *truth.decisions])
-    surest = np.maximum.reduceat(sure, ends[:-1])
+    if truth.names:
+        turned = (guesses[1 - worse] == truth.labels) & (guesses[worse] != truth.labels)
+        sure = np.where(turned, np.concatenate(told[worse].probabilities).max(1), 0.0)
+        surest = np.maximum.reduceat(sure, ends[:-1])
+    else:
+        scores = [kind.quality.headline_of(kind.quality.statistics(one, truth)) for one in guesses]
+        surest = scores[1 - worse] - scores[worse]
     order = [int(at) for at in np.argsort(-surest, kind="stable") if surest[at] > 0]
     shown = []
     for at in order[:WORST]:
@@ -231,6 +240,8 @@ def _cells(
 
     Without the row what is right and what was answered.
     """
+    if row is None and not names:
+        return {"label": str(truth[0]), "answer, A": str(wide[0][0]), "answer, B": str(wide[1][0])}
     if row is None:
         right, old, new = (
             ", ".join(names[number] for number in numbers)
