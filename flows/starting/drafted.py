@@ -55,10 +55,10 @@ def plan(
     found = _facts(root, choice, taken, pretrained, scratch)
     preset: Preset = asked.preset
     wish = Wish(preset, asked.minutes, speed.seconds_per_gigaflop(threads))
-    made = within(choice.proposal.plan, found, wish)
+    made = within(choice.proposal, found, wish)
     run: dict[str, Any] = {
         "kind": Value(choice.kind, choice.guess.why),
-        "options": Value(dict(choice.options)),
+        "options": Value({**choice.options, **_settled(made)}),
         "seed": Value(0),
         "threads": Value(threads, f"this machine has {os.cpu_count()} cores"),
         "processes": Value(1),
@@ -77,6 +77,12 @@ def plan(
         run["benchmark"]["gates"] = _gates(run["benchmark"]["gates"].value, asked.budget)
     made = replace(made, remarks=[*pretrained.remarks, *made.remarks])
     return made, _like(root, asked.like, run) if asked.like else run
+
+
+def _settled(made: Plan) -> dict[str, Any]:
+    """Options that follow from the rows."""
+    options: Any = made.values.get("options", {})
+    return {name: value.value for name, value in options.items()}
 
 
 def _pretrained(choice: Choice, rows: Sequence[Mapping[str, Any]]) -> Pretrained:
@@ -111,6 +117,7 @@ def _facts(root: Path, choice: Choice, taken: Taken, pretrained: Pretrained, scr
     kind, rows = load_kind(choice.kind), taken.rows()
     folder = locate.find(Source.model_validate(dict(pretrained.source)), kind, root, scratch / "pretrained")
     processor, labels = kind.model.load_processor(folder), checkpoint.label_names(taken.folder)
+    kind.model.prepare(processor, kind.options.model_validate(dict(choice.options)))
     longest = choice.proposal.longest
     return Facts(
         rows=rows,

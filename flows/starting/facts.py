@@ -206,7 +206,7 @@ def _bounds(folder: Path, kind: str) -> dict[str, Value]:
     return {
         "min_rows_per_class": Value(
             max(FEWEST["min_rows_per_class"], min(USUAL_ROWS_PER_CLASS, least)),
-            f"the rarest class has {least}",
+            f"the rarest class has {least}" if least else "there are no classes",
         ),
         "min_test_rows": Value(
             max(FEWEST["min_test_rows"], int(KEPT_BACK * test)), f"there are {test:,} test rows"

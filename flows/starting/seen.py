@@ -33,7 +33,7 @@ def lines(source: str, looked: Looked, choice: Choice, taken: Taken) -> list[str
         f"{source}: {len(looked.raw.rows):,} rows in {_files(looked)}",
         f"  kind      {choice.kind}: {choice.guess.why}",
         f"  columns   {describe(columns, others)}",
-        f"  classes   {_classes(classes)}",
+        *([f"  classes   {_classes(classes)}"] if classes else []),
         f"  rows      {sides} ({taken.values['split'].why})"
         + (f"; pool {len(rows['pool']):,} unlabelled texts" if rows["pool"] else ""),
     ]

@@ -20,7 +20,7 @@ from tasks.kinds.base.rows import Features, Row
 
 Preset = Literal["fast", "balanced", "best"]
 PRESET_MINUTES: Mapping[Preset, float] = {"fast": 5.0, "balanced": 20.0}
-"""That a run of a preset may take, where the user does not say; `best` takes as long as it needs."""
+"""That a run of a preset may take, usually; `best` takes as long as it needs."""
 SECONDS_OF_A_STEP = 0.015
 """Of training, beside what it computes: docs/results/anyones-data.md."""
 MANY_TIMES = 4
@@ -209,6 +209,8 @@ class Proposal:
     """The largest input that it reads: pieces of a text, pixels of an image's side."""
     noun: str
     """What its rows are called, in the plural: `texts`."""
+    minutes: Mapping[Preset, float] = field(default_factory=lambda: PRESET_MINUTES)
+    """That a run of a preset may take, where the user does not say."""
     general_texts: bool = False
     """Whether general unlabelled texts help its students, where a run has none of its own."""
 
@@ -221,9 +223,10 @@ def load_proposal(kind: str) -> Proposal | None:
     return cast(Proposal, importlib.import_module(module).PROPOSAL)
 
 
-def within(plan: Callable[[Facts, Wish], Plan], facts: Facts, wish: Wish) -> Plan:
+def within(proposal: Proposal, facts: Facts, wish: Wish) -> Plan:
     """The plan that takes as long as the user allows; with fewer steps, and a remark on it, if need be."""
-    usual, minutes = plan(facts, wish), wish.minutes or PRESET_MINUTES.get(wish.preset, math.inf)
+    plan = proposal.plan
+    usual, minutes = plan(facts, wish), wish.minutes or proposal.minutes.get(wish.preset, math.inf)
     if usual.minutes <= minutes:
         return usual
     made, effort = usual, 1.0

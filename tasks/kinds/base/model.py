@@ -24,6 +24,10 @@ class Converter:
     """(file, folder) -> writes the checkpoint into the folder."""
 
 
+def untold(processor: Processor, options: Any) -> None:
+    """`Model.prepare` of kinds whose processors need to know nothing of the options."""
+
+
 def unchanged(features: Sequence[Features], options: Any) -> list[Features]:
     """`Model.augment` of kinds that vary nothing."""
     return list(features)
@@ -55,6 +59,8 @@ class Model:
     distillation_loss: Callable[[torch.Tensor, Any, float], torch.Tensor]
     """(student logits (m, c), the teacher's answers as `answers.tensors` gives them, temperature) -> mean
     loss."""
+    prepare: Callable[[Processor, Any], None] = untold
+    """(processor of a pretrained model, options) -> it knows how rows are put, as after `fit`."""
     augment: Callable[[Sequence[Features], Any], list[Features]] = unchanged
     """(features of labelled rows, options) -> as the teacher shall see them in this step; chance is
     torch's."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tasks.proposals import proposal
-from tasks.proposals.proposal import Plan, Wish, Work
+from tasks.proposals.proposal import Plan, Proposal, Wish, Work
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,8 @@ def plan(_facts: Any, wish: Wish) -> Plan:
 )
 def test_a_run_keeps_to_its_minutes_or_says_so(preset: Any, minutes: Any, takes: float, told: str) -> None:
     facts: Any = None
-    made = proposal.within(plan, facts, Wish(preset, minutes, seconds_per_gigaflop=1.0))
+    proposed = Proposal(lambda _: None, plan, None, 512, "texts")
+    made = proposal.within(proposed, facts, Wish(preset, minutes, seconds_per_gigaflop=1.0))
     assert takes - 0.7 < made.minutes <= takes + 0.01
     assert len(made.remarks) == bool(told)
     assert re.search(told, "".join(made.remarks))

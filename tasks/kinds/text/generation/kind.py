@@ -106,6 +106,7 @@ KIND = Kind(
         encode=encoding.encode,
         size=texts.size,
         collate=encoding.collate,
+        prepare=prompts.keep,
         loss=loss,
         distillation_loss=learning.divergence,
         likeliest=learning.LIKELIEST,
