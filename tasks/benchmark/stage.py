@@ -64,6 +64,13 @@ class Params(Section):
     )
     gates: Gates = Field(description="what the final model has to keep")
 
+    def faults(self, _run: Mapping[str, Section]) -> list[str]:
+        from tasks.kinds.base.kind import load_kind
+
+        if not self.openvino or not load_kind(self.kind).generation:
+            return []
+        return ["benchmark.openvino = true: models that write are not measured on OpenVINO; say false"]
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -81,7 +88,6 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-
     from tasks.benchmark import key_figures
     from tasks.benchmark.forms.variants import Setting, open_variant
     from tasks.core import tables
@@ -175,6 +181,7 @@ def _figures(
     rows: Sequence[Row],
 ) -> dict[str, Any]:
     from tasks.benchmark import gates, key_figures, metrics
+    from tasks.benchmark.forms import writing
     from tasks.kinds.base.kind import load_kind
 
     kind = load_kind(params.kind)
@@ -184,7 +191,7 @@ def _figures(
         figures[variant.name] |= {
             "parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)],
             "bytes": variant.bytes,
-            **_traits(variant, kind, rows, answers[variant.name]),
+            **writing.traits(variant, kind, rows, answers[variant.name]),
         }
     names, scores = (
         kind.quality.category_names(truth.names),
@@ -210,15 +217,6 @@ def _unusual_baseline(kind: Seam) -> dict[str, str]:
     from tasks.benchmark.gates import LINEAR
 
     return {} if kind.quality.baseline_is == LINEAR else {"baseline": kind.quality.baseline_is}
-
-
-def _traits(variant: Variant, kind: Seam, rows: Sequence[Row], answers: np.ndarray) -> dict[str, Any]:
-    """What is told of texts beside their quality."""
-    if not kind.generation:
-        return {}
-    found = kind.generation.traits(rows, answers.tolist())
-    means = {name: round(float(values.mean()), 6) for name, values in found.items()}
-    return {"traits": {**means, "not_ended": round(getattr(variant, "unended", 0.0), 6)}}
 
 
 def _timings(

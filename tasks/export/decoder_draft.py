@@ -18,8 +18,6 @@ from tasks.kinds.base.kind import Processor
 
 FINER: dict[Form, Form] = {"int4": "int8", "int8": "fp32", "int8-dynamic": "fp32", "fp32": "fp32"}
 AS_FORMAT = "as_format"
-GRAPH = "built"
-FORMATS = frozenset(FINER)
 
 
 @dataclass(frozen=True)

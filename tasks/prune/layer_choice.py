@@ -9,7 +9,7 @@ layer reads and those that it gives, all measured in one pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -21,6 +21,8 @@ from tasks.core.progress import track
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
 from tasks.prune.pruner import Blocks, Choose
+
+MASK = "attention_mask"
 
 
 def spread(count: int, of: int) -> list[int]:
@@ -66,15 +68,18 @@ def most_influential(
 ) -> list[list[int]]:
     """Keeps the blocks that change the states most."""
     measured = [[0.0] * len(blocks) for blocks in stages]
+    there: dict[str, torch.Tensor] = {}
     hooks = [
-        block.register_forward_hook(partial(_add_influence, measured[stage], at))
+        block.register_forward_hook(partial(_add_influence, measured[stage], at, there))
         for stage, blocks in enumerate(stages)
         for at, block in enumerate(blocks)
     ]
     model.eval()
     with torch.inference_mode():
         for batch in track(batches, label="layers"):
-            inference.forward(model, kind, processor, batch)
+            inputs = kind.model.collate(processor, batch)
+            there.update({MASK: inputs[MASK].to(model.device).bool()} if MASK in inputs else {})
+            inference.answer(model, inputs)
     for hook in hooks:
         hook.remove()
     for influences in measured:
@@ -85,10 +90,18 @@ def most_influential(
     ]
 
 
-def _add_influence(influences: list[float], at: int, _block: Any, read: Any, given: Any) -> None:
+def _add_influence(
+    influences: list[float],
+    at: int,
+    there: Mapping[str, torch.Tensor],
+    _block: Any,
+    read: Any,
+    given: Any,
+) -> None:
+    """Of the states of pieces that are there; of pictures all are."""
     states = given[0] if isinstance(given, tuple) else given
-    cosine = torch.nn.functional.cosine_similarity(read[0].flatten(0, -2), states.flatten(0, -2), dim=-1)
-    influences[at] += float(1 - cosine.mean())
+    cosine = torch.nn.functional.cosine_similarity(read[0], states, dim=-1)
+    influences[at] += float(1 - (cosine[there[MASK]] if MASK in there else cosine).mean())
 
 
 def by_importance(

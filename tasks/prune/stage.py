@@ -108,6 +108,11 @@ class Params(Section):
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
         kind = load_kind(self.kind)
         faults = static_student.faults_of_kind(kind) if self.static else []
+        if self.depths and self.layers_by == "influence":
+            faults.append(
+                "prune.layers_by = influence: states of different blocks have different sizes; take spread, "
+                "or importance"
+            )
         if self.vocabulary and kind.model.likeliest:
             faults.append(
                 f"prune.vocabulary = {self.vocabulary}: what is kept of the teacher's answers names its own "

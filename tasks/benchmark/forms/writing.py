@@ -16,7 +16,7 @@ from tasks.core.progress import track
 from tasks.export.package import GRAPH
 
 if TYPE_CHECKING:
-    from tasks.benchmark.forms.variants import Setting, Source
+    from tasks.benchmark.forms.variants import Setting, Source, Variant
     from tasks.kinds.base.generation import Writer
     from tasks.kinds.base.kind import Kind, Row
 
@@ -89,3 +89,12 @@ class WritingShipped(Writing):
         kind = setting.load_kind()
         writer = kind.generation.shipped(source.folder, source.folder / GRAPH)  # type: ignore[union-attr]
         super().__init__(source.name, writer, kind, size_of(source.folder), None)
+
+
+def traits(variant: Variant, kind: Kind, rows: Sequence[Row], answers: np.ndarray) -> dict[str, Any]:
+    """What is told of texts beside their quality; nothing of other answers."""
+    if not kind.generation:
+        return {}
+    found = kind.generation.traits(rows, answers.tolist())
+    means = {name: round(float(values.mean()), 6) for name, values in found.items()}
+    return {"traits": {**means, "not_ended": round(getattr(variant, "unended", 0.0), 6)}}
