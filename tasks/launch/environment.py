@@ -14,6 +14,8 @@ ENVIRONMENT = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "DO_NOT_TRACK": "1",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    # openpyxl would read workbooks with lxml where that happens to be installed; else with defusedxml.
+    "OPENPYXL_LXML": "False",
 }
 
 

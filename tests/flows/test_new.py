@@ -287,7 +287,7 @@ def test_minutes_shorten_the_training_and_say_so(project: Path, tmp_path: Path) 
     said = make(project, "short", str(source), "--minutes", "0.1")
     run = params.read(project / "params.yaml")["short"]
     assert f"epochs: {run['finetune']['epochs']} " not in usual
-    assert any("0.1 minutes are too few: with 30% of the usual steps" in line for line in said)
+    assert any("0.1 minutes are too few: with 20% of the usual steps" in line for line in said)
 
 
 def test_like_another_run_takes_its_values(project: Path, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_committed_params_are_in_order() -> None:
         ),
         (
             {"prune__layers_by": None},
-            "runs.bbc.prune.layers_by = null: layers go; write layers_by: spread, or",
+            "runs.bbc.prune.layers_by = null: layers go; write layers_by: spread, importance or",
         ),
         (
             {"prune__layers": GONE},

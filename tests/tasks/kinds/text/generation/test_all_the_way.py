@@ -96,7 +96,7 @@ def test_texts_of_the_folder_are_those_of_torch(run: dict[str, Path]) -> None:
 
 
 def lines_of_the_manual(name: str) -> str:
-    page = (stage.ROOT / "docs" / "writing.md").read_text(encoding="utf-8")
+    page = (stage.ROOT / "docs" / "ship.md").read_text(encoding="utf-8")
     (code,) = re.findall(rf"<!-- {name} -->\n```python\n(.*?)```", page, re.DOTALL)
     return str(code)
 
