@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from tasks.kinds.text.generation.graph_writer import Choose
 
+SHOWN = 240
+"""Characters of a prompt that a table shows."""
+
 
 def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> dict[str, Any]:
     """Writes tokenizer.json; what preprocessing.json says: how a prompt is put, and what ends an answer."""
@@ -114,5 +117,7 @@ def answer(asked: str, answer: Any, labels: Sequence[str], facts: Mapping[str, A
 
 
 def mistake(row: Row, answers: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> dict[str, str]:
-    """The prompt, the right answer and the one that was written."""
-    return {"text": str(row["text"]), "label": str(truth[0]), "answer": str(answers[0])}
+    """The prompt's begin, the right answer and the one that was written."""
+    text = str(row["text"])
+    begin = f"{text[:SHOWN]}…" if len(text) > SHOWN else text
+    return {"text": begin, "label": str(truth[0]), "answer": str(answers[0])}
