@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tests import decoders, tiny
 
 TEMPLATE = (
@@ -52,7 +50,3 @@ def raw(folder: Path, count: int = 150) -> Path:
     ]
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return folder
-
-
-def same_bits(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return bool(torch.equal(one, other))

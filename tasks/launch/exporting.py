@@ -7,18 +7,16 @@ from pathlib import Path
 
 from tasks.core import params
 from tasks.core.errors import DataError
+from tasks.export import gguf_file
 from tasks.launch import faults
 from tasks.launch.command import Command
 from tasks.launch.results import checked, run_name
-
-FORMS = ("f16", "q8_0", "q4_0")
 
 
 def export(given: argparse.Namespace) -> int:
     """Writes the GGUF file of a run's distilled student."""
     import torch
 
-    from tasks.export import gguf_file
     from tasks.kinds.base.kind import load_kind
     from tasks.models import checkpoint
 
@@ -43,7 +41,9 @@ def export(given: argparse.Namespace) -> int:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     run_name(parser)
-    parser.add_argument("--gguf", choices=FORMS, default="q8_0", help="of the matrices (default: q8_0)")
+    parser.add_argument(
+        "--gguf", choices=gguf_file.FORMS, default="q8_0", help="of the matrices (default: q8_0)"
+    )
     parser.add_argument("--to", type=Path, required=True, metavar="FILE", help="the file to write")
 
 

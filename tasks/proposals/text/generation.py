@@ -58,6 +58,11 @@ WIDTH = 576
 OTHER_MINUTES = 8.0
 """Of the benchmark, which has every variant write."""
 ASCII = 0.9
+"""Share of the signs of English texts,"""
+LISTED = 0.9
+"""and of the values of a column of conversations that are lists."""
+DEPTH = 30
+"""Layers of the pretrained model."""
 
 
 def recognise(table: Table) -> Guess | None:
@@ -87,7 +92,7 @@ def _conversation(table: Table) -> Column | None:
     found = [
         one
         for one in table.columns.values()
-        if one.listed > ASCII and columns.named(one.name, CONVERSATIONS) is not None
+        if one.listed > LISTED and columns.named(one.name, CONVERSATIONS) is not None
     ]
     return found[0] if found else None
 
@@ -131,8 +136,8 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     teacher = epochs_of(wish.effort * TEACHER_STEPS, rows, BATCH, most=8)
     student = epochs_of(wish.effort * STUDENT_STEPS, rows, BATCH, most=12)
     read = float(np.minimum(lengths, size).mean())
-    flops = facts.layer_parameters * rows * read * (5 * teacher + 2 + 6 * student * LAYERS / 30)
-    folder = BYTES_OF_A_WEIGHT * (facts.layer_parameters * LAYERS / 30 + pieces * WIDTH)
+    flops = facts.layer_parameters * rows * read * (5 * teacher + 2 + 6 * student * LAYERS / DEPTH)
+    folder = BYTES_OF_A_WEIGHT * (facts.layer_parameters * LAYERS / DEPTH + pieces * WIDTH)
     return Plan(
         {
             "input_size": Value(

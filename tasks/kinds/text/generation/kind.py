@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.kinds.base import fast_tokenizer, losses
+from tasks.kinds.base import fast_tokenizer, single_label
 from tasks.kinds.base.generation import Generation, Writer
 from tasks.kinds.base.kind import Baseline, Kind
 from tasks.kinds.base.model import Converter, Model
@@ -27,7 +27,6 @@ from tasks.kinds.text.generation.prompts import Options
 from tasks.kinds.text.generation.rows import DATA
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -60,20 +59,9 @@ def fit(
     return tokenizer, faults
 
 
-def loss(
-    logits: torch.Tensor,
-    labels: torch.Tensor,
-    smoothing: float,
-    options: Any,
-    weights: Sequence[float] | None,
-) -> torch.Tensor:
-    """Mean cross-entropy of the pieces of completions."""
-    return losses.cross_entropy(logits, labels, smoothing)
-
-
-def shipped(folder_: Path, graph: Path) -> Writer:
+def shipped(place: Path, graph: Path) -> Writer:
     """What writes with a shippable folder."""
-    return folder.FolderWriter(folder_, graph)
+    return folder.FolderWriter(place, graph)
 
 
 def checkpoint(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, input_size: int) -> Writer:
@@ -107,7 +95,7 @@ KIND = Kind(
         size=texts.size,
         collate=encoding.collate,
         prepare=prompts.keep,
-        loss=loss,
+        loss=single_label.loss,
         distillation_loss=learning.divergence,
         likeliest=learning.LIKELIEST,
         keeps_head=True,
