@@ -30,7 +30,7 @@ from safetensors.numpy import load_file
 from benchmarks import own_data
 from benchmarks.peers import compression, field
 from benchmarks.seeds import scratch_clone
-from flows.starting import ask, choice, look, name
+from flows.starting import ask, choice, likeness, look, name
 from tasks.benchmark import metrics
 from tasks.core import params, tables
 from tasks.core.errors import DataError, ParamsError
@@ -98,15 +98,30 @@ def _setfit(data: Path, section: Mapping[str, Any], place: Path) -> dict[str, An
     outcome = compression.compress(entry, job, place / "peers")
     if outcome.error is not None:
         return {"setfit_error": outcome.error}
-    answers = load_file(outcome.folder / "answers.safetensors")["probabilities"]
+    setfit = load_file(outcome.folder / "answers.safetensors")["probabilities"]
+    answers = {"setfit": setfit, "described": _described(asked, data, labels, section["kind"])}
     found = _beside(answers, [row["id"] for row in asked], data, section)
-    return {"setfit": found, "setfit_rows": len(learnt), "setfit_seconds": outcome.seconds}
+    return {**found, "setfit_rows": len(learnt), "setfit_seconds": outcome.seconds}
+
+
+def _described(
+    asked: Sequence[Mapping[str, Any]], data: Path, labels: Sequence[str], kind: str
+) -> np.ndarray:
+    """What likeness to the names of the labels answers (n, c), without a labelled row."""
+    texts = [row[TEXT] for row in asked]
+    pool = [row[TEXT] for row in tables.read(data / "ingest" / "out" / "pool.parquet")]
+    with tempfile.TemporaryDirectory() as folder:
+        encoder = likeness.Encoder(texts, load_kind(kind), Path.cwd(), Path(folder))
+        told = {label: [likeness.spelled(label)] for label in labels}
+        chosen = likeness.measured([*texts, *pool], told, encoder).chosen[: len(texts)]
+    answers: np.ndarray = np.eye(len(labels))[chosen]
+    return answers
 
 
 def _beside(
-    setfit: np.ndarray, ids: Sequence[str], data: Path, section: Mapping[str, Any]
-) -> dict[str, float]:
-    """SetFit's figures, beside the teacher's on the same resampled rows."""
+    others: Mapping[str, np.ndarray], ids: Sequence[str], data: Path, section: Mapping[str, Any]
+) -> dict[str, dict[str, float]]:
+    """The figures of other answers (n, c), beside the teacher's on the same resampled rows."""
     labels, kept = _labels(data), tables.read(data / "benchmark" / "out" / "predictions.parquet")
     if [row["id"] for row in kept] != ids:
         raise DataError("predictions.parquet", "its rows are not those of the test split, in their order")
@@ -118,9 +133,9 @@ def _beside(
     )
     answers = {name: np.array([row[name] for row in kept]) for name in ("teacher", "baseline")}
     figures = metrics.quality(
-        load_kind(section["kind"]), {**answers, "setfit": setfit}, truth, RESAMPLES, section["seed"]
+        load_kind(section["kind"]), {**answers, **others}, truth, RESAMPLES, section["seed"]
     )
-    return figures["setfit"]
+    return {name: figures[name] for name in others}
 
 
 def _labels(data: Path) -> list[str]:
@@ -142,9 +157,9 @@ def read(file: Path) -> Rows:
 def table(measured: Mapping[str, Mapping[str, Any]]) -> str:
     """A Markdown table of the draws, with means and their spread."""
     lines = [
-        "| draw | linear baseline | SetFit | teacher | teacher − SetFit | final | of its teacher | × faster "
-        "| × smaller |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| draw | by the labels' names | linear baseline | SetFit | teacher | teacher − SetFit | final "
+        "| of its teacher | × faster | × smaller |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     measured = {run: one for run, one in measured.items() if "setfit" in one}
     columns = [_figures(one) for one in measured.values()]
@@ -153,7 +168,7 @@ def table(measured: Mapping[str, Mapping[str, Any]]) -> str:
         between = f"[{-apart['difference_to_teacher_high']:+.3f}, {-apart['difference_to_teacher_low']:+.3f}]"
         kept = f"[{one['final']['quality_ratio_low']:.1%}, {one['final']['quality_ratio_high']:.1%}]"
         told = _told(found)
-        lines.append(_row(run, [*told[:3], f"{told[3]} {between}", told[4], f"{told[5]} {kept}", *told[6:]]))
+        lines.append(_row(run, [*told[:4], f"{told[4]} {between}", told[5], f"{told[6]} {kept}", *told[7:]]))
     if len(columns) > 1:
         by_figure = list(zip(*columns, strict=True))
         spread = _told([stdev(values) for values in by_figure])
@@ -166,8 +181,10 @@ def table(measured: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _figures(one: Mapping[str, Any]) -> list[float]:
     headline, final = one["headline"], one["final"]
-    baseline, setfit, teacher = (one[name][headline] for name in ("baseline", "setfit", "teacher"))
+    shown = ("described", "baseline", "setfit", "teacher")
+    described, baseline, setfit, teacher = (one[name][headline] for name in shown)
     return [
+        described,
         baseline,
         setfit,
         teacher,
@@ -180,7 +197,7 @@ def _figures(one: Mapping[str, Any]) -> list[float]:
 
 
 def _told(figures: Sequence[float]) -> list[str]:
-    forms = ("{:.3f}", "{:.3f}", "{:.3f}", "{:+.3f}", "{:.3f}", "{:.1%}", "{:.1f}", "{:.1f}")
+    forms = ("{:.3f}", "{:.3f}", "{:.3f}", "{:.3f}", "{:+.3f}", "{:.3f}", "{:.1%}", "{:.1f}", "{:.1f}")
     return [form.format(value) for form, value in zip(forms, figures, strict=True)]
 
 

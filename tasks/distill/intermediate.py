@@ -22,6 +22,7 @@ from tasks.core.progress import track
 from tasks.distill import hidden_states, state_cache
 from tasks.distill.state_losses import hidden_distance, layer_map, relation_divergence
 from tasks.kinds.base.kind import Features, Kind, Processor
+from tasks.kinds.base.rows import PARTS
 from tasks.models import inference
 from tasks.models.compute import autocast
 from tasks.training import distributed
@@ -97,11 +98,11 @@ class Imitation:
             answer, truth = inference.answer(self._student, batch)
         mask = self._mask(batch, own)
         if self._cache:
-            wanted = self._cache.of(features, mask)
+            wanted = self._cache.of(features, mask, batch.get(PARTS))
         else:
             with torch.no_grad():
                 wanted = self._asked(batch)
-        return answer, truth, self._distance(own, wanted, mask)
+        return answer, truth, inference.averaged(self._distance(own, wanted, mask), batch.get(PARTS))
 
     def end(self) -> None:
         """Leaves the student as plain as it was."""
@@ -126,7 +127,8 @@ class Imitation:
             for rows in track(batches, label="teacher's states"):
                 batch = self._kind.model.collate(self._processor, [features[row] for row in rows])
                 states = self._asked(batch)
-                yield rows, torch.cat(states.attention, dim=-1), self._mask(batch, states)
+                mask = self._mask(batch, states)
+                yield rows, torch.cat(states.attention, dim=-1), mask, batch.get(PARTS)
 
     def _asked(self, batch: dict[str, torch.Tensor]) -> hidden_states.States:
         with hidden_states.caught(self._teacher, self._layer(self._teacher, self._from_last())) as states:

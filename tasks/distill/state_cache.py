@@ -18,8 +18,9 @@ from tasks.kinds.base.kind import Features
 
 VALUES, COUNTS = "values.bin", "counts.npy"
 KEPT_AS = np.dtype(np.float16)
-Batch = tuple[Sequence[int], torch.Tensor, torch.Tensor]
-"""Numbers of n rows, their queries, keys and values side by side (n, l, w), and the mask (n, l) of pieces."""
+Batch = tuple[Sequence[int], torch.Tensor, torch.Tensor, torch.Tensor | None]
+"""Numbers of n rows, the queries, keys and values side by side (p, l, w) of their p parts, the mask (p, l) of
+pieces, and how many parts each row has (n,); None: one."""
 
 
 def fill(folder: Path, batches: Iterable[Batch]) -> None:
@@ -33,7 +34,7 @@ def fill(folder: Path, batches: Iterable[Batch]) -> None:
     order: list[int] = []
     counts: list[int] = []
     with (part / VALUES).open("wb") as stream:
-        for rows, values, mask in batches:
+        for rows, values, mask, parts in batches:
             halved = values[mask].half().cpu()
             if not halved.isfinite().all():
                 raise ModelError(
@@ -42,9 +43,15 @@ def fill(folder: Path, batches: Iterable[Batch]) -> None:
                 )
             stream.write(halved.numpy().tobytes())
             order += rows
-            counts += mask.sum(1).tolist()
+            counts += _pieces(mask, parts)
     np.save(part / COUNTS, np.array([order, counts]))
     part.rename(folder)
+
+
+def _pieces(mask: torch.Tensor, parts: torch.Tensor | None) -> list[int]:
+    """How many each row has."""
+    counts = mask.sum(1)
+    return [int(own.sum()) for own in counts.split(1 if parts is None else parts.tolist())]
 
 
 class StateCache:
@@ -63,14 +70,16 @@ class StateCache:
         width = size // (KEPT_AS.itemsize * int(ends[-1]))
         self._values = np.memmap(folder / VALUES, KEPT_AS, "r", shape=(int(ends[-1]), width))
 
-    def of(self, features: Sequence[Features], mask: torch.Tensor) -> States:
-        """The teacher's states of some of the rows, at the pieces (n, l) where the student has some.
+    def of(
+        self, features: Sequence[Features], mask: torch.Tensor, parts: torch.Tensor | None = None
+    ) -> States:
+        """The teacher's states of some of the rows, at the pieces (p, l) where the student has some.
 
         Raises:
             ModelError: the student divides an input into another number of pieces.
         """
         found = [self._values[slice(*self._place[id(one)])] for one in features]
-        for own, values in zip(mask.sum(1).tolist(), found, strict=True):
+        for own, values in zip(_pieces(mask, parts), found, strict=True):
             check_pieces(own, len(values))
         states = torch.zeros(*mask.shape, self._values.shape[1], device=mask.device)
         states[mask] = torch.from_numpy(np.concatenate(found)).to(mask.device, torch.float32)

@@ -33,16 +33,17 @@ def load(
         rows["train"], rows["pool"], params.pool, kind.options.model_validate(params.options)
     )
     kept = {split: outputs.read(inputs.outputs / f"{split}.safetensors") for split in rows}
-    rows["varied"] = _varied(rows["train"], params, processor)
-    train, pool, varied = (
-        kind.model.encode(processor, listed, labels, params.input_size) for listed in rows.values()
-    )
-    if len(pool) > len(kept["pool"].ids):
+    if len(rows["pool"]) > len(kept["pool"].ids):
         raise ParamsError(
             "params.yaml",
             f"distill.pool = {params.pool}: the teacher labelled {len(kept['pool'].ids)}; raise "
             "finetune.pool_outputs",
         )
+    rows["pool"] = outputs.labelled(rows["pool"], inputs.outputs)
+    rows["varied"] = _varied(rows["train"], params, processor)
+    train, pool, varied = (
+        kind.model.encode(processor, listed, labels, params.input_size) for listed in rows.values()
+    )
     answered = [*[kept["train"].of(rows["train"], train)] * params.repeats]
     answered.append(kept["pool"].first_of(rows["pool"], pool))
     if varied:

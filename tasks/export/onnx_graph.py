@@ -24,12 +24,12 @@ from transformers import PreTrainedModel
 
 from tasks.export import half_precision, int8_table
 from tasks.kinds.base.kind import Features, Kind, Processor
+from tasks.kinds.base.rows import BESIDE_THE_INPUTS
 from tasks.models import low_rank
 
 OPSET = 17
 WEIGHTED = frozenset({"Attention", "Conv", "Gather", "Gemm", "MatMul"})
 """Operators that int8 knows, if one of their inputs is a table of weights."""
-NOT_FOR_THE_MODEL = ("labels", "where")
 
 
 class _LogitsOnly(torch.nn.Module):
@@ -52,7 +52,7 @@ def export(
     eager attention on the CPU.
     """
     batch = kind.model.collate(processor, features)
-    for name in NOT_FOR_THE_MODEL:
+    for name in BESIDE_THE_INPUTS:
         batch.pop(name, None)
     # In training mode the exporter would leave dropout in the graph, and parity would fail by some
     # hundredths.
@@ -105,7 +105,7 @@ def calibration(
     """What the graph reads of each row, batch 1."""
     batches = (kind.model.collate(processor, [one]) for one in features)
     return [
-        {name: tensor.numpy() for name, tensor in batch.items() if name not in NOT_FOR_THE_MODEL}
+        {name: tensor.numpy() for name, tensor in batch.items() if name not in BESIDE_THE_INPUTS}
         for batch in batches
     ]
 

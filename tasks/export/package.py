@@ -121,9 +121,13 @@ def _load(folder: Path, kind: str, told: Callable[..., str]) -> Callable[[Any], 
 def logits(graph: onnxruntime.InferenceSession, request: Callable[[Any], Any], value: Any) -> np.ndarray:
     """Logits (m, c) of an input as a user has it."""
     inputs, where = request(value)
-    answer: np.ndarray = graph.run(["logits"], inputs)[0]
+    return decided(graph.run(["logits"], inputs)[0], where)
+
+
+def decided(answer: np.ndarray, where: np.ndarray | None) -> np.ndarray:
+    """Logits (m, c) of an input, of those at each position (1, l, c), or of those of its p parts (p, c)."""
     if where is None:
-        return answer
+        return answer if len(answer) == 1 else answer.mean(0, keepdims=True)
     undecided = UNDECIDED * (np.arange(answer.shape[-1]) == 0).astype(answer.dtype)
-    decided: np.ndarray = np.where(where[:, None] == 0, undecided, answer[0, where])
-    return decided
+    found: np.ndarray = np.where(where[:, None] == 0, undecided, answer[0, where])
+    return found

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from tasks.kinds.base.kind import IGNORED, Features, Kind, Processor
+from tasks.kinds.base.rows import PARTS
 from tasks.models import inference
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def _given(
         for at in range(0, len(order), inference.BATCH):
             batch = kind.model.collate(processor, [features[row] for row in order[at : at + inference.BATCH]])
             inference.answer(model, batch)
-            given.append(_of_decisions(caught.pop(), batch.get("where")).float().cpu().numpy())
+            read = inference.averaged(caught.pop(), batch.get(PARTS))
+            given.append(_of_decisions(read, batch.get("where")).float().cpu().numpy())
             labels.append(batch["labels"].numpy())
     hook.remove()
     known = (truth := np.concatenate(labels)) != IGNORED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tasks.core import tables
@@ -12,6 +12,8 @@ from tasks.kinds.base.kind import Features, Kind, Processor, Row, load_kind
 from tasks.models import checkpoint
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from tasks.finetune.stage import Inputs, Params
 
 SPLITS = ("train", "validation", "pool")
@@ -49,3 +51,14 @@ class TeacherSetup:
         }
         weights = class_weights.balanced(features["train"], len(labels)) if params.class_weights else None
         return cls(inputs, params, kind, labels, processor, rows, features, weights)
+
+    def answered(self, model: PreTrainedModel) -> TeacherSetup:
+        """With the teacher's own answers as labels of the transfer set, where the kind asks for them."""
+        options = self.kind.options.model_validate(self.params.options)
+        if not self.kind.generation or not self.rows["pool"]:
+            return self
+        pool = self.kind.generation.answered(
+            model, self.processor, self.rows["pool"], self.params.input_size, options
+        )
+        encoded = self.kind.model.encode(self.processor, pool, self.labels, self.params.input_size)
+        return replace(self, rows={**self.rows, "pool": pool}, features={**self.features, "pool": encoded})

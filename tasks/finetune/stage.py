@@ -159,12 +159,14 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     loop.write_history(history, setup.kind.progress.headline, out / "plots" / "learning.csv")
     loop.print_if_rising(history, setup.kind.progress.headline, "finetune")
     checkpoint.save(model, setup.processor, out / "out")
+    setup = setup.answered(model)
     answers = _answers(setup, model, "teacher")
     together = _together(answers, [load_file(file) for file in further])
     for split in SPLITS:
         learnt = answers if split == "validation" else together
         kept = outputs.Outputs.to(setup.rows[split], setup.features[split], learnt[split])
         outputs.write(kept, out / "outputs" / f"{split}.safetensors")
+    outputs.write_labels(setup.rows["pool"], out / "outputs")
     figures = {"parameters": checkpoint.parameters(model), "validation": loop.kept_epoch(history)}
     if setup.weights:
         figures["class_weights"] = class_weights.figures(setup.weights)

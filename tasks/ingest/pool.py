@@ -19,6 +19,9 @@ def pool_of(
     """
     measure = [record for side, records in splits.items() if side != "train" for record in records]
     measuring = {record.content for record in measure}
+    measuring |= {  # of kinds that see the label with it, the text alone
+        kind.data.content({"text": record.values["text"]}) for record in measure if "text" in record.values
+    }
     if further:  # it may hold them whole, of which pieces would be left
         pieces = (
             piece

@@ -14,6 +14,7 @@ from tasks.kinds.base import answers as kept
 from tasks.kinds.base.answers import Answers
 from tasks.kinds.base.kind import UNDECIDED, Features, Kind, Processor, Truth, decisions
 from tasks.kinds.base.quality import decided
+from tasks.kinds.base.rows import PARTS
 from tasks.models.compute import autocast
 
 BATCH = 64
@@ -163,13 +164,20 @@ def forward(
 def answer(model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits (m, c) and labels (m,) of a batch as a kind collates it."""
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
-    labels, where = inputs.pop("labels"), inputs.pop("where", None)
+    labels, where, parts = inputs.pop("labels"), inputs.pop("where", None), inputs.pop(PARTS, None)
     head: Any = model.get_output_embeddings()
     if where is not None and head is not None:  # of the whole vocabulary, so only where something is decided
         states = model.base_model(**inputs).last_hidden_state
         return head(states[where[0], where[1]]), labels
-    logits = model(**inputs).logits
+    logits = averaged(model(**inputs).logits, parts)
     return logits if where is None else _decided(logits, where), labels
+
+
+def averaged(values: torch.Tensor, parts: torch.Tensor | None) -> torch.Tensor:
+    """Means (n, ...) over the parts of each input, of values of all parts; None: each has one."""
+    if parts is None:
+        return values
+    return torch.stack([of_one.mean(0) for of_one in values.split(parts.tolist())])
 
 
 def _decided(logits: torch.Tensor, where: torch.Tensor) -> torch.Tensor:

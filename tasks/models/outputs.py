@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save_file
 
+from tasks.core import tables
 from tasks.core.errors import DataError
 from tasks.kinds.base.answers import Answers, Likeliest
 from tasks.kinds.base.rows import Features, Row, check_ids, decisions, ids_of
 
 SEPARATOR = b"\n"
+LABELS = "labels.parquet"
 LIKELIEST = ("labels", "logs", "right")
 """The tensors of answers that hold the likeliest labels alone."""
 
@@ -76,6 +80,26 @@ def write(outputs: Outputs, file: Path) -> None:
         "ids": np.frombuffer(ids, dtype=np.uint8),
     }
     save_file(tensors, file)
+
+
+def write_labels(rows: Sequence[Row], folder: Path) -> None:
+    """Keeps the labels that a model gave to unlabelled rows itself, if it gave some."""
+    if rows and all(row.get("label") is not None for row in rows):
+        columns = {"id": ids_of(rows), "label": [row["label"] for row in rows]}
+        pq.write_table(pa.table(columns), folder / LABELS)
+
+
+def labelled(rows: Sequence[Row], folder: Path) -> list[Row]:
+    """The rows, with the labels that a model gave to them itself, if it gave some.
+
+    Raises:
+        DataError: it gave them to other rows.
+    """
+    if not (folder / LABELS).exists():
+        return list(rows)
+    kept = tables.read(folder / LABELS)[: len(rows)]
+    check_ids(f"{folder.name}/{LABELS}", [one["id"] for one in kept], ids_of(rows))
+    return [{**row, "label": one["label"]} for row, one in zip(rows, kept, strict=True)]
 
 
 def _stored(answers: Answers) -> dict[str, np.ndarray]:

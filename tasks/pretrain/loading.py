@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import ModelError, SlipwayError
+from tasks.kinds.base.rows import BESIDE_THE_INPUTS
 from tasks.pretrain import config, tokenizer
 from tasks.pretrain.checkpoint_files import Weights, read_json, twins, weights
 
@@ -234,7 +235,7 @@ def _try(
     batch = {
         name: tensor.to(model.device)
         for name, tensor in kind.model.collate(processor, features).items()
-        if name not in ("labels", "where")
+        if name not in BESIDE_THE_INPUTS
     }
     with torch.inference_mode():
         answer = model.base_model(**batch).last_hidden_state

@@ -21,7 +21,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from tasks.core import tables
 from tasks.core.errors import DataError
 from tasks.kinds.base.kind import Features, Kind, load_kind
-from tasks.models import checkpoint
+from tasks.kinds.base.rows import PARTS
+from tasks.models import checkpoint, inference
 from tasks.training import loop
 
 if TYPE_CHECKING:
@@ -113,22 +114,25 @@ def _texts(
 
 def _batch(
     encoder: PreTrainedModel, kind: Kind, processor: Any, rows: Sequence[Features]
-) -> dict[str, torch.Tensor]:
+) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
+    """What the encoder reads, and how many parts each row has."""
     batch = kind.model.collate(processor, rows)
-    return {name: batch[name].to(encoder.device) for name in ("input_ids", "attention_mask")}
+    read = {name: batch[name].to(encoder.device) for name in ("input_ids", "attention_mask")}
+    return read, batch.get(PARTS)
 
 
 def _pooled(encoder: PreTrainedModel, kind: Kind, processor: Any, rows: Sequence[Features]) -> torch.Tensor:
     """What the pooler gives (n, h)."""
-    pooled: torch.Tensor = encoder(**_batch(encoder, kind, processor, rows)).pooler_output
-    return pooled
+    batch, parts = _batch(encoder, kind, processor, rows)
+    return inference.averaged(encoder(**batch).pooler_output, parts)
 
 
 def _mean(encoder: PreTrainedModel, kind: Kind, processor: Any, rows: Sequence[Features]) -> torch.Tensor:
     """The mean of the states (n, h), as a vector of LENGTH."""
-    batch = _batch(encoder, kind, processor, rows)
+    batch, parts = _batch(encoder, kind, processor, rows)
     mask = batch["attention_mask"][:, :, None].float()
-    return LENGTH * normalize((encoder(**batch).last_hidden_state * mask).sum(1) / mask.sum(1), dim=1)
+    means = (encoder(**batch).last_hidden_state * mask).sum(1) / mask.sum(1)
+    return LENGTH * normalize(inference.averaged(means, parts), dim=1)
 
 
 def _means(

@@ -213,6 +213,8 @@ class Proposal:
     """That a run of a preset may take, where the user does not say."""
     general_texts: bool = False
     """Whether general unlabelled texts help its students, where a run has none of its own."""
+    described: bool = False
+    """Whether a label can be given to a text by what is said of the labels, as `slipway label` does."""
 
 
 def load_proposal(kind: str) -> Proposal | None:

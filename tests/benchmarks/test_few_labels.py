@@ -42,6 +42,7 @@ def test_the_table_has_means_and_spread() -> None:
         return {
             "headline": "macro_f1",
             "baseline": {"macro_f1": 0.5},
+            "described": {"macro_f1": 0.4},
             "teacher": {"macro_f1": teacher},
             "setfit": {
                 "macro_f1": setfit,
@@ -60,8 +61,9 @@ def test_the_table_has_means_and_spread() -> None:
 
     lines = few_labels.table({"a": one(0.85, 0.8), "b": one(0.87, 0.84)}).splitlines()
     assert lines[2] == (
-        "| a | 0.500 | 0.800 | 0.850 | +0.050 [+0.030, +0.060] | 0.800 | 98.0% [97.0%, 99.0%] | 20.0 | 25.0 |"
+        "| a | 0.400 | 0.500 | 0.800 | 0.850 | +0.050 [+0.030, +0.060] | 0.800 | 98.0% [97.0%, 99.0%] | 20.0 "
+        "| 25.0 |"
     )
     assert lines[-1].startswith(
-        "| mean ± sd | 0.500 ± 0.000 | 0.820 ± 0.028 | 0.860 ± 0.014 | +0.040 ± 0.014 |"
+        "| mean ± sd | 0.400 ± 0.000 | 0.500 ± 0.000 | 0.820 ± 0.028 | 0.860 ± 0.014 | +0.040 ± 0.014 |"
     )

@@ -20,6 +20,7 @@ from tasks.core.errors import ParamsError
 from tasks.export import package
 from tasks.export.package import GRAPH, session, softmax
 from tasks.kinds.base.kind import Kind, Row, load_kind
+from tasks.kinds.base.rows import BESIDE_THE_INPUTS
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ class Torch:
         import torch
 
         batch = self._kind.model.collate(self._processor, self._encode(rows))
-        batch = {name: tensor for name, tensor in batch.items() if name not in {"labels", "where"}}
+        batch = {name: tensor for name, tensor in batch.items() if name not in BESIDE_THE_INPUTS}
         if length is None:
             return batch
         return {name: torch.from_numpy(lengthened(tensor.numpy(), length)) for name, tensor in batch.items()}
@@ -213,8 +214,7 @@ class OpenVino(Onnx):
 
     def answer(self, row: Row) -> np.ndarray:
         inputs, where = self._request(self._raw_input(row))
-        logits = self.forward(inputs)
-        return softmax(logits if where is None else logits[0, where])
+        return softmax(package.decided(self.forward(inputs), where))
 
     def use(self, threads: int) -> None:
         if threads not in self._sessions:

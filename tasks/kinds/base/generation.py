@@ -54,6 +54,9 @@ class Generation:
     """(shippable folder, its graph or one like it) -> what writes with it, without torch or transformers."""
     checkpoint: Callable[[PreTrainedModel, Processor, int], Writer]
     """(model, its processor, input size) -> the same in torch."""
+    answered: Callable[[PreTrainedModel, Processor, Sequence[Row], int, Any], list[Row]]
+    """(model, its processor, unlabelled rows, input size, options) -> the rows with the model's answers as
+    labels, for students to learn from; as they are where options do not ask for it."""
     traits: Callable[[Sequence[Row], Sequence[str]], Mapping[str, np.ndarray]]
     """(rows, answers to them) -> what is told of answers beside their quality: numbers (n,) by name, whose
     means are shown."""

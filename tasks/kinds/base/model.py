@@ -52,7 +52,7 @@ class Model:
     """What a row costs: rows of like size share a batch."""
     collate: Callable[[Processor, Sequence[Features]], dict[str, torch.Tensor]]
     """Features -> a batch; `labels` (m,) holds IGNORED for decisions that nothing is known of, `where` (2, m)
-    row and position."""
+    row and position, `parts` (n,) how many rows of the batch each input has, if some have several."""
     loss: Callable[[torch.Tensor, torch.Tensor, float, Any, Sequence[float] | None], torch.Tensor]
     """(logits (m, c), labels (m,), label smoothing, options, weights (c,) of the labels or None) -> mean
     loss."""

@@ -8,7 +8,9 @@ input name, and beside them
   label,
 * `where`: the positions in the model's output at which the decisions are made; missing where the model makes
   one decision per row. At position 0 nothing stands that could be decided on: the answer there is the first
-  label.
+  label,
+* `parts`: the lengths of the parts in which the row is read, whose logits are averaged; missing where it is
+  read at once.
 
 A text classifier decides once per row, a tagger once per word. Logits, labels and probabilities of many rows
 are flat: (m, c) for all m decisions, row after row. Rows are what is drawn in a bootstrap; decisions are what
@@ -33,6 +35,10 @@ Processor = Any
 """What stands between rows and a model and is saved beside it: a tokenizer, or an image processor of
 transformers."""
 
+PARTS = "parts"
+"""In features, and in a batch of which some rows have several: how many each has (n,)."""
+BESIDE_THE_INPUTS = ("labels", "where", PARTS)
+"""What a batch holds that the model does not read."""
 UNDECIDED = 20.0
 """Logit of the first label where nothing can be decided; the others have 0."""
 IGNORED = -100

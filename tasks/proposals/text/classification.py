@@ -39,4 +39,11 @@ def plan(facts: Facts, wish: Wish) -> Plan:
     )
 
 
-PROPOSAL = Proposal(columns.recognise, plan, pretrained=None, longest=values.LONGEST_INPUT, noun="texts")
+PROPOSAL = Proposal(
+    columns.recognise,
+    plan,
+    pretrained=None,
+    longest=values.LONGEST_INPUT,
+    noun="texts",
+    described=True,
+)

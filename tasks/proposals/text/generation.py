@@ -122,7 +122,7 @@ def _ingest() -> Mapping[str, Value]:
 
 
 def _options(template: str) -> Mapping[str, Any]:
-    return {"template": template, "instruction": "", "longest": LONGEST_ANSWER}
+    return {"template": template, "instruction": "", "longest": LONGEST_ANSWER, "pool": "prompts"}
 
 
 def plan(facts: Facts, wish: Wish) -> Plan:
@@ -207,7 +207,7 @@ def _quantize() -> Mapping[str, Value]:
         "max_difference": Value(0.001),
         "min_agreement": Value(0.9),
         "checked_rows": Value(32),
-        "max_float_operators": Value(0),
+        "max_float_operators": Value(8, "the worst, if need be"),
     }
 
 

@@ -122,9 +122,9 @@ QUANTIZE = {
     "format": Value("int8-dynamic"),
     "embeddings": Value("int4", "the table of words in four bits"),
     "calibration_rows": Value(None),
-    "max_difference": Value(0.0001),
-    "min_agreement": Value(0.97),
-    "max_float_operators": Value(0),
+    "max_difference": Value(0.001),
+    "min_agreement": Value(0.95),
+    "max_float_operators": Value(4, "the worst, if need be"),
 }
 
 
@@ -172,7 +172,7 @@ def remarks(facts: Facts, seen: Seen) -> list[str]:
     if (cut := float((seen.lengths >= LONGEST_INPUT).mean())) > MANY_CUT:
         found.append(
             f"{cut:.0%} of the texts are longer than the model reads; their ends are not seen, unless "
-            "options say long_texts: head_tail"
+            "options say long_texts: head_tail, or windows"
         )
     return found
 

@@ -140,7 +140,7 @@ def test_states_beyond_half_precision_are_refused(tmp_path: Path) -> None:
 
     values = torch.full((1, 2, 3), 1e5)
     with pytest.raises(ModelError, match="too large for half precision; write cached: false"):
-        state_cache.fill(tmp_path / "states", [([0], values, torch.ones(1, 2, dtype=torch.bool))])
+        state_cache.fill(tmp_path / "states", [([0], values, torch.ones(1, 2, dtype=torch.bool), None)])
     assert not (tmp_path / "states").exists()
 
 

@@ -35,19 +35,19 @@ def auto_model() -> Any:
 def encode(
     tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row], labels: Sequence[str], input_size: int
 ) -> list[Features]:
-    """`input_ids` of at most `input_size` pieces."""
+    """`input_ids` of at most `input_size` pieces; of a text that is read in parts those of all."""
     if not rows:
         return []
     encoded = long_texts.tokens(tokenizer, [row["text"] for row in rows], input_size)
     index = {label: number for number, label in enumerate(labels)}
     return [
-        {"input_ids": ids, **single_label.numbered(row, index)}
-        for row, ids in zip(rows, encoded, strict=True)
+        {**texts.joined(parts), **single_label.numbered(row, index)}
+        for row, parts in zip(rows, encoded, strict=True)
     ]
 
 
 def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) -> dict[str, torch.Tensor]:
-    """`input_ids` and `attention_mask` (n, l), `labels` (n,)."""
+    """`input_ids` and `attention_mask` (n, l) of all parts, `labels` (n,)."""
     batch = texts.padded(features, tokenizer.pad_token_id)
     return {**batch, "labels": single_label.label_tensor(features)}
 
@@ -84,11 +84,10 @@ def baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
 def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], None]]:
     """Folder -> a function from a text to the graph's inputs."""
     tokenizer = texts.shipped_tokenizer(folder)
-    most = long_texts.longest(texts.told(folder))
+    told = texts.told(folder)
 
     def inputs(text: str) -> tuple[dict[str, np.ndarray], None]:
-        ids = tokenizer.encode(texts.whole(text)).ids
-        return texts.graph_inputs(ids if most is None else long_texts.both_ends(ids, most)), None
+        return texts.graph_inputs(long_texts.parts(tokenizer.encode(texts.whole(text)).ids, told)), None
 
     return inputs
 

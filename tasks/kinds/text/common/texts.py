@@ -18,7 +18,7 @@ import numpy as np
 
 from tasks.core.errors import UnusableRowError
 from tasks.kinds.base import fast_tokenizer
-from tasks.kinds.base.rows import id_of_text
+from tasks.kinds.base.rows import PARTS, id_of_text
 from tasks.kinds.text.common import long_texts
 
 if TYPE_CHECKING:
@@ -108,6 +108,12 @@ def pieces_of(text: str, longest: int) -> list[str]:
     return parts
 
 
+def begin_of(text: str, longest: int) -> str:
+    """The first words of a text, at most so many; nothing of one that is too short to learn from."""
+    words = [match.span() for match in WORD.finditer(text)][:longest]
+    return text[words[0][0] : words[-1][1]] if len(words) >= FEWEST_WORDS else ""
+
+
 def from_pool(train: Sequence[Any], pool: Sequence[Any], count: int, options: Any) -> list[Any]:
     """The transfer set: what the run's own pool holds, each text with an id made of it."""
     return [{"id": id_of_text(row["text"]), **row} for row in pool[:count]]
@@ -139,17 +145,33 @@ def size(features: Mapping[str, Any]) -> int:
     return len(features["input_ids"])
 
 
+def joined(parts: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """Features of a text: the pieces of all its parts, and how many each has where there are several."""
+    if len(parts) == 1:
+        return {"input_ids": parts[0]}
+    return {"input_ids": [piece for part in parts for piece in part], PARTS: [len(part) for part in parts]}
+
+
 def padded(features: Sequence[Mapping[str, Any]], padding: int) -> dict[str, torch.Tensor]:
-    """`input_ids` and `attention_mask` (n, l) of rows of different length."""
+    """`input_ids` and `attention_mask` (n, l) of texts of different length, or of all their parts."""
     import torch
 
-    longest = max(len(one["input_ids"]) for one in features)
-    ids = np.full((len(features), longest), padding, dtype=np.int64)
+    found = [part for one in features for part in _parts(one)]
+    longest = max(len(part) for part in found)
+    ids = np.full((len(found), longest), padding, dtype=np.int64)
     mask = np.zeros_like(ids)
-    for number, one in enumerate(features):
-        ids[number, : len(one["input_ids"])] = one["input_ids"]
-        mask[number, : len(one["input_ids"])] = 1
-    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+    for number, part in enumerate(found):
+        ids[number, : len(part)] = part
+        mask[number, : len(part)] = 1
+    batch = {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+    if len(found) == len(features):
+        return batch
+    return {**batch, PARTS: torch.tensor([len(one.get(PARTS, [0])) for one in features])}
+
+
+def _parts(one: Mapping[str, Any]) -> list[Sequence[int]]:
+    ids, ends = one["input_ids"], np.cumsum(one.get(PARTS, [len(one["input_ids"])])).tolist()
+    return [ids[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 # -- the shippable folder --
@@ -157,14 +179,14 @@ def padded(features: Sequence[Mapping[str, Any]], padding: int) -> dict[str, tor
 
 def ship(folder: Path, tokenizer: PreTrainedTokenizerBase, input_size: int) -> dict[str, Any]:
     """Writes tokenizer.json, which cuts texts at `input_size` pieces and reads every normal form as NFC, as
-    in training. Where both ends of a text are read it cuts none.
+    in training. Where more than the begin of a text is read it cuts none.
     """
     backend: Any = tokenizer.backend_tokenizer
     compose(backend)
-    if long_texts.reads_both_ends(tokenizer):
-        backend.no_truncation()
-    else:
+    if long_texts.read_by(tokenizer) == long_texts.HEAD:
         backend.enable_truncation(input_size)
+    else:
+        backend.no_truncation()
     backend.no_padding()
     backend.save(str(folder / fast_tokenizer.FILE), pretty=False)
     return long_texts.facts(tokenizer)
@@ -210,7 +232,11 @@ def whole(text: str) -> str:
     return text
 
 
-def graph_inputs(ids: Sequence[int]) -> dict[str, np.ndarray]:
-    """Of one text, batch 1."""
-    listed = np.array([ids], dtype=np.int64)
-    return {"input_ids": listed, "attention_mask": ALL[:, : len(ids)]}
+def graph_inputs(parts: Sequence[Sequence[int]]) -> dict[str, np.ndarray]:
+    """Of one text: batch 1, or as many as it has parts of like length."""
+    listed = np.array(parts, dtype=np.int64)
+    mask = ALL[:, : listed.shape[1]]
+    return {
+        "input_ids": listed,
+        "attention_mask": mask if len(parts) == 1 else np.repeat(mask, len(parts), 0),
+    }

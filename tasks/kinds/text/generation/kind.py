@@ -20,6 +20,7 @@ from tasks.kinds.text.generation import (
     encoding,
     folder,
     learning,
+    own_answers,
     prompts,
     quality,
 )
@@ -121,5 +122,5 @@ KIND = Kind(
     ),
     report=Report(mistake=folder.mistake, shown=texts.raw_input),
     learning=Quality(learning.HEADLINE, learning.statistics, learning.figures, no_baseline),
-    generation=Generation(shipped, checkpoint, quality.traits),
+    generation=Generation(shipped, checkpoint, own_answers.answered, quality.traits),
 )

@@ -45,6 +45,10 @@ class Options(Section):
     longest: int = Field(
         ge=1, le=4096, description="tokens of an answer, its end among them; longer ones are cut"
     )
+    pool: Literal["texts", "prompts"] = Field(
+        description="what unlabelled texts are to the student: texts to learn each token of, or prompts, "
+        "which the teacher answers"
+    )
 
 
 @dataclass(frozen=True)

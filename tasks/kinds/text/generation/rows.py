@@ -88,7 +88,13 @@ def fingerprint(row: Row) -> str:
 
 def content(row: Row) -> str:
     """Prompt and completion: several answers to one prompt do not contradict each other."""
-    return f"{fingerprint(row)}\n{row['label']}"
+    return f"{fingerprint(row)}\n{row.get('label') or ''}"
+
+
+def pool(row: Row, longest: int) -> list[str]:
+    """The paragraphs of a text, of each at most so many words: prompts are more than a sentence."""
+    paragraphs = (line.strip() for line in (row.get("pool") or "").splitlines())
+    return [cut for line in paragraphs if (cut := texts.begin_of(line, longest))]
 
 
 def label_names(found: Any) -> list[str]:
@@ -109,7 +115,7 @@ DATA = Data(
     alike=fingerprint,
     content=content,
     extent=Extent(texts.extent, "length of a prompt, in characters"),
-    pool=texts.pool,
+    pool=pool,
     transfer=texts.from_pool,
     reword=cannot_reword("answers that are texts would not fit varied prompts; write rewording: null"),
 )

@@ -215,7 +215,7 @@ def request(folder: Path) -> Callable[[Any], tuple[dict[str, np.ndarray], np.nda
     def inputs(text: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
         words = [word for word, *_ in spans.words_of(text, pattern)]
         encoded = tokenizer.encode(words, is_pretokenized=True)
-        return texts.graph_inputs(encoded.ids), np.array(
+        return texts.graph_inputs([encoded.ids]), np.array(
             tag_scheme.first_pieces(encoded.word_ids, len(words)), dtype=np.int64
         )
 

@@ -35,7 +35,7 @@ from tests import tiny
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK
 
-BOTH = {"long_texts": "head_tail"}
+READ = ("head_tail", "windows")
 KIND = load_kind("text/classification")
 SIZE = 32
 
@@ -48,6 +48,30 @@ def test_both_ends_are_the_first_and_the_last_tokens(ids: list[int], most: int) 
     if len(ids) > most:
         half = most // 2
         assert (found[: most - half], found[most - half :]) == (ids[: most - half], ids[len(ids) - half :])
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(
+    ids=st.lists(st.integers(0, 99), min_size=2, max_size=200),
+    most=st.integers(4, 40),
+    around=st.tuples(st.integers(0, 1), st.integers(0, 1)),
+)
+def test_windows_are_spread_over_the_text(ids: list[int], most: int, around: tuple[int, int]) -> None:
+    ids = [*range(len(ids))]
+    found = long_texts.windows(ids, most, *around)
+    if len(ids) <= most:
+        assert found == [ids]
+        return
+    before, behind = around
+    assert {len(part) for part in found} == {most}
+    assert all(
+        (part[:before], part[most - behind :]) == (ids[:before], ids[len(ids) - behind :]) for part in found
+    )
+    inner = [part[before : most - behind] for part in found]
+    assert (inner[0][0], inner[-1][-1]) == (before, len(ids) - behind - 1)
+    assert len(found) <= long_texts.MOST_WINDOWS
+    if len(ids) <= long_texts.MOST_WINDOWS * (most - before - behind):
+        assert {*ids} == {piece for part in found for piece in part}  # nothing between them is left out
 
 
 def long_rows(folder: Path) -> Path:
@@ -63,13 +87,13 @@ def long_rows(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny run whose model reads both ends, up to the folder that ships."""
-    home = tmp_path_factory.mktemp("long")
+@pytest.fixture(scope="module", params=READ)
+def made(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A tiny run whose model reads more than the begin of a text, up to the folder that ships."""
+    home = tmp_path_factory.mktemp(request.param)
     ingest, source = long_rows(home / "ingest"), tiny.checkpoint_in(home / "models" / "tiny")
     given_source = {"folder": "models/tiny", "sha256": content_hash(source)}
-    shared: dict[str, Any] = {"options": BOTH, "input_size": SIZE}
+    shared: dict[str, Any] = {"options": {"long_texts": request.param}, "input_size": SIZE}
     stage.run("pretrain", pretrain.Inputs(ingest, home), home / "pretrain", source=given_source, **shared)
     taught = finetune.Inputs(ingest, home / "pretrain" / "out")
     stage.run("finetune", taught, home / "finetune", **{**QUICK, "epochs": 1}, pool_outputs=0, **shared)
@@ -82,24 +106,33 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+def _read(made: Path) -> str:
+    return next(read for read in READ if made.name.startswith(read))
+
+
 def test_the_tokenizer_knows_in_every_checkpoint(made: Path) -> None:
     for folder in ("pretrain", "finetune", "prune"):
-        tokenizer = fast_tokenizer.load(made / folder / "out")
-        assert long_texts.reads_both_ends(tokenizer)
-    assert not long_texts.reads_both_ends(fast_tokenizer.load(made / "models" / "tiny"))
-    assert json.loads((made / "out" / "preprocessing.json").read_text())["long_texts"] == "head_tail"
+        assert long_texts.read_by(fast_tokenizer.load(made / folder / "out")) == _read(made)
+    assert long_texts.read_by(fast_tokenizer.load(made / "models" / "tiny")) == "head"
+    assert json.loads((made / "out" / "preprocessing.json").read_text())["long_texts"] == _read(made)
 
 
 def test_the_folder_reads_what_was_read_in_training(made: Path) -> None:
     rows, labels = tables.read(made / "ingest" / "test.parquet"), checkpoint.label_names(made / "ingest")
     processor = KIND.model.load_processor(made / "prune" / "out")
     features = KIND.model.encode(processor, rows, labels, SIZE)
-    assert {len(one["input_ids"]) for one in features} == {SIZE}
     request = KIND.package.request(made / "out")
-    asked = [request(row["text"])[0]["input_ids"][0].tolist() for row in rows]
-    assert asked == [list(one["input_ids"]) for one in features]
+    asked = [request(row["text"])[0]["input_ids"].tolist() for row in rows]
+    assert [[piece for part in parts for piece in part] for parts in asked] == [
+        list(one["input_ids"]) for one in features
+    ]
+    assert {len(part) for parts in asked for part in parts} == {SIZE}
     whole = processor(rows[0]["text"])["input_ids"]
-    assert (asked[0][:16], asked[0][16:]) == (whole[:16], whole[-16:])
+    if _read(made) == "head_tail":
+        assert asked[0] == [[*whole[:16], *whole[-16:]]]
+    else:
+        assert len(asked[0]) > 1
+        assert (asked[0][0][:-1], asked[0][-1][1:]) == (whole[: SIZE - 1], whole[1 - SIZE :])
     model = checkpoint.load_model(made / "prune" / "out", KIND, torch.device("cpu"))
     wanted = inference.logits(model, KIND, processor, features, 8)
     graph = package.session(made / "out" / "model.onnx", 1)

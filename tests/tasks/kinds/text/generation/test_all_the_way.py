@@ -22,17 +22,22 @@ from tasks.ingest import stage as ingest
 from tasks.kinds.base.kind import load_kind
 from tasks.kinds.text.generation import graph_writer
 from tasks.kinds.text.generation.folder import FolderWriter
-from tasks.models import checkpoint
+from tasks.models import checkpoint, outputs
 from tasks.pretrain import locate
 from tasks.pretrain import stage as pretrain
 from tasks.prune import stage as prune
 from tasks.quantize import stage as quantize
-from tests import decoders, writers
+from tests import decoders, tiny, writers
 from tests.tasks import stage
 from tests.tasks.conftest import QUICK
 
 NAME = "text/generation"
 FEW = {"min_rows_per_class": 3, "min_test_rows": 5, "split": "sticky", "validation": 0.2, "test": 0.2}
+ANSWERED = 6
+PROMPTS = "".join(
+    f"{number} {' '.join(row['headline'].split()[:2])}\n" for number, row in enumerate(tiny.articles()[:200])
+)
+"""Those of the rows, and fifty that no row has."""
 NO_SIZES = dict.fromkeys(("layers", "hidden", "ffn", "vocabulary", "depths", "widths"))
 CUT = {**NO_SIZES, "layers": 2, "ffn": 64, "layers_by": "influence", "importance": "taylor"}
 
@@ -40,9 +45,12 @@ CUT = {**NO_SIZES, "layers": 2, "ffn": 64, "layers_by": "influence", "importance
 def made(home: Path, name: str, **cut: Any) -> dict[str, Path]:
     """All stages of a tiny run but the benchmark."""
     place = {one: home / one for one in ("ingest", "pretrain", "finetune", "prune", "distill", "quantize")}
+    raw = writers.raw(home / "raw")
+    (raw / "unlabelled").mkdir()
+    (raw / "unlabelled" / "prompts.txt").write_text(PROMPTS, encoding="utf-8")
     stage.run(
         "ingest",
-        ingest.Inputs(writers.raw(home / "raw")),
+        ingest.Inputs(raw),
         place["ingest"],
         **writers.VALUES,
         **FEW,
@@ -54,13 +62,13 @@ def made(home: Path, name: str, **cut: Any) -> dict[str, Path]:
     source = {"folder": "models/tiny", "sha256": locate.content_hash(folder)}
     stage.run("pretrain", pretrain.Inputs(rows, home), place["pretrain"], **writers.VALUES, source=source)
     start = finetune.Inputs(rows, place["pretrain"] / "out")
-    stage.run("finetune", start, place["finetune"], **writers.VALUES, **QUICK, pool_outputs=0)
+    stage.run("finetune", start, place["finetune"], **writers.VALUES, **QUICK, pool_outputs=ANSWERED)
     teacher = place["finetune"] / "out"
     measured = {"batches": 2, "batch_size": 4}
     given = {**writers.VALUES, **CUT, "measured": measured, **cut}
     stage.run("prune", prune.Inputs(rows, teacher), place["prune"], **given)
     learnt = distill.Inputs(rows, place["prune"] / "out", place["finetune"] / "outputs", teacher)
-    stage.run("distill", learnt, place["distill"], **writers.VALUES, **QUICK, pool=0, repeats=1)
+    stage.run("distill", learnt, place["distill"], **writers.VALUES, **QUICK, pool=ANSWERED, repeats=1)
     shipping = quantize.Inputs(rows, place["distill"] / "out")
     stage.run("quantize", shipping, place["quantize"], **writers.VALUES, **SHIPPED)
     return place
@@ -93,6 +101,24 @@ def test_texts_of_the_folder_are_those_of_torch(run: dict[str, Path]) -> None:
     answer = package.load(folder, NAME)
     assert answer(asked[0]) == ours.write(asked[:1])[0].text
     assert json.loads(package.load_structured(folder, NAME)(asked[0])).keys() == {"input", "answer"}
+
+
+def test_the_teacher_answers_prompts_that_measure_nothing(run: dict[str, Path]) -> None:
+    rows, kind = run["ingest"] / "out", load_kind(NAME)
+    assert kind.generation is not None
+    pool = [row["text"] for row in tables.read(rows / "pool.parquet")]
+    measured = {
+        row["text"] for side in ("validation", "test") for row in tables.read(rows / f"{side}.parquet")
+    }
+    assert len(pool) + len(measured) == 200
+    assert not measured & {*pool}
+    kept = tables.read(run["finetune"] / "outputs" / "labels.parquet")
+    teacher = run["finetune"] / "out"
+    model = checkpoint.load_model(teacher, kind, torch.device("cpu"), attn_implementation="eager")
+    writer = kind.generation.checkpoint(model, kind.model.load_processor(teacher), 48)
+    assert [row["label"] for row in kept] == [one.text for one in writer.write(pool[:ANSWERED])]
+    answered = outputs.read(run["finetune"] / "outputs" / "pool.safetensors")
+    assert answered.decisions == [writer.count(row["label"]) for row in kept]
 
 
 def lines_of_the_manual(name: str) -> str:

@@ -25,7 +25,7 @@ LONG = " ".join(row["headline"] for row in tiny.articles()[:12])
 def told(template: Literal["chat", "plain"] = "chat", instruction: str = "", longest: int = 8) -> Any:
     tokenizer = tiny.byte_bpe_with_specials_last([row["headline"] for row in tiny.articles()])
     tokenizer.chat_template, tokenizer.eos_token = TEMPLATE, "[SEP]"
-    options = Options(template=template, instruction=instruction, longest=longest)
+    options = Options(template=template, instruction=instruction, longest=longest, pool="texts")
     assert prompts.faults(tokenizer, options) == []
     prompts.keep(tokenizer, options)
     return tokenizer
@@ -106,7 +106,7 @@ def test_a_saved_tokenizer_knows_how_prompts_are_put(tmp_path: Path) -> None:
 def test_what_cannot_be_is_told() -> None:
     tokenizer = tiny.byte_bpe_with_specials_last(["some text"])
     tokenizer.chat_template = None
-    options = Options(template="chat", instruction="", longest=4)
+    options = Options(template="chat", instruction="", longest=4, pool="texts")
     assert prompts.faults(tokenizer, options) == [
         "its tokenizer has no chat template; write options.template: plain",
         "its tokenizer has no piece that ends a text",
