@@ -19,6 +19,8 @@ MOST_CACHED = 1_000_000
 """Pieces whose states are cached: 2.3 GB on disk for a teacher 384 wide."""
 VARIED_EPOCHS, MOST_COPIES = 4, 20
 BATCH = 32
+STUDENTS_SHARE = 0.5
+"""The power of an effort below the usual one: a student's step costs a fraction of its teacher's."""
 POOL_TEXTS = 20_000
 HEAD_BYTES = 120_000
 """Tokenizer, graph and head of a folder, beside its matrices."""
@@ -69,7 +71,7 @@ def student(facts: Facts, seen: values.Seen, preset: Preset, effort: float) -> S
     if deep:
         why = f"the teacher's layers have {facts.layer_parameters / 1e6:.0f} M weights"
     rows, pool = len(facts.rows["train"]), min(len(facts.rows["pool"]), POOL_TEXTS)
-    distill = _distill(rows, pool, effort * size.steps)
+    distill = _distill(rows, pool, effort**STUDENTS_SHARE * size.steps)
     layers = size.layers * (4 * size.hidden**2 + 2 * size.hidden * size.ffn)
     pieces = values.vocabulary(seen, size.vocabulary, len(facts.vocabulary))
     copies = (distill["rewording"].value or {"copies": 0})["copies"]

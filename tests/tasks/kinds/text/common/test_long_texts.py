@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core import tables
+from tasks.distill import stage as distill
 from tasks.export import package
 from tasks.finetune import stage as finetune
 from tasks.kinds.base import fast_tokenizer
@@ -138,6 +139,19 @@ def test_the_folder_reads_what_was_read_in_training(made: Path) -> None:
     graph = package.session(made / "out" / "model.onnx", 1)
     found = np.concatenate([package.logits(graph, request, row["text"]) for row in rows])
     np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+def test_a_teachers_relations_within_the_parts_are_imitated(made: Path, tmp_path: Path) -> None:
+    shared: dict[str, Any] = {"options": {"long_texts": _read(made)}, "input_size": SIZE}
+    folders = [made / "finetune" / name for name in ("outputs", "out")]
+    inputs = distill.Inputs(made / "ingest", made / "prune" / "out", *folders)
+    found = []
+    for cached in (False, True):
+        relations = {"weight": 1.0, "layer": 1, "heads": 2, "cached": cached}
+        values = {**QUICK, "epochs": 1, "pool": 0, "repeats": 1, "relations": relations}
+        made_of = stage.run("distill", inputs, tmp_path / str(cached), **values, **shared)
+        found.append(made_of.figures["validation"]["divergence"])
+    assert found[0] == pytest.approx(found[1], abs=0.01)  # cached ones are of half precision
 
 
 @pytest.mark.parametrize("repeated", [1, 3, 400])
