@@ -22,7 +22,7 @@ PROGRAM = Group(
     __doc__,
     {
         "new": Deferred("look at data, and write a run for them into params.yaml", "flows.new"),
-        "label": Deferred("label texts by what is said of each label", "flows.label"),
+        "prelabel": Deferred("label texts by what is said of each label", "flows.prelabel"),
         "add": Deferred("add a ready run of recipes/ with its data", "flows.raw_data.recipes", "ADD"),
         "recipes": Deferred("list the ready runs", "flows.raw_data.recipes"),
         "data": Deferred("bring raw data in, version them, restore them", "flows.raw_data.data"),

@@ -144,7 +144,7 @@ def _unlike(looked: Looked, kind: str | None) -> str:
     return (
         f"do not look like {like}; found the columns {', '.join(columns)}. A label is a column in which "
         "values come again and again; name the columns with --text and --label, or the kind with --kind. "
-        "Texts that have no labels yet get them by `slipway label`"
+        "Texts that have no labels yet get them by `slipway prelabel`"
     )
 
 

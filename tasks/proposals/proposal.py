@@ -214,7 +214,7 @@ class Proposal:
     general_texts: bool = False
     """Whether general unlabelled texts help its students, where a run has none of its own."""
     described: bool = False
-    """Whether a label can be given to a text by what is said of the labels, as `slipway label` does."""
+    """Whether a label can be given to a text by what is said of the labels, as `slipway prelabel` does."""
 
 
 def load_proposal(kind: str) -> Proposal | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows import label
+from flows import prelabel
 from flows.starting.likeness import Likeness
 
 TEXTS = {
@@ -43,7 +43,7 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 def call(*words: object) -> int:
-    return label.COMMAND.main([str(word) for word in words])
+    return prelabel.COMMAND.main([str(word) for word in words])
 
 
 def test_texts_get_the_label_that_they_are_like(

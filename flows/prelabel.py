@@ -1,8 +1,8 @@
 """Gives texts without labels the labels that they are most like, by what is said of each label: a start where
 nobody has labelled a row.
 
-    slipway label messages.csv --labels "card arrival, lost card, exchange rate" --to labelled
-    slipway label messages.csv --labels labels.csv --to labelled
+    slipway prelabel messages.csv --labels "card arrival, lost card, exchange rate" --to labelled
+    slipway prelabel messages.csv --labels labels.csv --to labelled
     slipway new support labelled
 
 FILE of --labels has the columns label and description; a label may have several rows, texts that have it
@@ -70,7 +70,7 @@ def texts_of(looked: Looked, text: str | None, label: str | None) -> Texts:
         if column is not None and column not in looked.columns
     ]
     if faults:
-        raise ParamsError("slipway label", *faults)
+        raise ParamsError("slipway prelabel", *faults)
     column = text or max(looked.columns.values(), key=lambda one: one.words * one.filled).name
     found = [
         (_plain(row.values.get(column, "")), _plain(row.values.get(label, "")) if label else "")
@@ -133,7 +133,7 @@ def make(asked: argparse.Namespace, say: Callable[[str], None]) -> None:
     if asked.check < 1:
         faults.append(f"--check {asked.check}: must be 1 at least")
     if faults:
-        raise ParamsError("slipway label", *faults)
+        raise ParamsError("slipway prelabel", *faults)
     told = descriptions(asked.labels)
     with tempfile.TemporaryDirectory() as there:
         raw = Path(there) / "raw"
@@ -239,7 +239,7 @@ def _run(given: argparse.Namespace) -> int:
     return 0
 
 
-COMMAND = Command("slipway label", __doc__, _run, _arguments)
+COMMAND = Command("slipway prelabel", __doc__, _run, _arguments)
 
 
 if __name__ == "__main__":
