@@ -8,10 +8,11 @@ of.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tasks.kinds.base.rows import IGNORED, Features, Row
+from tasks.kinds.base.rows import Features, Row
 from tasks.kinds.text.common import texts
+from tasks.kinds.text.common.writing.encoding import decided, plain_backend
 from tasks.kinds.text.generation.prompts import Prompts
 
 if TYPE_CHECKING:
@@ -31,15 +32,6 @@ def encode(
         else _answered(backend, prompts, tokenizer.eos_token_id, row, input_size)
         for row in rows
     ]
-
-
-def plain_backend(tokenizer: PreTrainedTokenizerBase) -> Tokenizer:
-    """What cuts texts into pieces, all of them and no others, whatever the tokenizer was asked for before."""
-    backend: Any = tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    found: Tokenizer = backend
-    return found
 
 
 def _answered(tokenizer: Tokenizer, prompts: Prompts, end: int, row: Row, input_size: int) -> Features:
@@ -62,13 +54,4 @@ def _plain(tokenizer: Tokenizer, text: str, input_size: int) -> Features:
 
 def collate(tokenizer: PreTrainedTokenizerBase, features: Sequence[Features]) -> dict[str, torch.Tensor]:
     """`input_ids` and `attention_mask` (n, l), `where` (2, m), `labels` (m,)."""
-    import torch
-
-    batch: dict[str, Any] = texts.padded(features, tokenizer.pad_token_id)
-    places = [(number, at) for number, one in enumerate(features) for at in one["where"]]
-    right = [label for one in features for label in one.get("labels", [IGNORED] * len(one["where"]))]
-    return {
-        **batch,
-        "where": torch.tensor(places, dtype=torch.long).reshape(-1, 2).T,
-        "labels": torch.tensor(right, dtype=torch.long),
-    }
+    return {**texts.padded(features, tokenizer.pad_token_id), **decided(features)}

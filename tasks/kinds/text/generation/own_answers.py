@@ -1,20 +1,16 @@
-"""Prompts without completions, answered by the teacher itself: its students learn from what it writes (Kim
-and Rush, Sequence-Level Knowledge Distillation, 2016).
-"""
+"""Unlabelled texts that are prompts, answered by the teacher itself."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tasks.core.progress import track
 from tasks.kinds.base.rows import Row
+from tasks.kinds.text.common.writing import own_answers
 from tasks.kinds.text.generation.prompts import Options
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-AT_ONCE = 32
 
 
 def answered(
@@ -29,12 +25,4 @@ def answered(
 
     if options.pool == "texts":
         return list(rows)
-    writer = TorchWriter(model, tokenizer, input_size)
-    order = sorted(range(len(rows)), key=lambda place: len(rows[place]["text"]))  # like lengths together
-    found: list[Row] = list(rows)
-    for start in track(range(0, len(order), AT_ONCE), label="teacher writes"):
-        places = order[start : start + AT_ONCE]
-        written = writer.write([rows[place]["text"] for place in places])
-        for place, one in zip(places, written, strict=True):
-            found[place] = {**rows[place], "label": one.text}
-    return found
+    return own_answers.answered(TorchWriter(model, tokenizer, input_size), rows)

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.core.errors import UnusableRowError
-from tasks.kinds.base.data import Data, Extent, Labels, Role, cannot_reword
-from tasks.kinds.base.rows import Row
-from tasks.kinds.text.common import parts, texts
+from tasks.kinds.base.data import Role
+from tasks.kinds.text.common import parts
+from tasks.kinds.text.common.writing import rows
 from tasks.kinds.text.generation import chat
 
 ROLES = {
@@ -81,41 +81,4 @@ def _message(one: Any) -> dict[str, str]:
     return {"role": ALIASES.get(role, role), "content": one["content"]}
 
 
-def fingerprint(row: Row) -> str:
-    """The prompt, without regard to case and white space."""
-    return " ".join(row["text"].casefold().split())
-
-
-def content(row: Row) -> str:
-    """Prompt and completion: several answers to one prompt do not contradict each other."""
-    return f"{fingerprint(row)}\n{row.get('label') or ''}"
-
-
-def pool(row: Row, longest: int) -> list[str]:
-    """The paragraphs of a text, of each at most so many words: prompts are more than a sentence."""
-    paragraphs = (line.strip() for line in (row.get("pool") or "").splitlines())
-    return [cut for line in paragraphs if (cut := texts.begin_of(line, longest))]
-
-
-def label_names(found: Any) -> list[str]:
-    """None: answers are texts."""
-    return []
-
-
-def classes(label: str) -> list[str]:
-    """None."""
-    return []
-
-
-DATA = Data(
-    roles=ROLES,
-    examine=examine,
-    labels=Labels(names=label_names, classes=classes, fewest=0),
-    fingerprint=fingerprint,
-    alike=fingerprint,
-    content=content,
-    extent=Extent(texts.extent, "length of a prompt, in characters"),
-    pool=pool,
-    transfer=texts.from_pool,
-    reword=cannot_reword("answers that are texts would not fit varied prompts; write rewording: null"),
-)
+DATA = rows.data(roles=ROLES, examine=examine)

@@ -20,7 +20,7 @@ from tasks.export import package
 from tasks.finetune import stage as finetune
 from tasks.ingest import stage as ingest
 from tasks.kinds.base.kind import load_kind
-from tasks.kinds.text.generation import graph_writer
+from tasks.kinds.text.common.writing import graph_writer
 from tasks.kinds.text.generation.folder import FolderWriter
 from tasks.models import checkpoint, outputs
 from tasks.pretrain import locate

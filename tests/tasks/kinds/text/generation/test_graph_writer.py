@@ -12,7 +12,8 @@ import torch
 
 from tasks.core.errors import ModelError
 from tasks.export.decoder import graph
-from tasks.kinds.text.generation.graph_writer import Choose, Writer, drawn
+from tasks.kinds.text.common.writing.graph_writer import Choose, drawn
+from tasks.kinds.text.generation.graph_writer import Writer
 from tests.decoders import made
 
 PROMPT = [7, 20, 9, 31, 100]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.core.errors import UnusableRowError
+from tasks.kinds.text.common.writing import rows as written
 from tasks.kinds.text.generation import rows
 
 
@@ -70,5 +71,5 @@ def test_columns_must_be_named() -> None:
 
 def test_several_answers_to_a_prompt_do_not_contradict_each_other() -> None:
     one, other = ({"text": "Ask  me", "label": label} for label in ("a", "b"))
-    assert rows.fingerprint(one) == rows.fingerprint(other) == "ask me"
-    assert rows.content(one) != rows.content(other)
+    assert written.fingerprint(one) == written.fingerprint(other) == "ask me"
+    assert written.content(one) != written.content(other)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.kinds.base.rows import Truth
-from tasks.kinds.text.generation import baseline, quality
+from tasks.kinds.text.common.writing import baseline, quality
 from tests import tiny
 
 RIGHT = [row["headline"] for row in tiny.articles()[:40]]

@@ -8,7 +8,7 @@ import torch
 
 from tasks.kinds.base import answers
 from tasks.kinds.base.rows import Truth
-from tasks.kinds.text.generation import learning
+from tasks.kinds.text.common.writing import learning
 
 
 def logits(rows: int, labels: int, seed: int) -> torch.Tensor:

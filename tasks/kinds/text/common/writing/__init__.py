@@ -1,0 +1,1 @@
+"""What kinds share whose models write texts."""
