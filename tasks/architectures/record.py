@@ -104,6 +104,68 @@ class Decoder:
 
 
 @dataclass(frozen=True)
+class Half:
+    """The encoder or the decoder of an `EncoderDecoder`."""
+
+    layers: str
+    """Path below the base model: the list of its layers."""
+    attention: tuple[tuple[str, str], ...]
+    """Paths below a layer: attention to its own states and its normalization; of a decoder then attention to
+    what the encoder gives, and its normalization."""
+    ffn: str
+    """Paths below a layer: what holds the feed-forward part,"""
+    ffn_norm: str
+    """and its normalization."""
+    depth: str
+    """What its config calls these: the number of layers,"""
+    heads: str
+    """the number of heads,"""
+    ffn_size: str
+    """and the feed-forward width."""
+
+    @property
+    def path(self) -> str:
+        """The half itself, below the base model."""
+        return self.layers.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class EncoderDecoder:
+    """An encoder that reads one text, and a decoder that writes another and looks at what was read."""
+
+    encoder: Half
+    decoder: Half
+    projections: tuple[str, str, str, str]
+    """Paths below an attention: what gives queries, keys and values, and what joins the heads again."""
+    ffn: Callable[[Any], tuple[str, ...]]
+    """Config -> paths below the feed-forward part: what gates, widens and narrows, or what widens and
+    narrows."""
+    activation: str
+    """What its config calls the activation."""
+    normed_first: bool = False
+    """Whether normalizations stand before what they belong to; behind the sum otherwise."""
+    centred: bool = True
+    """Whether normalizations take the mean away, and have biases."""
+    last_norm: str = ""
+    """Paths below a half: the normalization behind the last layer,"""
+    first_norm: str = ""
+    """that of what the first layer reads,"""
+    positions: str = ""
+    """and the table of positions, where there are such."""
+    positions_from: int = 0
+    """The row of the first position."""
+    relative: str = ""
+    """Path below the attention of the first layer to its own states: what is added for each distance; then
+    the first layer of both halves stays."""
+    answer_factor: Callable[[Any], float] | None = None
+    """Config -> what the last states are multiplied with before pieces are told from them."""
+
+    @property
+    def halves(self) -> tuple[Half, Half]:
+        return self.encoder, self.decoder
+
+
+@dataclass(frozen=True)
 class ConvNet:
     """A convolutional network built in stages."""
 
@@ -130,7 +192,7 @@ class Architecture:
     """What config.json calls it."""
     name: str
     """What messages call it."""
-    layout: Encoder | Decoder | ConvNet | None = None
+    layout: Encoder | Decoder | EncoderDecoder | ConvNet | None = None
     """Where its parts are; None: it is not pruned, and gives no hidden states to learn from."""
     not_pruned: str = ""
     """Why, where `layout` is None: a sentence without its subject."""

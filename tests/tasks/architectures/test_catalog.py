@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasks.architectures import catalog, text
-from tasks.architectures.record import Architecture, Decoder, Encoder, Traced
+from tasks.architectures.record import Architecture, Decoder, Encoder, EncoderDecoder, Traced
 from tasks.core.errors import ModelError
 from tests import tiny
 
@@ -23,8 +23,13 @@ NOT_SET = {
     "efficientnet": {"drop_connect_rate"},
     "gpt2": {"summary_first_dropout"},
     "gpt_neox": {"classifier_dropout"},
+    "t5": {"classifier_dropout"},
+    "mt5": {"classifier_dropout"},
+    "bart": {"classifier_dropout", "encoder_layerdrop", "decoder_layerdrop"},
+    "marian": {"encoder_layerdrop", "decoder_layerdrop"},
 }
-"""Rates that stay what the checkpoint says: those of other heads, and two that were never set."""
+"""Rates that stay what the checkpoint says: those of other heads, of whole layers, and two that were
+never set."""
 TOY = '''"""A toy that is built like BERT."""
 
 from __future__ import annotations
@@ -56,7 +61,7 @@ def test_a_module_is_called_as_the_model_type_of_its_record() -> None:
     assert len(RECORDS) == len(files) >= 13
     assert {record.model_type.replace("-", "_") for record in RECORDS} == files
     assert len({record.name for record in RECORDS}) == len(RECORDS)
-    assert {*catalog.folders()} == {"text", "image", "decoder"}
+    assert {*catalog.folders()} == {"text", "image", "decoder", "encoder_decoder"}
 
 
 def test_a_record_imports_nothing_but_records() -> None:
@@ -128,6 +133,39 @@ def test_the_parts_of_a_decoder_are_where_it_says(record: Architecture) -> None:
     assert beside == {layout.embeddings, layout.last_norm} | ({layout.positions} - {""})
     for name in (layout.activation, layout.ffn_size, layout.epsilon, *layout.per_layer):
         assert hasattr(config, name)
+
+
+@pytest.mark.parametrize(
+    "record", [each for each in RECORDS if isinstance(each.layout, EncoderDecoder)], ids=ids
+)
+def test_the_parts_of_both_halves_are_where_it_says(record: Architecture) -> None:
+    import torch
+    from transformers import AutoModelForSeq2SeqLM
+
+    layout: Any = record.layout
+    config = config_of(record.model_type)
+    with torch.device("meta"):
+        base = AutoModelForSeq2SeqLM.from_config(config).base_model
+    named = dict(base.named_parameters())
+    known: set[str] = set()
+    for half in layout.halves:
+        layers: Any = base.get_submodule(half.layers)
+        assert len(layers) == getattr(config, half.depth)
+        parts = [f"{path}.{one}" for path, _ in half.attention for one in layout.projections]
+        parts += [norm for _, norm in half.attention] + [half.ffn_norm]
+        parts += [".".join(filter(None, (half.ffn, one))) for one in layout.ffn(config)]
+        inside = {f"{half.layers}.{at}.{part}" for at in range(len(layers)) for part in parts}
+        beside = [layout.last_norm, layout.first_norm, layout.positions, "embed_tokens"]
+        known |= inside | {f"{half.path}.{name}" for name in beside if name}
+        if layout.relative:
+            known.add(f"{half.layers}.0.{half.attention[0][0]}.{layout.relative}")
+        wide = layers[0].get_submodule(half.ffn) if half.ffn else layers[0]
+        assert wide.get_submodule(layout.ffn(config)[0]).out_features == getattr(config, half.ffn_size)
+        assert hasattr(config, half.heads)
+    assert {name.rpartition(".")[0] for name in named} - known <= {"shared", "lm_head"}
+    for name in known:
+        base.get_submodule(name)
+    assert hasattr(config, layout.activation)
 
 
 def test_messages_list_names() -> None:

@@ -1,0 +1,1 @@
+"""Encoder-decoder models: they read one text and write another."""
