@@ -15,8 +15,6 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from tasks.architectures import catalog
-from tasks.architectures.record import Decoder
 from tasks.export import decoder_draft, int4_table, int8_table, onnx_graph, package
 from tasks.export.decoder_draft import DecoderDraft
 from tasks.kinds.base.kind import Kind, Processor, Row
@@ -93,7 +91,7 @@ def begin(
     processor = kind.model.load_processor(student)
     model = checkpoint.load_model(student, kind, torch.device("cpu"), attn_implementation="eager")
     package.write_preprocessing(folder, kind, processor, labels, facts)
-    if isinstance(catalog.of(model.config).layout, Decoder):
+    if decoder_draft.writes(model):
         size, format_, table = form.input_size, form.format, form.embeddings
         return decoder_draft.begin(folder, model, processor, size, format_, table, float_graph)  # type: ignore[arg-type]
     encoded = [

@@ -20,10 +20,11 @@ from tasks.architectures.record import Decoder
 from tasks.core.errors import ModelError
 from tasks.export.decoder.layers import KEYS, Layers, Places, Shape, numbers
 from tasks.export.decoder.nodes import LARGEST, Nodes
-from tasks.export.decoder.products import BITS, BLOCK, Form, FormOf, blocks, in_blocks, product
+from tasks.export.decoder.products import BITS, Form, FormOf, product
+from tasks.export.decoder.table import NAME, Table
 from tasks.kinds.base.generation import LONGEST
 
-TABLE, HEAD = "table", "head"
+TABLE, HEAD = NAME, "head"
 """The names of the table of pieces, and of the matrix that answers where it is another one."""
 
 
@@ -60,7 +61,8 @@ class _Graph:
         self.nodes = Nodes()
         self._model, self._base, self._layout, self._config = model, model.base_model, layout, model.config
         self._longest, self._form_of = longest, form_of
-        self._table: Form = form_of(TABLE)
+        rows = numbers(self._base.get_submodule(layout.embeddings).weight)
+        self._table = Table(rows, form_of(TABLE))
         self._steps = self.nodes.add("Shape", ["input_ids"], start=1, end=2)
         # the place of the first new piece of each row (n,)
         self._first = self.nodes.add(
@@ -87,25 +89,10 @@ class _Graph:
 
     def _embedded(self) -> str:
         nodes, table = self.nodes, self._base.get_submodule(self._layout.embeddings)
-        weight = numbers(table.weight)
-        if bits := BITS.get(self._table):
-            packed, scales = self._packed_table(weight, bits)
-            given = [packed, "input_ids", scales]
-            states = nodes.contrib(
-                "GatherBlockQuantized", given, bits=bits, block_size=BLOCK, gather_axis=0, quantize_axis=1
-            )
-        else:
-            states = nodes.add("Gather", [nodes.weight("table", weight), "input_ids"])
+        states = self._table.looked_up(nodes, "input_ids")
         if (factor := float(getattr(table, "embed_scale", 1.0))) != 1.0:
             states = nodes.add("Mul", [states, nodes.weight("table.factor", np.array(factor, np.float32))])
         return states if not self._layout.positions else nodes.add("Add", [states, self._positions()])
-
-    def _packed_table(self, weight: np.ndarray, bits: int) -> tuple[str, str]:
-        if weight.shape[1] % BLOCK:
-            raise ModelError("model.onnx", f"a table in blocks needs a width that {BLOCK} divides; take fp32")
-        packed, scales = in_blocks(weight, bits)
-        flat = packed.reshape(len(weight), -1)
-        return self.nodes.weight("table.packed", flat), self.nodes.weight("table.scales", scales)
 
     def _positions(self) -> str:
         nodes = self.nodes
@@ -121,15 +108,11 @@ class _Graph:
         nodes, head = self.nodes, self._model.get_output_embeddings()
         weight = numbers(head.weight)
         shared = head.weight.data_ptr() == self._base.get_submodule(self._layout.embeddings).weight.data_ptr()
-        if shared and (bits := BITS.get(self._table)):
-            packed, scales = self._packed_table(weight, bits)
-            count = weight.shape[1] // BLOCK
-            blocked = nodes.add("Reshape", [packed, nodes.numbers(len(weight), count, BLOCK * bits // 8)])
-            flat = nodes.add("Reshape", [scales, nodes.numbers(-1)])
-            found = blocks(nodes, [states, blocked, flat], len(weight), weight.shape[1], bits)
+        if shared and self._table.form in BITS:
+            found = self._table.product(nodes, states, self._table.in_blocks(nodes))
             nodes.add("Identity", [found], "logits")
         elif shared:
-            turned = nodes.add("Transpose", [nodes.weight("table", weight)], perm=[1, 0])
+            turned = nodes.add("Transpose", [self._table.whole(nodes)], perm=[1, 0])
             nodes.add("MatMul", [states, turned], "logits")
         else:
             bias = None if head.bias is None else numbers(head.bias)

@@ -149,20 +149,11 @@ class Layers:
 
     def _ffn(self, states: str, at: int, layer: Any) -> str:
         nodes, modules = self.nodes, [layer.get_submodule(name) for name in self._layout.ffn]
-        first = self._activated(self._linear(states, f"{at}.ffn_0", modules[0]))
+        name = str(getattr(self._config, self._layout.activation))
+        first = activated(nodes, self._linear(states, f"{at}.ffn_0", modules[0]), name)
         if len(modules) == 3:
             first = nodes.add("Mul", [first, self._linear(states, f"{at}.ffn_1", modules[1])])
         return self._linear(first, f"{at}.ffn_2", modules[-1])
-
-    def _activated(self, states: str) -> str:
-        nodes, name = self.nodes, str(getattr(self._config, self._layout.activation))
-        if name in ("silu", "swish"):
-            return nodes.add("Mul", [states, nodes.add("Sigmoid", [states])])
-        if name in ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"):
-            return nodes.add("Gelu", [states], approximate="tanh")
-        if name in ("gelu", "relu"):
-            return nodes.add(name.capitalize(), [states])
-        raise ModelError("model.onnx", f"the activation {name} is not known here")
 
     def normed(self, states: str, norm: Any, name: str) -> str:
         weight = self.nodes.weight(f"{name}.weight", self._norm_weight(norm))
@@ -191,6 +182,21 @@ class Layers:
         return matrix.T if self._layout.transposed else matrix, None if module.bias is None else numbers(
             module.bias
         )
+
+
+def activated(nodes: Nodes, states: str, name: str) -> str:
+    """States behind the activation of this name.
+
+    Raises:
+        ModelError: there is none such here.
+    """
+    if name in ("silu", "swish"):
+        return nodes.add("Mul", [states, nodes.add("Sigmoid", [states])])
+    if name in ("gelu_new", "gelu_pytorch_tanh", "gelu_fast"):
+        return nodes.add("Gelu", [states], approximate="tanh")
+    if name in ("gelu", "relu"):
+        return nodes.add(name.capitalize(), [states])
+    raise ModelError("model.onnx", f"the activation {name} is not known here")
 
 
 def numbers(tensor: torch.Tensor) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""ONNX graphs of encoder-decoder models: one graph, whose one half reads and whose other half writes."""
