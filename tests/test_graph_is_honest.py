@@ -113,7 +113,17 @@ def test_every_field_of_every_section_is_described_and_has_no_default() -> None:
     assert len(fields) > 50
     assert [f"{name}.{key}" for name, key, field in fields if not field.description] == []
     may_be_left_out = [f"{name}.{key}" for name, key, field in fields if not field.is_required()]
-    sizes = ("layers", "hidden", "ffn", "vocabulary", "word_rank", "depths", "widths", "static")
+    sizes = (
+        "layers",
+        "decoder_layers",
+        "hidden",
+        "ffn",
+        "vocabulary",
+        "word_rank",
+        "depths",
+        "widths",
+        "static",
+    )
     assert may_be_left_out == [
         *("pretrain.sentence", "pretrain.vocabulary", "finetune.frozen_layers", "finetune.probe"),
         *(f"prune.{size}" for size in sizes),

@@ -18,19 +18,22 @@ NAME = "_importance"
 
 
 @contextmanager
-def measured(model: Module) -> Iterator[None]:
+def measured(model: Any) -> Iterator[None]:
     """At the end each linear or convolutional module has the mean absolute value of each of its inputs,
     (channels,), over all batches that the model saw meanwhile. Padding does not count.
     """
     sums: dict[Module, torch.Tensor] = {}
     counts: Counter[Module] = Counter()
-    mask: torch.Tensor | None = None
+    masks: Mapping[str, Any] = {}
+    both = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+    writing = {*model.get_decoder().modules()} if both else set()
 
     def begin(_: Module, args: Any, given: Mapping[str, Any]) -> None:
-        nonlocal mask
-        mask = given.get("attention_mask")
+        nonlocal masks
+        masks = given
 
     def see(reader: Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        mask = masks.get("decoder_attention_mask" if reader in writing else "attention_mask")
         values = _of_pieces(reader, inputs[0].detach().abs(), mask)
         if values is not None:
             sums[reader] = sums.get(reader, 0.0) + values.double().sum(0)

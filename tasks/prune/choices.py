@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ MEASURED_BY = ("taylor", "activation")
 
 
 OF_LAYERS = (
-    *("layers", "hidden", "ffn", "word_rank", "depths", "widths"),
+    *("layers", "decoder_layers", "hidden", "ffn", "word_rank", "depths", "widths"),
     *("layers_by", "importance", "measured", "recovery"),
 )
 """What a student without layers has no use for."""
@@ -36,11 +36,20 @@ class Recovery(Section):
     learning_rate: float = Field(gt=0, le=0.1, description="greatest learning rate")
 
 
+SIZES = ("layers", "decoder_layers", "hidden", "ffn", "depths", "widths")
+
+
+def sizes(params: Params) -> dict[str, Any]:
+    """The sizes that are given, of those that the student has."""
+    given = {name: getattr(params, name) for name in (*(() if params.static else SIZES), "vocabulary")}
+    return {name: size for name, size in given.items() if size is not None}
+
+
 def needs(params: Params) -> list[Need]:
     if params.static:
         why = "a static student has no layers"
         return [Need(f"prune.{name}", getattr(params, name), False, why, "") for name in OF_LAYERS]
-    layers = params.layers is not None or params.depths is not None
+    layers = any(size is not None for size in (params.layers, params.decoder_layers, params.depths))
     widths = any(size is not None for size in (params.hidden, params.ffn, params.widths))
     by = [f"importance {params.importance}"] if widths and params.importance in MEASURED_BY else []
     measured = layers and params.layers_by in ("importance", "influence")

@@ -22,7 +22,8 @@ from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
 from tasks.prune.pruner import Blocks, Choose
 
-MASK = "attention_mask"
+MASKS = ("attention_mask", "decoder_attention_mask")
+"""What says which pieces are there, in the order of the stages."""
 
 
 def spread(count: int, of: int) -> list[int]:
@@ -68,9 +69,9 @@ def most_influential(
 ) -> list[list[int]]:
     """Keeps the blocks that change the states most."""
     measured = [[0.0] * len(blocks) for blocks in stages]
-    there: dict[str, torch.Tensor] = {}
+    there: dict[int, torch.Tensor] = {}
     hooks = [
-        block.register_forward_hook(partial(_add_influence, measured[stage], at, there))
+        block.register_forward_hook(partial(_add_influence, measured[stage], at, stage, there))
         for stage, blocks in enumerate(stages)
         for at, block in enumerate(blocks)
     ]
@@ -78,7 +79,8 @@ def most_influential(
     with torch.inference_mode():
         for batch in track(batches, label="layers"):
             inputs = kind.model.collate(processor, batch)
-            there.update({MASK: inputs[MASK].to(model.device).bool()} if MASK in inputs else {})
+            masks = {stage: inputs[name] for stage, name in enumerate(MASKS) if name in inputs}
+            there.update({stage: mask.to(model.device).bool() for stage, mask in masks.items()})
             inference.answer(model, inputs)
     for hook in hooks:
         hook.remove()
@@ -93,7 +95,8 @@ def most_influential(
 def _add_influence(
     influences: list[float],
     at: int,
-    there: Mapping[str, torch.Tensor],
+    stage: int,
+    there: Mapping[int, torch.Tensor],
     _block: Any,
     read: Any,
     given: Any,
@@ -101,7 +104,7 @@ def _add_influence(
     """Of the states of pieces that are there; of pictures all are."""
     states = given[0] if isinstance(given, tuple) else given
     cosine = torch.nn.functional.cosine_similarity(read[0], states, dim=-1)
-    influences[at] += float(1 - (cosine[there[MASK]] if MASK in there else cosine).mean())
+    influences[at] += float(1 - (cosine[there[stage]] if stage in there else cosine).mean())
 
 
 def by_importance(

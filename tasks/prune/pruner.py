@@ -89,9 +89,19 @@ def plain(
     """
     with torch.random.fork_rng():
         copy: PreTrainedModel = type(model)(config)
+    if _answers_apart(model) and not _answers_apart(copy):
+        # T5 ties them whatever its config says, unless it finds two in a checkpoint.
+        head: Any = copy.get_output_embeddings()
+        head.weight = torch.nn.Parameter(head.weight.detach().clone())
     # Strict: a single wrong shape or name must end here, not as re-initialised weights after a reload.
     copy.load_state_dict(model.state_dict() if weights is None else weights, strict=True)
     return copy.to(model.device).eval()
+
+
+def _answers_apart(model: PreTrainedModel) -> bool:
+    """Whether what tells pieces is another matrix than the table that they are looked up in."""
+    head: Any = model.get_output_embeddings()
+    return head is not None and head.weight is not model.get_input_embeddings().weight
 
 
 def cut(

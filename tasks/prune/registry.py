@@ -9,12 +9,12 @@ import torch
 from transformers import PreTrainedModel
 
 from tasks.architectures import catalog
-from tasks.architectures.record import ConvNet, Decoder, Encoder
+from tasks.architectures.record import ConvNet, Decoder, Encoder, EncoderDecoder
 from tasks.core.errors import ModelError
 from tasks.core.progress import track
 from tasks.kinds.base.kind import Features, Kind, Processor
 from tasks.models import inference
-from tasks.prune import activations, cnns, decoders, encoders
+from tasks.prune import activations, cnns, decoders, encoder_decoders, encoders
 from tasks.prune.pruner import Pruner, Sizes
 
 
@@ -30,6 +30,8 @@ def pruner(config: Any) -> Pruner:
             return encoders.pruner(record.layout)
         case Decoder():
             return decoders.pruner(record.layout)
+        case EncoderDecoder():
+            return encoder_decoders.pruner(record.layout)
         case ConvNet():
             return cnns.pruner(record.layout)
     why = f" {record.not_pruned}, so no plain config could say what is left;" if record.not_pruned else ""

@@ -59,7 +59,10 @@ class Params(Section):
     threads: Threads
     device: Device
     input_size: InputSize
-    layers: int | None = Field(None, ge=1, le=512, description="layers kept")
+    layers: int | None = Field(None, ge=1, le=512, description="layers kept; of two halves the encoder's")
+    decoder_layers: int | None = Field(
+        None, ge=1, le=512, description="layers of a decoder kept that stands beside an encoder"
+    )
     hidden: int | None = Field(
         None,
         ge=8,
@@ -139,7 +142,7 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
         faults += [f"{error.where}: {fault}" for fault in error.faults]
     if params.static:
         faults += static_student.faults(params.static, config)
-    if not (sizes := _sizes(params)):
+    if not (sizes := choices.sizes(params)):
         return faults
     try:
         pruner = registry.pruner(config)
@@ -176,7 +179,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
         return kind.model.encode(processor, rows[split], labels, params.input_size)
 
     kept: dict[str, Any] = {}
-    rank, sizes = None if params.static else params.word_rank, _sizes(params)
+    rank, sizes = None if params.static else params.word_rank, choices.sizes(params)
     if rank:
         low_rank.check(model)
     if params.static:
@@ -279,13 +282,6 @@ def _answers(model: PreTrainedModel, kind: Kind, processor: Processor, encode: E
         split: inference.answers(model, kind, processor, encode(processor, split), inference.BATCH)
         for split in LEARNT_FROM
     }
-
-
-def _sizes(params: Params) -> dict[str, Any]:
-    """The sizes that are given, of those that the student has."""
-    layers = () if params.static else ("layers", "hidden", "ffn", "depths", "widths")
-    given = {name: getattr(params, name) for name in (*layers, "vocabulary")}
-    return {name: size for name, size in given.items() if size is not None}
 
 
 def _batches(features: list[Features], measured: Measured | None, seed: int) -> list[list[Features]]:
