@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tasks.architectures import catalog
-from tasks.architectures.record import Decoder, Encoder
+from tasks.architectures.record import Decoder, Encoder, EncoderDecoder
 from tasks.core.errors import ModelError
 
 if TYPE_CHECKING:
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from tasks.finetune.stage import Params
+    from tasks.kinds.base.kind import Kind
+
+
+def faults_of_kind(kind: Kind, params: Params) -> list[str]:
+    """What of the params models of a kind do not bear."""
+    faults = []
+    if params.teachers > 1 and kind.model.likeliest:
+        faults.append(
+            f"finetune.teachers = {params.teachers}: of answers of this kind only the likeliest are kept, "
+            "which have no mean; write 1"
+        )
+    if params.head_epochs and kind.model.keeps_head:
+        faults.append(
+            f"finetune.head_epochs = {params.head_epochs}: what answers is pretrained like the rest; write 0"
+        )
+    return faults
 
 
 def modules(model: PreTrainedModel, params: Params) -> list[torch.nn.Module]:
@@ -28,7 +44,7 @@ def modules(model: PreTrainedModel, params: Params) -> list[torch.nn.Module]:
     """
     lower = first_layers(model, params.frozen_layers)
     if params.freeze == "encoder":
-        return [model.base_model]
+        return [_encoder(model)]
     if params.freeze == "none" and not lower:
         return []
     try:
@@ -39,6 +55,14 @@ def modules(model: PreTrainedModel, params: Params) -> list[torch.nn.Module]:
             "finetune.head_epochs"
         )
         raise ModelError(str(model.config.model_type), advice) from None
+
+
+def _encoder(model: Any) -> Any:
+    """All but the head; of models that have a decoder beside it, what reads."""
+    layout = catalog.of(model.config).layout
+    if isinstance(layout, EncoderDecoder):
+        return model.base_model.get_submodule(layout.encoder.path)
+    return model.base_model
 
 
 def first_layers(model: Any, count: int | None) -> list[Any]:
@@ -63,6 +87,8 @@ def faults(model: Any, count: int | None) -> list[str]:
 def _layers(model: Any) -> Any:
     """None where they are not known."""
     layout = catalog.of(model.config).layout
+    if isinstance(layout, EncoderDecoder):
+        return model.base_model.get_submodule(layout.encoder.layers)
     if not isinstance(layout, Encoder | Decoder):
         return None
     return model.base_model.get_submodule(layout.layers)

@@ -41,12 +41,9 @@ def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
 
     if unable := faults(model):
         raise ModelError("params.yaml", *unable)
-    names = [
-        f"{model.base_model_prefix}.{name}"
-        for name, module in model.base_model.named_modules()
-        if _can_be_changed(module)
-    ]
-    head = [name for name, module in model.named_children() if name != model.base_model_prefix]
+    head = _head(model)
+    inside = {*model.base_model.modules()} - {model.get_submodule(name) for name in head}
+    names = [name for name, module in model.named_modules() if module in inside and _can_be_changed(module)]
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", FutureWarning
@@ -59,6 +56,16 @@ def into(model: PreTrainedModel, rank: int, alpha: float) -> Callable[[], None]:
         wrapped.merge_and_unload()
 
     return merge
+
+
+def _head(model: PreTrainedModel) -> list[str]:
+    """The names of what stands beside the encoder; of models that are no more than their own base what tells
+    pieces.
+    """
+    if model.base_model is model:
+        answers = model.get_output_embeddings()
+        return [name for name, module in model.named_children() if module is answers]
+    return [name for name, _ in model.named_children() if name != model.base_model_prefix]
 
 
 def _can_be_changed(module: torch.nn.Module) -> bool:

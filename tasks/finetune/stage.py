@@ -43,6 +43,7 @@ from tasks.core.params import (
     TrainingFields,
 )
 from tasks.core.stages import Metrics, artifact
+from tasks.finetune import held
 from tasks.kinds.base.kind import load_kind
 
 if TYPE_CHECKING:
@@ -107,12 +108,7 @@ class Params(TrainingFields):
     def faults(self, _run: Mapping[str, Section]) -> list[str]:
         if self.lora and self.freeze == "encoder":
             return ["finetune.lora changes the encoder, which finetune.freeze = 'encoder' forbids; take one"]
-        if self.teachers > 1 and load_kind(self.kind).model.likeliest:
-            return [
-                f"finetune.teachers = {self.teachers}: of answers of this kind only the likeliest are kept, "
-                "which have no mean; write 1"
-            ]
-        return []
+        return held.faults_of_kind(load_kind(self.kind), self)
 
 
 @dataclass(frozen=True)
@@ -122,7 +118,7 @@ class Inputs:
 
 
 def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list[str]:
-    from tasks.finetune import held, lora, probe
+    from tasks.finetune import lora, probe
 
     faults = lora.faults(teacher.model) if params.lora else []
     faults += probe.faults(teacher.model) if params.probe else []
@@ -202,7 +198,7 @@ def _teach(
     setup: TeacherSetup, seed: int, scratch: Path, label: str, stay: bool = False
 ) -> tuple[PreTrainedModel, list[dict[str, float]]]:
     """A teacher with the weights of its best epoch, and its epochs."""
-    from tasks.finetune import held, lora, probe
+    from tasks.finetune import lora, probe
     from tasks.models import inference
     from tasks.training import loop
 
@@ -264,7 +260,6 @@ def _together(own: Mapping[str, Answers], others: Sequence[Mapping[str, Answers]
 
 def _model(inputs: Inputs, params: Params, labels: list[str]) -> PreTrainedModel:
     """The pretrained model with a new head, partly frozen."""
-    from tasks.finetune import held
     from tasks.models import checkpoint
     from tasks.training import distributed
 

@@ -166,6 +166,9 @@ def answer(model: PreTrainedModel, batch: Mapping[str, torch.Tensor]) -> tuple[t
     inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
     labels, where, parts = inputs.pop("labels"), inputs.pop("where", None), inputs.pop(PARTS, None)
     head: Any = model.get_output_embeddings()
+    if where is not None and model.config.is_encoder_decoder:
+        # Some change states before their head, or logits behind it.
+        return model(**inputs, use_cache=False).logits[where[0], where[1]], labels
     if where is not None and head is not None:  # of the whole vocabulary, so only where something is decided
         states = model.base_model(**inputs).last_hidden_state
         return head(states[where[0], where[1]]), labels

@@ -73,6 +73,11 @@ def check(model: PreTrainedModel) -> None:
     Raises:
         ModelError: the model reads no words.
     """
+    if model.config.is_encoder_decoder:
+        raise ModelError(
+            "prune.word_rank",
+            f"the teacher ({model.config.model_type}) answers by its table of words; leave it out",
+        )
     try:
         known = isinstance(_words(model), torch.nn.Embedding)
     except NotImplementedError:

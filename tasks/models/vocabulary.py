@@ -6,11 +6,12 @@ Texts of kept pieces encode as before, but for the numbers.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,14 @@ RESERVED = re.compile(r"\[unused\d+\]")
 """Pieces that BERT's vocabularies keep free, at low numbers; no text has them."""
 NEEDED = 1
 VALUE = "prune.vocabulary"
-SPECIAL_IDS = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id")
+SPECIAL_IDS = (
+    *("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id", "mask_token_id"),
+    *("decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id"),
+)
+FORBIDDEN = ("bad_words_ids", "suppress_tokens", "begin_suppress_tokens")
+"""Pieces that a model shall not write, as its generation config may have them."""
+INPUTS = ("input_ids", "decoder_input_ids")
+"""What of features are pieces."""
 
 
 def reduce(
@@ -84,7 +92,7 @@ def choose(
         raise ModelError("params.yaml", *unable)
     layout, vocabulary = _layout(tokenizer), tokenizer.get_vocab()
     needs = subwords.needs(layout, vocabulary)
-    rank = _rank(tokenizer, layout, needs, Counter(piece for one in features for piece in one["input_ids"]))
+    rank = _rank(tokenizer, layout, needs, Counter(_pieces(features)))
     ranks = {piece: rank(piece) for piece in vocabulary}
     ranked = sorted(ranks, key=ranks.__getitem__)
     kept = {piece for piece in ranked if ranks[piece][0] <= NEEDED}
@@ -132,8 +140,12 @@ def _rank(
 
 def lost(features: Sequence[Features], kept: Sequence[int]) -> float:
     """Of the pieces of texts, the share that is not kept: where they stand, others are read."""
-    pieces, there = [piece for one in features for piece in one["input_ids"]], set(kept)
+    pieces, there = [*_pieces(features)], set(kept)
     return sum(piece not in there for piece in pieces) / max(1, len(pieces))
+
+
+def _pieces(features: Sequence[Features]) -> Iterator[int]:
+    return (piece for one in features for name in INPUTS for piece in one.get(name, ()))
 
 
 def trim(
@@ -193,11 +205,14 @@ def shrink_embedding(
     padding = tokenizer.pad_token_id
     if catalog.of(model.config).positions_behind_padding and padding != model.config.pad_token_id:
         raise ModelError(value, "pieces stand before the padding piece that would go; leave the size out")
-    new = torch.nn.Embedding(len(kept), old.embedding_dim, padding_idx=padding, device=old.weight.device)
-    new.weight.data.copy_(old.weight.data[list(kept)])
+    new = copy.deepcopy(old)  # some multiply what they look up
+    new.weight = torch.nn.Parameter(old.weight.data[list(kept)].clone())
+    new.num_embeddings, new.padding_idx = len(kept), padding
     _shrink_head(model, old, new, kept)
     model.set_input_embeddings(new)
     model.config.vocab_size, model.config.pad_token_id = len(kept), padding
+    if hasattr(model.config, "decoder_vocab_size"):
+        model.config.decoder_vocab_size = len(kept)
     places = {old: number for number, old in enumerate(kept)}
     for config in (model.config, getattr(model, "generation_config", None)):
         for name in SPECIAL_IDS if config is not None else ():
@@ -205,6 +220,8 @@ def shrink_embedding(
                 setattr(config, name, _renumbered(number, places))
     if getattr(model, "generation_config", None) is not None:
         model.generation_config.pad_token_id = padding
+        for name in FORBIDDEN:
+            setattr(model.generation_config, name, None)
 
 
 def _renumbered(number: int | list[int], places: Mapping[int, int]) -> int | list[int] | None:
@@ -224,3 +241,5 @@ def _shrink_head(model: PreTrainedModel, old: Any, new: torch.nn.Embedding, kept
     if getattr(head, "bias", None) is not None:
         head.bias = torch.nn.Parameter(head.bias.data[rows].clone())
     head.out_features = len(rows)
+    if (bias := getattr(model, "final_logits_bias", None)) is not None:
+        model.final_logits_bias = torch.nn.Buffer(bias[:, rows].clone())

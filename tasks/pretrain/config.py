@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.architectures import catalog
 from tasks.core.errors import did_you_mean
+from tasks.kinds.base.kind import known_kinds, load_kind
 from tasks.pretrain.checkpoint_files import is_pointer, read_json
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ UNTAKEN = {
 """Keys that must be absent or empty, and what they ask for."""
 ATTENTION = ("attn_implementation", "_attn_implementation", "_attn_implementation_internal")
 PLAIN_ATTENTION = ("eager", "sdpa")
-LAYERS = ("num_hidden_layers", "n_layers", "num_layers")
+LAYERS = (
+    *("num_hidden_layers", "n_layers", "num_layers"),
+    *("encoder_layers", "decoder_layers", "num_decoder_layers"),
+)
 MOST_LAYERS = 512
 BESIDE = (
     *("tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json"),
@@ -61,7 +65,7 @@ def faults(folder: Path, kind: Kind) -> list[str]:
         return [unreadable]
     name, can_be = config.get("model_type"), _taken(kind)
     if name not in can_be:
-        taken = f"for this kind it can be {', '.join(can_be)}"
+        taken = f"for this kind it can be {', '.join(can_be)}{_other_kinds(name)}"
         return [
             f"is of the architecture {str(name)[:SHOWN]!r}{did_you_mean(str(name)[:SHOWN], can_be)}; {taken}"
         ]
@@ -74,6 +78,12 @@ def _taken(kind: Kind) -> list[str]:
     """The model types of the pretrained models that a kind takes."""
     records = catalog.folders()[kind.model.architectures]
     return [name for name, record in records.items() if record.pretrained]
+
+
+def _other_kinds(name: Any) -> str:
+    """Which kinds take an architecture that this one does not."""
+    takers = [kind for kind in known_kinds() if name in _taken(load_kind(kind))]
+    return f"; {' and '.join(takers)} take{'' if takers[1:] else 's'} it" if takers else ""
 
 
 def _refused(folder: Path, name: str) -> list[str]:

@@ -238,7 +238,8 @@ def _try(
         if name not in BESIDE_THE_INPUTS
     }
     with torch.inference_mode():
-        answer = model.base_model(**batch).last_hidden_state
+        found = model.base_model(**batch)
+    answer = found.last_hidden_state if "last_hidden_state" in found else found.logits
     if not bool(answer.isfinite().all()):
         raise ModelError(
             name,

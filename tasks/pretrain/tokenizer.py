@@ -111,7 +111,10 @@ def misplaced(config: Any, stated: Any, tokenizer: PreTrainedTokenizerBase) -> l
 def too_long(config: Any, tokenizer: PreTrainedTokenizerBase, input_size: int) -> list[str]:
     """Why inputs of so many pieces cannot be read: the model has too few positions."""
     before = (tokenizer.pad_token_id or 0) + 1 if catalog.of(config).positions_behind_padding else 0
-    longest = config.max_position_embeddings - before  # e.g. RoBERTa's 514 - 2
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is None:  # distances instead, of any length
+        return []
+    longest = positions - before  # e.g. RoBERTa's 514 - 2
     return [f"input_size = {input_size}: it reads at most {longest} pieces"] if input_size > longest else []
 
 

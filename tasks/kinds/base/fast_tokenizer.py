@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import ModelError
 
@@ -37,6 +37,14 @@ def load(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def _is_fast(made: Any) -> bool:
+    """A class whose library is not installed lets itself be asked nothing; such are those in Python alone."""
+    try:
+        return hasattr(made, "backend_tokenizer")
+    except ImportError:
+        return False
+
+
 def _unreadable(folder: Path, error: Exception) -> str:
     """Why, in words. Of a tokenizer in Python alone nothing that is missing here would help."""
     from transformers.models.auto.tokenization_auto import tokenizer_class_from_name
@@ -48,7 +56,7 @@ def _unreadable(folder: Path, error: Exception) -> str:
         made = tokenizer_class_from_name(name)
     except (OSError, ValueError, AttributeError, TypeError, ImportError, RecursionError):
         made = None
-    if made is not None and not hasattr(made, "backend_tokenizer"):
+    if made is not None and not _is_fast(made):
         return f"its tokenizer, {name}, {NEEDS_FAST}"
     what = (
         "its tokenizer cannot be read"

@@ -1,0 +1,1 @@
+"""Texts in, texts out: a model reads one text and writes another."""
