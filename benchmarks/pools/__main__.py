@@ -51,6 +51,8 @@ class Study:
 
     bench: Bench
     home: Path
+    effort: float
+    """Share of the steps that `slipway new` proposes."""
 
     @cached_property
     def copies(self) -> int:
@@ -73,7 +75,7 @@ class Study:
         texts = WAYS[way](self.sources, self.copies, seed) if way in WAYS else []
         replaced = self._with_pool(place, texts) | {"prune/out": self._student(seed)}
         rows = len(self.sources.rows)
-        steps = self.bench.values["distill"]["epochs"] * (1 + self.copies) * rows
+        steps = self.effort * self.bench.values["distill"]["epochs"] * (1 + self.copies) * rows
         read = 2 * rows if way == MIXTURES else rows + len(texts)
         epochs = max(1, round(steps / read))
         # Mixtures are no inputs of which relations are kept, so nobody imitates any.
@@ -175,6 +177,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="of the set")
     parser.add_argument("file", type=Path, help="labelled rows")
     parser.add_argument("--rows", type=int, default=16, help="of each class that are learnt (default: 16)")
+    parser.add_argument("--effort", type=float, default=1.0, help="share of the usual steps (default: 1)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
     parser.add_argument("--out", type=Path, required=True, help="JSON that the answers join")
 
@@ -187,7 +190,8 @@ def _run(given: argparse.Namespace) -> int:
         found = json.loads(given.out.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         clone = scratch_clone(Path(folder))
-        study = Study(prepare(name.usable(given.name), given, clone, Path(folder)), Path(folder) / "students")
+        bench = prepare(name.usable(given.name), given, clone, Path(folder))
+        study = Study(bench, Path(folder) / "students", given.effort)
         own = found.setdefault(given.name, {})
         own.update(study.truth())
         for seed in given.seeds:
