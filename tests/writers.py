@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tasks.kinds.base.kind import load_kind
 from tests import decoders, tiny
 
 TEMPLATE = (
@@ -38,6 +39,15 @@ def checkpoint_in(folder: Path, name: str = "llama", **changed: Any) -> Path:
         setattr(model.config, key, value)
     model.save_pretrained(folder)
     pieces.save_pretrained(folder)
+    return folder
+
+
+def prepared_in(folder: Path, name: str = "llama", **options: Any) -> Path:
+    """The same, as a run has it behind stage pretrain: its tokenizer knows how prompts are put."""
+    kind = load_kind(VALUES["kind"])
+    processor = kind.model.load_processor(checkpoint_in(folder, name))
+    kind.model.prepare(processor, kind.options.model_validate({**OPTIONS, **options}))
+    processor.save_pretrained(folder)
     return folder
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+DIGITS = 6
 INTERVAL = (0.025, 0.975)
 WEIGHTS_AT_ONCE = 8_000_000
 
@@ -38,3 +39,14 @@ def interval(samples: np.ndarray) -> tuple[float, float]:
     """The 95 % percentile interval of a figure's values (resamples,)."""
     low, high = np.quantile(samples, INTERVAL)
     return float(low), float(high)
+
+
+def bounded(name: str, point: float, samples: np.ndarray) -> list[tuple[str, float]]:
+    """`name`, `name_low` and `name_high`, rounded."""
+    low, high = interval(samples)
+    return [(name, rounded(float(point))), (f"{name}_low", rounded(low)), (f"{name}_high", rounded(high))]
+
+
+def rounded(value: float) -> float:
+    """As figures stand in metrics.json."""
+    return round(value, DIGITS)

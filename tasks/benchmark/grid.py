@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Figures = Mapping[str, Any]
+NOT_KNOWN = "–"
 NOT_VARIANTS = frozenset({"gates", "measured", "hardware", "load", "categories", "points"})
 
 

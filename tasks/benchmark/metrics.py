@@ -16,14 +16,13 @@ import evaluate
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
-from tasks.benchmark.bootstrap import interval, resampled_sums
+from tasks.benchmark.bootstrap import bounded, interval, resampled_sums, rounded
 from tasks.kinds.base import counts
 from tasks.kinds.base.kind import Kind
 from tasks.kinds.base.quality import Categories, decided
 from tasks.kinds.base.rows import Truth
 
 BINS = 15
-DIGITS = 6
 
 
 class Quality(evaluate.Metric):
@@ -101,9 +100,9 @@ def _reflected(name: str, point: float, samples: np.ndarray) -> dict[str, float]
     """
     low, high = interval(samples)
     return {
-        name: _round(point),
-        f"{name}_low": _round(max(0.0, 2 * point - high)),
-        f"{name}_high": _round(max(point, 2 * point - low)),
+        name: rounded(point),
+        f"{name}_low": rounded(max(0.0, 2 * point - high)),
+        f"{name}_high": rounded(max(point, 2 * point - low)),
     }
 
 
@@ -142,22 +141,12 @@ def _beside_teacher(
     return (
         dict(ratio)
         | dict(difference)
-        | {"smallest_visible_difference": _round(float(np.ptp(interval(own - theirs))) / 2)}
+        | {"smallest_visible_difference": rounded(float(np.ptp(interval(own - theirs))) / 2)}
     )
 
 
 def _share(own: Any, theirs: Any) -> Any:
     return np.where(np.asarray(theirs) > 0, own / np.where(np.asarray(theirs) > 0, theirs, 1), 0.0)
-
-
-def bounded(name: str, point: float, samples: np.ndarray) -> list[tuple[str, float]]:
-    """`name`, `name_low` and `name_high`, rounded."""
-    low, high = interval(samples)
-    return [(name, _round(float(point))), (f"{name}_low", _round(low)), (f"{name}_high", _round(high))]
-
-
-def _round(value: float) -> float:
-    return round(value, DIGITS)
 
 
 def reliability(probabilities: np.ndarray, truth: np.ndarray) -> list[dict[str, float]]:

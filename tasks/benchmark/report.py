@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.benchmark import gates, speed_section
-from tasks.benchmark.grid import Figures, grid, variants, with_bounds
+from tasks.benchmark import gates, speed_section, written
+from tasks.benchmark.grid import NOT_KNOWN, Figures, grid, variants, with_bounds
 from tasks.core import escape
 from tasks.core.escape import markdown as escaped
 
-NOT_KNOWN = "–"
 MEGABYTE = 1e6
 MISTAKES = 20
 LONGEST_LABEL = 40
@@ -38,7 +37,7 @@ def markdown(figures: Figures, timings: Figures, tables: Tables) -> str:
         *_gates(figures, timings),
         *_pictures(tables),
         *_beside_teacher(figures),
-        *_texts(figures),
+        *written.section(figures),
         *_classes(tables),
         *_mistakes(tables),
         *speed_section.lines(figures, timings),
@@ -136,22 +135,6 @@ def _beside_teacher(figures: Figures) -> list[str]:
         "*Calibration error* (ECE) is the mean distance between how sure a variant is and how often it is "
         "right, in 15 "
         "bins of equal width.",
-    ]
-
-
-def _texts(figures: Figures) -> list[str]:
-    """What answers that are texts look like."""
-    found = {name: traits for name in variants(figures) if (traits := figures[name].get("traits"))}
-    if not found:
-        return []
-    heads = [name.replace("_", " ") for name in next(iter(found.values()))]
-    rows = [[name, *(f"{value:.3f}" for value in traits.values())] for name, traits in found.items()]
-    return [
-        "## What the answers look like",
-        grid(["variant", *heads], rows),
-        "Means over the rows. *Empty*: no word. *Repeated*: the share of words in a run of three that came "
-        "before in the answer; *copied*: in a run of five that stands in the prompt. *Not ended*: the "
-        "greatest length ended the answer.",
     ]
 
 

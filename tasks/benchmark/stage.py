@@ -180,8 +180,7 @@ def _figures(
     params: Params,
     rows: Sequence[Row],
 ) -> dict[str, Any]:
-    from tasks.benchmark import gates, key_figures, metrics
-    from tasks.benchmark.forms import writing
+    from tasks.benchmark import gates, key_figures, metrics, written
     from tasks.kinds.base.kind import load_kind
 
     kind = load_kind(params.kind)
@@ -191,7 +190,6 @@ def _figures(
         figures[variant.name] |= {
             "parameters": parameters[PARAMETERS_OF.get(variant.name, variant.name)],
             "bytes": variant.bytes,
-            **writing.traits(variant, kind, rows, answers[variant.name]),
         }
     names, scores = (
         kind.quality.category_names(truth.names),
@@ -206,6 +204,7 @@ def _figures(
         "headline": kind.quality.headline,
         **_unusual_baseline(kind),
     }
+    written.add(figures, kind, variants, answers, rows, params.resamples, params.seed)
     figures["gates"] = gates.of_figures(
         figures["final"], kind.quality.headline, params.gates.min_quality_ratio, params.gates.max_bytes
     )

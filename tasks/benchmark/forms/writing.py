@@ -16,10 +16,12 @@ from tasks.core.progress import track
 from tasks.export.package import GRAPH
 
 if TYPE_CHECKING:
-    from tasks.benchmark.forms.variants import Setting, Source, Variant
+    from tasks.benchmark.forms.variants import Setting, Source
     from tasks.kinds.base.generation import Writer
     from tasks.kinds.base.kind import Kind, Row
 
+NATS_DIGITS = 3
+"""Of a row: what another order of the same sums changes lies below, and all intervals far above."""
 SIDE_BY_SIDE = 16
 """Rows that a checkpoint writes to at once, where no time is taken."""
 
@@ -46,6 +48,15 @@ class Writing:
     def pieces(self, rows: Sequence[Row]) -> list[int]:
         """How many the right answers have."""
         return [self._writer.count(row["label"]) for row in rows]
+
+    def nats(self, rows: Sequence[Row]) -> np.ndarray:
+        """(n, 2): how unlikely the right answer to each row is, in nats, and how many pieces it has."""
+        found = []
+        for row in track(rows, label=f"{self.name} reads"):
+            logits = self._writer.forced(self._raw_input(row), row["label"])
+            pieces = self._writer.pieces_of(row["label"])
+            found.append((sum(map(_nats, logits, pieces)), len(pieces)))
+        return np.round(np.array(found), NATS_DIGITS)
 
     def answer(self, row: Row) -> str:
         return self._writer.just([self._raw_input(row)], self.pieces([row]))[0]
@@ -91,10 +102,8 @@ class WritingShipped(Writing):
         super().__init__(source.name, writer, kind, size_of(source.folder), None)
 
 
-def traits(variant: Variant, kind: Kind, rows: Sequence[Row], answers: np.ndarray) -> dict[str, Any]:
-    """What is told of texts beside their quality; nothing of other answers."""
-    if not kind.generation:
-        return {}
-    found = kind.generation.traits(rows, answers.tolist())
-    means = {name: round(float(values.mean()), 6) for name, values in found.items()}
-    return {"traits": {**means, "not_ended": round(getattr(variant, "unended", 0.0), 6)}}
+def _nats(logits: np.ndarray, piece: int) -> float:
+    """The negative log-probability of a piece by logits (c,)."""
+    whole = logits.astype(np.float64) - logits[piece]
+    highest = whole.max()
+    return float(highest + np.log(np.exp(whole - highest).sum()))

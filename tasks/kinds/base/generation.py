@@ -36,8 +36,11 @@ class Writer(Protocol):
     def just(self, asked: Sequence[Any], pieces: Sequence[int]) -> list[str]:
         """Answers of so many pieces each, whatever ends a text: what is timed."""
 
+    def pieces_of(self, answer: str) -> list[int]:
+        """The numbers of the pieces of an answer, its end among them; of a longer one the first."""
+
     def count(self, answer: str) -> int:
-        """The pieces of an answer, its end among them."""
+        """How many they are."""
 
     def forced(self, asked: Any, answer: str) -> np.ndarray:
         """Logits (m, c) before each piece of an answer that is given, its end among them."""

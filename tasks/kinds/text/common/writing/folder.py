@@ -53,6 +53,9 @@ class FolderWriter(ABC):
         found = self._writer.side_by_side(prompts, max(pieces))
         return [self._text(ids[:count]) for ids, count in zip(found, pieces, strict=True)]
 
+    def pieces_of(self, answer: str) -> list[int]:
+        return self._completion(answer)
+
     def count(self, answer: str) -> int:
         return len(self._completion(answer))
 

@@ -47,6 +47,9 @@ class TorchWriter(ABC):
         found = self._generate(asked, max(pieces), max(pieces))
         return [self._text(ids[:count]) for ids, count in zip(found, pieces, strict=True)]
 
+    def pieces_of(self, answer: str) -> list[int]:
+        return self._completion(answer)
+
     def count(self, answer: str) -> int:
         return len(self._completion(answer))
 

@@ -195,10 +195,13 @@ def test_the_benchmark_tells_texts_and_times(run: dict[str, Path], tmp_path: Pat
     assert figures["teacher"].keys() >= {"rouge_1", "chrf", "bleu", "exact_match", "word_f1", "traits"}
     assert "ece" not in figures["final"]
     assert figures["final"]["agreement"] == pytest.approx(figures["distilled"]["agreement"])
+    nats = [figures[name]["likelihood"]["nats_per_row"] for name in ("final", "distilled", "teacher")]
+    assert nats[0] == pytest.approx(nats[1], abs=0.01) != nats[2]
     assert timings["final"]["latency_ms"].keys() >= {"answer_1_thread", "first_piece_1_thread"}
     assert timings["final"]["pieces"]["of_an_answer"] > 1
     page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
     assert "## What the answers look like" in page
+    assert "## How likely the right answers are" in page
     assert "ms per piece" in page
     kept = tables.read(tmp_path / "out" / "predictions.parquet")
     assert all(isinstance(row["final"], str) for row in kept)

@@ -166,6 +166,8 @@ def the_benchmark_tells_texts_and_times(run: dict[str, Path], place: Path) -> No
     assert figures["measured"]["headline"] == "rouge_l"
     assert figures["teacher"].keys() >= {"rouge_1", "chrf", "bleu", "exact_match", "word_f1", "traits"}
     assert figures["final"]["agreement"] == pytest.approx(figures["distilled"]["agreement"])
+    nats = [figures[name]["likelihood"]["nats_per_row"] for name in ("final", "distilled", "teacher")]
+    assert nats[0] == pytest.approx(nats[1], abs=0.01) != nats[2]
     assert timings["final"]["latency_ms"].keys() >= {"answer_1_thread", "first_piece_1_thread"}
     assert timings["final"]["pieces"]["of_an_answer"] > 1
     page = (place / "report" / "report.md").read_text(encoding="utf-8")
