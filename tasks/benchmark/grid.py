@@ -14,6 +14,11 @@ def variants(figures: Figures) -> list[str]:
     return [name for name in figures if name not in NOT_VARIANTS]
 
 
+def timed(figures: Figures, timings: Figures) -> list[str]:
+    """The variants that are models, and have times; an answer without one has none."""
+    return [name for name in variants(figures) if name in timings]
+
+
 def with_bounds(figures: Mapping[str, float], name: str) -> str:
     return f"{figures[name]:.3f} [{figures[f'{name}_low']:.3f}, {figures[f'{name}_high']:.3f}]"
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.benchmark import latency
-from tasks.benchmark.grid import variants
+from tasks.benchmark.grid import timed
 
 Figures = Mapping[str, Any]
 MEGABYTE = 1e6
@@ -62,7 +62,7 @@ def points(figures: Figures, timings: Figures) -> list[dict[str, Any]]:
             "high": figures[name][f"{headline}_high"],
             "bytes": figures[name]["bytes"],
         }
-        for name in variants(figures)
+        for name in timed(figures, timings)
     ]
 
 

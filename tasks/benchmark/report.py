@@ -60,21 +60,9 @@ def _in_short(figures: Figures, timings: Figures) -> list[str]:
     ]
     rows = []
     for name in variants(figures):
-        own, speed = figures[name], timings[name]
-        parameters = f"{own['parameters'] / 1e6:.2f} M"
-        size = f"{own['bytes'] / MEGABYTE:.2f}"
-        memory = f"{speed['peak_rss_mb']:.0f}"
-        rows.append(
-            [
-                name,
-                with_bounds(own, headline),
-                faster(speed),
-                smaller(figures, name),
-                parameters,
-                size,
-                memory,
-            ]
-        )
+        bounds, ratios = with_bounds(figures[name], headline), [faster(timings, name), smaller(figures, name)]
+        rows.append([name, bounds, *ratios, *_costs(figures, timings, name)])
+    nearest = f" {written.NEAREST_IS}" if written.NEAREST in figures else ""
     return [
         grid(heads, rows),
         f"`baseline` is {gates.baseline_of(figures)}; `teacher` the fine-tuned model in torch, "
@@ -82,8 +70,16 @@ def _in_short(figures: Figures, timings: Figures) -> list[str]:
         "floats; `teacher_int8` the "
         "teacher exported and quantized, nothing else; `pruned` the student before, `distilled` after it "
         "learned from the teacher; `final` "
-        "the folder that ships. Faster and smaller are against `teacher`.",
+        f"the folder that ships. Faster and smaller are against `teacher`.{nearest}",
     ]
+
+
+def _costs(figures: Figures, timings: Figures, name: str) -> list[str]:
+    """Parameters, megabytes and memory of a model."""
+    if name not in timings:
+        return [NOT_KNOWN] * 3
+    own, memory = figures[name], timings[name]["peak_rss_mb"]
+    return [f"{own['parameters'] / 1e6:.2f} M", f"{own['bytes'] / MEGABYTE:.2f}", f"{memory:.0f}"]
 
 
 def _gates(figures: Figures, timings: Figures) -> list[str]:
@@ -122,10 +118,11 @@ def _beside_teacher(figures: Figures) -> list[str]:
             visible = f"{own['smallest_visible_difference']:.3f}"
         rows.append([name, share, difference, visible, with_bounds(own, "agreement"), _if_known(own, "ece")])
     above = "above" if teacher["difference_to_baseline_low"] > 0 else "not shown to be above"
+    baseline = "linear baseline" if gates.baseline_of(figures) == gates.LINEAR else "baseline"
     return [
         "## Beside the teacher",
         grid(heads, rows),
-        f"The teacher is {above} the linear baseline: the difference is "
+        f"The teacher is {above} the {baseline}: the difference is "
         f"{with_bounds(teacher, 'difference_to_baseline')}.",
         "Intervals are paired: each resample takes the same rows for all variants. *Smallest visible* is "
         "half the "
@@ -209,9 +206,10 @@ def _next() -> list[str]:
     ]
 
 
-def faster(timings: Mapping[str, float]) -> str:
-    return f"{timings['speedup']:.1f}"
+def faster(timings: Figures, name: str) -> str:
+    return f"{timings[name]['speedup']:.1f}" if name in timings else NOT_KNOWN
 
 
 def smaller(figures: Figures, name: str) -> str:
-    return f"{figures['teacher']['bytes'] / figures[name]['bytes']:.1f}"
+    size = figures[name].get("bytes")
+    return f"{figures['teacher']['bytes'] / size:.1f}" if size else NOT_KNOWN

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tasks.benchmark.grid import Figures, grid, variants
+from tasks.benchmark.grid import Figures, grid, timed
 from tasks.benchmark.latency import HEADLINE
 from tasks.core.escape import markdown as escaped
 
@@ -61,7 +61,7 @@ def lines(figures: Figures, timings: Figures) -> list[str]:
 
 def _pieces(figures: Figures, timings: Figures) -> list[str]:
     """Of models that write: how many pieces were written, and how long each took."""
-    told = {name: timings[name]["pieces"] for name in variants(figures) if "pieces" in timings[name]}
+    told = {name: timings[name]["pieces"] for name in timed(figures, timings) if "pieces" in timings[name]}
     if not told:
         return []
     rows = [[name, f"{one['of_an_answer']:.1f}", f"{one['milliseconds']:.2f}"] for name, one in told.items()]
@@ -74,7 +74,7 @@ def _pieces(figures: Figures, timings: Figures) -> list[str]:
 
 def _by_course(figures: Figures, timings: Figures, key: str, show: Callable[[Any], str]) -> str:
     """A line per course, a column per variant."""
-    names = variants(figures)
+    names = timed(figures, timings)
     return grid(
         ["", *names],
         [

@@ -88,7 +88,7 @@ def unable(params: Params, teacher: Teacher, run: Mapping[str, Section]) -> list
 
 
 def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
-    from tasks.benchmark import key_figures
+    from tasks.benchmark import key_figures, written
     from tasks.benchmark.forms.variants import Setting, open_variant
     from tasks.core import tables
     from tasks.kinds.base.kind import load_kind
@@ -104,6 +104,7 @@ def run(inputs: Inputs, params: Params, out: Path, scratch: Path) -> Metrics:
     sources = _sources(inputs, params, labels, scratch)
     variants = [open_variant(source, setting) for source in sources]
     answers = {variant.name: _kept(variant.predict(rows)) for variant in variants}
+    answers = written.with_nearest(answers, setting.load_kind(), inputs.ingest / "train.parquet", rows)
 
     figures = _figures(variants, answers, truth, params, rows)
     on_cpu = replace(setting, device="cpu")

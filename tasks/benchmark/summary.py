@@ -22,7 +22,7 @@ def of(root: Path, folder: Path) -> str:
     heads = ["variant", f"{headline} (95 % interval)", "× faster", "× smaller"]
     names = variants(figures)
     rows = [
-        [name, with_bounds(figures[name], headline), faster(timings[name]), smaller(figures, name)]
+        [name, with_bounds(figures[name], headline), faster(timings, name), smaller(figures, name)]
         for name in names
     ]
     passed, lines = gates.evaluate(figures, timings)
@@ -41,7 +41,7 @@ def figures(folder: Path) -> dict[str, Any]:
     quality, timings = gates.read(folder)
     return {
         "headline": quality["measured"]["headline"],
-        "variants": {name: {**quality[name], **timings[name]} for name in variants(quality)},
+        "variants": {name: {**quality[name], **timings.get(name, {})} for name in variants(quality)},
         "gates": {
             name: gate
             for part in (quality, timings)

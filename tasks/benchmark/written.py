@@ -1,5 +1,5 @@
 """What is told of models that write beside the figures of their texts: how likely right answers are to them,
-and what their own look like.
+what their own look like, and how good an answer is that takes no model.
 """
 
 from __future__ import annotations
@@ -12,16 +12,37 @@ import numpy as np
 from tasks.benchmark.bootstrap import bounded, resampled_sums, rounded
 from tasks.benchmark.forms.writing import Writing
 from tasks.benchmark.grid import NOT_KNOWN, Figures, grid, variants, with_bounds
+from tasks.core import tables
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tasks.benchmark.forms.variants import Variant
     from tasks.kinds.base.kind import Kind, Row
 
 MOST_ROWS = 64
 """Rows whose right answers are read, the first ones: a graph that ships takes a step for each of their
 pieces, in each of several variants."""
+NEAREST = "nearest"
+NEAREST_IS = (
+    "`nearest` is no model: it answers with the completion of the training row whose prompt is nearest "
+    "(TF-IDF)."
+)
 NATS, PERPLEXITY = "nats_per_row", "perplexity"
 TEACHER = "teacher"
+
+
+def with_nearest(
+    answers: Mapping[str, np.ndarray], kind: Kind, known: Path, rows: Sequence[Row]
+) -> dict[str, np.ndarray]:
+    """The answers by variant, behind those of the baseline the ones of the nearest training rows, which a
+    table holds; of kinds that do not write as they are.
+    """
+    if not kind.generation:
+        return dict(answers)
+    found = np.array(kind.generation.nearest(tables.read(known), rows))
+    first, *others = answers.items()
+    return dict([first, (NEAREST, found), *others])
 
 
 def add(
@@ -33,7 +54,7 @@ def add(
     resamples: int,
     seed: int,
 ) -> None:
-    """Adds it to the figures of variants that write; to no others."""
+    """Adds it to the figures of models that write; to no others."""
     if not kind.generation:
         return
     unended = {variant.name: getattr(variant, "unended", 0.0) for variant in found}

@@ -60,6 +60,9 @@ class Generation:
     answered: Callable[[PreTrainedModel, Processor, Sequence[Row], int, Any], list[Row]]
     """(model, its processor, unlabelled rows, input size, options) -> the rows with the model's answers as
     labels, for students to learn from; as they are where options do not ask for it."""
+    nearest: Callable[[Sequence[Row], Sequence[Row]], list[str]]
+    """(training rows, others) -> to each of the others the completion of the training row that is nearest to
+    it: an answer without a model."""
     traits: Callable[[Sequence[Row], Sequence[str]], Mapping[str, np.ndarray]]
     """(rows, answers to them) -> what is told of answers beside their quality: numbers (n,) by name, whose
     means are shown."""

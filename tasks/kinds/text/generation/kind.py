@@ -12,7 +12,7 @@ from tasks.kinds.base.kind import Baseline, Kind
 from tasks.kinds.base.model import Converter
 from tasks.kinds.base.rows import Row
 from tasks.kinds.text.common import texts
-from tasks.kinds.text.common.writing import baseline, parts, quality
+from tasks.kinds.text.common.writing import baseline, nearest, parts, quality
 from tasks.kinds.text.generation import chat, encoding, folder, own_answers, prompts
 from tasks.kinds.text.generation.prompts import Options
 from tasks.kinds.text.generation.rows import DATA
@@ -73,6 +73,15 @@ def first_words(rows: Sequence[Row], labels: Sequence[str], seed: int) -> Baseli
     return baseline.first_words(rows, labels, seed, lambda text: chat.conversation(text)[-1]["content"])
 
 
+def nearest_answers(known: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+    """The completion of the training row whose prompt is nearest, or whose turns are."""
+
+    def turns(text: str) -> str:
+        return "\n".join(one["content"] for one in chat.conversation(text))
+
+    return nearest.answers(known, rows, turns)
+
+
 KIND = Kind(
     task="text_generation",
     options=Options,
@@ -92,5 +101,5 @@ KIND = Kind(
     package=parts.package(folder.ship),
     report=parts.REPORT,
     learning=parts.LEARNING,
-    generation=Generation(shipped, checkpoint, own_answers.answered, quality.traits),
+    generation=Generation(shipped, checkpoint, own_answers.answered, nearest_answers, quality.traits),
 )

@@ -12,7 +12,7 @@ from tasks.kinds.base.generation import Generation, Writer
 from tasks.kinds.base.kind import Kind
 from tasks.kinds.base.rows import Row
 from tasks.kinds.text.common import texts
-from tasks.kinds.text.common.writing import baseline, own_answers, parts, quality
+from tasks.kinds.text.common.writing import baseline, nearest, own_answers, parts, quality
 from tasks.kinds.text.transduction import encoding, folder, sources
 from tasks.kinds.text.transduction.rows import DATA
 from tasks.kinds.text.transduction.sources import Options
@@ -104,5 +104,5 @@ KIND = Kind(
     package=parts.package(folder.ship),
     report=parts.REPORT,
     learning=parts.LEARNING,
-    generation=Generation(shipped, checkpoint, answered, quality.traits),
+    generation=Generation(shipped, checkpoint, answered, nearest.answers, quality.traits),
 )

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tasks.benchmark import stage as benchmark
+from tasks.benchmark import summary
 from tasks.core import tables
 from tasks.distill import stage as distill
 from tasks.export import package
@@ -205,6 +206,14 @@ def test_the_benchmark_tells_texts_and_times(run: dict[str, Path], tmp_path: Pat
     assert "ms per piece" in page
     kept = tables.read(tmp_path / "out" / "predictions.parquet")
     assert all(isinstance(row["final"], str) for row in kept)
+    said = {row["label"] for row in tables.read(home["ingest"] / "train.parquet")}
+    assert {row["nearest"] for row in kept} <= said
+    assert "nearest" not in timings
+    assert f"| nearest | {figures['nearest']['rouge_l']:.3f} [" in page
+    for name, content in {"metrics.json": figures, "timings.json": timings}.items():
+        (tmp_path / name).write_text(json.dumps(content), encoding="utf-8")
+    assert "speedup" not in summary.figures(tmp_path)["variants"]["nearest"]
+    assert "nearest" in summary.of(tmp_path.parent, Path(tmp_path.name))
 
 
 @pytest.mark.slow
