@@ -54,16 +54,28 @@ def mistakes(
 ) -> tuple[list[dict[str, str]], bool]:
     """The worst errors as lines of a table; and whether a sheet of pictures shows them, too."""
     wrong = metrics.worst(kind, answers, truth, report.MISTAKES)
-    own = {row: truth.of_row(row) for row in wrong}
-    listed = [
-        kind.report.mistake(rows[row], answers[own[row]], truth.labels[own[row]], truth.names)
-        for row in wrong
-    ]
+    listed = _lines(kind, answers, truth, rows, wrong)
     seen = [kind.report.shown(rows[row]) for row in wrong]
     if pictures := [one for one in seen if not isinstance(one, str)]:
         captions = ["\n".join(f"{head}: {cell}" for head, cell in one.items()) for one in listed]
         plots.thumbnails(pictures, captions, folder / "mistakes.png")
     return listed, bool(pictures)
+
+
+def best(kind: Kind, answers: np.ndarray, truth: Truth, rows: Sequence[Row]) -> list[dict[str, str]]:
+    """The best texts as lines of the same table; none where answers are no texts."""
+    return _lines(kind, answers, truth, rows, metrics.best(kind, answers, truth, report.BEST))
+
+
+def _lines(
+    kind: Kind, answers: np.ndarray, truth: Truth, rows: Sequence[Row], chosen: Sequence[int]
+) -> list[dict[str, str]]:
+    """The answers to the chosen rows beside the right ones."""
+    own = {row: truth.of_row(row) for row in chosen}
+    return [
+        kind.report.mistake(rows[row], answers[own[row]], truth.labels[own[row]], truth.names)
+        for row in chosen
+    ]
 
 
 def _rounded(values: Mapping[str, float]) -> dict[str, float]:

@@ -212,9 +212,24 @@ def worst(kind: Kind, answers: np.ndarray, truth: Truth, most: int) -> list[int]
     the texts that are farthest from the right ones.
     """
     if answers.ndim == 1:
-        scores = kind.quality.headline_of(kind.quality.statistics(answers, truth))
+        scores = _scores(kind, answers, truth)
         return [int(row) for row in np.argsort(scores, kind="stable")[:most] if scores[row] < 1]
     return _surest_wrong(answers, truth, most)
+
+
+def best(kind: Kind, answers: np.ndarray, truth: Truth, most: int) -> list[int]:
+    """Numbers of the rows, at most so many, whose texts are nearest to the right ones, the nearest first;
+    none where answers are no texts.
+    """
+    if answers.ndim != 1:
+        return []
+    scores = _scores(kind, answers, truth)
+    return [int(row) for row in np.argsort(-scores, kind="stable")[:most] if scores[row] > 0]
+
+
+def _scores(kind: Kind, answers: np.ndarray, truth: Truth) -> np.ndarray:
+    """The headline figure (n,) of each text."""
+    return kind.quality.headline_of(kind.quality.statistics(answers, truth))
 
 
 def _surest_wrong(probabilities: np.ndarray, truth: Truth, most: int) -> list[int]:

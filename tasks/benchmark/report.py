@@ -11,7 +11,7 @@ from tasks.core import escape
 from tasks.core.escape import markdown as escaped
 
 MEGABYTE = 1e6
-MISTAKES = 20
+MISTAKES, BEST = 20, 10
 LONGEST_LABEL = 40
 
 
@@ -26,6 +26,8 @@ class Tables:
     """Of the final model, the surest first; a line each by heads that all have."""
     pictured: bool
     """Whether mistakes.png shows them, in the same order."""
+    best: Sequence[Mapping[str, str]]
+    """The best texts of the final model, likewise; none where answers are no texts."""
     drawn: Sequence[str]
     """Pictures of answers that there are, by name."""
 
@@ -40,6 +42,7 @@ def markdown(figures: Figures, timings: Figures, tables: Tables) -> str:
         *written.section(figures),
         *_classes(tables),
         *_mistakes(tables),
+        *_best(tables),
         *speed_section.lines(figures, timings),
         *_how(figures),
         *_next(),
@@ -157,18 +160,25 @@ def _classes(tables: Tables) -> list[str]:
 def _mistakes(tables: Tables) -> list[str]:
     if not tables.mistakes:
         return ["## Worst errors", "There is none: every row was answered right."]
-    heads = ["no.", *tables.mistakes[0]]
-    rows = [
-        [str(number), *cells]
-        for number, cells in enumerate(escape.table([list(one.values()) for one in tables.mistakes]), 1)
-    ]
     picture = ["![worst errors](mistakes.png)"] if tables.pictured else []
     return [
         "## Worst errors",
         "The wrong answers that the final model was surest of; of texts those farthest from the right ones.",
         *picture,
-        grid(heads, rows, "---"),
+        _numbered(tables.mistakes),
     ]
+
+
+def _best(tables: Tables) -> list[str]:
+    if not tables.best:
+        return []
+    said = "The texts of the final model that are nearest to the right ones; what it can do at its best."
+    return ["## Best answers", said, _numbered(tables.best)]
+
+
+def _numbered(lines: Sequence[Mapping[str, str]]) -> str:
+    cells = escape.table([list(one.values()) for one in lines])
+    return grid(["no.", *lines[0]], [[str(number), *one] for number, one in enumerate(cells, 1)], "---")
 
 
 def _how(figures: Figures) -> list[str]:

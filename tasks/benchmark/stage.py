@@ -288,8 +288,9 @@ def _write(
     )
     teacher, final = (metrics.per_category(kind, answers[name], truth) for name in ("teacher", "final"))
     mistakes, pictured = exhibits.mistakes(out / "report", kind, answers["final"], truth, rows)
+    best = exhibits.best(kind, answers["final"], truth, rows)
     names = kind.quality.category_names(truth.names)
-    tables = report.Tables(names, teacher, final, mistakes, pictured, drawn)
+    tables = report.Tables(names, teacher, final, mistakes, pictured, best, drawn)
     (out / "report" / "report.md").write_text(report.markdown(figures, timings, tables), encoding="utf-8")
 
 

@@ -28,6 +28,8 @@ NEAREST_IS = (
     "`nearest` is no model: it answers with the completion of the training row whose prompt is nearest "
     "(TF-IDF)."
 )
+LENGTH = "length_ratio"
+"""The figure of quality, where a kind has it, that tells how long answers are beside right ones."""
 NATS, PERPLEXITY = "nats_per_row", "perplexity"
 TEACHER = "teacher"
 
@@ -133,11 +135,19 @@ def _looks(figures: Figures) -> list[str]:
     if not found:
         return []
     heads = [name.replace("_", " ") for name in next(iter(found.values()))]
-    rows = [[name, *(f"{value:.3f}" for value in traits.values())] for name, traits in found.items()]
+    rows = [
+        [name, _length(figures[name]), *(f"{value:.3f}" for value in traits.values())]
+        for name, traits in found.items()
+    ]
     return [
         "## What the answers look like",
-        grid(["variant", *heads], rows),
-        "Means over the rows. *Empty*: no word. *Repeated*: the share of words in a run of three that came "
-        "before in the answer; *copied*: in a run of five that stands in the prompt. *Not ended*: the "
-        "greatest length ended the answer.",
+        grid(["variant", "length", *heads], rows),
+        "*Length*: words of all answers for each word of the right ones. The others are means over the rows. "
+        "*Empty*: no word. *Repeated*: the share of an answer's runs of three words that came before in it. "
+        "*Copied*: the share of its words in a run of five that stands in the prompt; *longest copy*: in the "
+        "longest run that does. *Not ended*: the greatest length ended the answer.",
     ]
+
+
+def _length(figures: Figures) -> str:
+    return with_bounds(figures, LENGTH) if LENGTH in figures else NOT_KNOWN

@@ -117,7 +117,7 @@ def hostile_report(folder: Path) -> None:
     text = report.markdown(
         figures,
         timings,
-        report.Tables([LABEL], scores, scores, [mistake], pictured=False, drawn=["confusion"]),
+        report.Tables([LABEL], scores, scores, [mistake], pictured=False, best=[], drawn=["confusion"]),
     )
     (folder / "report.md").write_text(text, encoding="utf-8")
 

@@ -62,6 +62,14 @@ def test_figures_of_texts_have_intervals_and_agreement() -> None:
     assert metrics.per_category(KIND, given["final"], TRUTH) == []
 
 
+def test_the_worst_and_the_best_rows_are_those_of_the_headline() -> None:
+    said = np.array(["snow", "rain in the south", "sun"])
+    truth = Truth(np.array(["rain", "rain in the north", "sun"]), [1] * 3, [])
+    assert metrics.worst(KIND, said, truth, 9) == [0, 1]
+    assert metrics.best(KIND, said, truth, 9) == [2, 1]
+    assert metrics.best(KIND, np.eye(3), truth, 9) == []
+
+
 def test_verdicts_on_texts_name_no_category() -> None:
     found = verdict.compare(KIND, answers(120), answers(0), TRUTH, Spread(0, 0.0), 0.01, 500, 0)
     assert (found.verdict, found.figure, found.gained, found.lost) == ("better", "word_f1", 120, 0)

@@ -12,6 +12,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +28,8 @@ MEANS = (*ROUGE.values(), "exact_match", "word_f1")
 """Scores of a row, in the order of the statistics."""
 CHARACTERS, WORDS = 6, 4
 """Orders of n-grams, of chrF and of BLEU."""
+REPEATED, COPIED = 3, 5
+"""Words in a run that is repeated, and in one that no one writes by chance as the prompt has it."""
 RECALL_WEIGHT = 2.0
 """Of recall against precision in chrF."""
 EAST_ASIAN = re.compile(f"[{texts.ALONE}]")
@@ -156,31 +159,36 @@ def _bleu(counts: np.ndarray) -> np.ndarray:
 
 
 def traits(rows: Sequence[Any], answers: Sequence[str]) -> dict[str, np.ndarray]:
-    """What answers look like: empty ones, the share of words in a trigram that came before, of words in a
-    span of five that stands in the prompt.
+    """What answers look like: empty ones; the share of trigrams that came before in the answer (rep-3 of
+    Welleck et al., 2020); the share of words in a span of five that stands in the prompt; and of the longest
+    span that does.
     """
     said = [[word.casefold() for word in texts.WORD.findall(answer)] for answer in answers]
     asked = [[word.casefold() for word in texts.WORD.findall(str(row["text"]))] for row in rows]
+    pairs = [*zip(said, asked, strict=True)]
     return {
         "empty": np.array([float(not words) for words in said]),
-        "repeated": np.array([_covered(words, 3) for words in said]),
-        "copied": np.array(
-            [_covered(words, 5, _grams(other, 5)) for words, other in zip(said, asked, strict=True)]
-        ),
+        "repeated": np.array([_repeated(words) for words in said]),
+        "copied": np.array([_copied(words, prompt) for words, prompt in pairs]),
+        "longest_copy": np.array([_longest_copy(words, prompt) for words, prompt in pairs]),
     }
 
 
-def _grams(words: Sequence[str], order: int) -> set[tuple[str, ...]]:
-    return {tuple(words[at : at + order]) for at in range(len(words) - order + 1)}
+def _grams(words: Sequence[str], order: int) -> list[tuple[str, ...]]:
+    return [tuple(words[at : at + order]) for at in range(len(words) - order + 1)]
 
 
-def _covered(words: Sequence[str], order: int, known: set[tuple[str, ...]] | None = None) -> float:
-    """The share of words in an n-gram that is known, or that came before."""
-    seen: set[tuple[str, ...]] = set()
-    hit: set[int] = set()
-    for at in range(len(words) - order + 1):
-        gram = tuple(words[at : at + order])
-        if gram in (seen if known is None else known):
-            hit.update(range(at, at + order))
-        seen.add(gram)
-    return len(hit) / len(words) if words else 0.0
+def _repeated(words: Sequence[str]) -> float:
+    grams = _grams(words, REPEATED)
+    return 1 - len({*grams}) / len(grams) if grams else 0.0
+
+
+def _copied(words: Sequence[str], prompt: Sequence[str]) -> float:
+    known = {*_grams(prompt, COPIED)}
+    starts = [at for at, gram in enumerate(_grams(words, COPIED)) if gram in known]
+    return len({at + step for at in starts for step in range(COPIED)}) / max(1, len(words))
+
+
+def _longest_copy(words: Sequence[str], prompt: Sequence[str]) -> float:
+    found = SequenceMatcher(None, words, prompt, autojunk=False).find_longest_match()
+    return found.size / max(1, len(words))

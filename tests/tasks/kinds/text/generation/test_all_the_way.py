@@ -201,7 +201,8 @@ def test_the_benchmark_tells_texts_and_times(run: dict[str, Path], tmp_path: Pat
     assert timings["final"]["latency_ms"].keys() >= {"answer_1_thread", "first_piece_1_thread"}
     assert timings["final"]["pieces"]["of_an_answer"] > 1
     page = (tmp_path / "report" / "report.md").read_text(encoding="utf-8")
-    assert "## What the answers look like" in page
+    assert "| variant | length | empty | repeated | copied | longest copy | not ended |" in page
+    assert "## Best answers" in page
     assert "## How likely the right answers are" in page
     assert "ms per piece" in page
     kept = tables.read(tmp_path / "out" / "predictions.parquet")

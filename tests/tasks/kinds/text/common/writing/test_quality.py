@@ -77,7 +77,13 @@ def test_traits_tell_empty_repeated_and_copied_words() -> None:
     found = quality.traits(rows, ["b c d e f q", "", "go to it go to it"])
     assert found["empty"].tolist() == [0, 1, 0]
     assert found["copied"].tolist() == [pytest.approx(5 / 6), 0, 0]
-    assert found["repeated"].tolist() == [0, 0, 0.5]
+    assert found["longest_copy"].tolist() == [pytest.approx(5 / 6), 0, 0]
+    assert found["repeated"].tolist() == [0, 0, 0.25]
+
+
+def test_the_longest_copy_may_be_too_short_for_a_copied_span() -> None:
+    found = quality.traits([{"text": "a b c d e f g"}], ["B c x d"])
+    assert (found["copied"].tolist(), found["longest_copy"].tolist()) == ([0], [0.5])
 
 
 def test_the_baseline_is_as_many_first_words_as_fit_best() -> None:
