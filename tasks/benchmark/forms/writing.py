@@ -29,11 +29,13 @@ SIDE_BY_SIDE = 16
 class Writing:
     """What both forms have in common."""
 
-    def __init__(self, name: str, writer: Writer, kind: Kind, size: int, parameters: int | None) -> None:
+    def __init__(
+        self, name: str, writer: Writer, kind: Kind, size: int, parameters: int | None, at_once: int = 1
+    ) -> None:
         self.name, self.parameters, self.bytes = name, parameters, size
         self.unended = 0.0
         """The share of answers that the greatest length ended."""
-        self._writer, self._raw_input, self._at_once = writer, kind.package.raw_input, 1
+        self._writer, self._raw_input, self._at_once = writer, kind.package.raw_input, at_once
 
     def predict(self, rows: Sequence[Row]) -> np.ndarray:
         starts = range(0, len(rows), self._at_once)
@@ -87,8 +89,8 @@ class WritingInTorch(Writing):
         writer = kind.generation.checkpoint(  # type: ignore[union-attr]
             model, kind.model.load_processor(source.folder), setting.input_size
         )
-        super().__init__(source.name, writer, kind, size_of(source.folder), low_rank.parameters(model))
-        self._at_once = SIDE_BY_SIDE
+        size, parameters = size_of(source.folder), low_rank.parameters(model)
+        super().__init__(source.name, writer, kind, size, parameters, SIDE_BY_SIDE)
 
 
 class WritingShipped(Writing):
