@@ -30,7 +30,8 @@ from safetensors.numpy import load_file
 from benchmarks import own_data
 from benchmarks.peers import compression, field
 from benchmarks.seeds import scratch_clone
-from flows.starting import ask, choice, likeness, look, name
+from flows.prelabelling import likeness
+from flows.starting import ask, choice, look, name
 from tasks.benchmark import metrics
 from tasks.core import params, tables
 from tasks.core.errors import DataError, ParamsError

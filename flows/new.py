@@ -80,6 +80,7 @@ def draft(root: Path, folder: Path, asked: argparse.Namespace, scratch: Path) ->
     looked = look.look(folder)
     given = {role: column for role in ROLES if (column := getattr(asked, role))}
     chosen = choice.choose(looked, asked.kind, given, ask.answers(asked.yes))
+    Searched.check(asked, chosen.kind)
     is_given = _split_given(looked, asked.split)
     news = general_texts.bring(folder, looked, chosen, asked.unlabelled)
     taken = facts.take(folder, looked, chosen, is_given, scratch)

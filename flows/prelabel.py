@@ -8,7 +8,8 @@ nobody has labelled a row.
 FILE of --labels has the columns label and description; a label may have several rows, texts that have it
 among them. The folder then holds train.csv, the surest texts of each label; unlabelled/texts.txt, the others,
 which the teacher will answer; and test.csv, rows for a person to label, as labels by likeness cannot measure
-anything. Where some rows have labels already (--label COLUMN), these are test.csv.
+anything. Rows that have labels already (--label COLUMN) are in test.csv, too, and say how often likeness is
+right.
 """
 
 from __future__ import annotations
@@ -21,15 +22,14 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from flows.prelabelling import descriptions, likeness, texts
+from flows.prelabelling.likeness import Descriptions, Encoder, Likeness
+from flows.prelabelling.texts import Texts
 from flows.raw_data import several
-from flows.starting import likeness, look
-from flows.starting.likeness import Descriptions, Encoder, Likeness
-from flows.starting.look import Looked
 from tasks.benchmark.bootstrap import interval, resampled_sums
 from tasks.core import escape
 from tasks.core.errors import DataError, ParamsError, did_you_mean
@@ -37,7 +37,6 @@ from tasks.kinds.base.kind import Kind, known_kinds, load_kind
 from tasks.launch.command import Command
 from tasks.proposals.proposal import load_proposal
 
-TEXT, LABEL, DESCRIPTION = "text", "label", "description"
 SHARE = 0.5
 """Of each label's texts, the surest, that are labelled."""
 CHECKED, MOST_CHECKED = 200, 0.2
@@ -45,119 +44,61 @@ CHECKED, MOST_CHECKED = 200, 0.2
 RESAMPLES = 2000
 SHOWN = 12
 """Labels that a line tells."""
+Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Texts:
-    """What is to be labelled, and what is."""
-
-    unlabelled: list[str]
-    labelled: list[tuple[str, str]]
-    """Texts and their labels."""
-    torn: int
-    """Texts that have several labels, which are left out."""
-
-
-def texts_of(looked: Looked, text: str | None, label: str | None) -> Texts:
-    """The texts of raw data: those of a column, or of the one with the longest texts.
-
-    Raises:
-        ParamsError: there is no such column.
-    """
-    faults = [
-        f"--{role} {column}: no column{did_you_mean(column, looked.columns)}"
-        for role, column in ((TEXT, text), (LABEL, label))
-        if column is not None and column not in looked.columns
-    ]
-    if faults:
-        raise ParamsError("slipway prelabel", *faults)
-    column = text or max(looked.columns.values(), key=lambda one: one.words * one.filled).name
-    found = [
-        (_plain(row.values.get(column, "")), _plain(row.values.get(label, "")) if label else "")
-        for row in looked.raw.rows
-    ]
-    labels: defaultdict[str, set[str]] = defaultdict(set)
-    for read, given in found:
-        if read:
-            labels[read] |= {given} - {""}
-    return Texts(
-        [read for read, given in labels.items() if not given],
-        [(read, min(given)) for read, given in labels.items() if len(given) == 1],
-        sum(len(given) > 1 for given in labels.values()),
-    )
-
-
-def _plain(value: str | bytes) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""
-
-
-def descriptions(asked: str) -> Descriptions:
-    """What is said of each label: by a file, or by the names alone, with commas between.
-
-    Raises:
-        DataError: the file has no such columns, or too few labels.
-    """
-    if Path(asked).is_file():
-        found = _read(Path(asked))
-    else:
-        found = {name: [] for name in map(str.strip, asked.split(",")) if name}
-    if len(found) < 2:
-        raise DataError(
-            f"--labels {asked}",
-            f"tells {len(found)} labels, 2 are needed at least; name them with commas between, or a file "
-            f"with the columns {LABEL} and {DESCRIPTION}",
-        )
-    return {label: said or [likeness.spelled(label)] for label, said in found.items()}
-
-
-def _read(file: Path) -> dict[str, list[str]]:
-    with tempfile.TemporaryDirectory() as folder:
-        several.bring([str(file)], Path(folder))
-        looked = look.look(Path(folder))
-    if LABEL not in looked.columns:
-        raise DataError(file.name, f"has the columns {', '.join(looked.columns)}; a column {LABEL} is needed")
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for row in looked.raw.rows:
-        if label := _plain(row.values.get(LABEL, "")):
-            found[label] += filter(None, [_plain(row.values.get(DESCRIPTION, ""))])
-    return dict(found)
-
-
-def make(asked: argparse.Namespace, say: Callable[[str], None]) -> None:
+def make(asked: argparse.Namespace, say: Say) -> None:
     """Writes the folder.
 
     Raises:
         SlipwayError: of what is amiss; nothing is written then.
     """
-    faults = [f"--to {asked.to}: is there already; name a new folder"] if asked.to.exists() else []
     if asked.check < 1:
-        faults.append(f"--check {asked.check}: must be 1 at least")
-    if faults:
-        raise ParamsError("slipway prelabel", *faults)
-    told = descriptions(asked.labels)
-    with tempfile.TemporaryDirectory() as there:
-        raw = Path(there) / "raw"
+        raise ParamsError("slipway prelabel", f"--check {asked.check}: must be 1 at least")
+    told = descriptions.read(asked.labels)
+    with tempfile.TemporaryDirectory(dir=_parent(asked.to), prefix=".prelabel-") as there:
+        raw, made = Path(there) / "raw", Path(there) / "made"
         raw.mkdir()
         brought = ", ".join(several.bring(asked.source, raw))
-        texts = texts_of(look.look(raw), asked.text, asked.label)
-        if strange := sorted({label for _, label in texts.labelled} - told.keys()):
-            raise DataError(brought, f"has labels that --labels does not tell: {', '.join(strange[:SHOWN])}")
-        if len(texts.unlabelled) < len(told):
-            raise DataError(
-                brought, f"has {len(texts.unlabelled)} texts without a label, for {len(told)} labels"
-            )
-        every = [*texts.unlabelled, *(text for text, _ in texts.labelled)]
-        encoder = Encoder(every, _kind(), Path.cwd(), Path(there) / "pretrained")
-        say(f"{brought}: {len(every):,} different texts; {encoder.about}")
-        if texts.torn:
-            say(f"look at this: {texts.torn:,} texts have several labels, and are left out")
+        found = texts.read(raw, asked.text, asked.label)
+        _check(brought, found, told)
+        encoder = Encoder(found.all, _kind(), Path.cwd(), Path(there) / "pretrained")
+        say(f"{brought}: column `{found.column}`, {len(found.all):,} different texts; {encoder.about}")
+        for line in [*found.told, *several.left_behind(asked.source)]:
+            say(line)
         if encoder.warning:
             say(f"look at this: {encoder.warning}")
-        found = likeness.measured(every, told, encoder)
-        made = _written(Path(there) / "made", texts, found, asked.check, say)
-        asked.to.parent.mkdir(parents=True, exist_ok=True)
+        _write(made, found, likeness.measured(found.all, told, encoder), asked.check, say)
         shutil.move(made, asked.to)
     say(f"{asked.to}: look over train.csv, then `slipway new RUN {asked.to}`")
+
+
+def _parent(wanted: Path) -> Path:
+    """The folder that the new one is made in.
+
+    Raises:
+        ParamsError: it cannot be.
+    """
+    if wanted.exists() or wanted.is_symlink():
+        raise ParamsError("slipway prelabel", f"--to {wanted}: is there already; name a new folder")
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=wanted.parent).close()
+    except OSError as error:
+        raise ParamsError("slipway prelabel", f"--to {wanted}: cannot be made: {error.strerror}") from None
+    return wanted.parent
+
+
+def _check(brought: str, found: Texts, told: Descriptions) -> None:
+    faults = []
+    if strange := sorted({label for _, label in found.labelled} - told.keys()):
+        some = ", ".join(f"`{one}`{did_you_mean(one, told)}" for one in strange[:3])
+        more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+        faults.append(f"has labels that --labels does not tell: {some}{more}")
+    if len(found.unlabelled) < len(told):
+        faults.append(f"has {len(found.unlabelled)} texts without a label, for {len(told)} labels")
+    if faults:
+        raise DataError(brought, *faults)
 
 
 def _kind() -> Kind:
@@ -166,52 +107,61 @@ def _kind() -> Kind:
     )
 
 
-def _written(folder: Path, texts: Texts, found: Likeness, check: int, say: Callable[[str], None]) -> Path:
+def _write(folder: Path, found: Texts, likeness: Likeness, check: int, say: Say) -> None:
     """The three files, and what is said of them."""
-    count = len(texts.unlabelled)
-    tested = (
-        set()
-        if texts.labelled
-        else set(random.Random(0).sample(range(count), min(check, int(MOST_CHECKED * count))))
-    )
-    names = [found.names[at] for at in found.chosen]
-    sure = found.sure(SHARE)
+    count = len(found.unlabelled)
+    tested = _for_people(likeness.chosen[:count].tolist(), check - len(found.labelled))
+    names, sure = [likeness.names[at] for at in likeness.chosen], likeness.sure(SHARE)
     (folder / "unlabelled").mkdir(parents=True)
     kept = [at for at in range(count) if at not in tested]
-    train = [(texts.unlabelled[at], names[at]) for at in kept if sure[at]]
-    rest = [texts.unlabelled[at] for at in kept if not sure[at]]
-    test = texts.labelled or [(texts.unlabelled[at], "") for at in sorted(tested)]
+    train = [(found.unlabelled[at], names[at]) for at in kept if sure[at]]
+    rest = [found.unlabelled[at] for at in kept if not sure[at]]
     _table(folder / "train.csv", train)
-    _table(folder / "test.csv", test)
+    _table(folder / "test.csv", [*found.labelled, *((found.unlabelled[at], "") for at in sorted(tested))])
     (folder / "unlabelled" / "texts.txt").write_text("".join(f"{text}\n" for text in rest), encoding="utf-8")
     by_label = Counter(label for _, label in train)
     some = ", ".join(f"{label} {count:,}" for label, count in by_label.most_common(SHOWN))
     say(f"train.csv: {len(train):,} texts, the surer half of each label: {some}")
-    if missing := [name for name in found.names if not by_label[name]]:
+    if missing := [name for name in likeness.names if not by_label[name]]:
         say(f"look at this: no text is most like {', '.join(missing)}; say more of them with --labels FILE")
     say(f"unlabelled/texts.txt: {len(rest):,} texts, which the teacher will answer")
-    say(_of_test(test, names[count:]))
-    return folder
+    for line in _of_test(found.labelled, names[count:], len(tested)):
+        say(line)
 
 
-def _of_test(test: Sequence[tuple[str, str]], names: Sequence[str]) -> str:
-    if not names:
-        return (
-            f"test.csv: {len(test):,} texts; write the right label of each into the column {LABEL}, as "
-            "labels by likeness measure nothing"
+def _for_people(chosen: Sequence[int], wanted: int) -> set[int]:
+    """Texts that a person shall label: some of each label, as far as likeness tells."""
+    most = min(wanted, int(MOST_CHECKED * len(chosen)))
+    order = random.Random(0).sample(range(len(chosen)), len(chosen))
+    place: defaultdict[int, int] = defaultdict(int)
+    turns = {}
+    for at in order:
+        turns[at] = place[chosen[at]]
+        place[chosen[at]] += 1
+    return set(sorted(order, key=turns.__getitem__)[: max(0, most)])  # the sort keeps chance's order
+
+
+def _of_test(labelled: Sequence[tuple[str, str]], names: Sequence[str], empty: int) -> list[str]:
+    told = []
+    if labelled:
+        right = np.array([label == name for (_, label), name in zip(labelled, names, strict=True)], float)
+        (sums,) = resampled_sums([np.column_stack([right, np.ones(len(right))])], RESAMPLES, 0)
+        low, high = interval(sums[:, 0] / sums[:, 1])
+        told.append(
+            f"test.csv: {len(labelled):,} texts with their own labels; of these likeness finds "
+            f"{right.mean():.1%} [{low:.1%}, {high:.1%}]"
         )
-    right = np.array([label == name for (_, label), name in zip(test, names, strict=True)], float)
-    (sums,) = resampled_sums([np.column_stack([right, np.ones(len(right))])], RESAMPLES, 0)
-    low, high = interval(sums[:, 0] / sums[:, 1])
-    return (
-        f"test.csv: {len(test):,} texts with their own labels; of these likeness finds {right.mean():.1%} "
-        f"[{low:.1%}, {high:.1%}]"
-    )
+    if empty:
+        told.append(
+            f"test.csv: {empty:,} texts without a label, some of each by likeness; write the right ones into "
+            "the column label, as labels by likeness measure nothing"
+        )
+    return told
 
 
 def _table(file: Path, rows: Sequence[tuple[str, str]]) -> None:
     with file.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream).writerows([(TEXT, LABEL), *rows])
+        csv.writer(stream).writerows([("text", "label"), *rows])
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -230,7 +180,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=CHECKED,
         metavar="N",
-        help=f"texts for a person to label, where none has one (default: {CHECKED})",
+        help=f"texts that people label, in test.csv; a fifth of all at most (default: {CHECKED})",
     )
 
 

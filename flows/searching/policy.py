@@ -16,7 +16,7 @@ from flows.searching import budget, chain
 from tasks.core import former_keys, params, stages
 from tasks.core.errors import ParamsError, did_you_mean
 from tasks.core.params import Section
-from tasks.kinds.base.kind import known_kinds
+from tasks.kinds.base.kind import known_kinds, load_kind
 
 Choices = Annotated[list[Any], Field(min_length=1, max_length=100)]
 MISSING = object()
@@ -94,7 +94,16 @@ def read(root: Path, run: str) -> Policy:
         raise ParamsError("params.yaml", *(_told(run, detail) for detail in error.errors())) from None
     if faults := [f"search.{run}.{fault}" for fault in _faults(policy, runs[run])]:
         raise ParamsError("params.yaml", *faults)
+    if why := unsearched(str(runs[run]["kind"])):
+        raise ParamsError("params.yaml", f"search.{run}: {why}")
     return policy
+
+
+def unsearched(kind: str) -> str:
+    """Why runs of a kind are not searched; empty: they are."""
+    if not load_kind(kind).generation:
+        return ""
+    return f"models of {kind} write texts, which trials do not measure; choose their sizes by hand"
 
 
 def default(space: Iterable[str], run: Values) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from tasks.ingest.raw.sides import side_named
 from tasks.ingest.raw.values import NUMBER, UnsupportedValue, single
 from tasks.ingest.reading import class_folders, raw_folder
 from tasks.ingest.reading.raw_folder import Raw
+from tasks.kinds.text.common.texts import WORD
 from tasks.proposals.proposal import Column
 
 MOST_TOLD = 1_000
@@ -108,7 +109,7 @@ def _column(name: str, values: Sequence[str | bytes], folder: Path) -> Column:
         rows=len(values),
         filled=len(filled),
         distinct=len(counts) + len(filled) - len(texts),
-        words=share * sum(len(text.split()) for text in texts),
+        words=share * sum(len(WORD.findall(text)) for text in texts),
         numeric=share * sum(NUMBER.fullmatch(text.strip()) is not None for text in texts),
         listed=share * len(nested),
         pictures=share * pictures,

@@ -14,6 +14,7 @@ from typing import Any
 
 from flows.searching import policy
 from flows.starting import written
+from tasks.core.errors import ParamsError
 from tasks.proposals.proposal import Plan, Value
 
 MINUTES, BEST_MINUTES = 25.0, 60.0
@@ -45,6 +46,13 @@ class Searched:
         usual = BEST_MINUTES if best else MINUTES
         minutes = float(usual if asked.minutes is None else asked.minutes)
         return cls(asked.budget or "", minutes, best and validation_rows >= FEWEST_ROWS)
+
+    @staticmethod
+    def check(asked: argparse.Namespace, kind: str) -> None:
+        """Raises ParamsError if a search is asked for that runs of this kind do not have."""
+        if (asked.budget or asked.preset == "best") and (why := policy.unsearched(kind)):
+            option = "--budget" if asked.budget else "--preset best"
+            raise ParamsError("slipway new", f"{option}: {why}, and leave the option out")
 
     @property
     def what(self) -> str:

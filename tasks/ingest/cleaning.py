@@ -77,8 +77,8 @@ def check_enough(intake: Intake, kind: Kind, min_rows_per_class: int, min_test_r
     )
     if rows["test"] < min_test_rows:
         faults.append(
-            f"{rows['test']} test rows, fewer than ingest.min_test_rows = {min_test_rows}; bring more rows "
-            "or raise ingest.test"
+            f"{rows['test']} test rows, fewer than ingest.min_test_rows = {min_test_rows}; bring more rows, "
+            "label those that have none, or raise ingest.test where the split is no given one"
         )
     if faults:
         reasons = Counter(reason_kind(one.reason) for one in intake.rejected)

@@ -26,7 +26,8 @@ def pool_of(
         pieces = (
             piece
             for record in measure
-            for piece in kind.data.pool({"pool": record.values.get("text", "")}, longest)
+            for role in ("text", "label")  # of models that write labels are texts, too
+            for piece in kind.data.pool({"pool": record.values.get(role, "")}, longest)
         )
         measuring |= {kind.data.content({"text": piece}) for piece in pieces}
     rows = [*(record.values for record in splits["train"]), *further]

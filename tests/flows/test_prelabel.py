@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flows import prelabel
-from flows.starting.likeness import Likeness
+from flows.prelabelling.likeness import Likeness
 
 TEXTS = {
     "sports": [
@@ -57,8 +57,9 @@ def test_texts_get_the_label_that_they_are_like(
     parts = [*(row["text"] for row in train), *(row["text"] for row in test), *rest]
     assert sorted(parts) == sorted(text for texts in TEXTS.values() for text in texts)  # each once
     said = capsys.readouterr().out
-    assert "10 different texts" in said
-    assert "write the right label of each into the column label" in said
+    assert "column `message`, 10 different texts" in said
+    assert "left out: 1 copies" in said
+    assert "2 texts without a label, some of each by likeness; write the right ones" in said
 
 
 def test_rows_that_have_labels_measure(
@@ -73,19 +74,25 @@ def test_rows_that_have_labels_measure(
     )
     assert call(source, "--labels", described, "--label", "desk", "--to", tmp_path / "made") == 0
     test = rows(tmp_path / "made" / "test.csv")
-    assert len(test) == 9
-    assert all(row["text"] in TEXTS[row["label"]] for row in test)
+    labelled = [row for row in test if row["label"]]
+    assert (len(labelled), len(test)) == (9, 11)  # and a fifth of the others, for people
+    assert all(row["text"] in TEXTS[row["label"]] for row in labelled)
     said = capsys.readouterr().out
-    assert "look at this: 1 texts have several labels, and are left out" in said
+    assert "left out: 2 copies, 1 with several labels" in said
     assert "9 texts with their own labels; of these likeness finds 100.0% [100.0%, 100.0%]" in said
 
 
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        (["--labels", "cooking"], "--labels cooking: tells 1 labels, 2 are needed at least"),
+        (["--labels", "cooking"], "cooking: is neither a file nor several names with commas between"),
+        (["--labels", "cooking,"], "--labels cooking,: names 1; 2 labels are needed at least"),
+        (["--labels", "a,A,b"], "tells apart labels that differ in case alone: a, A"),
         (["--labels", "a,b", "--text", "mesage"], "--text mesage: no column; did you mean `message`?"),
-        (["--labels", "a,b", "--label", "desk"], "has labels that --labels does not tell: cooking, sports"),
+        (
+            ["--labels", "a,b", "--label", "desk"],
+            "has labels that --labels does not tell: `cooking`; allowed: a, b, `",
+        ),
         (["--labels", "a,b", "--check", "0"], "--check 0: must be 1 at least"),
     ],
 )
@@ -111,3 +118,53 @@ def test_the_surest_of_each_label_are_kept() -> None:
     assert found.chosen.tolist() == [0, 0, 0, 1]
     assert found.sure(0.5).tolist() == [True, False, True, True]
     assert found.sure(0.34).tolist() == [True, False, False, True]
+
+
+def test_what_is_left_out_is_counted_and_the_longest_texts_are_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "texts.jsonl").write_text(
+        "\n".join(
+            [
+                *(
+                    f'{{"when": "2024-05-01 10:0{at}:00", "内容": "我的银行卡还没有寄到{at}"}}'
+                    for at in range(6)
+                ),
+                '{"when": "2024-05-01 11:00:00", "内容": ["一", "二"]}',
+                '{"when": "2024-05-01 11:00:00", "内容": ""}',
+                '{"when": "2024-05-01 11:00:00"}',
+                '{"when": ',
+            ]
+        ),
+        encoding="utf-8",
+    )
+    assert call(tmp_path / "texts.jsonl", "--labels", "银行卡,汇率", "--to", tmp_path / "made") == 0
+    said = capsys.readouterr().out
+    assert "column `内容`, 6 different texts" in said
+    for left in ("1 no text", "1 empty", "1 without the column"):
+        assert left in said
+    assert "look at this: texts.jsonl:10:" in said
+
+
+def test_a_torn_table_of_labels_is_refused(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("label,description\nsports,a match\ncooking,food, and drink\n", encoding="utf-8")
+    assert call(source, "--labels", table, "--to", tmp_path / "made") == 2
+    assert "--labels labels.csv: line 3:" in capsys.readouterr().err
+    table.write_text("Label,descriptions\nsports,a match\ncooking,food\n", encoding="utf-8")
+    assert call(source, "--labels", table, "--to", tmp_path / "made") == 2
+    assert "it must have label, and may have description" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_made_is_told_first(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ",".join(f"a rather long label {number}" for number in range(77))
+    assert call(source, "--labels", names, "--to", source / "made") == 2
+    assert "cannot be made: " in capsys.readouterr().err
+
+
+def test_people_label_some_texts_of_each_label() -> None:
+    assert prelabel._for_people([0] * 40 + [1] * 8 + [2] * 2, 6) >= {48, 49} - {0}
+    assert len(prelabel._for_people([0] * 40 + [1] * 10, 6)) == 6
+    assert prelabel._for_people([0, 1], 100) == set()

@@ -168,15 +168,17 @@ def images(folder: str, label: str, paths: Iterable[Path]) -> tuple[list[RawRow]
     return rows, [], _counted(Counter(PurePosixPath(name).suffix.lower().removeprefix(".") for name in names))
 
 
-def unlabelled(path: Path, name: str) -> tuple[list[str], list[str]]:
-    """The lines of a text file that are whole, and what makes the file unreadable."""
+def unlabelled(path: Path, name: str) -> tuple[list[str], list[Rejected], list[str]]:
+    """The lines of a text file that are whole, those that are not, and what makes the file unreadable."""
     encoding = detect(path)
     if encoding is None:
-        return [], [f"{name} is no text: it looks like a binary file; save it as text in UTF-8"]
+        return [], [], [f"{name} is no text: it looks like a binary file; save it as text in UTF-8"]
     try:
-        return [line.text for line in lines(path, encoding) if not line.fault], []
+        found = [*lines(path, encoding)]
     except UnicodeError:
-        return [], [f"{name} cannot be read as {encoding}, which it seems to be; save it as UTF-8"]
+        return [], [], [f"{name} cannot be read as {encoding}, which it seems to be; save it as UTF-8"]
+    torn = [rejected(name, line.number, line.fault, line.text) for line in found if line.fault]
+    return [line.text for line in found if not line.fault], torn, []
 
 
 def homeless(name: str) -> Rejected:

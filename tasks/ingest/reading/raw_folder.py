@@ -78,8 +78,9 @@ def read(raw: Path, header: bool) -> Raw:
     result = Raw()
     files = {path.relative_to(raw).as_posix(): path for path in paths}
     for name in [name for name in files if class_folders.is_unlabelled(name)]:
-        texts, bad = class_folders.unlabelled(files.pop(name), name)
+        texts, torn, bad = class_folders.unlabelled(files.pop(name), name)
         result.unlabelled, faults = result.unlabelled + texts, faults + bad
+        result.rejected += torn
     chosen = choice.choose(files)
     faults += chosen.faults
     result.ignored, result.left = chosen.ignored, chosen.left

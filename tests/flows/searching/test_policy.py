@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from flows.searching import policy
+from flows.starting.searched import Searched
 from tasks.core.errors import ParamsError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -131,3 +133,12 @@ def test_a_run_without_a_search_is_told_where_to_find_one(tmp_path: Path) -> Non
     (tmp_path / "params.yaml").write_text(text[: text.index("\nsearch:")], encoding="utf-8")
     with pytest.raises(ParamsError, match=r"search\.bbc: is missing; docs/search\.md has a section to copy"):
         policy.read(tmp_path, "bbc")
+
+
+def test_models_that_write_are_not_searched_and_slipway_new_says_so_first() -> None:
+    assert policy.unsearched("text/classification") == ""
+    asked = argparse.Namespace(budget=None, preset="best")
+    with pytest.raises(ParamsError, match="--preset best: models of text/generation write texts, which"):
+        Searched.check(asked, "text/generation")
+    Searched.check(asked, "text/classification")
+    Searched.check(argparse.Namespace(budget=None, preset="fast"), "text/generation")

@@ -7,6 +7,7 @@ completion.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 
 from tasks.core.errors import UnusableRowError
 from tasks.kinds.base.data import Role
+from tasks.kinds.base.rows import Row
 from tasks.kinds.text.common import parts
 from tasks.kinds.text.common.writing import rows
 from tasks.kinds.text.generation import chat
@@ -81,4 +83,10 @@ def _message(one: Any) -> dict[str, str]:
     return {"role": ALIASES.get(role, role), "content": one["content"]}
 
 
-DATA = rows.data(roles=ROLES, examine=examine)
+def pool(row: Row, longest: int) -> list[str]:
+    """As other kinds that write have it; of a conversation what is in each of its turns."""
+    turns = chat.conversation(row.get("pool") or "")
+    return [text for one in turns for text in rows.pool({"pool": one["content"]}, longest)]
+
+
+DATA = dataclasses.replace(rows.data(roles=ROLES, examine=examine), pool=pool)

@@ -1,0 +1,1 @@
+"""`slipway prelabel`: labels texts by what is said of each label."""
