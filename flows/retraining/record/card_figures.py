@@ -32,8 +32,8 @@ def quality(facts: Facts) -> list[str]:
     seen = figures["final"]["smallest_visible_difference"]
     return [
         "## Figures",
-        "`final` is this model, `teacher` the large one it learned from, `baseline` a linear model on the "
-        "same training rows. "
+        "`final` is this model, `teacher` the large one it learned from, `baseline` "
+        f"{literal(gates.baseline_of(figures))}. "
         f"{measured['rows']} rows of the {literal(measured['split'])} split; in brackets 95 % intervals of "
         f"{measured['resamples']} "
         "bootstrap resamples, the same rows for all. They say what other rows of the same kind could have "
