@@ -26,6 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
+import flows.process.environment  # noqa: F401  # isort: skip  (before DVC, which reads the environment)
+
 from flows.prelabelling import descriptions, likeness, texts
 from flows.prelabelling.likeness import Descriptions, Encoder, Likeness
 from flows.prelabelling.texts import Texts
@@ -107,11 +109,11 @@ def _kind() -> Kind:
     )
 
 
-def _write(folder: Path, found: Texts, likeness: Likeness, check: int, say: Say) -> None:
+def _write(folder: Path, found: Texts, like: Likeness, check: int, say: Say) -> None:
     """The three files, and what is said of them."""
     count = len(found.unlabelled)
-    tested = _for_people(likeness.chosen[:count].tolist(), check - len(found.labelled))
-    names, sure = [likeness.names[at] for at in likeness.chosen], likeness.sure(SHARE)
+    tested = _for_people(like.chosen[:count].tolist(), check - len(found.labelled))
+    names, sure = [like.names[at] for at in like.chosen], like.sure(SHARE)
     (folder / "unlabelled").mkdir(parents=True)
     kept = [at for at in range(count) if at not in tested]
     train = [(found.unlabelled[at], names[at]) for at in kept if sure[at]]
@@ -122,7 +124,7 @@ def _write(folder: Path, found: Texts, likeness: Likeness, check: int, say: Say)
     by_label = Counter(label for _, label in train)
     some = ", ".join(f"{label} {count:,}" for label, count in by_label.most_common(SHOWN))
     say(f"train.csv: {len(train):,} texts, the surer half of each label: {some}")
-    if missing := [name for name in likeness.names if not by_label[name]]:
+    if missing := [name for name in like.names if not by_label[name]]:
         say(f"look at this: no text is most like {', '.join(missing)}; say more of them with --labels FILE")
     say(f"unlabelled/texts.txt: {len(rest):,} texts, which the teacher will answer")
     for line in _of_test(found.labelled, names[count:], len(tested)):

@@ -111,9 +111,12 @@ def test_committed_params_are_in_order() -> None:
         ),
         (
             {"options": {}},
-            "runs.bbc.options.long_texts: is missing; write head, or head_tail (what is read of a text",
+            "runs.bbc.options.long_texts: is missing; write head, or head_tail, or windows (what is read",
         ),
-        ({"options": {"long_texts": "tail"}}, "long_texts = 'tail': must be 'head' or 'head_tail'"),
+        (
+            {"options": {"long_texts": "tail"}},
+            "long_texts = 'tail': must be 'head', 'head_tail' or 'windows'",
+        ),
         ({"finetune__lora": 8}, "runs.bbc.finetune.lora = 8: must be a mapping of rank, alpha, or null (low"),
         ({"finetune__lora": {"rank": 8}}, "runs.bbc.finetune.lora.alpha: is missing (the changes count"),
         (
