@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flows.prelabelling import likeness
 from flows.prelabelling.likeness import Descriptions
+from flows.prelabelling.texts import plain
 from flows.raw_data import several
 from flows.starting import look
 from flows.starting.look import Looked
@@ -54,7 +55,7 @@ def _table(file: Path) -> dict[str, list[str]]:
     columns = _columns(file, looked)
     found: defaultdict[str, list[str]] = defaultdict(list)
     for row in looked.raw.rows:
-        label, said = (_plain(row.values.get(columns.get(role, ""), "")) for role in (LABEL, DESCRIPTION))
+        label, said = (plain(row.values.get(columns.get(role, ""), "")) for role in (LABEL, DESCRIPTION))
         if label:
             found[label] += filter(None, [said])
     return dict(found)
@@ -83,7 +84,3 @@ def _alike(labels: dict[str, list[str]]) -> list[str]:
         for some in alike.values()
         if len(some) > 1
     ]
-
-
-def _plain(value: str | bytes) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""

@@ -56,7 +56,7 @@ def read(folder: Path, text: str | None, label: str | None) -> Texts:
             continue
         counts["copies"] += own in found
         labels = found.setdefault(own, set())
-        if label and (given := _plain(row.values.get(label, ""))):
+        if label and (given := plain(row.values.get(label, ""))):
             labels.add(given)
     torn = [one for one, labels in found.items() if len(labels) > 1]
     counts["with several labels"] += len(torn)
@@ -109,12 +109,13 @@ def _text(row: RawRow, names: Names, counts: Counter[str]) -> str:
     if isinstance(value, bytes) or isinstance(single, values.UnsupportedValue):
         counts["no text"] += 1
         return ""
-    if not (text := _plain(clean(single, Counter(), keep_lines=False))):
+    if not (text := plain(clean(single, Counter(), keep_lines=False))):
         counts["empty"] += 1
     return text
 
 
-def _plain(value: str | bytes) -> str:
+def plain(value: str | bytes) -> str:
+    """A value on one line; empty where it is no text."""
     return " ".join(value.split()) if isinstance(value, str) else ""
 
 

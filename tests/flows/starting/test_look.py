@@ -95,3 +95,11 @@ def test_a_name_becomes_one_that_a_run_can_have(given: str, made: str) -> None:
 def test_a_name_of_which_nothing_can_be_made_is_refused(given: str) -> None:
     with pytest.raises(ParamsError):
         name.usable(given)
+
+
+def test_signs_of_scripts_without_blanks_are_words_each(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "when,text\n2024-05-01 10:00,我的银行卡\n2024-05-02 11:00,汇率\n", encoding="utf-8"
+    )
+    columns = look.look(tmp_path).columns
+    assert (columns["text"].words, columns["when"].words) == (3.5, 2.0)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tasks.core import tables
 from tasks.ingest import stage as ingest
-from tests import tiny
+from tests import tiny, writers
 from tests.tasks import stage
 
 FEW = {
@@ -66,3 +67,43 @@ def test_column_of_bytes_is_no_text(tmp_path: Path) -> None:
     rejected = json.loads((tmp_path / "out" / "report.json").read_text())["rejected"]
     assert rejected["no text"] == 5
     assert rejected["empty text"] == 5
+
+
+def test_lines_of_unlabelled_text_that_are_broken_are_set_aside_and_told(tmp_path: Path) -> None:
+    table(tmp_path / "raw")
+    (tmp_path / "raw" / "unlabelled").mkdir()
+    lines = "a whole line of words\nsome words\x00 and more of them\n"
+    (tmp_path / "raw" / "unlabelled" / "a.txt").write_text(lines, encoding="utf-8")
+    stage.run("ingest", ingest.Inputs(tmp_path / "raw"), tmp_path / "out", **FEW)
+    aside = tables.read(tmp_path / "out" / "out" / "rejected.parquet")
+    assert [(row["file"], row["line"]) for row in aside if "unlabelled" in row["file"]] == [
+        ("unlabelled/a.txt", 2)
+    ]
+
+
+def test_turns_and_answers_of_conversations_that_measure_stay_out_of_the_pool(tmp_path: Path) -> None:
+    asked, said = "what is number {} called", "it is the number {} here"
+    raw = tmp_path / "raw"
+    (raw / "unlabelled").mkdir(parents=True)
+    rows = [
+        {
+            "messages": [
+                {"role": "system", "content": "be brief and kind"},
+                {"role": "user", "content": asked.format(at)},
+                {"role": "assistant", "content": said.format(at)},
+            ]
+        }
+        for at in range(120)
+    ]
+    (raw / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    lines = [form.format(at) for at in range(120) for form in (asked, said)]
+    (raw / "unlabelled" / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    few = {"min_rows_per_class": 3, "min_test_rows": 5, "pool_words": 20, "near_duplicates": 1.0}
+    columns = {"messages": "messages"}
+    stage.run("ingest", ingest.Inputs(raw), tmp_path / "out", **writers.VALUES, **few, columns=columns)
+    out = tmp_path / "out" / "out"
+    pool = {row["text"] for row in tables.read(out / "pool.parquet")}
+    measured = [row for side in ("validation", "test") for row in tables.read(out / f"{side}.parquet")]
+    shown = {text for row in measured for text in (json.loads(row["text"])[-1]["content"], row["label"])}
+    assert len(measured) > 10
+    assert pool == {*lines} - shown
